@@ -1,0 +1,94 @@
+/**
+ * The one seam between TypeScript and the addon, typed by hand. Calls answer a value >= 0 or a
+ * negative errno; {@link check} of runtime/error.ts turns the latter into an MpiError.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** A libuv poll handle on a readable descriptor; keeps the process alive until `unref` or `close`. */
+export interface Watcher {
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+export interface ReceivedFds {
+  payload: string;
+  fds: number[];
+  uid: number;
+  pid: number;
+}
+
+export interface Addon {
+  // segment.cc
+  segmentCreate(name: string, bytes: number): number;
+  segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
+  segmentReserve(fd: number, offset: number, length: number): number;
+  segmentRelease(fd: number, offset: number, length: number): number;
+  /** [size, bytes in use, mode] */
+  segmentStat(fd: number): [number, number, number] | number;
+  // memory.cc
+  addressOf(buffer: ArrayBufferView | ArrayBufferLike): number;
+  readRemote(
+    pid: number,
+    address: number,
+    buffer: ArrayBufferView,
+    offset: number,
+    length: number,
+  ): number;
+  copy(
+    to: ArrayBufferView,
+    toOffset: number,
+    from: ArrayBufferView,
+    fromOffset: number,
+    length: number,
+  ): number;
+  // doorbell.cc
+  futexWait(words: Int32Array, index: number, expected: number, milliseconds: number): number;
+  futexWake(words: Int32Array, index: number): number;
+  eventfdCreate(): number;
+  eventfdSignal(fd: number): number;
+  Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
+  // fdpass.cc
+  fdSocketBind(name: string): number;
+  fdSocketSend(fd: number, name: string, payload: string, fds: number[]): number;
+  fdSocketReceive(fd: number, milliseconds: number): ReceivedFds | number;
+  // process.cc
+  affinityGet(): number[] | number;
+  affinitySet(cpus: number[]): number;
+  dieWithParent(signal: number): number;
+  pollReadable(fd: number, milliseconds: number): number;
+  closeFd(fd: number): number;
+}
+
+/** The package's root: the nearest folder above this file that has a package.json. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('dreg-mpi: its package.json is missing');
+    folder = parent;
+  }
+  return folder;
+}
+
+let loaded: Addon | undefined;
+
+/**
+ * Loads the addon on first use.
+ * @throws Error where it was not built; its message names the command that builds it.
+ */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  const file = join(packageRoot(), 'native/build/Release/dreg_mpi.node');
+  try {
+    loaded = createRequire(import.meta.url)(file) as Addon;
+  } catch (cause) {
+    throw new Error(`dreg-mpi: the addon does not load; run "npm run build:native" first`, {
+      cause,
+    });
+  }
+  return loaded;
+}

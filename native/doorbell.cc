@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// How a rank sleeps and is woken: futex(2) for a rank that blocks its thread, eventfd(2) watched by
+// libuv for one that lives in the event loop.
+#include <linux/futex.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <ctime>
+
+#include "util.h"
+
+namespace dreg {
+
+static uint32_t* WordOf(napi_env env, napi_value view, napi_value index) {
+  double at = NumberOf(env, index, -1) * sizeof(uint32_t);
+  uint8_t* data = RangeOf(env, view, at, sizeof(uint32_t));
+  return reinterpret_cast<uintptr_t>(data) % sizeof(uint32_t) ? nullptr
+                                                              : reinterpret_cast<uint32_t*>(data);
+}
+
+// futexWait(words, index, expected, milliseconds) -> 0 when woken or already changed, else -errno.
+static Napi::Value FutexWait(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t* word = WordOf(env, info[0], info[1]);
+  if (!word) return Answer(env, -EINVAL);
+  auto expected = static_cast<uint32_t>(static_cast<int64_t>(NumberOf(env, info[2], 0)));
+  double milliseconds = NumberOf(env, info[3], 0);
+  timespec timeout;
+  timeout.tv_sec = static_cast<time_t>(milliseconds / 1e3);
+  timeout.tv_nsec = static_cast<long>((milliseconds - timeout.tv_sec * 1e3) * 1e6);
+  long result = syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+  if (result != 0 && errno != EAGAIN) return AnswerErrno(env);
+  return Answer(env, 0);
+}
+
+// futexWake(words, index) -> how many slept.
+static Napi::Value FutexWake(const Napi::CallbackInfo& info) {
+  uint32_t* word = WordOf(info.Env(), info[0], info[1]);
+  if (!word) return Answer(info.Env(), -EINVAL);
+  long woken = syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  return woken < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), woken);
+}
+
+static Napi::Value EventfdCreate(const Napi::CallbackInfo& info) {
+  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return fd < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), fd);
+}
+
+// eventfdSignal(fd) -> 0 | -errno. EAGAIN means that the counter is full: the sleeper will wake.
+static Napi::Value EventfdSignal(const Napi::CallbackInfo& info) {
+  uint64_t one = 1;
+  ssize_t count = write(static_cast<int>(NumberOf(info.Env(), info[0], -1)), &one, sizeof one);
+  return count < 0 && errno != EAGAIN ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
+// A libuv poll handle on a readable descriptor; it owns neither the descriptor nor the loop.
+class Watcher : public Napi::ObjectWrap<Watcher> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Watcher",
+                       {
+                           InstanceMethod("ref", &Watcher::Reference),
+                           InstanceMethod("unref", &Watcher::Unreference),
+                           InstanceMethod("close", &Watcher::Close),
+                       });
+  }
+
+  // new Watcher(fd, isEventfd, callback)
+  explicit Watcher(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    Napi::Env env = info.Env();
+    fd_ = static_cast<int>(NumberOf(env, info[0], -1));
+    drain_ = info[1].ToBoolean();
+    uv_loop_t* loop = nullptr;
+    if (!info[2].IsFunction() || napi_get_uv_event_loop(env, &loop) != napi_ok) {
+      Napi::TypeError::New(env, "Watcher(fd, isEventfd, callback)").ThrowAsJavaScriptException();
+      return;
+    }
+    callback_ = Napi::Persistent(info[2].As<Napi::Function>());
+    context_ = std::make_unique<Napi::AsyncContext>(env, "dreg-mpi:watcher");
+    poll_ = new uv_poll_t;
+    poll_->data = this;
+    int error = uv_poll_init(loop, poll_, fd_);
+    if (error == 0) error = uv_poll_start(poll_, UV_READABLE, OnReadable);
+    if (error != 0) {
+      FreePoll();
+      auto failure = Napi::Error::New(env, uv_strerror(error));
+      failure.Set("errno", Napi::Number::New(env, error));
+      failure.ThrowAsJavaScriptException();
+      return;
+    }
+    // The environment may end (a worker's too) while the handle lives in its loop.
+    napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
+    hooked_ = true;
+    Ref();
+  }
+
+  ~Watcher() override {
+    Stop();
+  }
+
+ private:
+  static void OnReadable(uv_poll_t* poll, int status, int) {
+    auto* self = static_cast<Watcher*>(poll->data);
+    Napi::Env env = self->Env();
+    Napi::HandleScope scope(env);
+    uint64_t count;
+    // What a non-blocking eventfd holds is read at once; a failed read means another look was
+    // first.
+    if (self->drain_ && read(self->fd_, &count, sizeof count) < 0) return;
+    self->callback_.MakeCallback(env.Global(), {Napi::Number::New(env, status)}, *self->context_);
+  }
+  static void OnEnvironmentEnd(void* data) {
+    auto* self = static_cast<Watcher*>(data);
+    self->hooked_ = false;
+    self->FreePoll();
+  }
+  static void OnClosed(uv_handle_t* handle) {
+    delete reinterpret_cast<uv_poll_t*>(handle);
+  }
+  void FreePoll() {
+    if (!poll_) return;
+    poll_->data = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(poll_), OnClosed);
+    poll_ = nullptr;
+  }
+  void Stop() {
+    if (hooked_) napi_remove_env_cleanup_hook(Env(), OnEnvironmentEnd, this);
+    hooked_ = false;
+    FreePoll();
+  }
+  void Reference(const Napi::CallbackInfo&) {
+    if (poll_) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
+  }
+  void Unreference(const Napi::CallbackInfo&) {
+    if (poll_) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+  }
+  void Close(const Napi::CallbackInfo&) {
+    if (!poll_) return;
+    Stop();
+    callback_.Reset();
+    Unref();
+  }
+
+  int fd_ = -1;
+  bool drain_ = false;
+  bool hooked_ = false;
+  uv_poll_t* poll_ = nullptr;
+  Napi::FunctionReference callback_;
+  std::unique_ptr<Napi::AsyncContext> context_;
+};
+
+void InitDoorbell(Napi::Env env, Napi::Object exports) {
+  exports.Set("futexWait", Napi::Function::New(env, FutexWait));
+  exports.Set("futexWake", Napi::Function::New(env, FutexWake));
+  exports.Set("eventfdCreate", Napi::Function::New(env, EventfdCreate));
+  exports.Set("eventfdSignal", Napi::Function::New(env, EventfdSignal));
+  exports.Set("Watcher", Watcher::Define(env));
+}
+
+}  // namespace dreg

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Memory by address: where a buffer lies, plain copies, and process_vm_readv(2).
+#include <sys/uio.h>
+
+#include <cstring>
+
+#include "util.h"
+
+namespace dreg {
+
+// addressOf(buffer) -> its address, 0 where it is detached or empty.
+static Napi::Value AddressOf(const Napi::CallbackInfo& info) {
+  Bytes bytes = BytesOf(info.Env(), info[0]);
+  return Answer(info.Env(), static_cast<int64_t>(reinterpret_cast<uintptr_t>(bytes.data)));
+}
+
+// readRemote(pid, address, buffer, offset, length) -> bytes read | -errno. A short read happens
+// where the remote range ends in unmapped memory.
+static Napi::Value ReadRemote(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto pid = static_cast<pid_t>(NumberOf(env, info[0], -1));
+  double address = NumberOf(env, info[1], 0);
+  double offset = NumberOf(env, info[3], -1);
+  double length = NumberOf(env, info[4], -1);
+  uint8_t* data = RangeOf(env, info[2], offset, length);
+  if (!data || pid <= 0) return Answer(env, -EINVAL);
+  iovec local = {data, static_cast<size_t>(length)};
+  iovec remote = {reinterpret_cast<void*>(static_cast<uintptr_t>(address)),
+                  static_cast<size_t>(length)};
+  ssize_t count = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  return count < 0 ? AnswerErrno(env) : Answer(env, count);
+}
+
+// copy(to, toOffset, from, fromOffset, length) -> length | -EINVAL. Raw Node-API: it is called for
+// each piece of a large message, where a view for each piece would cost an allocation.
+static napi_value Copy(napi_env env, napi_callback_info info) {
+  napi_value argument[5], result;
+  size_t count = 5;
+  napi_get_cb_info(env, info, &count, argument, nullptr, nullptr);
+  double answer = -EINVAL;
+  if (count == 5) {
+    double length = NumberOf(env, argument[4], -1);
+    uint8_t* to = RangeOf(env, argument[0], NumberOf(env, argument[1], -1), length);
+    uint8_t* from = RangeOf(env, argument[2], NumberOf(env, argument[3], -1), length);
+    if (to && from) {
+      memmove(to, from, static_cast<size_t>(length));
+      answer = length;
+    }
+  }
+  napi_create_double(env, answer, &result);
+  return result;
+}
+
+void InitMemory(Napi::Env env, Napi::Object exports) {
+  exports.Set("addressOf", Napi::Function::New(env, AddressOf));
+  exports.Set("readRemote", Napi::Function::New(env, ReadRemote));
+  napi_value copy;
+  napi_create_function(env, "copy", NAPI_AUTO_LENGTH, Copy, nullptr, &copy);
+  exports.Set("copy", Napi::Value(env, copy));
+}
+
+}  // namespace dreg

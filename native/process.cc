@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The process itself: sched_setaffinity(2), prctl(2), poll(2), close(2).
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "util.h"
+
+namespace dreg {
+
+// affinityGet() -> the CPUs the calling thread may run on | -errno.
+static Napi::Value AffinityGet(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return AnswerErrno(env);
+  auto cpus = Napi::Array::New(env);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, &set)) cpus.Set(cpus.Length(), Answer(env, cpu));
+  return cpus;
+}
+
+// affinitySet(cpus) -> 0 | -errno: for the calling thread and what it starts from now on.
+static Napi::Value AffinitySet(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsArray()) return Answer(env, -EINVAL);
+  auto cpus = info[0].As<Napi::Array>();
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (uint32_t i = 0; i < cpus.Length(); i++) {
+    double cpu = NumberOf(env, static_cast<Napi::Value>(cpus[i]), -1);
+    if (!(cpu >= 0) || cpu >= CPU_SETSIZE) return Answer(env, -EINVAL);
+    CPU_SET(static_cast<int>(cpu), &set);
+  }
+  return sched_setaffinity(0, sizeof set, &set) != 0 ? AnswerErrno(env) : Answer(env, 0);
+}
+
+// dieWithParent(signal) -> the parent's pid: the kernel sends the signal when the parent ends.
+static Napi::Value DieWithParent(const Napi::CallbackInfo& info) {
+  int signal = static_cast<int>(NumberOf(info.Env(), info[0], 0));
+  if (prctl(PR_SET_PDEATHSIG, signal) != 0) return AnswerErrno(info.Env());
+  return Answer(info.Env(), getppid());
+}
+
+// pollReadable(fd, milliseconds) -> 1 readable or hung up, 0 time-out, -errno.
+static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  pollfd waiting = {static_cast<int>(NumberOf(env, info[0], -1)), POLLIN, 0};
+  int ready = poll(&waiting, 1, static_cast<int>(NumberOf(env, info[1], 0)));
+  if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
+  if (ready > 0 && (waiting.revents & POLLNVAL)) return Answer(env, -EBADF);
+  return Answer(env, ready);
+}
+
+static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
+  int fd = static_cast<int>(NumberOf(info.Env(), info[0], -1));
+  return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
+void InitProcess(Napi::Env env, Napi::Object exports) {
+  exports.Set("affinityGet", Napi::Function::New(env, AffinityGet));
+  exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
+  exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
+  exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
+  exports.Set("closeFd", Napi::Function::New(env, CloseFd));
+}
+
+}  // namespace dreg

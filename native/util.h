@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Shared by the addon's file pairs: how arguments are read and how a failing system call is told.
+#ifndef DREG_MPI_NATIVE_UTIL_H_
+#define DREG_MPI_NATIVE_UTIL_H_
+
+#define NODE_ADDON_API_ENABLE_MAYBE_UNUSED
+#include <napi.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace dreg {
+
+// A view's bytes. `data` is null when the argument is no buffer, is detached, or is too short.
+struct Bytes {
+  uint8_t* data = nullptr;
+  size_t length = 0;
+};
+
+// The bytes of a typed array, DataView or ArrayBuffer. Every pointer that goes to the kernel comes
+// through here, so that it is checked against its buffer's length as it is now.
+Bytes BytesOf(napi_env env, napi_value value);
+
+// [offset, offset + length) of `value`, or null when it does not lie inside.
+uint8_t* RangeOf(napi_env env, napi_value value, double offset, double length);
+
+// A number argument, or `fallback` where it is missing or no number.
+double NumberOf(napi_env env, napi_value value, double fallback);
+
+// System calls answer as in the kernel: a value >= 0, or a negative errno. TypeScript makes the
+// MpiError, because it knows the rank and what was tried.
+inline Napi::Value Answer(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+inline Napi::Value AnswerErrno(Napi::Env env) {
+  return Answer(env, -errno);
+}
+
+void InitSegment(Napi::Env env, Napi::Object exports);
+void InitMemory(Napi::Env env, Napi::Object exports);
+void InitDoorbell(Napi::Env env, Napi::Object exports);
+void InitFdpass(Napi::Env env, Napi::Object exports);
+void InitProcess(Napi::Env env, Napi::Object exports);
+
+}  // namespace dreg
+
+#endif  // DREG_MPI_NATIVE_UTIL_H_
