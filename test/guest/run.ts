@@ -8,7 +8,7 @@ import { withMachineLock } from './lock.ts';
 import { findProblems } from './log.ts';
 import { CHECKOUT, GUEST_SOURCES } from './paths.ts';
 import { startQemu } from './qemu.ts';
-import { readyKernel } from './setup.ts';
+import { readyKernel } from './ready.ts';
 
 export interface GuestOptions {
   kernel?: KernelName;

@@ -54,7 +54,7 @@ export function missingForSetup(): string[] {
 }
 
 /** Runs `step` unless its stamp in `folder` has the same `key` already: so set-up can resume. */
-async function once(folder: string, name: string, key: string, step: () => Promise<void>) {
+export async function once(folder: string, name: string, key: string, step: () => Promise<void>) {
   const stamp = join(folder, `.done-${name}`);
   const content = `${SETUP_FORMAT} ${key}\n`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === content) return;
@@ -142,17 +142,4 @@ export async function setUp(options: SetupOptions = {}): Promise<Map<KernelName,
     },
     onWait,
   );
-}
-
-const ready = new Map<PackagedKernel, Promise<Kernel>>();
-
-/** A kernel to boot, set up now if it was not yet; asked for once in a process. */
-export async function readyKernel(name: KernelName): Promise<Kernel> {
-  if (name === 'debug') throw new Error('the debug kernel is built by npm run guest:debug');
-  let kernel = ready.get(name);
-  if (kernel === undefined) {
-    kernel = setUp({ kernels: [name] }).then((kernels) => kernels.get(name)!);
-    ready.set(name, kernel);
-  }
-  return kernel;
 }

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import {
+  fetchAndUnpack,
+  installPackages,
+  KERNEL_BUILD_PACKAGES,
+  MACHINE_PACKAGES,
+  type Progress,
+} from './apt.ts';
+import { run, tail } from './command.ts';
+import type { Kernel } from './kernels.ts';
+import { withFileLock, withMachineLock } from './lock.ts';
+import { CACHE, GUEST_SOURCES } from './paths.ts';
+import { once, prepareInitramfs } from './setup.ts';
+
+const SOURCE_PACKAGE = 'linux-source-6.1';
+const CONFIG = join(GUEST_SOURCES, 'debug.config');
+
+/**
+ * The build takes long, so it yields the machine (DREG_MACHINE_LOCK) each time this has passed:
+ * make is interrupted and started again, which loses the few objects it was compiling.
+ */
+const BUILD_TURN_SECONDS = 150;
+
+/** timeout(1)'s exit status when it had to end the command. */
+const TIMED_OUT = 124;
+
+/** Options of debug.config that the kernel's configuration did not take: a misspelling, or more. */
+function refusedOptions(wanted: string, config: string): string[] {
+  const lines = new Set(config.split('\n'));
+  return wanted.split('\n').filter((line) => {
+    if (!line.startsWith('CONFIG_')) return false;
+    if (line.endsWith('=n')) return lines.has(line.replace(/=n$/, '=y'));
+    return !lines.has(line);
+  });
+}
+
+async function configure(source: string): Promise<void> {
+  await run('make', [`KCONFIG_ALLCONFIG=${CONFIG}`, 'allnoconfig'], { cwd: source });
+  const config = await readFile(join(source, '.config'), 'utf8');
+  const refused = refusedOptions(await readFile(CONFIG, 'utf8'), config);
+  if (refused.length > 0) throw new Error(`the kernel refuses ${refused.join(', ')}`);
+}
+
+async function build(source: string, progress: Progress): Promise<void> {
+  const make = ['make', `-j${availableParallelism()}`, 'vmlinux', 'modules'];
+  const turn = ['-n', '19', 'timeout', '--signal=INT', String(BUILD_TURN_SECONDS), ...make];
+  let objects = 0;
+  for (;;) {
+    const result = await withMachineLock(() => run('nice', turn, { cwd: source, mayFail: true }));
+    objects += result.stdout.match(/^\s+(CC|AS|LD)\b/gm)?.length ?? 0;
+    progress(`debug kernel: ${objects} objects compiled`);
+    if (result.status === 0) return;
+    if (result.status !== TIMED_OUT) throw new Error(tail(result.output, 30));
+  }
+}
+
+async function describeKernel(folder: string, source: string): Promise<Kernel> {
+  const { stdout } = await run('make', ['-s', 'kernelrelease'], { cwd: source });
+  return {
+    name: 'debug',
+    abi: stdout.trim(),
+    image: join(source, 'vmlinux'),
+    initramfs: join(folder, 'initramfs.cpio'),
+    headers: source,
+    modulesRoot: join(folder, 'root'),
+  };
+}
+
+async function unpackSource(folder: string, progress: Progress): Promise<void> {
+  const unpacked = join(folder, 'package');
+  const from = { packages: [SOURCE_PACKAGE], aptOptions: [] };
+  await fetchAndUnpack(from, join(folder, 'debs'), unpacked, progress);
+  progress('unpacking the kernel source');
+  const archive = join(unpacked, 'usr', 'src', `${SOURCE_PACKAGE}.tar.xz`);
+  await withMachineLock(() => run('tar', ['-xf', archive, '-C', folder]));
+  await rm(unpacked, { recursive: true });
+}
+
+/** What a build depends on: the source's version and the configuration. */
+async function buildKey(): Promise<string> {
+  const { stdout } = await run('apt-cache', ['policy', SOURCE_PACKAGE]);
+  const version = /Candidate: (\S+)/.exec(stdout)?.[1];
+  if (!version || version === '(none)') throw new Error(`apt knows no ${SOURCE_PACKAGE}`);
+  const hash = createHash('sha256')
+    .update(await readFile(CONFIG))
+    .digest('hex')
+    .slice(0, 12);
+  return `${version}-${hash}`;
+}
+
+/** Builds the debug kernel, once; interrupted, it goes on where it was. */
+export async function buildDebugKernel(progress: Progress): Promise<Kernel> {
+  await installPackages([...MACHINE_PACKAGES, ...KERNEL_BUILD_PACKAGES], progress);
+  const key = await buildKey();
+  const folder = join(CACHE, 'debug', key);
+  const source = join(folder, SOURCE_PACKAGE);
+  await mkdir(folder, { recursive: true });
+  return withFileLock(join(CACHE, 'debug', 'lock'), async () => {
+    await once(folder, 'source', key, () => unpackSource(folder, progress));
+    await once(folder, 'config', key, () => configure(source));
+    await once(folder, 'build', key, () => build(source, progress));
+    const kernel = await describeKernel(folder, source);
+    await once(folder, 'modules', key, async () => {
+      await run('make', [`INSTALL_MOD_PATH=${kernel.modulesRoot}`, 'modules_install'], {
+        cwd: source,
+      });
+    });
+    await prepareInitramfs(kernel, folder);
+    const link = join(CACHE, 'debug', 'current');
+    await rm(link, { force: true });
+    await symlink(key, link);
+    return kernel;
+  });
+}
+
+/** The debug kernel as `npm run guest:debug` has left it. */
+export async function findDebugKernel(): Promise<Kernel> {
+  const folder = join(CACHE, 'debug', 'current');
+  if (!existsSync(folder)) throw new Error('no debug kernel yet: npm run guest:debug builds it');
+  const kernel = await describeKernel(folder, join(folder, SOURCE_PACKAGE));
+  await prepareInitramfs(kernel, folder);
+  return kernel;
+}
