@@ -1,0 +1,89 @@
+/**
+ * A domain registers memory with something that moves bytes by itself: an io_uring with its table
+ * of fixed buffers, a protection domain of an RDMA device.
+ *
+ * What names a registration (a key: a fixed buffer's index, the place of an lkey and rkey) is seen
+ * in runtime/memory/ only. A {@link Domain} therefore shows nothing but `attach`, which answers
+ * once; the manager that took the {@link DomainPort} is from then on the only one who can register
+ * and post (rule R2).
+ */
+
+/** What an operation may do with the memory; bits, numbered as libibverbs does. */
+export const ACCESS = {
+  /** Bytes leave the memory by an operation of this process. */
+  localRead: 0,
+  /** Bytes come into the memory by an operation of this process. */
+  localWrite: 1,
+  /** A peer writes into the memory. */
+  remoteWrite: 2,
+  /** A peer reads the memory. */
+  remoteRead: 4,
+} as const;
+
+/** A sum of {@link ACCESS} bits. */
+export type Access = number;
+
+/** One operation as its domain understands it. What a domain adds (opcode, descriptor, …) is its own. */
+export interface Operation {
+  /** 'out': bytes leave the leased memory. 'in': bytes come into it. */
+  readonly direction: 'out' | 'in';
+  /** Called once, after `post` has answered >= 0: bytes moved, or a negative errno. */
+  done(result: number): void;
+}
+
+/** A key that names nothing: post without a registration, where `plain` says that this is possible. */
+export const NO_KEY = -1;
+
+/** A domain as its one manager sees it. */
+export interface DomainPort<O extends Operation = Operation> {
+  readonly name: string;
+  /** Registrations there can be at one time. */
+  readonly regionsMax: number;
+  /** Bytes that one registration can have. */
+  readonly regionBytesMax: number;
+  /** Whether `post` with {@link NO_KEY} works: slower, but it names no registration. */
+  readonly plain: boolean;
+  /**
+   * Whether an operation posted is not harmed when its key is deregistered before it completes
+   * (io_uring holds the buffer until then; RDMA hardware does not).
+   */
+  readonly deregisterWhilePosted: boolean;
+
+  /**
+   * Pins and registers [address, address + length), page-aligned. A key >= 0, or a negative errno:
+   * ENOMEM, ENOSPC, EAGAIN, EMFILE, EDQUOT where something is used up (evicting may help); EFAULT
+   * where there is no such memory, or none of this access; others as the kernel says.
+   */
+  register(address: number, length: number, access: Access): number;
+
+  /** 0 or a negative errno. */
+  deregister(key: number): number;
+
+  /**
+   * Posts one operation on [address, address + length), which lies inside the registration.
+   * A value >= 0: posted, `operation.done` will be called. Negative errno: not posted, and `done`
+   * will not be called; EAGAIN where the queue is full just now.
+   */
+  post(operation: O, key: number, address: number, length: number): number;
+
+  /**
+   * The part [offset, offset + length) of an operation as an operation of its own, which calls
+   * `done` in place of the whole's; undefined where it cannot be divided.
+   */
+  piece(
+    operation: O,
+    offset: number,
+    length: number,
+    done: (result: number) => void,
+  ): O | undefined;
+
+  /** Gives everything back. The manager has deregistered all keys. */
+  close(): void;
+}
+
+/** A domain as programs see it. What completes operations (poll, wake) is the domain's own. */
+export interface Domain<O extends Operation = Operation> {
+  readonly name: string;
+  /** The port, for one manager. @throws MpiError ERR_ARG when called a second time. */
+  attach(): DomainPort<O>;
+}
