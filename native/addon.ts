@@ -60,6 +60,9 @@ export interface Addon {
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
   pollReadable(fd: number, milliseconds: number): number;
+  /** [read end, write end] */
+  pipeCreate(): [number, number] | number;
+  closeOnExec(fd: number): number;
   closeFd(fd: number): number;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The process itself: sched_setaffinity(2), prctl(2), poll(2), close(2).
+// The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), fcntl(2), close(2).
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -52,6 +53,25 @@ static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   return Answer(env, ready);
 }
 
+// pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
+static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return AnswerErrno(env);
+  auto pair = Napi::Array::New(env, 2);
+  for (uint32_t i = 0; i < 2; i++) pair.Set(i, Answer(env, ends[i]));
+  return pair;
+}
+
+// closeOnExec(fd) -> 0 | -errno: programs that this process starts do not get the descriptor.
+static Napi::Value CloseOnExec(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int flags = fcntl(fd, F_GETFD);
+  if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0) return AnswerErrno(env);
+  return Answer(env, 0);
+}
+
 static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   int fd = static_cast<int>(NumberOf(info.Env(), info[0], -1));
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
@@ -62,6 +82,8 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
   exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
+  exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
+  exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd));
 }
 
