@@ -48,6 +48,7 @@ double NumberOf(napi_env env, napi_value value, double fallback) {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
   InitMemory(env, exports);
+  InitPages(env, exports);
   InitDoorbell(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);

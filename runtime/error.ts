@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
   ERR_FINALIZED: 'MPI was used after MPI.finalize()',
   ERR_INITIALIZED: 'MPI.init() was called a second time',
+  ERR_CLOSED: 'something was used after it was closed',
+  ERR_FORKED: 'a forked child used what belongs to its parent',
   ERR_THREAD: 'MPI was used outside the main thread',
   ERR_NO_MEM: 'memory (or the shared segment) is exhausted',
   ERR_ADDON: 'the native addon is missing or does not load',

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Pages: their size, and one that a forked child finds empty (mmap(2), madvise(2) WIPEONFORK).
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util.h"
+
+namespace dreg {
+
+static size_t PageBytes() {
+  return static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+static Napi::Value PageSize(const Napi::CallbackInfo& info) {
+  return Answer(info.Env(), static_cast<int64_t>(PageBytes()));
+}
+
+static void UnmapPage(Napi::Env, void* data) {
+  munmap(data, PageBytes());
+}
+
+// forkGuard() -> ArrayBuffer of one page | -errno. What is written there is zero in every child
+// made by fork(2), so that who owns something can be told by one load and no getpid(2).
+static Napi::Value ForkGuard(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  void* data =
+      mmap(nullptr, PageBytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return AnswerErrno(env);
+  if (madvise(data, PageBytes(), MADV_WIPEONFORK) != 0) {
+    int error = errno;
+    munmap(data, PageBytes());
+    return Answer(env, -error);
+  }
+  auto buffer = Napi::ArrayBuffer::New(env, data, PageBytes(), UnmapPage);
+  if (env.IsExceptionPending()) {
+    munmap(data, PageBytes());
+    return env.Undefined();
+  }
+  return buffer;
+}
+
+void InitPages(Napi::Env env, Napi::Object exports) {
+  exports.Set("pageSize", Napi::Function::New(env, PageSize));
+  exports.Set("forkGuard", Napi::Function::New(env, ForkGuard));
+}
+
+}  // namespace dreg
