@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rows 16, 25 and 26: threads, children, descriptors that travel, and every
+ * way for the owner to end.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "scene.h"
+
+enum { MANY = 1000, AFTER_EXEC_FAILED = 40 };
+
+static struct scene scene;
+
+struct place {
+	unsigned char *addr;
+	size_t len;
+};
+
+static void *unmap_place(void *argument)
+{
+	struct place *place = argument;
+
+	must(munmap(place->addr, place->len), "munmap");
+	return NULL;
+}
+
+static void by_thread(void)
+{
+	struct place place = { memory_pages(4), 4 * PAGE };
+	pthread_t thread;
+
+	scene_row("row 16, munmap by another thread");
+	scene_watch(&scene, 1, place.addr, place.len);
+	must(pthread_create(&thread, NULL, unmap_place, &place), "thread");
+	must(pthread_join(thread, NULL), "join");
+	expect_fire(&scene, 1, DREG_REASON_UNMAP, "fires");
+	memory_map_at(place.addr, place.len);
+	expect_stale(&scene, 1, "the old registration carries the old bytes");
+	scene_clear(&scene);
+	munmap(place.addr, place.len);
+}
+
+static int unmap_and_exit(void *argument)
+{
+	struct place *place = argument;
+
+	return munmap(place->addr, place->len) ? 1 : 0;
+}
+
+static void by_shared_child(const char *row, int flags)
+{
+	struct place place = { memory_pages(4), 4 * PAGE };
+	unsigned char *stack = memory_pages(16);
+	int status = -1;
+	pid_t child;
+
+	scene_row(row);
+	scene_watch(&scene, 1, place.addr, place.len);
+	child = clone(unmap_and_exit, stack + 16 * PAGE,
+		      CLONE_VM | SIGCHLD | flags, &place);
+	if (child < 0)
+		tap_bail("clone");
+	if (waitpid(child, &status, 0) != child || status)
+		tap_bail("the child failed");
+	expect_fire(&scene, 1, DREG_REASON_UNMAP, "fires");
+	memory_map_at(place.addr, place.len);
+	expect_stale(&scene, 1, "the old registration carries the old bytes");
+	scene_clear(&scene);
+	munmap(place.addr, place.len);
+	munmap(stack, 16 * PAGE);
+}
+
+static int monitor_from_child(void *argument)
+{
+	struct place *place = argument;
+
+	return dreg_monitor(&scene.dreg, 2, place->addr, place->len) ? 1 : 0;
+}
+
+/* The child is part of the same address space: its calls are the owner's. */
+static void shared_child_calls(void)
+{
+	struct place place = { memory_pages(1), PAGE };
+	unsigned char *stack = memory_pages(16);
+	int status = -1;
+	pid_t child;
+
+	child = clone(monitor_from_child, stack + 16 * PAGE,
+		      CLONE_VM | SIGCHLD, &place);
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		tap_bail("clone");
+	tap_ok(status == 0, "row 16, a CLONE_VM child's MONITOR works");
+	must(munmap(place.addr, PAGE), "munmap");
+	tap_ok(dreg_fired(&scene.dreg, 2),
+	       "row 16, and fires after that child has gone");
+	dreg_unmonitor(&scene.dreg, 2);
+	scene_reap(&scene);
+	memset(&scene.watches[2], 0, sizeof(scene.watches[2]));
+	munmap(stack, 16 * PAGE);
+}
+
+/* What every call from a foreign address space must say: bits of failures. */
+static int foreign_calls(int fd)
+{
+	struct pollfd state = { .fd = fd, .events = POLLIN };
+	struct dreg_event event;
+	int wrong = 0;
+
+	if (device_setup(fd, 4) != -EOWNERDEAD)
+		wrong |= 1;
+	if (device_monitor(fd, 9, (void *)PAGE, PAGE) != -EOWNERDEAD)
+		wrong |= 2;
+	if (device_unmonitor(fd, 1) != -EOWNERDEAD)
+		wrong |= 4;
+	if (read(fd, &event, sizeof(event)) >= 0 || errno != EOWNERDEAD)
+		wrong |= 8;
+	if (mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED ||
+	    errno != EOWNERDEAD)
+		wrong |= 16;
+	if (poll(&state, 1, 0) != 1 || state.revents != POLLERR)
+		wrong |= 32;
+	return wrong;
+}
+
+static bool is_mapped(const void *addr)
+{
+	unsigned char present;
+
+	return mincore((void *)addr, PAGE, &present) == 0;
+}
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		tap_bail("waitpid");
+	return status;
+}
+
+static void inherited(void)
+{
+	unsigned char *range = memory_pages(4);
+	int wrong;
+	pid_t child;
+
+	scene_row("row 26, a forked child");
+	scene_watch(&scene, 1, range, 4 * PAGE);
+	child = fork();
+	if (child == 0) {
+		wrong = foreign_calls(scene.dreg.fd);
+		if (is_mapped(scene.dreg.shared))
+			wrong |= 64;
+		munmap(range, 4 * PAGE);
+		close(scene.dreg.fd);
+		_exit(wrong);
+	}
+	wrong = wait_for(child);
+	if (!claim(wrong == 0, "is told EOWNERDEAD by every call, POLLERR by poll, and has no shared area"))
+		tap_diag("wait status 0x%x", wrong);
+	expect_quiet(&scene, 1,
+		     "its calls, its munmap and its close do not fire the parent's slot");
+	expect_fresh(&scene, 1, "nor touch its registration");
+	memset(range, BYTE_OLD, 4 * PAGE);
+	must(munmap(range, 4 * PAGE), "munmap");
+	expect_fire(&scene, 1, DREG_REASON_UNMAP,
+		    "the parent's munmap still fires it");
+	scene_clear(&scene);
+}
+
+static void over_exec(char *self)
+{
+	char number[16];
+	int wrong;
+	pid_t child;
+
+	child = fork();
+	if (child == 0) {
+		int fd = device_open();
+
+		if (fd < 0 || device_setup(fd, 16) < 0 || fcntl(fd, F_SETFD, 0) ||
+		    device_monitor(fd, 1, memory_pages(4), 4 * PAGE))
+			_exit(AFTER_EXEC_FAILED);
+		snprintf(number, sizeof(number), "%d", fd);
+		execl(self, self, "--after-exec", number, NULL);
+		_exit(AFTER_EXEC_FAILED);
+	}
+	wrong = wait_for(child);
+	if (!tap_ok(wrong == 0, "row 26, after exec the owner itself is a stranger: EOWNERDEAD"))
+		tap_diag("wait status 0x%x", wrong);
+}
+
+static void send_fd(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	if (sendmsg(socket, &message, 0) != 1)
+		_exit(1);
+}
+
+static int receive_fd(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(socket, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
+		tap_bail("receive a descriptor");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+static void set_pool(const char *count)
+{
+	write_text("/proc/sys/vm/nr_hugepages", count);
+}
+
+static long long free_huge_pages(void)
+{
+	return read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+}
+
+/* An owner that holds a huge page, and passes its descriptor on before it dies. */
+static void owner_with_huge_page(int socket)
+{
+	unsigned char *range = memory_hole(HUGE_PAGE, HUGE_PAGE);
+	int fd = device_open();
+
+	if (fd < 0 || device_setup(fd, 16) < 0)
+		_exit(1);
+	if (mmap(range, HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0) !=
+	    range)
+		_exit(2);
+	range[0] = 1;
+	if (device_monitor(fd, 1, range, HUGE_PAGE))
+		_exit(3);
+	send_fd(socket, fd);
+	pause();
+}
+
+static void passed_on(void)
+{
+	long long contexts = device_counter("contexts"), pages;
+	int ends[2], fd;
+	pid_t child;
+
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	set_pool("4");
+	pages = free_huge_pages();
+	child = fork();
+	if (child == 0)
+		owner_with_huge_page(ends[1]);
+	fd = receive_fd(ends[0]);
+	tap_ok(foreign_calls(fd) == 0,
+	       "row 26, a descriptor passed on: EOWNERDEAD from every call");
+	tap_ok(pages > 0 && free_huge_pages() == pages - 1,
+	       "row 26, its owner holds a huge page");
+	kill(child, SIGKILL);
+	wait_for(child);
+	tap_ok(free_huge_pages() == pages,
+	       "row 26, the owner is killed: its memory is free though the context lives");
+	tap_ok(device_counter("contexts") == contexts + 1 &&
+	       foreign_calls(fd) == 0,
+	       "row 26, the context of the dead: EOWNERDEAD from every call");
+	close(fd);
+	tap_ok(device_counter_becomes("contexts", contexts),
+	       "row 26, and ends with its last descriptor");
+	set_pool("0");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Monitors MANY ranges, tells the parent so, and goes on to @end. */
+static pid_t owner_of_many(void (*end)(void))
+{
+	int ends[2], fd, i;
+	unsigned char *pages;
+	pid_t child;
+	char byte;
+
+	must(pipe2(ends, O_CLOEXEC), "pipe2");
+	child = fork();
+	if (child == 0) {
+		pages = memory_pages(16);
+		fd = device_open();
+		if (fd < 0 || device_setup(fd, 1024) < 0)
+			_exit(1);
+		for (i = 0; i < MANY; i++)
+			if (device_monitor(fd, (uint32_t)i,
+					   pages + i % 16 * PAGE, PAGE))
+				_exit(1);
+		if (write(ends[1], "x", 1) != 1)
+			_exit(1);
+		end();
+		_exit(1);
+	}
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) != 1)
+		tap_bail("the owner of many ranges failed");
+	close(ends[0]);
+	return child;
+}
+
+static void end_by_exit(void)
+{
+	exit(0);
+}
+
+static void end_by_exec(void)
+{
+	execl("/bin/true", "true", NULL);
+}
+
+static void end_by_kill(void)
+{
+	kill(getpid(), SIGKILL);
+}
+
+static void end_by_fault(void)
+{
+	signal(SIGSEGV, SIG_DFL);
+	*memory_hole(PAGE, PAGE) = 1;
+}
+
+static void ends(const char *how, void (*end)(void), int signal_number)
+{
+	long long contexts = device_counter("contexts");
+	long long ranges = device_counter("ranges");
+	int status = wait_for(owner_of_many(end));
+
+	tap_ok(signal_number ? WIFSIGNALED(status) &&
+			       WTERMSIG(status) == signal_number :
+			       status == 0,
+	       "row 25, an owner of %d ranges ends by %s", MANY, how);
+	tap_ok(device_counter_becomes("ranges", ranges) &&
+	       device_counter_becomes("contexts", contexts),
+	       "row 25, %s leaves nothing behind", how);
+}
+
+#define CGROUPS "/tmp/dreg-selftest-cgroups"
+#define CGROUP CGROUPS "/dreg-selftest"
+
+/* Takes memory until the control group's limit kills the process. */
+static void end_by_oom(void)
+{
+	size_t bytes = 256u << 20, i;
+	unsigned char *pages;
+	char self[16];
+
+	snprintf(self, sizeof(self), "%d", getpid());
+	if (write_text(CGROUP "/cgroup.procs", self))
+		_exit(1);
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (i = 0; pages != MAP_FAILED && i < bytes; i += PAGE)
+		pages[i] = 1;
+}
+
+static void oom_killed(void)
+{
+	mkdir(CGROUPS, 0700);
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||
+	    write_text(CGROUPS "/cgroup.subtree_control", "+memory") ||
+	    mkdir(CGROUP, 0700) || write_text(CGROUP "/memory.max", "24M")) {
+		tap_lacks("row 25, the OOM killer",
+			  "memory control groups (v2)");
+		return;
+	}
+	ends("the OOM killer", end_by_oom, SIGKILL);
+	rmdir(CGROUP);
+	umount(CGROUPS);
+	rmdir(CGROUPS);
+}
+
+/* In the program that exec started: the context is another address space's. */
+static int after_exec(const char *number)
+{
+	return foreign_calls(atoi(number));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "--after-exec"))
+		return after_exec(argv[2]);
+	scene_open(&scene);
+	by_thread();
+	by_shared_child("row 16, munmap by a vfork child", CLONE_VFORK);
+	by_shared_child("row 16, munmap by a CLONE_VM child", 0);
+	shared_child_calls();
+	inherited();
+	scene_close(&scene);
+	over_exec("/proc/self/exe");
+	passed_on();
+	ends("exit", end_by_exit, 0);
+	ends("exec", end_by_exec, 0);
+	ends("SIGKILL", end_by_kill, SIGKILL);
+	ends("a fault", end_by_fault, SIGSEGV);
+	oom_killed();
+	return tap_done();
+}
