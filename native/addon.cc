@@ -52,6 +52,11 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDoorbell(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);
+  InitMapping(env, exports);
+  InitVma(env, exports);
+  InitDreg(env, exports);
+  InitUserfaultfd(env, exports);
+  InitUring(env, exports);
   return exports;
 }
 

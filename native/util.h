@@ -42,6 +42,11 @@ void InitPages(Napi::Env env, Napi::Object exports);
 void InitDoorbell(Napi::Env env, Napi::Object exports);
 void InitFdpass(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
+void InitMapping(Napi::Env env, Napi::Object exports);
+void InitVma(Napi::Env env, Napi::Object exports);
+void InitDreg(Napi::Env env, Napi::Object exports);
+void InitUserfaultfd(Napi::Env env, Napi::Object exports);
+void InitUring(Napi::Env env, Napi::Object exports);
 
 }  // namespace dreg
 
