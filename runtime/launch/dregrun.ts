@@ -1,0 +1,135 @@
+#!/usr/bin/env node
+/** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/launch.md. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../native/addon.ts';
+import { MpiError } from '../error.ts';
+import { HELP, parseArguments, type RunCommand } from './arguments.ts';
+import { allowedCpus, planBinding } from './binding.ts';
+import { jobEnvironment } from './environment.ts';
+import { JobRun } from './job-run.ts';
+import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
+import { Output } from './output.ts';
+import { findProgram } from './program.ts';
+import { Sink, sameFile } from './sink.ts';
+
+/** How long output may still wait for its reader after the job was ended from outside. */
+const FLUSH_MS = 2000;
+
+/** The job ends with these, its ranks get the same. */
+const ENDING: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+/** These are the ranks' business. */
+const FORWARDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
+
+interface Answer {
+  status: number;
+  /** True where the output's reader must not be waited for: the job was ended from outside. */
+  hurry: boolean;
+}
+
+async function main(words: string[]): Promise<number> {
+  const stdout = new Output(new Sink(1));
+  const stderr = sameFile(1, 2) ? stdout : new Output(new Sink(2));
+  const { status, hurry } = await answer(words, stdout, stderr);
+  // A slow reader gets everything, unless the user loses patience.
+  for (const signal of ENDING) process.on(signal, () => process.exit(status));
+  for (const { sink } of [stdout, stderr]) await sink.flush(hurry ? FLUSH_MS : undefined);
+  return status;
+}
+
+async function answer(words: string[], stdout: Output, stderr: Output): Promise<Answer> {
+  try {
+    const command = parseArguments(words);
+    if (command.kind === 'run') return await run(command, stdout, stderr);
+    if (command.kind === 'help') stdout.write(undefined, Buffer.from(HELP));
+    else stdout.say(`dregrun ${packageVersion()}`);
+    return { status: 0, hurry: false };
+  } catch (error) {
+    if (!(error instanceof MpiError) || error.code !== 'ERR_ARG') throw error;
+    stderr.say(`dregrun: ${error.message}; see dregrun --help`);
+    return { status: EXIT_USAGE, hurry: false };
+  }
+}
+
+async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {
+  checkDirectory(command.workingDirectory);
+  const program = findProgram(command.program, command.programArguments, process.env.PATH);
+  if ('status' in program) {
+    stderr.say(`dregrun: ${program.message}`);
+    return { status: program.status, hurry: false };
+  }
+  const home = allowedCpus() ?? [];
+  const binding = planBinding(command.binding, command.ranks, home);
+  const jobId = `dreg_${process.pid}_${randomBytes(6).toString('hex')}`;
+  const environment = jobEnvironment(process.env, {
+    jobId,
+    ranks: command.ranks,
+    binding: binding.binding,
+    cores: binding.cores,
+    transport: command.transport,
+    columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
+    exports: command.exports,
+  });
+  const say = (message: string) => stderr.say(`dregrun: ${message}`);
+  const job = new JobRun({
+    command,
+    jobId,
+    program,
+    environment,
+    binding,
+    home,
+    stdout,
+    stderr,
+    ownOutput: command.ranks === 1 && !command.tagOutput,
+    say,
+    log: command.verbose ? say : () => {},
+  });
+  watchSignals(job);
+  watchReaders(job, stdout, stderr);
+  const outcome = await job.run();
+  if (command.json) stderr.say(JSON.stringify(outcome));
+  return { status: outcome.status, hurry: job.hurried };
+}
+
+function checkDirectory(folder: string | undefined): void {
+  if (folder === undefined) return;
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new MpiError('ERR_ARG', `--wdir ${folder}: no such directory`);
+}
+
+function watchSignals(job: JobRun): void {
+  for (const signal of ENDING) process.on(signal, () => job.interrupt(signal));
+  for (const signal of FORWARDED) process.on(signal, () => job.forward(signal));
+  // The ranks are in sessions of their own: the terminal's Ctrl-Z stops dregrun alone.
+  process.on('SIGTSTP', () => {
+    job.forward('SIGSTOP');
+    process.kill(process.pid, 'SIGSTOP');
+  });
+  process.on('SIGCONT', () => job.forward('SIGCONT'));
+}
+
+/** Output that cannot be written ends the job; a reader that went away ends it without a word. */
+function watchReaders(job: JobRun, stdout: Output, stderr: Output): void {
+  for (const { sink } of new Set([stdout, stderr]))
+    sink.onError((error) =>
+      job.end(
+        error.code === 'EPIPE'
+          ? { reason: 'output', status: signalStatus('SIGPIPE') }
+          : { reason: 'output', status: EXIT_FAILED, message: `output: ${error.message}` },
+        'SIGTERM',
+      ),
+    );
+}
+
+function packageVersion(): string {
+  return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
+}
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  // What no rank and no user caused: a missing addon, a system call that must not fail.
+  writeSync(2, `dregrun: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(EXIT_FAILED);
+}

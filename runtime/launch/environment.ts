@@ -1,0 +1,42 @@
+/** The environment of a rank. */
+import type { Binding } from './binding.ts';
+
+/** Variables of another launcher, or of the job that dregrun itself runs in, say nothing true here. */
+const FOREIGN = /^(PMI_|PMIX_|HYDI_|HYDRA_|MPI_LOCAL|OMPI_COMM_WORLD_)/;
+const OURS = ['DREG_JOB_ID', 'DREG_LAUNCHER_PID', 'DREG_CORES', 'DREG_BIND', 'DREG_COLUMNS'];
+
+/** The descriptor of a rank's PMI connection: the first after stdin, stdout and stderr. */
+export const PMI_FD = 3;
+
+export interface JobEnvironment {
+  jobId: string;
+  ranks: number;
+  binding: Binding;
+  /** Cores that the whole job shares. */
+  cores: number;
+  transport: string | undefined;
+  /** Width of the terminal that shows the ranks' output, if one does. */
+  columns: number | undefined;
+  exports: ReadonlyMap<string, string>;
+}
+
+/** The environment that all ranks share: dregrun's own, cleaned, with the job's variables. */
+export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = {};
+  for (const [name, value] of Object.entries(base))
+    if (!FOREIGN.test(name) && !OURS.includes(name)) environment[name] = value;
+  for (const [name, value] of job.exports) environment[name] = value;
+  environment.PMI_FD = String(PMI_FD);
+  environment.PMI_SIZE = String(job.ranks);
+  environment.DREG_JOB_ID = job.jobId;
+  environment.DREG_LAUNCHER_PID = String(process.pid);
+  environment.DREG_CORES = String(job.cores);
+  environment.DREG_BIND = job.binding;
+  if (job.transport !== undefined) environment.DREG_TRANSPORT = job.transport;
+  if (job.columns !== undefined) environment.DREG_COLUMNS = String(job.columns);
+  return environment;
+}
+
+export function rankEnvironment(shared: NodeJS.ProcessEnv, rank: number): NodeJS.ProcessEnv {
+  return { ...shared, PMI_RANK: String(rank) };
+}

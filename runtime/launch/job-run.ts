@@ -1,0 +1,313 @@
+/** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunCommand } from './arguments.ts';
+import { type BindingPlan, startedOn } from './binding.ts';
+import { rankEnvironment } from './environment.ts';
+import { Keeper } from './keeper.ts';
+import {
+  type Cause,
+  causeOfAbort,
+  causeOfExit,
+  EXIT_FAILED,
+  EXIT_TIMEOUT,
+  type Outcome,
+  type RankOutcome,
+  signalStatus,
+} from './outcome.ts';
+import type { Output } from './output.ts';
+import { PmiServer } from './pmi-server.ts';
+import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, type Program } from './program.ts';
+import { type RankProcess, signalGroup, startRank } from './rank-process.ts';
+
+/** From SIGTERM (or the forwarded signal) to SIGKILL. */
+export const KILL_GRACE_MS = 2000;
+/** How long dregrun waits for a killed process to disappear. */
+export const REAP_MS = 1000;
+/** How long a rank's last PMI command may arrive after the news of its exit. */
+export const PMI_LINGER_MS = 100;
+/** After the ranks ended: how long a silent pipe that someone still holds open is listened to. */
+export const DRAIN_IDLE_MS = 500;
+/** Between two looks at whether a process group is gone. */
+const POLL_MS = 10;
+
+export interface JobPlan {
+  command: RunCommand;
+  jobId: string;
+  program: Program;
+  environment: NodeJS.ProcessEnv;
+  binding: BindingPlan;
+  /** The CPUs that dregrun itself came with. */
+  home: readonly number[];
+  stdout: Output;
+  stderr: Output;
+  /** One rank's output needs no merging. */
+  ownOutput: boolean;
+  /** For the user, whatever the options. */
+  say(message: string): void;
+  /** With --verbose. */
+  log(message: string): void;
+}
+
+export class JobRun {
+  readonly #plan: JobPlan;
+  readonly #server: PmiServer;
+  readonly #keeper: Keeper;
+  readonly #ranks: RankProcess[] = [];
+  readonly #outcomes: RankOutcome[] = [];
+  /** Process groups of which something may be alive. */
+  readonly #groups = new Set<number>();
+  /** One for each rank: settled when its exit has been judged. */
+  readonly #exits: Promise<void>[] = [];
+  #cause: Cause | undefined;
+  #killAt = 0;
+  #hurried = false;
+
+  constructor(plan: JobPlan) {
+    this.#plan = plan;
+    this.#keeper = new Keeper((message) => plan.log(`no keeper: ${message}`));
+    this.#server = new PmiServer(plan.jobId, plan.command.ranks, {
+      send: (rank, line) => this.#send(rank, line),
+      abort: (rank, code) => this.end(causeOfAbort(rank, code), 'SIGTERM'),
+      stuck: (message) => this.end({ reason: 'deadlock', status: EXIT_FAILED, message }, 'SIGTERM'),
+    });
+  }
+
+  /** Resolves when every process of the job is gone and its output was read. */
+  async run(): Promise<Outcome> {
+    const started = performance.now();
+    const timer = this.#startTimeout();
+    this.#startAll();
+    await Promise.all(this.#exits);
+    clearTimeout(timer);
+    await this.#sweep();
+    await Promise.all(
+      this.#ranks.flatMap((rank) => [this.#drain(rank, 'stdout'), this.#drain(rank, 'stderr')]),
+    );
+    for (const rank of this.#ranks) rank.pmi.destroy();
+    this.#keeper.release();
+    return this.#outcome(performance.now() - started);
+  }
+
+  /** True where someone outside wants the end: then nobody waits for a slow reader of our output. */
+  get hurried(): boolean {
+    return this.#hurried;
+  }
+
+  /** Ends the job for the first cause given; later ones are its consequences. */
+  end(cause: Cause, signal: NodeJS.Signals): void {
+    const outside = ['interrupted', 'timeout', 'output'].includes(cause.reason);
+    if (outside) this.#hurried = true;
+    if (this.#cause) return;
+    this.#cause = cause;
+    if (cause.message !== undefined) this.#plan.say(cause.message);
+    this.#plan.log(`ending the job: ${cause.reason}, ${signal} to its ranks`);
+    this.#signalAll(signal);
+    // A stopped process hears SIGTERM only when it runs again.
+    this.#signalAll('SIGCONT');
+    this.#killAt = performance.now() + KILL_GRACE_MS;
+    setTimeout(() => this.#signalAll('SIGKILL'), KILL_GRACE_MS).unref();
+  }
+
+  /** A signal to dregrun that means its end: the ranks get the same; a second one kills them. */
+  interrupt(signal: NodeJS.Signals): void {
+    if (this.#cause?.reason === 'interrupted') this.#signalAll('SIGKILL');
+    this.end({ reason: 'interrupted', status: signalStatus(signal) }, signal);
+  }
+
+  /** A signal that is for the ranks alone. */
+  forward(signal: NodeJS.Signals): void {
+    this.#signalAll(signal);
+  }
+
+  #startTimeout(): NodeJS.Timeout | undefined {
+    const seconds = this.#plan.command.timeoutSeconds;
+    if (seconds === undefined) return undefined;
+    const message = `the job's time of ${seconds} s is over`;
+    return setTimeout(
+      () => this.end({ reason: 'timeout', status: EXIT_TIMEOUT, message }, 'SIGTERM'),
+      seconds * 1000,
+    );
+  }
+
+  #startAll(): void {
+    for (let rank = 0; rank < this.#plan.command.ranks && !this.#cause; rank++) {
+      this.#outcomes[rank] = {
+        rank,
+        pid: null,
+        status: null,
+        signal: null,
+        initialized: false,
+        finalized: false,
+      };
+      try {
+        this.#start(rank);
+      } catch (error) {
+        this.#startFailed(rank, error as NodeJS.ErrnoException);
+      }
+    }
+  }
+
+  #start(rank: number): void {
+    const plan = this.#plan;
+    const places = plan.binding.places;
+    const place = places.length > 0 ? places[rank % places.length] : undefined;
+    const start = () =>
+      startRank({
+        rank,
+        program: plan.program,
+        environment: rankEnvironment(plan.environment, rank),
+        workingDirectory: plan.command.workingDirectory,
+        ownOutput: plan.ownOutput,
+      });
+    const process = place ? startedOn(place, plan.home, start) : start();
+    this.#ranks.push(process);
+    if (process.pid !== undefined) this.#register(process.pid, rank, place);
+    this.#exits.push(this.#watch(process));
+    this.#connect(process);
+  }
+
+  #register(pid: number, rank: number, place: readonly number[] | undefined): void {
+    this.#outcomes[rank].pid = pid;
+    this.#groups.add(pid);
+    this.#keeper.guard(this.#groups);
+    this.#plan.log(`rank ${rank}: pid ${pid}${place ? `, CPU ${place.join(',')}` : ''}`);
+  }
+
+  #connect(rank: RankProcess): void {
+    const { rank: number, pmi, stdout, stderr } = rank;
+    const tagged = this.#plan.command.tagOutput;
+    if (stdout) this.#plan.stdout.attach(stdout, tagged ? `[${number}] ` : '', number === 0);
+    if (stderr) this.#plan.stderr.attach(stderr, tagged ? `[${number} stderr] ` : '', number === 0);
+    pmi.on('error', () => {}); // Its exit says more.
+    pmi.on('data', (bytes: Buffer) => this.#server.receive(number, bytes));
+    pmi.on('drain', () => pmi.resume());
+  }
+
+  #send(rank: number, line: string): void {
+    const { pmi } = this.#ranks[rank] ?? {};
+    if (!pmi || pmi.destroyed || !pmi.writable) return;
+    // A rank that asks without reading the answers is not heard until it does.
+    if (!pmi.write(line, 'latin1')) pmi.pause();
+  }
+
+  /** Settles when the rank has ended and its end was judged. */
+  async #watch({ rank, child, pmi }: RankProcess): Promise<void> {
+    const outcome = this.#outcomes[rank];
+    const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      child.once('error', resolve);
+      child.once('exit', (status, signal) => {
+        outcome.status = status;
+        outcome.signal = signal;
+        resolve(undefined);
+      });
+    });
+    if (failure) this.#startFailed(rank, failure);
+    // Its last command, such as an abort, may still be on the way.
+    else await closed(pmi, PMI_LINGER_MS);
+    outcome.initialized = this.#server.initialized(rank);
+    outcome.finalized = this.#server.finalized(rank);
+    const cause = failure ? undefined : causeOfExit(outcome);
+    if (cause) this.end(cause, 'SIGTERM');
+    this.#server.ended(rank);
+    this.#forgetGroup(outcome.pid);
+  }
+
+  #startFailed(rank: number, error: NodeJS.ErrnoException): void {
+    const status =
+      error.code === 'ENOENT'
+        ? EXIT_NOT_FOUND
+        : error.code === 'EACCES'
+          ? EXIT_NOT_EXECUTABLE
+          : EXIT_FAILED;
+    const message = `rank ${rank}: ${this.#plan.program.file} did not start: ${error.message}`;
+    this.end({ reason: 'start', status, rank, message }, 'SIGTERM');
+  }
+
+  #signalAll(signal: NodeJS.Signals): void {
+    for (const group of this.#groups) signalGroup(group, signal);
+  }
+
+  /** A group is forgotten when it is empty: from then on its number may be another's. */
+  #forgetGroup(group: number | null): void {
+    if (group === null || signalGroup(group, 0)) return;
+    this.#groups.delete(group);
+    this.#keeper.guard(this.#groups);
+  }
+
+  /** Ends what the ranks left behind in their process groups. */
+  async #sweep(): Promise<void> {
+    if (this.#groups.size > 0 && !this.#cause) {
+      this.#signalAll('SIGTERM');
+      this.#signalAll('SIGCONT');
+      this.#killAt = performance.now() + KILL_GRACE_MS;
+    }
+    let killed = false;
+    while (this.#groups.size > 0) {
+      for (const group of [...this.#groups]) this.#forgetGroup(group);
+      if (this.#groups.size === 0) break;
+      if (performance.now() >= this.#killAt) {
+        if (killed) break;
+        this.#signalAll('SIGKILL');
+        killed = true;
+        this.#killAt += REAP_MS;
+      }
+      await sleep(POLL_MS);
+    }
+    if (this.#groups.size > 0)
+      this.#plan.log(`process groups ${[...this.#groups].join(' ')} do not end`);
+  }
+
+  /**
+   * Reads a rank's pipe to its end. Something that left the rank's process group may hold it open:
+   * then silence ends it, though not a silence that a slow reader of ours causes.
+   */
+  async #drain(rank: RankProcess, name: 'stdout' | 'stderr'): Promise<void> {
+    const source = rank[name];
+    if (!source) return;
+    let last = performance.now();
+    source.on('data', () => {
+      last = performance.now();
+    });
+    while (!source.closed) {
+      if (this.#plan[name].blocked && !this.#hurried) last = performance.now();
+      if (performance.now() - last > DRAIN_IDLE_MS) source.destroy();
+      await closed(source, POLL_MS);
+    }
+  }
+
+  #outcome(milliseconds: number): Outcome {
+    const cause = this.#cause ?? { reason: 'finished' as const, status: 0 };
+    return {
+      job: this.#plan.jobId,
+      program: this.#plan.command.program,
+      size: this.#plan.command.ranks,
+      reason: cause.reason,
+      status: cause.status,
+      rank: cause.rank ?? null,
+      message: cause.message ?? null,
+      milliseconds: Math.round(milliseconds),
+      ranks: this.#outcomes,
+    };
+  }
+}
+
+/** Waits for a stream's end, at most this long. */
+async function closed(
+  stream: {
+    closed: boolean;
+    once(name: 'close', callback: () => void): unknown;
+    off(name: 'close', callback: () => void): unknown;
+  },
+  milliseconds: number,
+): Promise<void> {
+  if (stream.closed) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stream.off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    stream.once('close', done);
+  });
+}

@@ -1,0 +1,95 @@
+/** How a job ended, and what dregrun says and answers for it. */
+import { constants } from 'node:os';
+
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_TIMEOUT = 124;
+/** A shell's status for what a signal ended is this plus the signal's number. */
+export const EXIT_SIGNAL_BASE = 128;
+
+export type Reason =
+  | 'finished'
+  | 'exit'
+  | 'signal'
+  | 'abort'
+  | 'unfinalized'
+  | 'deadlock'
+  | 'start'
+  | 'timeout'
+  | 'interrupted'
+  | 'output';
+
+/** Why the job ended; the first cause counts. */
+export interface Cause {
+  reason: Reason;
+  /** dregrun's exit status. */
+  status: number;
+  /** The rank that caused it, where one did. */
+  rank?: number;
+  /** For the user; a job that finished has none, nor one whose reader went away. */
+  message?: string;
+}
+
+export interface RankOutcome {
+  rank: number;
+  pid: number | null;
+  /** Its exit status; null where a signal ended it or it never ran. */
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  initialized: boolean;
+  finalized: boolean;
+}
+
+/** What `--json` prints. */
+export interface Outcome {
+  job: string;
+  program: string;
+  size: number;
+  reason: Reason;
+  status: number;
+  rank: number | null;
+  message: string | null;
+  milliseconds: number;
+  ranks: RankOutcome[];
+}
+
+export function signalStatus(signal: NodeJS.Signals): number {
+  return EXIT_SIGNAL_BASE + constants.signals[signal];
+}
+
+/** What a rank's end means for the job; undefined where it is a normal one. */
+export function causeOfExit(rank: RankOutcome): Cause | undefined {
+  const who = `rank ${rank.rank} (pid ${rank.pid})`;
+  if (rank.signal !== null)
+    return {
+      reason: 'signal',
+      status: signalStatus(rank.signal),
+      rank: rank.rank,
+      message: `${who} was ended by ${rank.signal}`,
+    };
+  if (rank.status !== 0)
+    return {
+      reason: 'exit',
+      status: rank.status ?? EXIT_FAILED,
+      rank: rank.rank,
+      message: `${who} ended with status ${rank.status}`,
+    };
+  if (rank.initialized && !rank.finalized)
+    return {
+      reason: 'unfinalized',
+      status: EXIT_FAILED,
+      rank: rank.rank,
+      message: `${who} ended with status 0 after MPI.init() but without MPI.finalize()`,
+    };
+  return undefined;
+}
+
+/** An abort is a failure whatever its code is in its lowest eight bits. */
+export function causeOfAbort(rank: number, code: number): Cause {
+  return {
+    reason: 'abort',
+    status: code & 0xff || EXIT_FAILED,
+    rank,
+    message: `rank ${rank} aborted the job with code ${code}`,
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * The ranks' output. Whole lines of each rank come out, never a line inside another's; bytes are
+ * passed on as they are.
+ */
+import type { Readable } from 'node:stream';
+import type { Sink } from './sink.ts';
+
+/**
+ * A longer line goes out in pieces of about this size; another rank's line may follow a piece, on a
+ * line of its own. Bounds what dregrun holds for each rank and stream.
+ */
+export const LINE_LIMIT = 256 * 1024;
+
+/** A prompt of rank 0 on a terminal is shown after this time, its line unfinished. */
+export const PROMPT_MS = 100;
+
+const NEWLINE = 10;
+const NEWLINE_BYTES = Buffer.from('\n');
+
+/** stdout or stderr of a whole job. */
+export class Output {
+  readonly #sink: Sink;
+  readonly #sources = new Set<Readable>();
+  /** Whose unfinished line the last byte belongs to. */
+  #open: RankStream | undefined;
+  #paused = false;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+    sink.onDrain(() => this.#resume());
+  }
+
+  get sink(): Sink {
+    return this.#sink;
+  }
+
+  /** True while the reader of our output is slow and ranks wait for it. */
+  get blocked(): boolean {
+    return this.#paused;
+  }
+
+  /** Passes a rank's stream on until it ends. `tag` starts each of its lines. */
+  attach(source: Readable, tag: string, prompts: boolean): void {
+    const stream = new RankStream(this, Buffer.from(tag), prompts && this.#sink.isTerminal);
+    this.#sources.add(source);
+    source.on('data', (bytes: Buffer) => stream.receive(bytes));
+    source.on('close', () => {
+      this.#sources.delete(source);
+      stream.end();
+    });
+    if (this.#paused) source.pause();
+  }
+
+  /** A line of dregrun's own. */
+  say(line: string): void {
+    this.write(undefined, Buffer.from(`${line}\n`));
+  }
+
+  /** Bytes of a stream, which may leave its line open. Another's open line is ended first. */
+  write(stream: RankStream | undefined, bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const glued = this.#open !== undefined && this.#open !== stream;
+    if (glued) this.#sink.write(NEWLINE_BYTES);
+    this.#open = bytes[bytes.length - 1] === NEWLINE ? undefined : stream;
+    this.#sink.write(bytes);
+    if (this.#sink.full && !this.#paused) this.#pause();
+  }
+
+  isOpen(stream: RankStream): boolean {
+    return this.#open === stream;
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    for (const source of this.#sources) source.pause();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    for (const source of this.#sources) source.resume();
+  }
+}
+
+/** One stream of one rank: holds what has no newline yet. */
+export class RankStream {
+  readonly #output: Output;
+  readonly #tag: Buffer;
+  readonly #prompts: boolean;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #promptTimer: NodeJS.Timeout | undefined;
+
+  constructor(output: Output, tag: Buffer, prompts: boolean) {
+    this.#output = output;
+    this.#tag = tag;
+    this.#prompts = prompts;
+  }
+
+  receive(bytes: Buffer): void {
+    clearTimeout(this.#promptTimer);
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      this.#hold(bytes.subarray(0, end));
+      this.#release();
+    }
+    this.#hold(bytes.subarray(end));
+    if (this.#heldBytes >= LINE_LIMIT) this.#release();
+    if (this.#prompts && this.#heldBytes > 0)
+      this.#promptTimer = setTimeout(() => this.#release(), PROMPT_MS);
+  }
+
+  /** The last line may have no newline: it is kept as it is. */
+  end(): void {
+    clearTimeout(this.#promptTimer);
+    this.#release();
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+  }
+
+  #release(): void {
+    if (this.#heldBytes === 0) return;
+    const bytes = Buffer.concat(this.#held, this.#heldBytes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#output.write(this, this.#tag.length > 0 ? this.#tagged(bytes) : bytes);
+  }
+
+  /** Every line with its tag; the rest of a line that is already out has it. */
+  #tagged(bytes: Buffer): Buffer {
+    const parts: Buffer[] = [];
+    let continues = this.#output.isOpen(this);
+    for (let at = 0; at < bytes.length; ) {
+      const newline = bytes.indexOf(NEWLINE, at);
+      const end = newline < 0 ? bytes.length : newline + 1;
+      if (!continues) parts.push(this.#tag);
+      parts.push(bytes.subarray(at, end));
+      continues = false;
+      at = end;
+    }
+    return Buffer.concat(parts);
+  }
+}

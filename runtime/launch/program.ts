@@ -1,0 +1,86 @@
+/** What a rank executes: the program's file and its arguments. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { extname, join, resolve } from 'node:path';
+
+export const EXIT_NOT_EXECUTABLE = 126;
+export const EXIT_NOT_FOUND = 127;
+
+const SCRIPT_EXTENSIONS = ['.js', '.mjs', '.cjs'];
+/** Where the C library looks without a PATH. */
+const DEFAULT_PATH = '/bin:/usr/bin';
+
+export interface Program {
+  file: string;
+  words: string[];
+}
+
+/** Why there is nothing to execute, with the status that shells give for it. */
+export interface NoProgram {
+  status: typeof EXIT_NOT_EXECUTABLE | typeof EXIT_NOT_FOUND;
+  message: string;
+}
+
+type Look = 'usable' | 'unusable' | 'missing' | 'directory';
+
+/**
+ * Finds the program as it is seen from where dregrun was started, whatever --wdir says. A script of
+ * ours runs with this Node; it is looked for in the current directory, not in PATH.
+ */
+export function findProgram(
+  program: string,
+  words: readonly string[],
+  path: string | undefined,
+): Program | NoProgram {
+  if (SCRIPT_EXTENSIONS.includes(extname(program))) {
+    const file = resolve(program);
+    const problem = problemOf(program, look(file, constants.R_OK), 'read');
+    return problem ?? { file: process.execPath, words: [file, ...words] };
+  }
+  if (program.includes('/')) {
+    const file = resolve(program);
+    const problem = problemOf(program, look(file, constants.X_OK), 'execute');
+    return problem ?? { file, words: [...words] };
+  }
+  return searchPath(program, words, path ?? DEFAULT_PATH);
+}
+
+function searchPath(program: string, words: readonly string[], path: string): Program | NoProgram {
+  let worst: Look = 'missing';
+  for (const folder of path.split(':')) {
+    const file = resolve(join(folder === '' ? '.' : folder, program));
+    const seen = look(file, constants.X_OK);
+    if (seen === 'usable') return { file, words: [...words] };
+    if (seen === 'unusable') worst = seen;
+  }
+  if (worst === 'missing')
+    return { status: EXIT_NOT_FOUND, message: `${program}: no such program in PATH` };
+  return problemOf(program, worst, 'execute')!;
+}
+
+function look(file: string, mode: number): Look {
+  try {
+    if (statSync(file).isDirectory()) return 'directory';
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unusable';
+  }
+  try {
+    accessSync(file, mode);
+  } catch {
+    return 'unusable';
+  }
+  return 'usable';
+}
+
+function problemOf(program: string, seen: Look, verb: string): NoProgram | undefined {
+  switch (seen) {
+    case 'usable':
+      return undefined;
+    case 'missing':
+      return { status: EXIT_NOT_FOUND, message: `${program}: no such file` };
+    case 'directory':
+      return { status: EXIT_NOT_EXECUTABLE, message: `${program}: is a directory` };
+    case 'unusable':
+      return { status: EXIT_NOT_EXECUTABLE, message: `${program}: no permission to ${verb} it` };
+  }
+}
