@@ -27,7 +27,7 @@ struct dreg {
 	const uint32_t *ring;              /* [slots] */
 };
 
-/**
+/*
  * dreg_open - open a context with a number of slots and map its shared area
  * @d:     filled in
  * @slots: a power of two, at most DREG_SLOTS_MAX
@@ -37,7 +37,7 @@ struct dreg {
  */
 int dreg_open(struct dreg *d, uint32_t slots);
 
-/**
+/*
  * dreg_monitor - watch the pages that [addr, addr + len) touches
  * @addr: any address; rounded down to its page, and the end up
  *
@@ -45,7 +45,7 @@ int dreg_open(struct dreg *d, uint32_t slots);
  */
 int dreg_monitor(struct dreg *d, uint32_t slot, const void *addr, size_t len);
 
-/**
+/*
  * dreg_unmonitor - give the slot back
  *
  * Return: 1 if it had fired, 0 if not, or a negative errno of
@@ -53,7 +53,7 @@ int dreg_monitor(struct dreg *d, uint32_t slot, const void *addr, size_t len);
  */
 int dreg_unmonitor(struct dreg *d, uint32_t slot);
 
-/**
+/*
  * dreg_monitor_batch, dreg_unmonitor_batch - many ranges in one system call
  * @ranges: as DREG_IOC_MONITOR and DREG_IOC_UNMONITOR want them; not rounded
  * @done:   how many were dealt with, also on failure; may be NULL
@@ -63,14 +63,14 @@ int dreg_monitor_batch(struct dreg *d, struct dreg_range *ranges, uint32_t count
 int dreg_unmonitor_batch(struct dreg *d, struct dreg_range *ranges, uint32_t count,
 			 uint32_t *done);
 
-/**
+/*
  * dreg_close - unmap the shared area and close the descriptor
  *
  * Every slot is given back.  No other thread may use @d then.
  */
 void dreg_close(struct dreg *d);
 
-/**
+/*
  * dreg_changed - the check before an operation: one load
  * @seen: the user_delta up to which the ring has been looked at
  *
@@ -81,7 +81,7 @@ static inline int dreg_changed(const struct dreg *d, uint64_t seen)
 	return __atomic_load_n(&d->shared->user_delta, __ATOMIC_ACQUIRE) != seen;
 }
 
-/**
+/*
  * dreg_user_delta - the counter itself; the first value of one's own "seen"
  */
 static inline uint64_t dreg_user_delta(const struct dreg *d)
@@ -89,7 +89,7 @@ static inline uint64_t dreg_user_delta(const struct dreg *d)
 	return __atomic_load_n(&d->shared->user_delta, __ATOMIC_ACQUIRE);
 }
 
-/**
+/*
  * dreg_fired - has this slot fired since it was monitored?  One load.
  */
 static inline int dreg_fired(const struct dreg *d, uint32_t slot)
@@ -97,7 +97,7 @@ static inline int dreg_fired(const struct dreg *d, uint32_t slot)
 	return __atomic_load_n(&d->flag[slot], __ATOMIC_ACQUIRE) != 0;
 }
 
-/**
+/*
  * dreg_next - take the next slot that has fired, without a system call
  * @seen: in and out: moved on by one when a slot is given
  * @slot: out
