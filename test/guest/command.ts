@@ -59,3 +59,8 @@ export function run(
     });
   });
 }
+
+/** A word for the shell, as it is. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -2,11 +2,11 @@
 const PROBLEMS: [RegExp, string][] = [
   [/Kernel panic/, 'panic'],
   [/\bOops\b/, 'oops'],
-  [/general protection fault|unable to handle (kernel|page fault)/i, 'oops'],
+  [/general protection fault|unable to handle|NULL pointer dereference/i, 'oops'],
   [/rcu.*(detected stall|stall on|self-detected stall)|rcu_\w+ kthread starved/i, 'RCU stall'],
   [/blocked for more than \d+ seconds/, 'hung task'],
   [/(soft|hard) lockup/i, 'lockup'],
-  [/INFO: possible recursive locking|possible circular locking|inconsistent lock state/, 'lockdep'],
+  [/possible (recursive|circular) locking|inconsistent lock state/, 'lockdep'],
   [
     /suspicious RCU usage|held lock freed|possible irq lock inversion|bad unlock balance/,
     'lockdep',

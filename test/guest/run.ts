@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { tail } from './command.ts';
+import { quote, tail } from './command.ts';
 import type { Kernel, KernelName } from './kernels.ts';
 import { withMachineLock } from './lock.ts';
 import { findProblems } from './log.ts';
@@ -59,8 +59,6 @@ const FOLDER_PREFIX = 'dreg-guest-';
 /** How much of each log a failure shows. */
 const FAILURE_TAIL_LINES = 40;
 const OUTPUT_POLL_MS = 100;
-
-const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Removes run folders whose process was killed before it could. */
 function sweepRunFolders(): void {

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { tail } from './command.ts';
+import { PACKAGED_KERNELS, type PackagedKernel } from './kernels.ts';
+import { describeFailure } from './run.ts';
+import { missingForSetup } from './setup.ts';
+import { type ProgramResult, runSuite, type SuiteProgram, type SuiteResult } from './suite.ts';
+
+export interface GuestTestOptions {
+  kernels?: readonly PackagedKernel[];
+  /** The programs for one kernel; called only where guests can run. */
+  programs: (kernel: PackagedKernel) => SuiteProgram[] | Promise<SuiteProgram[]>;
+  memoryMiB?: number;
+  env?: Record<string, string>;
+  allowedLog?: RegExp[];
+}
+
+/** How much of a program's output a failed claim shows. */
+const OUTPUT_TAIL_LINES = 30;
+
+/**
+ * Where no guest can run, a test of this name says what is missing: skipped, and under CI failed.
+ * True when there is nothing to skip.
+ */
+export function guestsCanRun(what: string): boolean {
+  const missing = missingForSetup();
+  if (missing.length === 0) return true;
+  const reason = `${what}: needs ${missing.join(', ')}`;
+  test(reason, (context) => {
+    if (process.env.CI) throw new Error(`${reason}; under CI nothing may be skipped`);
+    context.skip(reason);
+  });
+  return false;
+}
+
+function claimTests({ tap }: ProgramResult): void {
+  for (const claim of tap.claims) {
+    test(`${claim.number} ${claim.name}`, (context) => {
+      if (claim.skip !== undefined) {
+        if (process.env.CI) throw new Error(`skipped under CI: ${claim.skip}`);
+        context.skip(claim.skip);
+      }
+      expect(claim.ok, ['not ok', ...claim.comments].join('\n')).toBe(true);
+    });
+  }
+}
+
+/** A program against a module that is broken on purpose: it must have noticed. */
+function mustFailTest({ tap, output, program }: ProgramResult): void {
+  const wanted = program.mustFail!;
+  test(`notices: a claim like ${wanted.source} fails`, () => {
+    const noticed = tap.claims.filter((claim) => !claim.ok && wanted.test(claim.name));
+    expect(noticed.length, tail(output, OUTPUT_TAIL_LINES)).toBeGreaterThan(0);
+  });
+}
+
+function programTests(result: ProgramResult): void {
+  describe(result.program.name, () => {
+    if (result.program.mustFail) mustFailTest(result);
+    else claimTests(result);
+    test('comes to its end, the kernel has not complained', () => {
+      const output = tail(result.output, OUTPUT_TAIL_LINES);
+      const log = tail(result.log, OUTPUT_TAIL_LINES);
+      expect(result.problems, `--- output\n${output}\n--- kernel log\n${log}`).toEqual([]);
+    });
+  });
+}
+
+/** One vitest test for each TAP line of a suite that has run. */
+export function suiteTests(result: SuiteResult): void {
+  describe(`kernel ${result.kernel}`, () => {
+    for (const program of result.programs) programTests(program);
+    test('the guest comes to its end, the kernel has not complained', () => {
+      expect(result.problems, describeFailure(result.guest)).toEqual([]);
+    });
+  });
+}
+
+/**
+ * Runs TAP programs in guests, one boot a kernel, and makes a vitest test of each TAP line. vitest
+ * wants to know its tests before it runs any, so call this at a test file's top level, with await.
+ */
+export async function guestTests(what: string, options: GuestTestOptions): Promise<void> {
+  if (!guestsCanRun(what)) return;
+  const { kernels = PACKAGED_KERNELS, programs, ...suite } = options;
+  const progress = (line: string) => process.stderr.write(`${what}: ${line}\n`);
+  const results: SuiteResult[] = [];
+  for (const kernel of kernels) {
+    results.push(await runSuite({ ...suite, kernel, programs: await programs(kernel), progress }));
+  }
+  describe(what, () => {
+    for (const result of results) suiteTests(result);
+  });
+}

@@ -1,0 +1,178 @@
+import { quote } from './command.ts';
+import type { Kernel, KernelName } from './kernels.ts';
+import { findProblems } from './log.ts';
+import { buildModule, type ModuleOptions } from './modules.ts';
+import { readyKernel } from './ready.ts';
+import { type GuestResult, runInGuest } from './run.ts';
+import { parseTap, type TapStream } from './tap.ts';
+
+/** A module to load before a program and to unload after it. */
+export interface SuiteModule extends ModuleOptions {
+  /** Module parameters, such as `max_slots=64`. */
+  parameters?: string;
+}
+
+/** A program that prints TAP. */
+export interface SuiteProgram {
+  /** Unique in its suite. */
+  name: string;
+  /** Absolute path, then arguments. */
+  command: string[];
+  /** false: none. Unless told, the module in kernel/. */
+  module?: SuiteModule | false;
+  /** Modules of the kernel's own that it needs, by name; they stay loaded. */
+  needs?: string[];
+  /** Shell commands before it, such as `sh test/guest/rdma.sh lo`. */
+  before?: string;
+  timeoutSeconds?: number;
+  /**
+   * The module is broken on purpose: the program must notice, that is, at least one claim whose
+   * name matches must be `not ok`.
+   */
+  mustFail?: RegExp;
+}
+
+export interface SuiteOptions {
+  kernel: KernelName;
+  programs: SuiteProgram[];
+  memoryMiB?: number;
+  env?: Record<string, string>;
+  /** Lines of the kernel's log that are expected. */
+  allowedLog?: RegExp[];
+  progress?: (line: string) => void;
+}
+
+export interface ProgramResult {
+  program: SuiteProgram;
+  tap: TapStream;
+  /** Why the program as a whole failed, whatever its claims say. */
+  problems: string[];
+  output: string;
+  /** The part of the kernel's log that was written while it ran. */
+  log: string;
+}
+
+export interface SuiteResult {
+  kernel: KernelName;
+  programs: ProgramResult[];
+  guest: GuestResult;
+  /** What is wrong with the guest and no single program is to blame for. */
+  problems: string[];
+}
+
+const DEFAULT_PROGRAM_SECONDS = 60;
+/** Time for the boot and for the loading of modules, added to the programs' own limits. */
+const SUITE_SECONDS = 60;
+const MARK = 'guest-suite:';
+
+async function programCommands(
+  kernel: Kernel,
+  program: SuiteProgram,
+  index: number,
+): Promise<string> {
+  const {
+    module = {},
+    needs = [],
+    before = '',
+    timeoutSeconds = DEFAULT_PROGRAM_SECONDS,
+  } = program;
+  const ko = module === false ? undefined : await buildModule(kernel, module);
+  const name = ko?.replace(/^.*\/|\.ko$/g, '');
+  const parameters = module === false ? '' : (module.parameters ?? '');
+  const output = `"$GUEST_OUT/${index}.tap"`;
+  return [
+    `echo "${MARK} begin ${index}" >/dev/kmsg`,
+    `echo ${quote(program.name)}`,
+    '(',
+    needs.length > 0 ? `modprobe -a ${needs.map(quote).join(' ')} || exit 125` : '',
+    ko ? `insmod ${quote(ko)} ${parameters} || exit 125` : '',
+    before === '' ? '' : `{\n${before}\n} || exit 125`,
+    `timeout -k 5 ${timeoutSeconds} ${program.command.map(quote).join(' ')}`,
+    'status=$?',
+    ko ? `rmmod ${name} || { echo '# the module does not unload'; status=124; }` : '',
+    'exit $status',
+    `) >${output} 2>&1 </dev/null`,
+    `echo $? >"$GUEST_OUT/${index}.status"`,
+    `echo "${MARK} end ${index}" >/dev/kmsg`,
+    '',
+  ].join('\n');
+}
+
+/** Cuts the log at the marks: one part a program, and the rest. */
+function splitLog(log: string, count: number): { parts: string[]; rest: string } {
+  const parts: string[] = Array.from({ length: count }, () => '');
+  let rest = '';
+  let current: number | undefined;
+  for (const line of log.split('\n')) {
+    const mark = new RegExp(`${MARK} (begin|end) (\\d+)`).exec(line);
+    if (mark) current = mark[1] === 'begin' ? Number(mark[2]) : undefined;
+    else if (current === undefined) rest += `${line}\n`;
+    else parts[current] += `${line}\n`;
+  }
+  return { parts, rest };
+}
+
+function statusProblem(status: string | undefined, tap: TapStream, limit: number): string[] {
+  if (status === undefined) return ['did not come to its end'];
+  if (status === '124' || status === '137') return [`killed after ${limit} s, or does not unload`];
+  if (status === '125') return ['could not be started'];
+  const failed = tap.claims.some((claim) => !claim.ok && claim.skip === undefined);
+  if (status === '0' && failed) return ['exit status 0 in spite of a failed claim'];
+  if (status !== '0' && !failed) return [`exit status ${status}`];
+  return [];
+}
+
+function programResult(
+  program: SuiteProgram,
+  index: number,
+  guest: GuestResult,
+  log: string,
+  allowedLog: RegExp[] | undefined,
+): ProgramResult {
+  const file = guest.files.get(`${index}.tap`);
+  if (file === undefined) {
+    const tap = { claims: [], problems: [] };
+    return { program, tap, problems: ['was not run'], output: '', log };
+  }
+  const output = file.toString();
+  const tap = parseTap(output);
+  const status = guest.files.get(`${index}.status`)?.toString().trim();
+  const limit = program.timeoutSeconds ?? DEFAULT_PROGRAM_SECONDS;
+  const problems = [
+    ...statusProblem(status, tap, limit),
+    ...tap.problems,
+    ...findProblems(log, allowedLog).map(({ kind, line }) => `kernel log: ${kind}: ${line}`),
+  ];
+  return { program, tap, problems, output, log };
+}
+
+/** Runs TAP programs one after another in one boot of a kernel. */
+export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
+  const { kernel, programs, allowedLog, progress = () => {} } = options;
+  const ready = await readyKernel(kernel);
+  const commands: string[] = [];
+  for (const [index, program] of programs.entries()) {
+    commands.push(await programCommands(ready, program, index));
+  }
+  const limits = programs.map(({ timeoutSeconds = DEFAULT_PROGRAM_SECONDS }) => timeoutSeconds);
+  const guest = await runInGuest({
+    kernel,
+    commands: `${commands.join('')}exit 0\n`,
+    timeoutSeconds: limits.reduce((sum, limit) => sum + limit, SUITE_SECONDS),
+    onOutput: (text) => progress(`${kernel}: ${text.trim().replaceAll('\n', ', ')}`),
+    env: { ...(process.env.CI ? { CI: process.env.CI } : {}), ...options.env },
+    ...(options.memoryMiB ? { memoryMiB: options.memoryMiB } : {}),
+    ...(allowedLog ? { allowedLog } : {}),
+  });
+  const { parts, rest } = splitLog(guest.log, programs.length);
+  const problems = findProblems(rest, allowedLog).map(({ line }) => `kernel log: ${line}`);
+  problems.push(...guest.problems.filter((problem) => !problem.startsWith('kernel log:')));
+  return {
+    kernel,
+    guest,
+    problems,
+    programs: programs.map((program, index) =>
+      programResult(program, index, guest, parts[index]!, allowedLog),
+    ),
+  };
+}
