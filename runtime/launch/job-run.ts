@@ -1,4 +1,5 @@
 /** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunCommand } from './arguments.ts';
 import { type BindingPlan, startedOn } from './binding.ts';
@@ -48,11 +49,19 @@ export interface JobPlan {
   log(message: string): void;
 }
 
+/** A rank's stdout or stderr on its way to ours. */
+interface Feed {
+  source: Readable;
+  output: Output;
+  ended: Promise<void>;
+}
+
 export class JobRun {
   readonly #plan: JobPlan;
   readonly #server: PmiServer;
   readonly #keeper: Keeper;
   readonly #ranks: RankProcess[] = [];
+  readonly #feeds: Feed[] = [];
   readonly #outcomes: RankOutcome[] = [];
   /** Process groups of which something may be alive. */
   readonly #groups = new Set<number>();
@@ -80,9 +89,7 @@ export class JobRun {
     await Promise.all(this.#exits);
     clearTimeout(timer);
     await this.#sweep();
-    await Promise.all(
-      this.#ranks.flatMap((rank) => [this.#drain(rank, 'stdout'), this.#drain(rank, 'stderr')]),
-    );
+    await Promise.all(this.#feeds.map((feed) => this.#drain(feed)));
     for (const rank of this.#ranks) rank.pmi.destroy();
     this.#keeper.release();
     return this.#outcome(performance.now() - started);
@@ -176,11 +183,16 @@ export class JobRun {
   #connect(rank: RankProcess): void {
     const { rank: number, pmi, stdout, stderr } = rank;
     const tagged = this.#plan.command.tagOutput;
-    if (stdout) this.#plan.stdout.attach(stdout, tagged ? `[${number}] ` : '', number === 0);
-    if (stderr) this.#plan.stderr.attach(stderr, tagged ? `[${number} stderr] ` : '', number === 0);
+    if (stdout) this.#feed(this.#plan.stdout, stdout, tagged ? `[${number}] ` : '', number);
+    if (stderr) this.#feed(this.#plan.stderr, stderr, tagged ? `[${number} stderr] ` : '', number);
     pmi.on('error', () => {}); // Its exit says more.
     pmi.on('data', (bytes: Buffer) => this.#server.receive(number, bytes));
     pmi.on('drain', () => pmi.resume());
+  }
+
+  #feed(output: Output, source: Readable, tag: string, rank: number): void {
+    // Rank 0 has stdin: it may prompt.
+    this.#feeds.push({ source, output, ended: output.attach(source, tag, rank === 0) });
   }
 
   #send(rank: number, line: string): void {
@@ -261,18 +273,17 @@ export class JobRun {
    * Reads a rank's pipe to its end. Something that left the rank's process group may hold it open:
    * then silence ends it, though not a silence that a slow reader of ours causes.
    */
-  async #drain(rank: RankProcess, name: 'stdout' | 'stderr'): Promise<void> {
-    const source = rank[name];
-    if (!source) return;
-    let last = performance.now();
+  async #drain({ source, output, ended }: Feed): Promise<void> {
+    let heard = performance.now();
     source.on('data', () => {
-      last = performance.now();
+      heard = performance.now();
     });
-    while (!source.closed) {
-      if (this.#plan[name].blocked && !this.#hurried) last = performance.now();
-      if (performance.now() - last > DRAIN_IDLE_MS) source.destroy();
-      await closed(source, POLL_MS);
-    }
+    const watch = setInterval(() => {
+      if (output.blocked && !this.#hurried) heard = performance.now();
+      if (performance.now() - heard > DRAIN_IDLE_MS) source.destroy();
+    }, POLL_MS);
+    await ended;
+    clearInterval(watch);
   }
 
   #outcome(milliseconds: number): Outcome {
@@ -292,22 +303,13 @@ export class JobRun {
 }
 
 /** Waits for a stream's end, at most this long. */
-async function closed(
-  stream: {
-    closed: boolean;
-    once(name: 'close', callback: () => void): unknown;
-    off(name: 'close', callback: () => void): unknown;
-  },
-  milliseconds: number,
-): Promise<void> {
+async function closed(stream: Readable, milliseconds: number): Promise<void> {
   if (stream.closed) return;
   await new Promise<void>((resolve) => {
-    const done = () => {
+    const timer = setTimeout(resolve, milliseconds);
+    stream.once('close', () => {
       clearTimeout(timer);
-      stream.off('close', done);
       resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    stream.once('close', done);
+    });
   });
 }

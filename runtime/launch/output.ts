@@ -39,16 +39,22 @@ export class Output {
     return this.#paused;
   }
 
-  /** Passes a rank's stream on until it ends. `tag` starts each of its lines. */
-  attach(source: Readable, tag: string, prompts: boolean): void {
+  /**
+   * Passes a rank's stream on; `tag` starts each of its lines. Resolves when the stream has ended and
+   * its last byte went to the sink (a socket calls itself closed before its close event).
+   */
+  attach(source: Readable, tag: string, prompts: boolean): Promise<void> {
     const stream = new RankStream(this, Buffer.from(tag), prompts && this.#sink.isTerminal);
     this.#sources.add(source);
     source.on('data', (bytes: Buffer) => stream.receive(bytes));
-    source.on('close', () => {
-      this.#sources.delete(source);
-      stream.end();
-    });
     if (this.#paused) source.pause();
+    return new Promise((resolve) => {
+      source.once('close', () => {
+        this.#sources.delete(source);
+        stream.end();
+        resolve();
+      });
+    });
   }
 
   /** A line of dregrun's own. */
