@@ -4,47 +4,6 @@
 
 namespace dreg {
 
-Bytes BytesOf(napi_env env, napi_value value) {
-  Bytes bytes;
-  bool is = false;
-  void* data = nullptr;
-  if (napi_is_typedarray(env, value, &is) == napi_ok && is) {
-    napi_typedarray_type type;
-    size_t count = 0;
-    napi_value buffer;
-    size_t offset;
-    if (napi_get_typedarray_info(env, value, &type, &count, &data, &buffer, &offset) != napi_ok)
-      return bytes;
-    static constexpr size_t kWidth[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-    if (static_cast<size_t>(type) >= sizeof kWidth / sizeof *kWidth) return bytes;
-    bytes.length = count * kWidth[type];
-  } else if (napi_is_arraybuffer(env, value, &is) == napi_ok && is) {
-    if (napi_get_arraybuffer_info(env, value, &data, &bytes.length) != napi_ok) return Bytes();
-  } else if (napi_is_dataview(env, value, &is) == napi_ok && is) {
-    napi_value buffer;
-    size_t offset;
-    if (napi_get_dataview_info(env, value, &bytes.length, &data, &buffer, &offset) != napi_ok)
-      return Bytes();
-  } else {
-    return bytes;
-  }
-  bytes.data = static_cast<uint8_t*>(data);
-  return bytes;
-}
-
-uint8_t* RangeOf(napi_env env, napi_value value, double offset, double length) {
-  Bytes bytes = BytesOf(env, value);
-  if (!bytes.data || !(offset >= 0) || !(length >= 0)) return nullptr;
-  if (offset + length > static_cast<double>(bytes.length)) return nullptr;
-  return bytes.data + static_cast<size_t>(offset);
-}
-
-double NumberOf(napi_env env, napi_value value, double fallback) {
-  double number = fallback;
-  if (napi_get_value_double(env, value, &number) != napi_ok) return fallback;
-  return number;
-}
-
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
   InitMemory(env, exports);

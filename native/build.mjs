@@ -5,10 +5,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const here = dirname(fileURLToPath(import.meta.url));
+// The folder with the binding.gyp: this one, or that of a test's addon.
+const here = resolve(process.argv[2] ?? dirname(fileURLToPath(import.meta.url)));
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const prefix = dirname(dirname(process.execPath));
 const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];

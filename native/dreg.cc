@@ -3,7 +3,6 @@
 #include "../kernel/dreg.h"
 
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "util.h"
 
@@ -41,19 +40,10 @@ static Napi::Value DregUnmonitor(const Napi::CallbackInfo& info) {
   return Batch(info, DREG_IOC_UNMONITOR);
 }
 
-// readFd(fd, buffer) -> bytes | -errno.
-static Napi::Value ReadFd(const Napi::CallbackInfo& info) {
-  Bytes bytes = BytesOf(info.Env(), info[1]);
-  ssize_t count =
-      read(static_cast<int>(NumberOf(info.Env(), info[0], -1)), bytes.data, bytes.length);
-  return count < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), count);
-}
-
 void InitDreg(Napi::Env env, Napi::Object exports) {
   exports.Set("dregSetup", Napi::Function::New(env, DregSetup));
   exports.Set("dregMonitor", Napi::Function::New(env, DregMonitor));
   exports.Set("dregUnmonitor", Napi::Function::New(env, DregUnmonitor));
-  exports.Set("readFd", Napi::Function::New(env, ReadFd));
 }
 
 }  // namespace dreg

@@ -7,7 +7,6 @@ export interface DregAddon {
   /** How many ranges were done from the first on, or a negative errno where none was. */
   dregMonitor(fd: number, ranges: Uint32Array, count: number): number;
   dregUnmonitor(fd: number, ranges: Uint32Array, count: number): number;
-  readFd(fd: number, buffer: ArrayBufferView): number;
 }
 
 export const dreg = (): DregAddon => addon() as unknown as DregAddon;

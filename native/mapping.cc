@@ -62,10 +62,19 @@ static Napi::Value MapFd(const Napi::CallbackInfo& info) {
       bytes);
 }
 
+// readFd(fd, buffer) -> bytes | -errno.
+static Napi::Value ReadFd(const Napi::CallbackInfo& info) {
+  Bytes bytes = BytesOf(info.Env(), info[1]);
+  ssize_t count =
+      read(static_cast<int>(NumberOf(info.Env(), info[0], -1)), bytes.data, bytes.length);
+  return count < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), count);
+}
+
 void InitMapping(Napi::Env env, Napi::Object exports) {
   exports.Set("ownFd", Napi::Function::New(env, OwnFd));
   exports.Set("closeOwned", Napi::Function::New(env, CloseOwnedFd));
   exports.Set("openFd", Napi::Function::New(env, OpenFd));
+  exports.Set("readFd", Napi::Function::New(env, ReadFd));
   exports.Set("mapFd", Napi::Function::New(env, MapFd));
 }
 

@@ -12,6 +12,8 @@ export interface MappingAddon {
   ownFd(fd: number): FdOwner;
   closeOwned(owner: FdOwner): void;
   openFd(path: string, write: boolean): number;
+  readFd(fd: number, buffer: ArrayBufferView): number;
+  closeFd(fd: number): number;
   mapFd(fd: number, offset: number, length: number, writable: boolean): ArrayBuffer | number;
 }
 

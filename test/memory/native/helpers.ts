@@ -1,0 +1,117 @@
+/** The tests' own addon: what happens to memory behind the library's back. Built on first use. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../../native/addon.ts';
+import type { UserfaultfdAddon } from '../../../native/userfaultfd.ts';
+
+declare const task: unique symbol;
+export interface Task {
+  readonly [task]: 'thread';
+}
+
+interface Helpers extends UserfaultfdAddon {
+  call(number: number, ...args: number[]): number;
+  view(address: number, length: number): ArrayBuffer;
+  brkGrow(bytes: number): number;
+  brkCycle(start: number, bytes: number): number;
+  shmAttach(bytes: number, address: number, flags: number): number;
+  shmDetach(address: number): number;
+  vforkUnmap(address: number, length: number): number;
+  forkIdle(): number;
+  killAndWait(pid: number): number;
+  limit(resource: number, soft: number): number;
+  forbid(number: number, errno: number): number;
+  threadCall(number: number, ...args: number[]): Task;
+  threadReplace(address: number, length: number, value: number): Task;
+  threadDone(task: Task): boolean;
+  threadJoin(task: Task): number;
+}
+
+const FOLDER = join(packageRoot(), 'test/memory/native');
+const ADDON = join(FOLDER, 'build/Release/dreg_memory_test.node');
+
+function build(): void {
+  const sources = [FOLDER, join(packageRoot(), 'native')].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => /\.(cc|h|gyp)$/.test(name))
+      .map((name) => statSync(join(folder, name)).mtimeMs),
+  );
+  if (existsSync(ADDON) && statSync(ADDON).mtimeMs >= Math.max(...sources)) return;
+  const script = join(packageRoot(), 'native/build.mjs');
+  const result = spawnSync(process.execPath, [script, FOLDER], { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`the tests' addon does not build:\n${result.stderr}`);
+}
+
+let loaded: Helpers | undefined;
+
+export function helpers(): Helpers {
+  if (loaded) return loaded;
+  build();
+  loaded = createRequire(import.meta.url)(ADDON) as Helpers;
+  return loaded;
+}
+
+if (process.arch !== 'x64') throw new Error('the system call numbers here are those of x86-64');
+
+export const SYS = {
+  mmap: 9,
+  mprotect: 10,
+  munmap: 11,
+  mremap: 25,
+  madvise: 28,
+  userfaultfd: 323,
+  pkeyMprotect: 329,
+  ioUringSetup: 425,
+} as const;
+
+export const PROT = { none: 0, read: 1, write: 2, readWrite: 3 } as const;
+export const MAP = {
+  shared: 0x01,
+  private: 0x02,
+  fixed: 0x10,
+  anonymous: 0x20,
+  noReserve: 0x4000,
+  populate: 0x8000,
+  hugetlb: 0x40000,
+} as const;
+export const MREMAP = { mayMove: 1, fixed: 2, dontUnmap: 4 } as const;
+export const MADV = { dontNeed: 4, free: 8, remove: 9, collapse: 25 } as const;
+export const SHM_REMAP = 0o40000;
+export const RLIMIT = { nofile: 7, memlock: 8 } as const;
+
+export const PAGE = 4096;
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+/** The answer of a call that must work. */
+export function ok(answer: number): number {
+  if (answer >= 0) return answer;
+  throw new Error(`a call of the test itself fails: ${ERRNO_NAMES.get(-answer)}`);
+}
+
+export interface MapOptions {
+  address?: number;
+  protection?: number;
+  flags?: number;
+  fd?: number;
+}
+
+/** Maps memory, at a given address whatever was there; answers its address. */
+export function map(length: number, options: MapOptions = {}): number {
+  const { address = 0, protection = PROT.readWrite, fd = -1 } = options;
+  const flags = options.flags ?? MAP.private | MAP.anonymous;
+  const fixed = address === 0 ? 0 : MAP.fixed;
+  return ok(helpers().call(SYS.mmap, address, length, protection, flags | fixed, fd, 0));
+}
+
+export function unmap(address: number, length: number): void {
+  ok(helpers().call(SYS.munmap, address, length));
+}
+
+/** The bytes at an address. Nothing keeps them alive. */
+export function bytesAt(address: number, length: number): Uint8Array {
+  return new Uint8Array(helpers().view(address, length));
+}
