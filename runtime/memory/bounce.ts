@@ -1,0 +1,94 @@
+/**
+ * Bounce buffers: memory of our own that is registered once, and through which the bytes of an
+ * operation go whose memory cannot be registered (rule R7).
+ */
+import type { RegistrationCache } from './cache.ts';
+import { ACCESS } from './domain.ts';
+import { isExhausted } from './errno.ts';
+import type { Region } from './region.ts';
+
+/** Bytes of all bounce buffers of one manager, where so much can still be pinned. */
+export const BOUNCE_BYTES = 2 ** 20;
+/** Pieces they are divided into: so many operations can go through them at one time. */
+export const BOUNCE_CHUNKS = 4;
+
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly address: number;
+}
+
+export class BouncePool {
+  readonly #cache: RegistrationCache;
+  readonly #addressOf: (view: Uint8Array) => number;
+  readonly #pageBytes: number;
+  #region: Region | undefined;
+  #chunkBytes = 0;
+  readonly #free: Chunk[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(
+    cache: RegistrationCache,
+    addressOf: (view: Uint8Array) => number,
+    pageBytes: number,
+  ) {
+    this.#cache = cache;
+    this.#addressOf = addressOf;
+    this.#pageBytes = pageBytes;
+  }
+
+  /** The pool's registration; made at the first call that succeeds. undefined: not one page. */
+  get region(): Region | undefined {
+    this.#region ??= this.#make();
+    return this.#region;
+  }
+
+  /** Bytes that go through one chunk. */
+  get chunkBytes(): number {
+    return this.#chunkBytes;
+  }
+
+  /** A free chunk; undefined where all are in use. */
+  take(): Chunk | undefined {
+    return this.#free.pop();
+  }
+
+  give(chunk: Chunk): void {
+    this.#free.push(chunk);
+    this.#waiting.shift()?.();
+  }
+
+  /** Calls back when a chunk is free, in the order of asking. */
+  wait(resume: () => void): void {
+    this.#waiting.push(resume);
+  }
+
+  close(): void {
+    if (this.#region) this.#cache.drop(this.#region);
+    this.#region = undefined;
+  }
+
+  /** Halves what it asks for until the kernel agrees. */
+  #make(): Region | undefined {
+    const page = this.#pageBytes;
+    for (let bytes = BOUNCE_BYTES; bytes >= page; bytes /= 2) {
+      // One page more than is used: the registration then begins and ends in memory of our own.
+      const memory = new Uint8Array(bytes + page);
+      const offset = -this.#addressOf(memory) & (page - 1);
+      const start = this.#addressOf(memory) + offset;
+      const region = this.#cache.registerOnce(start, start + bytes, ACCESS.localWrite);
+      if (typeof region !== 'number') {
+        this.#divide(memory.subarray(offset, offset + bytes), start);
+        return region;
+      }
+      if (!isExhausted(region)) return undefined;
+    }
+    return undefined;
+  }
+
+  #divide(memory: Uint8Array, start: number): void {
+    const chunk = Math.max(this.#pageBytes, memory.length / BOUNCE_CHUNKS);
+    for (let at = 0; at < memory.length; at += chunk)
+      this.#free.push({ bytes: memory.subarray(at, at + chunk), address: start + at });
+    this.#chunkBytes = chunk;
+  }
+}

@@ -1,0 +1,383 @@
+/**
+ * The registration cache: regions between a monitor and a domain. Regions in the index are
+ * disjoint; one whose memory changed has left it before anybody can find it again.
+ */
+import { MpiError } from '../error.ts';
+import { COUNT, type Counters } from './counters.ts';
+import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
+import { ENOMEM, isExhausted } from './errno.ts';
+import { IntervalIndex } from './interval-index.ts';
+import type { Budget } from './limits.ts';
+import type { Monitor } from './monitor.ts';
+import { IdleList, NO_SLOT, Region } from './region.ts';
+
+/** Times that a registration is made again because its memory changed meanwhile (rule R1). */
+export const RETRIES_MAX = 3;
+
+/** Regions that lie beside each other become one while it has at most so many bytes. */
+export const MERGE_BYTES_MAX = 2 ** 20;
+
+/** Slots given up with one call when many have fired. */
+export const REAP_BATCH = 256;
+
+/** For so long a size that the kernel refused is not asked for again. */
+export const REFUSAL_MS = 1000;
+
+/**
+ * The answer of {@link RegistrationCache.obtain} for memory that can be registered but not cached:
+ * it cannot be monitored, or changes too often.
+ */
+export const UNCACHEABLE = Number.MIN_SAFE_INTEGER;
+
+/** Told when a limit is met: bytes that may be pinned, bytes needed. */
+export type LimitMet = (limit: number, need: number) => void;
+
+interface Bounds {
+  start: number;
+  end: number;
+  access: Access;
+}
+
+/** Caches of this thread. One that is refused memory asks the others for what they do not use. */
+const caches = new Set<RegistrationCache>();
+
+export class RegistrationCache {
+  readonly idle = new IdleList();
+  readonly budget: Budget;
+  readonly #index = new IntervalIndex<Region>();
+  readonly #monitor: Monitor;
+  readonly #port: DomainPort<Operation>;
+  readonly #counters: Counters;
+  readonly #limitMet: LimitMet;
+  readonly #header: Int32Array;
+  /** `user_delta` (low 32 bits) up to which the ring has been read. */
+  #seen: number;
+  /** The region of each slot in use. */
+  readonly #regions: (Region | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  readonly #fired = new Uint32Array(REAP_BATCH);
+  readonly #firedFlags = new Uint8Array(REAP_BATCH);
+  /** Bytes pinned at which the kernel last said no, and until when we believe it. */
+  #refusedAt = Infinity;
+  #refusedUntil = 0;
+
+  constructor(
+    monitor: Monitor,
+    port: DomainPort<Operation>,
+    budget: Budget,
+    counters: Counters,
+    limitMet: LimitMet,
+  ) {
+    this.#monitor = monitor;
+    this.#port = port;
+    this.#counters = counters;
+    this.#limitMet = limitMet;
+    this.budget = { ...budget, regions: Math.min(budget.regions, port.regionsMax) };
+    this.#header = monitor.header;
+    this.#seen = Atomics.load(monitor.header, monitor.deltaIndex);
+    caches.add(this);
+  }
+
+  /** Regions in the index. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /**
+   * Whatever changed before this call is known after it (R2): two loads when nothing did. First the
+   * busy word, then `user_delta`: whoever clears the one has written the other.
+   */
+  look(): void {
+    const monitor = this.#monitor;
+    if (Atomics.load(this.#header, monitor.busyIndex) !== 0 || monitor.fenceAlways) monitor.fence();
+    if (Atomics.load(this.#header, monitor.deltaIndex) !== this.#seen) this.reap();
+  }
+
+  /** A cached region that covers the range. The caller has looked. */
+  find(start: number, end: number, access: Access): Region | undefined {
+    const region = this.#index.find(start);
+    return region?.covers(start, end, access) ? region : undefined;
+  }
+
+  /** One more lease on a cached region. */
+  hold(region: Region): void {
+    if (region.leases++ === 0) this.idle.remove(region);
+  }
+
+  /** A lease ends. */
+  drop(region: Region): void {
+    if (--region.leases !== 0) return;
+    if (region.cached) this.idle.push(region);
+    else this.#retire(region);
+  }
+
+  /**
+   * Registers the range, together with cached ranges it overlaps or touches, and caches it. The
+   * caller has one lease on the answer. A negative errno, or UNCACHEABLE.
+   */
+  obtain(start: number, end: number, access: Access): Region | number {
+    // What can never fit must not drive out everything else first.
+    if (end - start > this.#bytesAllowed()) {
+      this.#limitMet(this.#bytesAllowed(), end - start);
+      return -ENOMEM;
+    }
+    const union = this.#absorb(start, end, access);
+    if (union.start !== start || union.end !== end || union.access !== access) {
+      const region = this.#add(union);
+      if (typeof region !== 'number') {
+        this.#counters.values[COUNT.merges] += 1;
+        return region;
+      }
+    }
+    return this.#add({ start, end, access });
+  }
+
+  /** Registers the range for one operation: not monitored, in no index. One lease on the answer. */
+  registerOnce(start: number, end: number, access: Access): Region | number {
+    const region = new Region(start, end, access);
+    const answer = this.#register(region);
+    if (answer < 0) return answer;
+    region.leases = 1;
+    return region;
+  }
+
+  /** Deregisters what nobody uses; answers how many regions that were. */
+  flush(): number {
+    let count = 0;
+    while (this.#evictOldest()) count += 1;
+    return count;
+  }
+
+  /** Reads the ring up to now. What fired leaves the index; deregistered where nobody uses it. */
+  reap(): void {
+    const monitor = this.#monitor;
+    monitor.drain(this.#counters.reasons);
+    const delta = Atomics.load(this.#header, monitor.deltaIndex);
+    const news = (delta - this.#seen) >>> 0;
+    if (news > monitor.slots) this.#reapAll();
+    else this.#reapRing(this.#seen >>> 0, news);
+    this.#seen = delta;
+  }
+
+  /** Gives back what is idle, and the cache's place among its relatives. */
+  close(): void {
+    this.flush();
+    caches.delete(this);
+  }
+
+  #reapRing(from: number, count: number): void {
+    const { ring, flags, slots } = this.#monitor;
+    let batch = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = ring[((from + i) & (slots - 1)) >>> 0];
+      if (this.#regions[slot] === undefined || flags[slot] === 0) continue;
+      this.#fired[batch++] = slot;
+      if (batch === REAP_BATCH) batch = this.#reapBatch(batch);
+    }
+    this.#reapBatch(batch);
+  }
+
+  /** As {@link #reapRing} where the ring went round; the flags say the same, at the cost of a scan. */
+  #reapAll(): void {
+    let batch = 0;
+    for (let slot = 0; slot < this.#regions.length; slot++) {
+      if (this.#regions[slot] === undefined || this.#monitor.flags[slot] === 0) continue;
+      this.#fired[batch++] = slot;
+      if (batch === REAP_BATCH) batch = this.#reapBatch(batch);
+    }
+    this.#reapBatch(batch);
+  }
+
+  /** Takes the regions of `#fired[0..count)` out of use (R3). Answers 0, the new count. */
+  #reapBatch(count: number): 0 {
+    if (count === 0) return 0;
+    const done = this.#monitor.unmonitorBatch(this.#fired, count, this.#firedFlags);
+    if (done !== count)
+      throw new MpiError('ERR_INTERNAL', `the monitor gave up ${done} of ${count} fired slots`);
+    for (let i = 0; i < count; i++) {
+      const slot = this.#fired[i];
+      const region = this.#regions[slot]!;
+      this.#regions[slot] = undefined;
+      this.#freeSlots.push(slot);
+      region.slot = NO_SLOT;
+      region.valid = false;
+      this.#counters.values[COUNT.invalidations] += 1;
+      this.#supersede(region);
+    }
+    return 0;
+  }
+
+  /** Takes a region out of the index; what is leased lives on as a zombie. */
+  #supersede(region: Region): void {
+    if (!region.cached) return;
+    this.#index.remove(region);
+    region.cached = false;
+    if (region.leases !== 0) return;
+    this.idle.remove(region);
+    this.#retire(region);
+  }
+
+  /**
+   * The union of a range with the cached ranges that it overlaps, and with small ones beside it.
+   * All that it overlaps leave the index: regions there are disjoint. A neighbour joins only where
+   * it is no larger than what joins it: a byte is then registered again log n times, not n.
+   */
+  #absorb(start: number, end: number, access: Access): Bounds {
+    const union: Bounds = { start, end, access };
+    const most = Math.min(this.#port.regionBytesMax, this.#bytesAllowed());
+    const overlaps = (r: Region) => r.start < union.end && r.end > union.start;
+    const beside = (r: Region) =>
+      r.access === union.access &&
+      r.bytes <= union.end - union.start &&
+      r.bytes + union.end - union.start <= MERGE_BYTES_MAX;
+    for (let again = true; again; ) {
+      again = false;
+      for (const region of this.#index.touching(union.start, union.end)) {
+        const lower = Math.min(region.start, union.start);
+        const upper = Math.max(region.end, union.end);
+        const joins = upper - lower <= most;
+        // One that left may have reaped others.
+        if (!region.cached || !(overlaps(region) || (joins && beside(region)))) continue;
+        this.#supersede(region);
+        if (!joins) continue;
+        union.start = lower;
+        union.end = upper;
+        union.access |= region.access;
+        again = true;
+      }
+    }
+    return union;
+  }
+
+  /** Rule R1: monitor, then register, then look. */
+  #add({ start, end, access }: Bounds): Region | number {
+    for (let attempt = 0; attempt <= RETRIES_MAX; attempt++) {
+      if (attempt > 0) this.#counters.values[COUNT.retries] += 1;
+      const region = new Region(start, end, access);
+      region.leases = 1;
+      if (this.#watch(region) < 0) return UNCACHEABLE;
+      const answer = this.#register(region);
+      if (answer >= 0) this.look();
+      if (answer >= 0 && region.valid) {
+        region.cached = true;
+        this.#index.insert(region);
+        return region;
+      }
+      this.#retire(region);
+      if (answer < 0) return answer;
+    }
+    return UNCACHEABLE;
+  }
+
+  /** Monitors a region under a free slot: 0 or a negative errno. */
+  #watch(region: Region): number {
+    for (;;) {
+      const slot = this.#takeSlot();
+      if (slot === NO_SLOT) return -ENOMEM;
+      this.#regions[slot] = region;
+      const answer = this.#monitor.monitor(slot, region.start, region.bytes);
+      if (answer >= 0) {
+        region.slot = slot;
+        return 0;
+      }
+      this.#regions[slot] = undefined;
+      this.#freeSlots.push(slot);
+      if (!isExhausted(answer) || !this.#evictOldest()) return answer;
+    }
+  }
+
+  #takeSlot(): number {
+    do {
+      const slot = this.#freeSlots.pop();
+      if (slot !== undefined) return slot;
+      if (this.#regions.length < this.#monitor.slots) return this.#regions.push(undefined) - 1;
+    } while (this.#evictOldest());
+    return NO_SLOT;
+  }
+
+  /** Registers a region: 0 or a negative errno. Evicts for the budgets, and again on refusal. */
+  #register(region: Region): number {
+    const bytes = region.bytes;
+    const values = this.#counters.values;
+    while (values[COUNT.regions] >= this.budget.regions) if (!this.#evictOldest()) return -ENOMEM;
+    if (values[COUNT.bytesPinned] + bytes > this.budget.bytes) {
+      this.#limitMet(this.budget.bytes, values[COUNT.bytesPinned] + bytes);
+      while (values[COUNT.bytesPinned] + bytes > this.budget.bytes)
+        if (!this.#evictOldest()) return -ENOMEM;
+    }
+    for (;;) {
+      const answer = this.#port.register(region.start, bytes, region.access);
+      if (answer >= 0) {
+        region.key = answer;
+        this.#counters.pinned(bytes);
+        return 0;
+      }
+      if (!isExhausted(answer)) return answer;
+      this.#limitMet(values[COUNT.bytesPinned], values[COUNT.bytesPinned] + bytes);
+      if (!this.#makeRoom(bytes)) {
+        this.#refused(values[COUNT.bytesPinned] + bytes);
+        return answer;
+      }
+    }
+  }
+
+  /** Evicts at least so many bytes, from the relatives where we have no more; false: nothing left. */
+  #makeRoom(bytes: number): boolean {
+    const before = this.#counters.values[COUNT.bytesPinned];
+    let evicted = false;
+    while (before - this.#counters.values[COUNT.bytesPinned] < bytes && this.#evictOldest())
+      evicted = true;
+    if (evicted) return true;
+    for (const cache of caches) if (cache !== this && cache.flush() > 0) evicted = true;
+    return evicted;
+  }
+
+  /** The kernel said no with nothing left to evict: for a while, nothing is evicted for so much. */
+  #refused(bytes: number): void {
+    this.#counters.values[COUNT.refusals] += 1;
+    this.#refusedAt = bytes;
+    this.#refusedUntil = performance.now() + REFUSAL_MS;
+  }
+
+  #bytesAllowed(): number {
+    if (this.#refusedAt !== Infinity) {
+      if (performance.now() < this.#refusedUntil)
+        return Math.min(this.budget.bytes, this.#refusedAt - 1);
+      this.#refusedAt = Infinity;
+    }
+    return this.budget.bytes;
+  }
+
+  #evictOldest(): boolean {
+    const region = this.idle.oldest;
+    if (region === undefined) return false;
+    this.#counters.values[COUNT.evictions] += 1;
+    this.#supersede(region);
+    return true;
+  }
+
+  /** The end of a region that nobody uses and nobody can find. */
+  #retire(region: Region): void {
+    if (region.slot !== NO_SLOT) this.#unwatch(region);
+    if (region.key === NO_KEY) return;
+    const answer = this.#port.deregister(region.key);
+    if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
+    region.key = NO_KEY;
+    this.#counters.pinned(-region.bytes);
+  }
+
+  #unwatch(region: Region): void {
+    const slot = region.slot;
+    region.slot = NO_SLOT;
+    this.#regions[slot] = undefined;
+    const fired = this.#monitor.unmonitor(slot);
+    // Its entry in the ring must be read before the slot is used again: the ring has one place for
+    // each slot, and an old entry must not be taken for the new region's.
+    if (fired === 1) this.reap();
+    if (fired < 0)
+      throw new MpiError('ERR_INTERNAL', `the monitor does not give up slot ${slot}`, {
+        errno: -fired,
+      });
+    this.#freeSlots.push(slot);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What the manager counts. The counters lie in one Float64Array: counting is one add in memory,
+ * never an allocation; an object for the reader is made only when somebody asks.
+ */
+import { REASONS, type Reason } from './monitor.ts';
+
+/** Places in {@link Counters.values}. */
+export const COUNT = {
+  hitsIdentity: 0,
+  hitsAddress: 1,
+  misses: 2,
+  registrations: 3,
+  deregistrations: 4,
+  deregistrationErrors: 5,
+  invalidations: 6,
+  retries: 7,
+  evictions: 8,
+  merges: 9,
+  renewals: 10,
+  uncached: 11,
+  bounced: 12,
+  plain: 13,
+  refusals: 14,
+  bytesPinned: 15,
+  bytesPinnedMax: 16,
+  regions: 17,
+} as const;
+
+type CountName = keyof typeof COUNT;
+
+/** A snapshot of the manager's counters; docs/memory.md explains each. */
+export type Stats = Record<CountName, number> & {
+  monitor: string;
+  domain: string;
+  /** Invalidations that the monitor gave a reason for, by reason. */
+  invalidationsByReason: Record<Reason, number>;
+  /** Leases that live now. */
+  leases: number;
+  /** Cached regions without a lease. */
+  regionsIdle: number;
+  /** The budgets in force. */
+  bytesLimit: number;
+  regionsLimit: number;
+  /** Where `bytesLimit` comes from. */
+  bytesLimitSource: string;
+  /** With `audit`: operations posted, looks taken before them, and looks that refused one. */
+  audit?: { posts: number; checks: number; refused: number };
+};
+
+export class Counters {
+  readonly values = new Float64Array(Object.keys(COUNT).length);
+  readonly reasons = new Float64Array(REASONS.length);
+
+  /** Something was registered (bytes > 0) or deregistered (bytes < 0). */
+  pinned(bytes: number): void {
+    const values = this.values;
+    values[COUNT.bytesPinned] += bytes;
+    values[COUNT.regions] += Math.sign(bytes);
+    values[bytes > 0 ? COUNT.registrations : COUNT.deregistrations] += 1;
+    if (values[COUNT.bytesPinned] > values[COUNT.bytesPinnedMax])
+      values[COUNT.bytesPinnedMax] = values[COUNT.bytesPinned];
+  }
+
+  snapshot(): Record<CountName, number> & Pick<Stats, 'invalidationsByReason'> {
+    const counts = Object.fromEntries(
+      Object.entries(COUNT).map(([name, place]) => [name, this.values[place]]),
+    ) as Record<CountName, number>;
+    const invalidationsByReason = Object.fromEntries(
+      REASONS.map((reason, place) => [reason, this.reasons[place]]),
+    ) as Record<Reason, number>;
+    return { ...counts, invalidationsByReason };
+  }
+}

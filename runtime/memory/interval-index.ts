@@ -1,0 +1,141 @@
+/**
+ * Disjoint intervals sorted by address: a B+ tree of two levels. The lower holds the intervals in
+ * blocks of at most BLOCK_MAX, the upper the first address of each block. To look up is one binary
+ * search in either (logarithmic, no allocation); to insert or remove moves at most one block, and
+ * the upper level only when a block is divided or ends.
+ *
+ * Addresses are kept in Float64Arrays beside the objects, so that a search touches a few cache
+ * lines and no object.
+ */
+
+export interface Interval {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Intervals in a block before it is divided. */
+export const BLOCK_MAX = 256;
+
+class Block<T> {
+  readonly starts = new Float64Array(BLOCK_MAX);
+  readonly items: T[] = [];
+}
+
+/** The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. */
+function lastAtOrBelow(starts: Float64Array, count: number, address: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (starts[middle] <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+export class IntervalIndex<T extends Interval> {
+  #firsts = new Float64Array(16);
+  readonly #blocks: Block<T>[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The interval that begins last at or below the address: the only one that can contain it. */
+  find(address: number): T | undefined {
+    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, address);
+    if (b < 0) return undefined;
+    const block = this.#blocks[b];
+    return block.items[lastAtOrBelow(block.starts, block.items.length, address)];
+  }
+
+  /** Those that overlap [start, end) or lie directly beside it, in order of address. */
+  touching(start: number, end: number): T[] {
+    const found: T[] = [];
+    let b = Math.max(0, lastAtOrBelow(this.#firsts, this.#blocks.length, start));
+    // The interval before may end exactly at `start`, or in it, and may be in the block before.
+    if (b > 0 && this.#firsts[b] === start) b -= 1;
+    for (; b < this.#blocks.length && this.#firsts[b] <= end; b++)
+      for (const item of this.#blocks[b].items)
+        if (item.end >= start && item.start <= end) found.push(item);
+    return found;
+  }
+
+  /** Adds an interval that overlaps none that is there. */
+  insert(item: T): void {
+    if (this.#blocks.length === 0) this.#addBlock(0, new Block<T>());
+    const b = Math.max(0, lastAtOrBelow(this.#firsts, this.#blocks.length, item.start));
+    let block = this.#blocks[b];
+    if (block.items.length === BLOCK_MAX) {
+      const upper = this.#divide(b);
+      if (item.start > upper.starts[0]) block = upper;
+    }
+    const at = lastAtOrBelow(block.starts, block.items.length, item.start) + 1;
+    block.starts.copyWithin(at + 1, at, block.items.length);
+    block.starts[at] = item.start;
+    block.items.splice(at, 0, item);
+    if (at === 0) this.#firsts[this.#blocks.indexOf(block, b)] = item.start;
+    this.#size += 1;
+  }
+
+  /** Removes an interval; false where it is not there. */
+  remove(item: T): boolean {
+    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, item.start);
+    if (b < 0) return false;
+    const block = this.#blocks[b];
+    const at = lastAtOrBelow(block.starts, block.items.length, item.start);
+    if (block.items[at] !== item) return false;
+    block.starts.copyWithin(at, at + 1, block.items.length);
+    block.items.splice(at, 1);
+    this.#size -= 1;
+    if (block.items.length === 0) this.#removeBlock(b);
+    else {
+      this.#firsts[b] = block.starts[0];
+      this.#join(b);
+    }
+    return true;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (const block of this.#blocks) yield* block.items;
+  }
+
+  /** Moves the upper half of block `b` into a new one behind it, which it answers. */
+  #divide(b: number): Block<T> {
+    const block = this.#blocks[b];
+    const upper = new Block<T>();
+    const half = BLOCK_MAX >>> 1;
+    upper.starts.set(block.starts.subarray(half));
+    upper.items.push(...block.items.splice(half));
+    this.#addBlock(b + 1, upper);
+    return upper;
+  }
+
+  /** Joins block `b` with the next where both are nearly empty, so that memory follows the size. */
+  #join(b: number): void {
+    const block = this.#blocks[b];
+    const next = this.#blocks[b + 1];
+    if (!next || block.items.length + next.items.length > BLOCK_MAX >>> 2) return;
+    block.starts.set(next.starts.subarray(0, next.items.length), block.items.length);
+    block.items.push(...next.items);
+    this.#removeBlock(b + 1);
+  }
+
+  #addBlock(b: number, block: Block<T>): void {
+    const count = this.#blocks.length;
+    if (count === this.#firsts.length) {
+      const larger = new Float64Array(count * 2);
+      larger.set(this.#firsts);
+      this.#firsts = larger;
+    }
+    this.#firsts.copyWithin(b + 1, b, count);
+    this.#firsts[b] = block.starts[0];
+    this.#blocks.splice(b, 0, block);
+  }
+
+  #removeBlock(b: number): void {
+    this.#firsts.copyWithin(b, b + 1, this.#blocks.length);
+    this.#blocks.splice(b, 1);
+  }
+}

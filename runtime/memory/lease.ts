@@ -1,0 +1,81 @@
+/** A lease: the right to post operations on a view's memory until it is released. */
+import type { Access } from './domain.ts';
+import type { Region } from './region.ts';
+
+/** The bytes that can be leased. */
+export type View = ArrayBufferView;
+
+export interface Lease {
+  /** The leased bytes; undefined after `release`. A DataView is seen here as a Uint8Array. */
+  readonly view: View | undefined;
+  readonly byteLength: number;
+  readonly access: Access;
+  /**
+   * Whether a registration stands behind the lease. Where not, the operations posted on it are
+   * served all the same: registered one by one, or through bounce buffers.
+   */
+  readonly registered: boolean;
+  /** Ends the lease. Once all its operations are done; a second call does nothing. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+/** How operations of a lease without a region are served. */
+export const WAY = {
+  /** By the lease's region. */
+  region: 0,
+  /** Registered for each operation. */
+  once: 1,
+  /** Longer than a registration can be: piece by piece, each with a lease of its own. */
+  pieces: 2,
+  /** Through bounce buffers. */
+  bounce: 3,
+} as const;
+
+export type Way = (typeof WAY)[keyof typeof WAY];
+
+/** What is known of an ArrayBuffer: where it lies, and the region that covered it last. */
+export interface Known {
+  /** Address of the buffer's first byte; it does not move while the buffer is attached. */
+  readonly base: number;
+  region: Region | undefined;
+}
+
+/** The manager as its leases see it. */
+export interface Lender {
+  release(lease: LeaseRecord): void;
+}
+
+/**
+ * The lease with what only the manager may see. Living leases are linked to each other from the
+ * manager: that holds the ArrayBuffer strongly (rule R4) even if the program loses the lease.
+ */
+export class LeaseRecord implements Lease {
+  view: View | undefined;
+  byteLength = 0;
+  access: Access = 0;
+  way: Way = WAY.region;
+  lender: Lender;
+  known: Known | undefined;
+  region: Region | undefined;
+  /** Regions of operations posted before, which end with the lease. */
+  earlier: Region[] | undefined;
+  next: LeaseRecord | undefined;
+  previous: LeaseRecord | undefined;
+
+  constructor(lender: Lender) {
+    this.lender = lender;
+  }
+
+  get registered(): boolean {
+    return this.region !== undefined;
+  }
+
+  release(): void {
+    if (this.view !== undefined) this.lender.release(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * How much may be pinned (rule R7): from the program, the environment, and what the machine allows.
+ * The kernel has the last word: a budget only keeps us from asking for what it will refuse.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MpiError } from '../error.ts';
+
+/** Budgets of one manager. */
+export interface Budget {
+  /** Bytes pinned at one time. */
+  bytes: number;
+  /** Registrations at one time. */
+  regions: number;
+  /** What `bytes` comes from, for the notice. */
+  source: string;
+  /** What raises it. */
+  fix: string;
+}
+
+/** Share of the machine's or the cgroup's memory that may be pinned where nothing else binds. */
+export const MEMORY_SHARE = 0.5;
+
+/** CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK: its bit in CapEff. */
+const CAP_IPC_LOCK = 14n;
+
+/** Files are read through this, so that tests can show another machine. */
+export type ReadText = (path: string) => string | undefined;
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** RLIMIT_MEMLOCK's soft value in bytes; Infinity where it does not bind this process. */
+export function lockedMemoryLimit(read: ReadText = readText): number {
+  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0';
+  if ((BigInt(`0x${capabilities}`) >> CAP_IPC_LOCK) & 1n) return Infinity;
+  const soft = /^Max locked memory\s+(\S+)/m.exec(read('/proc/self/limits') ?? '')?.[1];
+  return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
+}
+
+/** The least memory limit of this process's cgroups (v2 and v1); Infinity without one. */
+export function cgroupLimit(read: ReadText = readText): number {
+  let least = Infinity;
+  for (const line of (read('/proc/self/cgroup') ?? '').split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (path === undefined) continue;
+    const v2 = controllers === '';
+    if (!v2 && !controllers!.split(',').includes('memory')) continue;
+    const root = v2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory';
+    const file = v2 ? 'memory.max' : 'memory.limit_in_bytes';
+    // A limit of any folder above binds as well. In a container the path may not exist: its own
+    // limit is then at the root.
+    for (let folder = path; ; folder = join(folder, '..')) {
+      const bytes = Number(read(join(root, folder, file))?.trim() || Number.NaN);
+      if (bytes < least) least = bytes;
+      if (folder === '/' || folder === '.' || folder === '') break;
+    }
+  }
+  return least;
+}
+
+function machineMemory(read: ReadText): number {
+  const kibibytes = /^MemTotal:\s*(\d+)/m.exec(read('/proc/meminfo') ?? '')?.[1];
+  return kibibytes === undefined ? Infinity : Number(kibibytes) * 1024;
+}
+
+/** A positive whole number of an environment variable, with the suffixes K, M and G. */
+function sizeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const [, digits, suffix] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  if (digits === undefined)
+    throw new MpiError('ERR_ARG', `${name} is "${text}"; it must be a number like 65536, 64K, 8M`);
+  const scale = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[suffix!.toUpperCase()]!;
+  return Number(digits) * scale;
+}
+
+function checkLimit(name: string, value: number | undefined): number | undefined {
+  if (value !== undefined && (Number.isNaN(value) || value < 0))
+    throw new MpiError('ERR_ARG', `limits.${name} is ${value}; it must be 0 or more`);
+  return value;
+}
+
+export interface Limits {
+  /** Bytes pinned at one time. */
+  bytes?: number;
+  /** Registrations at one time. */
+  regions?: number;
+}
+
+/** The budgets: the program's first, then the environment's, then what the machine allows. */
+export function budgetOf(
+  limits: Limits,
+  environment: NodeJS.ProcessEnv = process.env,
+  read: ReadText = readText,
+): Budget {
+  const regions =
+    checkLimit('regions', limits.regions) ??
+    sizeOf('DREG_PIN_REGIONS', environment.DREG_PIN_REGIONS) ??
+    Infinity;
+  const given = checkLimit('bytes', limits.bytes);
+  if (given !== undefined)
+    return { bytes: given, regions, source: 'limits.bytes', fix: 'give a larger limits.bytes' };
+  const named = sizeOf('DREG_PIN_BYTES', environment.DREG_PIN_BYTES);
+  if (named !== undefined)
+    return { bytes: named, regions, source: 'DREG_PIN_BYTES', fix: 'set a larger DREG_PIN_BYTES' };
+  const candidates: Omit<Budget, 'regions'>[] = [
+    {
+      bytes: lockedMemoryLimit(read),
+      source: 'RLIMIT_MEMLOCK',
+      fix: 'raise it with "ulimit -l", memlock in /etc/security/limits.conf, or LimitMEMLOCK=',
+    },
+    {
+      bytes: Math.floor(cgroupLimit(read) * MEMORY_SHARE),
+      source: "half of the cgroup's memory limit",
+      fix: 'raise memory.max of the cgroup (--memory of a container)',
+    },
+    {
+      bytes: Math.floor(machineMemory(read) * MEMORY_SHARE),
+      source: 'half of the memory of the machine',
+      fix: 'set DREG_PIN_BYTES if more may be pinned',
+    },
+  ];
+  return { ...candidates.reduce((a, b) => (b.bytes < a.bytes ? b : a)), regions };
+}

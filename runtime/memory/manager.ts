@@ -1,0 +1,380 @@
+/** The pinned-memory manager: leases on registrations that are never stale. docs/memory.md */
+import { addon, type Watcher } from '../../native/addon.ts';
+import { pagesAddon } from '../../native/pages.ts';
+import { MpiError } from '../error.ts';
+import { RETRIES_MAX, RegistrationCache } from './cache.ts';
+import { COUNT, Counters, type Stats } from './counters.ts';
+import { ACCESS, type Access, type Domain, type DomainPort, type Operation } from './domain.ts';
+import { isExhausted } from './errno.ts';
+import { Audit, AuditedGate, auditedPort, Gate, STALE } from './gate.ts';
+import { type Known, type Lease, LeaseRecord, type View, WAY, type Way } from './lease.ts';
+import { budgetOf, type Limits } from './limits.ts';
+import type { Monitor } from './monitor.ts';
+import { formatBytes, type Notice, printOnce } from './notice.ts';
+import { OWNED, ownerWord } from './owner.ts';
+import type { Region } from './region.ts';
+import { SlowWays } from './slow.ts';
+import { assertAttached, changed, inside, outside, plainView } from './view.ts';
+
+export interface ManagerOptions<O extends Operation> {
+  /** Who tells that memory changed. The manager closes it. */
+  monitor: Monitor;
+  /** Who registers. The manager closes its port. */
+  domain: Domain<O>;
+  limits?: Limits;
+  /** Gets the line that tells of a limit; once for each manager. Default: standard error, once. */
+  notice?: Notice;
+  /** Counts posts and looks, and fails where they differ. Default: DREG_AUDIT=1. */
+  audit?: boolean;
+  /** @internal Where a buffer lies; for tests with an address space of their own. */
+  addressOf?: (view: View) => number;
+}
+
+/** Stands in for the owner's word when the manager is closed. */
+const CLOSED = new Int32Array(1);
+
+export class PinnedMemoryManager<O extends Operation = Operation> {
+  readonly #monitor: Monitor;
+  readonly #port: DomainPort<O>;
+  readonly #cache: RegistrationCache;
+  readonly #gate: Gate<O>;
+  readonly #counters = new Counters();
+  readonly #slow: SlowWays<O>;
+  readonly #addressOf: (view: View) => number;
+  readonly #pageBytes: number;
+  readonly #domainName: string;
+  readonly #notice: Notice;
+  readonly #audit: Audit | undefined;
+  readonly #known = new WeakMap<ArrayBufferLike, Known>();
+  readonly #watcher: Watcher | undefined;
+  /** The living leases, linked in a ring that begins and ends here (R4). */
+  readonly #leases: LeaseRecord;
+  #leaseCount = 0;
+  /** OWNED at [0] while this process may use the manager. */
+  #alive = ownerWord();
+  #closing = false;
+  #told = false;
+
+  constructor(options: ManagerOptions<O>) {
+    const { monitor, domain } = options;
+    this.#pageBytes = pagesAddon().pageSize();
+    this.#monitor = monitor;
+    this.#domainName = domain.name;
+    this.#notice = options.notice ?? printOnce;
+    this.#addressOf = options.addressOf ?? ((view) => addon().addressOf(view));
+    const budget = budgetOf(options.limits ?? {});
+    const audited = options.audit ?? process.env.DREG_AUDIT === '1';
+    this.#audit = audited ? new Audit() : undefined;
+    const port = domain.attach();
+    this.#port = this.#audit ? auditedPort(port, this.#audit) : port;
+    this.#cache = new RegistrationCache(
+      monitor,
+      this.#port as DomainPort<Operation>,
+      budget,
+      this.#counters,
+      (limit, need) => this.#tell(limit, need),
+    );
+    this.#gate = this.#audit
+      ? new AuditedGate(this.#cache, this.#port, this.#audit)
+      : new Gate(this.#cache, this.#port);
+    this.#slow = new SlowWays<O>({
+      cache: this.#cache,
+      port: this.#port,
+      gate: this.#gate,
+      counters: this.#counters,
+      pageBytes: this.#pageBytes,
+      addressOf: this.#addressOf,
+      acquire: (view, access) => this.acquire(view, access),
+      post: (operation, lease) => this.post(operation, lease),
+    });
+    this.#leases = new LeaseRecord(this);
+    this.#leases.next = this.#leases;
+    this.#leases.previous = this.#leases;
+    this.#watcher = this.#watch();
+  }
+
+  /**
+   * A lease on memory that covers the view, for operations of the given access. A view whose
+   * registration is cached costs no system call. `reuse` is a released lease of this manager that
+   * the caller owns; with it a hit allocates nothing.
+   *
+   * @throws MpiError ERR_BUFFER for a detached buffer or a view out of its bounds; ERR_ARG for what
+   * is no view; ERR_CLOSED, ERR_FORKED.
+   */
+  acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
+    if (this.#alive[0] !== OWNED) this.#refuse();
+    const bytes = (view as Uint8Array)?.BYTES_PER_ELEMENT === undefined ? plainView(view) : view;
+    const length = bytes.byteLength;
+    const known = this.#known.get(bytes.buffer);
+    const region = known?.region;
+    if (known !== undefined && region !== undefined && length !== 0) {
+      const start = known.base + bytes.byteOffset;
+      if (region.covers(start, start + length, access)) {
+        this.#cache.look();
+        if (region.cached) {
+          this.#counters.values[COUNT.hitsIdentity] += 1;
+          this.#cache.hold(region);
+          return this.#lend(bytes, length, access, known, region, WAY.region, reuse);
+        }
+      }
+    }
+    return this.#acquireSlowly(bytes, length, access, known, reuse);
+  }
+
+  /**
+   * Posts an operation on `length` bytes at `offset` of a lease (R2): the only way to the domain.
+   * A value >= 0: it is under way, and `operation.done` will be called. A negative errno: it is
+   * not; EAGAIN where the domain's queue is full, ENOBUFS where an operation that cannot be divided
+   * has no registration.
+   *
+   * @throws MpiError ERR_REQUEST for a released lease, ERR_BUFFER for a buffer that was detached,
+   * shrunk or resized since it was leased, ERR_COUNT for a range outside of the lease, ERR_ARG for
+   * an access that was not leased, ERR_CLOSED, ERR_FORKED.
+   */
+  post(operation: O, lease: Lease, offset = 0, length = lease.byteLength - offset): number {
+    const record = lease as LeaseRecord;
+    if (this.#alive[0] !== OWNED) this.#refuse();
+    const view = record.view;
+    if (view === undefined || record.lender !== this) throw notOurs(view);
+    if (view.byteLength !== record.byteLength) throw changed(record.byteLength, view.byteLength);
+    if (!inside(offset, length, record.byteLength))
+      throw outside(offset, length, record.byteLength);
+    if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
+      throw new MpiError('ERR_ARG', 'bytes cannot come into memory that was leased for reading');
+    const region = record.region;
+    if (region !== undefined) {
+      const address = record.known!.base + view.byteOffset + offset;
+      const answer = this.#gate.post(operation, region, address, length);
+      if (answer !== STALE) return answer;
+      if (this.#renew(record)) return this.post(operation, lease, offset, length);
+    }
+    return this.#slow.post(operation, record, offset, length);
+  }
+
+  /** What has been counted so far, and what is there now. */
+  stats(): Stats {
+    const { budget, idle } = this.#cache;
+    return {
+      ...this.#counters.snapshot(),
+      monitor: this.#monitor.name,
+      domain: this.#domainName,
+      leases: this.#leaseCount,
+      regionsIdle: idle.size,
+      bytesLimit: budget.bytes,
+      regionsLimit: budget.regions,
+      bytesLimitSource: budget.source,
+      ...(this.#audit && {
+        audit: {
+          posts: this.#audit.posts,
+          checks: this.#audit.checks,
+          refused: this.#audit.refused,
+        },
+      }),
+    };
+  }
+
+  /** Deregisters every cached region that is not leased; answers how many. */
+  flush(): number {
+    if (this.#alive[0] !== OWNED) this.#refuse();
+    this.#cache.look();
+    return this.#cache.flush();
+  }
+
+  /**
+   * Ends the manager: nothing is leased from now on. What is leased stays registered until its
+   * lease ends; with the last one the monitor and the domain's port are closed.
+   */
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    const owned = this.#alive[0] === OWNED;
+    this.#alive = CLOSED;
+    this.#watcher?.close();
+    // A forked child must not touch what it shares with its parent.
+    if (!owned) return;
+    this.#cache.flush();
+    if (this.#leaseCount === 0) this.#end();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal Ends a lease; leases call it. */
+  release(lease: LeaseRecord): void {
+    lease.previous!.next = lease.next;
+    lease.next!.previous = lease.previous;
+    lease.next = undefined;
+    lease.previous = undefined;
+    lease.view = undefined;
+    this.#leaseCount -= 1;
+    const region = lease.region;
+    lease.region = undefined;
+    // In a forked child keys and slots are the parent's.
+    if (this.#alive[0] !== OWNED && !this.#closing) return;
+    if (region !== undefined) this.#cache.drop(region);
+    if (lease.earlier !== undefined) {
+      for (const earlier of lease.earlier) this.#cache.drop(earlier);
+      lease.earlier = undefined;
+    }
+    if (this.#closing) this.#releasedLate();
+  }
+
+  #releasedLate(): void {
+    if (ownerWord()[0] !== OWNED) return;
+    this.#cache.flush();
+    if (this.#leaseCount === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#slow.close();
+    this.#cache.close();
+    this.#monitor.close();
+    this.#port.close();
+    const errors = this.#counters.values[COUNT.deregistrationErrors];
+    if (errors > 0)
+      throw new MpiError('ERR_SYSTEM', `${errors} registrations could not be given back`);
+  }
+
+  /** Not by identity: by address, or a new registration, or a lease without one. */
+  #acquireSlowly(
+    view: View,
+    length: number,
+    access: Access,
+    known: Known | undefined,
+    reuse: Lease | undefined,
+  ): Lease {
+    if (length === 0) {
+      assertAttached(view);
+      return this.#lend(view, 0, access, undefined, undefined, WAY.once, reuse);
+    }
+    const met = known ?? this.#meet(view);
+    const found = this.#locate(view, length, access, met);
+    const region = typeof found === 'number' ? undefined : found;
+    const way = typeof found === 'number' ? found : WAY.region;
+    return this.#lend(view, length, access, met, region, way, reuse);
+  }
+
+  /** A region that covers the view, one more lease on it; or the way without one. */
+  #locate(view: View, length: number, access: Access, known: Known): Region | Way {
+    if (!this.#monitor.caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
+    const page = this.#pageBytes;
+    const at = known.base + view.byteOffset;
+    const start = at - (at % page);
+    const end = Math.ceil((at + length) / page) * page;
+    this.#cache.look();
+    const cached = this.#cache.find(start, end, access);
+    if (cached) {
+      this.#counters.values[COUNT.hitsAddress] += 1;
+      this.#cache.hold(cached);
+      known.region = cached;
+      return cached;
+    }
+    if (end - start > this.#port.regionBytesMax) return WAY.pieces;
+    this.#counters.values[COUNT.misses] += 1;
+    const region = this.#cache.obtain(start, end, access);
+    if (typeof region === 'number') return isExhausted(region) ? WAY.bounce : WAY.once;
+    known.region = region;
+    return region;
+  }
+
+  /**
+   * A buffer that was not seen before. Its address may have belonged to another whose end is still
+   * on its way to us: behind the fence it has arrived.
+   */
+  #meet(view: View): Known {
+    if (this.#monitor.caches) this.#monitor.fence();
+    // `view.buffer` first: V8 may keep the bytes of a small array elsewhere until it is asked.
+    const { buffer } = view;
+    const known: Known = { base: this.#addressOf(new Uint8Array(buffer)), region: undefined };
+    this.#known.set(buffer, known);
+    return known;
+  }
+
+  #lend(
+    view: View,
+    length: number,
+    access: Access,
+    known: Known | undefined,
+    region: Region | undefined,
+    way: Way,
+    reuse: Lease | undefined,
+  ): Lease {
+    const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
+    lease.view = view;
+    lease.byteLength = length;
+    lease.access = access;
+    lease.known = known;
+    lease.region = region;
+    lease.way = way;
+    const ring = this.#leases;
+    const last = ring.previous!;
+    lease.previous = last;
+    lease.next = ring;
+    last.next = lease;
+    ring.previous = lease;
+    this.#leaseCount += 1;
+    return lease;
+  }
+
+  #reusable(reuse: Lease): LeaseRecord {
+    const lease = reuse as LeaseRecord;
+    if (lease.view === undefined && lease.lender === this) return lease;
+    throw new MpiError('ERR_ARG', 'only a released lease of the same manager can be used again');
+  }
+
+  /**
+   * The region of a lease is stale: the lease gets another. What was posted on the old one may be
+   * under way: it lives as long as the lease. False: there is none, the lease goes on without.
+   */
+  #renew(lease: LeaseRecord): boolean {
+    lease.earlier ??= [];
+    lease.earlier.push(lease.region!);
+    lease.region = undefined;
+    this.#counters.values[COUNT.renewals] += 1;
+    if (lease.earlier.length > RETRIES_MAX) {
+      lease.way = WAY.once;
+      return false;
+    }
+    const found = this.#locate(lease.view!, lease.byteLength, lease.access, lease.known!);
+    if (typeof found === 'number') lease.way = found;
+    else lease.region = found;
+    return lease.region !== undefined;
+  }
+
+  /** R5: memory that is freed is unpinned although nobody communicates. */
+  #watch(): Watcher | undefined {
+    if (this.#monitor.wakeFd < 0) return undefined;
+    const { Watcher } = addon();
+    const watcher = new Watcher(this.#monitor.wakeFd, false, () => {
+      if (this.#alive[0] === OWNED) this.#cache.reap();
+    });
+    watcher.unref();
+    return watcher;
+  }
+
+  /** R7: one line, the first time. */
+  #tell(limit: number, need: number): void {
+    if (this.#told) return;
+    this.#told = true;
+    const { source, fix } = this.#cache.budget;
+    this.#notice(
+      `dreg-mpi: no more than ${formatBytes(limit)} can be pinned (${source}), ` +
+        `${formatBytes(need)} are needed; transfers go on more slowly; to speed them up, ${fix}`,
+    );
+  }
+
+  #refuse(): never {
+    if (this.#closing) throw new MpiError('ERR_CLOSED', 'the pinned-memory manager is closed');
+    throw new MpiError(
+      'ERR_FORKED',
+      "a forked child cannot use its parent's pinned-memory manager; it must make its own",
+    );
+  }
+}
+
+function notOurs(view: View | undefined): MpiError {
+  return view === undefined
+    ? new MpiError('ERR_REQUEST', 'the lease was released')
+    : new MpiError('ERR_ARG', 'the lease is of another manager');
+}

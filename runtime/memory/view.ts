@@ -1,0 +1,54 @@
+/** What makes a view fit to be leased and posted on (rule R4), and the errors that say it is not. */
+import { MpiError } from '../error.ts';
+import type { View } from './lease.ts';
+
+/** A DataView as the Uint8Array of its bytes: one whose length does not throw when it is detached. */
+export function plainView(view: unknown): View {
+  if (!(view instanceof DataView))
+    throw new MpiError('ERR_ARG', 'memory is leased by typed array, Buffer or DataView');
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch (cause) {
+    throw detached(cause);
+  }
+}
+
+/** A view of no bytes is legal; one of a detached buffer looks the same until it is used. */
+export function assertAttached(view: View): void {
+  try {
+    (view as Uint8Array).keys();
+  } catch (cause) {
+    throw detached(cause);
+  }
+}
+
+function detached(cause: unknown): MpiError {
+  return new MpiError('ERR_BUFFER', 'the buffer is detached, or the view is out of its bounds', {
+    cause,
+  });
+}
+
+export function changed(leased: number, there: number): MpiError {
+  return new MpiError(
+    'ERR_BUFFER',
+    `the buffer was detached, shrunk or resized: ${leased} bytes were leased, ${there} are there`,
+  );
+}
+
+/** Whether [offset, offset + length) are bytes of `most`, and at least one. */
+export function inside(offset: number, length: number, most: number): boolean {
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length > 0 &&
+    offset + length <= most
+  );
+}
+
+export function outside(offset: number, length: number, most: number): MpiError {
+  return new MpiError(
+    'ERR_COUNT',
+    `${length} bytes at ${offset} do not lie inside the ${most} leased bytes`,
+  );
+}
