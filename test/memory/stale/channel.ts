@@ -1,0 +1,81 @@
+/** A socket pair: one end is written and read through the pinned-memory manager, the other plainly. */
+import { closeSync, readSync, writeSync } from 'node:fs';
+import { addon } from '../../../native/addon.ts';
+import { ACCESS } from '../../../runtime/memory/domain.ts';
+import type { UringOperation } from '../../../runtime/memory/domains/uring.ts';
+import { UringDomain, uringRead, uringWrite } from '../../../runtime/memory/domains/uring.ts';
+import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
+import type { Monitor } from '../../../runtime/memory/monitor.ts';
+import { helpers, ok } from '../native/helpers.ts';
+
+const SYS_SOCKETPAIR = 53;
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+
+/** For so long an operation may take before the test gives up. */
+const PATIENCE_MS = 10_000;
+
+export class Channel {
+  readonly manager: PinnedMemoryManager<UringOperation>;
+  readonly domain = new UringDomain({ entries: 16 });
+  readonly #ours: number;
+  readonly #theirs: number;
+
+  constructor(monitor: Monitor, options: Partial<ManagerOptions<UringOperation>> = {}) {
+    this.manager = new PinnedMemoryManager({
+      monitor,
+      domain: this.domain,
+      audit: true,
+      ...options,
+    });
+    const pair = new Int32Array(2);
+    ok(helpers().call(SYS_SOCKETPAIR, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, addon().addressOf(pair)));
+    [this.#ours, this.#theirs] = pair;
+  }
+
+  /** Sends the view's bytes from its registration; answers what the other end got. */
+  send(view: Uint8Array): Uint8Array {
+    const moved = this.#move(view, ACCESS.localRead, (done) => uringWrite(this.#ours, done));
+    return this.#readAll(moved);
+  }
+
+  /** Has the other end send `bytes`; they are received into the view by its registration. */
+  receive(view: Uint8Array, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#theirs, bytes, at);
+    const moved = this.#move(view, ACCESS.localWrite, (done) => uringRead(this.#ours, done));
+    if (moved !== bytes.length) throw new Error(`${moved} of ${bytes.length} bytes were received`);
+  }
+
+  close(): void {
+    this.manager.close();
+    closeSync(this.#ours);
+    closeSync(this.#theirs);
+  }
+
+  #move(
+    view: Uint8Array,
+    access: number,
+    operation: (done: (result: number) => void) => UringOperation,
+  ): number {
+    const lease = this.manager.acquire(view, access);
+    let result: number | undefined;
+    const answer = this.manager.post(
+      operation((moved) => {
+        result = moved;
+      }),
+      lease,
+    );
+    if (answer < 0) throw new Error(`the operation was not posted: ${answer}`);
+    const until = performance.now() + PATIENCE_MS;
+    while (result === undefined && performance.now() < until) this.domain.wait(100);
+    lease.release();
+    if (result === undefined || result < 0) throw new Error(`the operation failed: ${result}`);
+    return result;
+  }
+
+  #readAll(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; ) at += readSync(this.#theirs, bytes, at, length - at, null);
+    return bytes;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Memory that is registered and cached, loses its mapping, and is used again at the same address.
+ * Each scenario answers what came: 'new' is right; 'old' is what a stale registration gives.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { addon } from '../../../native/addon.ts';
+import { bytesAt, helpers, MADV, map, ok, SYS, unmap } from '../native/helpers.ts';
+import type { Channel } from './channel.ts';
+
+export type Outcome = 'old' | 'new';
+
+export interface Scenario {
+  name: string;
+  run(channel: Channel): Outcome | Promise<Outcome>;
+}
+
+const LENGTH = 64 * 1024;
+const OLD = 0x0d;
+const NEW = 0xe7;
+
+/** More than malloc ever keeps: it is mapped when it is allocated, unmapped when it is freed. */
+const LARGE = 40 * 2 ** 20;
+
+/** Allocations until one gets the address of the one that was collected. */
+const ATTEMPTS = 200;
+
+function outcome(bytes: Uint8Array): Outcome {
+  if (bytes.length === LENGTH && bytes.every((byte) => byte === NEW)) return 'new';
+  if (bytes.every((byte) => byte === OLD || byte === 0)) return 'old';
+  throw new Error('the bytes are neither the old nor the new ones');
+}
+
+function mapFilled(value: number): number {
+  const address = map(LENGTH);
+  bytesAt(address, LENGTH).fill(value);
+  return address;
+}
+
+/** Other memory at the same address, with new content. */
+function replace(address: number): void {
+  unmap(address, LENGTH);
+  map(LENGTH, { address });
+  bytesAt(address, LENGTH).fill(NEW);
+}
+
+function joined(task: ReturnType<ReturnType<typeof helpers>['threadCall']>): void {
+  ok(helpers().threadJoin(task));
+}
+
+/** Sends old bytes from the memory, has it changed, sends what is there then. */
+function sendTwice(channel: Channel, change: (address: number) => void, sameBuffer: boolean) {
+  const address = mapFilled(OLD);
+  const first = bytesAt(address, LENGTH);
+  if (channel.send(first).some((byte) => byte !== OLD)) throw new Error('the first send is wrong');
+  change(address);
+  const answer = outcome(channel.send(sameBuffer ? first : bytesAt(address, LENGTH)));
+  channel.manager.flush();
+  unmap(address, LENGTH);
+  return answer;
+}
+
+function receiveTwice(channel: Channel, change: (address: number) => void): Outcome {
+  const address = mapFilled(0);
+  const first = bytesAt(address, LENGTH);
+  channel.receive(first, new Uint8Array(LENGTH).fill(OLD));
+  change(address);
+  const again = bytesAt(address, LENGTH).fill(0);
+  channel.receive(again, new Uint8Array(LENGTH).fill(NEW));
+  const answer = outcome(again);
+  channel.manager.flush();
+  unmap(address, LENGTH);
+  return answer;
+}
+
+function discard(address: number): void {
+  ok(helpers().call(SYS.madvise, address, LENGTH, MADV.dontNeed));
+  bytesAt(address, LENGTH).fill(NEW);
+}
+
+/** Runs the garbage collector, whether Node was started with --expose-gc or not. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
+/** Sends the beginning of a large ArrayBuffer, which nobody holds after it; answers its address. */
+function sendAndForget(channel: Channel): number {
+  const large = new Uint8Array(LARGE);
+  const view = large.subarray(0, LENGTH).fill(OLD);
+  const sent = channel.send(view);
+  if (sent.some((byte) => byte !== OLD)) throw new Error('the first send is wrong');
+  return addon().addressOf(large);
+}
+
+async function collected(channel: Channel): Promise<Outcome> {
+  const address = sendAndForget(channel);
+  const others: Uint8Array[] = [];
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    collectGarbage();
+    await nextTurn();
+    const next = new Uint8Array(LARGE);
+    if (addon().addressOf(next) === address)
+      return outcome(channel.send(next.subarray(0, LENGTH).fill(NEW)));
+    // Kept for a while, so that the address we wait for is the one that is free.
+    others.push(next);
+    if (others.length > 4) others.length = 0;
+  }
+  throw new Error(`in ${ATTEMPTS} allocations the collected buffer's address did not come back`);
+}
+
+export const SCENARIOS: Scenario[] = [
+  {
+    name: 'send: unmapped, mapped again at the same address, the same ArrayBuffer',
+    run: (channel) => sendTwice(channel, replace, true),
+  },
+  {
+    name: 'send: unmapped, mapped again at the same address, another ArrayBuffer',
+    run: (channel) => sendTwice(channel, replace, false),
+  },
+  {
+    name: 'receive: unmapped, mapped again at the same address',
+    run: (channel) => receiveTwice(channel, replace),
+  },
+  {
+    name: 'send: madvise(MADV_DONTNEED), then written anew',
+    run: (channel) => sendTwice(channel, discard, true),
+  },
+  {
+    name: 'receive: madvise(MADV_DONTNEED)',
+    run: (channel) => receiveTwice(channel, discard),
+  },
+  {
+    name: 'send: unmapped and mapped again by another thread',
+    run: (channel) =>
+      sendTwice(channel, (address) => joined(helpers().threadReplace(address, LENGTH, NEW)), false),
+  },
+  {
+    name: 'receive: unmapped and mapped again by another thread',
+    run: (channel) =>
+      receiveTwice(channel, (address) => joined(helpers().threadReplace(address, LENGTH, NEW))),
+  },
+  { name: 'send: an ArrayBuffer that was collected; the next one got its address', run: collected },
+];
