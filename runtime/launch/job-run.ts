@@ -17,11 +17,14 @@ import {
 } from './outcome.ts';
 import type { Output } from './output.ts';
 import { PmiServer } from './pmi-server.ts';
+import { livingGroups, signalGroup } from './process-groups.ts';
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, type Program } from './program.ts';
-import { type RankProcess, signalGroup, startRank } from './rank-process.ts';
+import { type RankProcess, startRank } from './rank-process.ts';
 
 /** From SIGTERM (or the forwarded signal) to SIGKILL. */
 export const KILL_GRACE_MS = 2000;
+/** A signal that comes this soon after another is its echo: npm passes the terminal's Ctrl-C on. */
+export const ECHO_MS = 200;
 /** How long dregrun waits for a killed process to disappear. */
 export const REAP_MS = 1000;
 /** How long a rank's last PMI command may arrive after the news of its exit. */
@@ -68,6 +71,8 @@ export class JobRun {
   /** One for each rank: settled when its exit has been judged. */
   readonly #exits: Promise<void>[] = [];
   #cause: Cause | undefined;
+  /** When the job's end began, and when it becomes SIGKILL. */
+  #endedAt = 0;
   #killAt = 0;
   #hurried = false;
 
@@ -111,13 +116,17 @@ export class JobRun {
     this.#signalAll(signal);
     // A stopped process hears SIGTERM only when it runs again.
     this.#signalAll('SIGCONT');
-    this.#killAt = performance.now() + KILL_GRACE_MS;
+    this.#endedAt = performance.now();
+    this.#killAt = this.#endedAt + KILL_GRACE_MS;
     setTimeout(() => this.#signalAll('SIGKILL'), KILL_GRACE_MS).unref();
   }
 
   /** A signal to dregrun that means its end: the ranks get the same; a second one kills them. */
   interrupt(signal: NodeJS.Signals): void {
-    if (this.#cause?.reason === 'interrupted') this.#signalAll('SIGKILL');
+    if (this.#cause && performance.now() - this.#endedAt > ECHO_MS) {
+      this.#plan.log(`${signal} once more: SIGKILL to the ranks`);
+      this.#signalAll('SIGKILL');
+    }
     this.end({ reason: 'interrupted', status: signalStatus(signal) }, signal);
   }
 
@@ -221,7 +230,7 @@ export class JobRun {
     const cause = failure ? undefined : causeOfExit(outcome);
     if (cause) this.end(cause, 'SIGTERM');
     this.#server.ended(rank);
-    this.#forgetGroup(outcome.pid);
+    if (outcome.pid !== null) this.#forgetEmptyGroups([outcome.pid]);
   }
 
   #startFailed(rank: number, error: NodeJS.ErrnoException): void {
@@ -240,9 +249,9 @@ export class JobRun {
   }
 
   /** A group is forgotten when it is empty: from then on its number may be another's. */
-  #forgetGroup(group: number | null): void {
-    if (group === null || signalGroup(group, 0)) return;
-    this.#groups.delete(group);
+  #forgetEmptyGroups(groups: number[]): void {
+    const living = livingGroups(groups);
+    for (const group of groups) if (!living.has(group)) this.#groups.delete(group);
     this.#keeper.guard(this.#groups);
   }
 
@@ -255,7 +264,7 @@ export class JobRun {
     }
     let killed = false;
     while (this.#groups.size > 0) {
-      for (const group of [...this.#groups]) this.#forgetGroup(group);
+      this.#forgetEmptyGroups([...this.#groups]);
       if (this.#groups.size === 0) break;
       if (performance.now() >= this.#killAt) {
         if (killed) break;

@@ -1,4 +1,4 @@
-/** One rank's process: how it is started, and its process group. */
+/** One rank's process: how it is started, and its connections to dregrun. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -76,15 +76,4 @@ function readPipe(fd: number): Readable {
   const socket = new Socket({ fd, readable: true, writable: false });
   socket.on('error', () => socket.destroy());
   return socket;
-}
-
-/** Sends a signal to a rank's whole group; false when nothing of it is left. */
-export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(-group, signal);
-    return true;
-  } catch (error) {
-    // EPERM: something is there that changed its user; it is not gone.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,0 +1,46 @@
+/** Process groups: signals to them, and whether anything in them is alive. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Sends a signal to a whole group; false when nothing of it is left, not even a zombie. */
+export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    // EPERM: something is there that changed its user; it is not gone.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * Those of the groups in which something runs. Zombies do not count: orphans are the init process's
+ * to collect, and in a container it may take its time or never do it.
+ */
+export function livingGroups(groups: Iterable<number>): Set<number> {
+  const candidates = new Set([...groups].filter((group) => signalGroup(group, 0)));
+  if (candidates.size === 0) return candidates;
+  const living = new Set<number>();
+  let processes: string[];
+  try {
+    processes = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+  } catch {
+    return candidates; // No /proc: a zombie counts.
+  }
+  for (const pid of processes) {
+    const group = groupOfLiving(pid);
+    if (group !== undefined && candidates.has(group)) living.add(group);
+  }
+  return living;
+}
+
+/** The process group of a process that is no zombie. */
+function groupOfLiving(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // pid (name) state ppid pgrp …: the name may hold blanks and brackets.
+    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : Number(group);
+  } catch {
+    return undefined; // It has just ended.
+  }
+}

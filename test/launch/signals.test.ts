@@ -1,0 +1,93 @@
+/** Signals to dregrun reach its ranks and end the job. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { ECHO_MS } from '../../runtime/launch/job-run.ts';
+import { fixture, killSurvivors, startDregrun, survivors, until } from './support.ts';
+
+const sh = (script: string) => ['--', 'sh', '-c', script];
+/** A rank that says which signal it heard. */
+const LISTENER = `
+  for s in INT TERM HUP QUIT USR1 USR2; do trap "echo heard $s; exit 0" $s; done
+  echo ready; while :; do sleep 0.05; done
+`;
+
+const count = (text: string, word: string) => text.split(word).length - 1;
+
+describe('ends the job', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)(
+    '%s: forwarded as it is, status %i whatever the ranks say',
+    async (signal, status) => {
+      const job = startDregrun(['-n', '2', ...sh(LISTENER)]);
+      await until('both ranks are ready', () => count(job.seen(), 'ready') === 2);
+      job.child.kill(signal);
+      const ended = await job.ended;
+      expect(ended).toMatchObject({ status, stderr: '' });
+      expect(count(ended.stdout, `heard ${signal.slice(3)}`)).toBe(2);
+      expect(survivors(job.mark)).toEqual([]);
+    },
+  );
+
+  test('SIGINT reaches ranks of Node that wait in a fence', async () => {
+    const job = startDregrun(['-n', '3', fixture('act.mjs'), 'sleep']);
+    await until('all ranks have joined', () => count(job.seen(), 'joined') === 3);
+    job.child.kill('SIGINT');
+    expect((await job.ended).status).toBe(130);
+    expect(survivors(job.mark)).toEqual([]);
+  });
+
+  test('a second one, later, kills ranks that do not listen', async () => {
+    const stubborn = 'trap "echo heard" INT; echo ready; while :; do sleep 0.05; done';
+    const job = startDregrun(['-n', '2', '--verbose', '--json', ...sh(stubborn)]);
+    await until('both ranks are ready', () => count(job.seen(), 'ready') === 2);
+    job.child.kill('SIGINT');
+    await until('both ranks have heard it', () => count(job.seen(), 'heard') === 2);
+    await sleep(ECHO_MS);
+    job.child.kill('SIGINT');
+    const ended = await job.ended;
+    expect(ended.status).toBe(130);
+    expect(ended.stderr).toContain('SIGINT once more: SIGKILL');
+    const { ranks } = JSON.parse(ended.stderr.trimEnd().split('\n').at(-1) ?? '');
+    expect(ranks.map((rank: { signal: string }) => rank.signal)).toEqual(['SIGKILL', 'SIGKILL']);
+  });
+
+  test('also where a rank is stopped', async () => {
+    const job = startDregrun(['-n', '2', ...sh('echo ready; kill -STOP $$')]);
+    await until('both ranks are ready', () => count(job.seen(), 'ready') === 2);
+    job.child.kill('SIGTERM');
+    expect((await job.ended).status).toBe(143);
+    expect(survivors(job.mark)).toEqual([]);
+  });
+});
+
+test.each(['SIGUSR1', 'SIGUSR2'] as const)('%s is for the ranks alone', async (signal) => {
+  const job = startDregrun(['-n', '2', ...sh(LISTENER)]);
+  await until('both ranks are ready', () => count(job.seen(), 'ready') === 2);
+  job.child.kill(signal);
+  const ended = await job.ended;
+  expect(ended.status).toBe(0);
+  expect(count(ended.stdout, `heard ${signal.slice(3)}`)).toBe(2);
+});
+
+test('the terminal’s stop and continue take the ranks along', async () => {
+  const job = startDregrun(['-n', '2', ...sh('echo $$; while :; do sleep 0.05; done')]);
+  try {
+    await until('both ranks are there', () => count(job.seen(), '\n') === 2);
+    const pids = job.seen().trimEnd().split('\n').map(Number);
+    const stopped = (pid: number) =>
+      /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    job.child.kill('SIGTSTP');
+    await until('dregrun and its ranks are stopped', () => [job.pid, ...pids].every(stopped));
+    job.child.kill('SIGCONT');
+    await until('all run again', () => ![job.pid, ...pids].some(stopped));
+    job.child.kill('SIGTERM');
+    expect((await job.ended).status).toBe(143);
+  } finally {
+    killSurvivors(job.mark);
+  }
+});
