@@ -27,7 +27,9 @@ describe('ends the job', () => {
       await until('both ranks are ready', () => count(job.seen(), 'ready') === 2);
       job.child.kill(signal);
       const ended = await job.ended;
-      expect(ended).toMatchObject({ status, stderr: '' });
+      expect(ended.status).toBe(status);
+    // The shells may name the signal that ended their sleep.
+    expect(ended.stderr).not.toContain('dregrun');
       expect(count(ended.stdout, `heard ${signal.slice(3)}`)).toBe(2);
       expect(survivors(job.mark)).toEqual([]);
     },
