@@ -26,6 +26,7 @@ interface Helpers extends UserfaultfdAddon {
   forbid(number: number, errno: number): number;
   threadCall(number: number, ...args: number[]): Task;
   threadReplace(address: number, length: number, value: number): Task;
+  threadStore(words: Int32Array, index: number, value: number, milliseconds: number): Task;
   threadDone(task: Task): boolean;
   threadJoin(task: Task): number;
 }
@@ -67,11 +68,17 @@ export const SYS = {
   ioUringSetup: 425,
 } as const;
 
+/** Words of the header in which a test build's userfaultfd reader is held, and says that it is. */
+export const READER = { parked: 7, hold: 15 } as const;
+/** Where it is held: with an event unread; with an event read and its flags not set. */
+export const HOLD = { none: 0, beforeRead: 1, beforeFlags: 2 } as const;
+
 export const PROT = { none: 0, read: 1, write: 2, readWrite: 3 } as const;
 export const MAP = {
   shared: 0x01,
   private: 0x02,
   fixed: 0x10,
+  fixedNoReplace: 0x100000,
   anonymous: 0x20,
   noReserve: 0x4000,
   populate: 0x8000,

@@ -56,6 +56,24 @@ static Napi::Value ThreadReplace(const Napi::CallbackInfo& info) {
   return Give(info.Env(), task);
 }
 
+// threadStore(words: Int32Array, index, value, milliseconds) -> task: stores the value after a
+// while, whatever the first thread is doing then. The words must live until it is joined.
+static Napi::Value ThreadStore(const Napi::CallbackInfo& info) {
+  double index = NumberOf(info.Env(), info[1], -1);
+  auto* word = reinterpret_cast<std::atomic<int32_t>*>(
+      RangeOf(info.Env(), info[0], index * sizeof(int32_t), sizeof(int32_t)));
+  if (!word) return Answer(info.Env(), -EINVAL);
+  int value = static_cast<int>(NumberOf(info.Env(), info[2], 0));
+  auto pause = static_cast<useconds_t>(NumberOf(info.Env(), info[3], 0) * 1000);
+  auto* task = new Task;
+  task->thread = std::thread([=] {
+    usleep(pause);
+    word->store(value);
+    task->done.store(true);
+  });
+  return Give(info.Env(), task);
+}
+
 static Task* TaskOf(const Napi::CallbackInfo& info) {
   return info[0].As<Napi::External<Task>>().Data();
 }
@@ -73,6 +91,7 @@ static Napi::Value ThreadJoin(const Napi::CallbackInfo& info) {
 void InitThreads(Napi::Env env, Napi::Object exports) {
   exports.Set("threadCall", Napi::Function::New(env, ThreadCall));
   exports.Set("threadReplace", Napi::Function::New(env, ThreadReplace));
+  exports.Set("threadStore", Napi::Function::New(env, ThreadStore));
   exports.Set("threadDone", Napi::Function::New(env, ThreadDone));
   exports.Set("threadJoin", Napi::Function::New(env, ThreadJoin));
 }
