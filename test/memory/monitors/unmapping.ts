@@ -1,0 +1,265 @@
+/** Mappings that go away, move or are replaced. */
+import assert from 'node:assert/strict';
+import { ftruncateSync } from 'node:fs';
+import { addon } from '../../../native/addon.ts';
+import {
+  bytesAt,
+  helpers,
+  MADV,
+  MAP,
+  MREMAP,
+  map,
+  ok,
+  PAGE,
+  PROT,
+  SHM_REMAP,
+  SYS,
+} from '../native/helpers.ts';
+import { type Case, HUGE, type Scene } from './scene.ts';
+
+const SIXTEEN = 16 * PAGE;
+
+function moved(scene: Scene, flags: number): void {
+  const address = scene.map(SIXTEEN);
+  const slot = scene.watch(address, SIXTEEN);
+  const target = scene.map(SIXTEEN, { untouched: true });
+  scene.call(SYS.mremap, address, SIXTEEN, SIXTEEN, MREMAP.mayMove | MREMAP.fixed | flags, target);
+  scene.fired(slot);
+}
+
+function file(scene: Scene, change: (fd: number, address: number) => void): void {
+  const fd = scene.memfd(SIXTEEN);
+  const address = scene.map(SIXTEEN, { fd, flags: MAP.shared });
+  const slot = scene.watchFile(address, SIXTEEN);
+  change(fd, address);
+  if (slot !== undefined) scene.fired(slot);
+}
+
+export const UNMAPPING: Case[] = [
+  {
+    name: 'munmap of the range fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      const before = scene.delta;
+      scene.unmap(address, SIXTEEN);
+      scene.fired(slot);
+      assert.equal((scene.delta - before) | 0, 1);
+      assert.equal(scene.monitor.ring[before & (scene.monitor.slots - 1)], slot);
+      assert.equal(scene.monitor.unmonitor(slot), 1);
+    },
+  },
+  {
+    name: 'munmap in the middle fires the ranges that it touches, and only those',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const whole = scene.watch(address, SIXTEEN);
+      const left = scene.watch(address, 6 * PAGE);
+      const middle = scene.watch(scene.at(address, 5), 4 * PAGE);
+      const inner = scene.watch(scene.at(address, 6), PAGE);
+      const right = scene.watch(scene.at(address, 8), 8 * PAGE);
+      scene.unmap(scene.at(address, 6), 2 * PAGE);
+      scene.fired(whole, middle, inner);
+      scene.quiet(left, right);
+      scene.unmap(scene.at(address, 15), PAGE);
+      scene.fired(right);
+      scene.quiet(left);
+    },
+  },
+  {
+    name: 'munmap just before and just behind the range does not fire',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(scene.at(address, 4), 4 * PAGE);
+      scene.unmap(scene.at(address, 3), PAGE);
+      scene.unmap(scene.at(address, 8), PAGE);
+      scene.quiet(slot);
+      scene.unmap(scene.at(address, 7), PAGE);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'two ranges on one page: both fire; giving one up leaves the other',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const one = scene.watch(address, PAGE);
+      const other = scene.watch(address, PAGE);
+      const both = scene.watch(address, 2 * PAGE);
+      assert.equal(scene.monitor.unmonitor(one), 0);
+      assert.equal(scene.monitor.unmonitor(both), 0);
+      scene.unmap(address, PAGE);
+      scene.fired(other);
+      scene.quiet(one, both);
+    },
+  },
+  {
+    name: 'mmap(MAP_FIXED) over the range fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      map(4 * PAGE, { address: scene.at(address, 4) });
+      scene.fired(slot);
+    },
+  },
+  { name: 'mremap that moves fires', run: (scene) => moved(scene, 0) },
+  { name: 'mremap(MREMAP_DONTUNMAP) fires', run: (scene) => moved(scene, MREMAP.dontUnmap) },
+  {
+    name: 'mremap that shrinks fires what is cut off',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const kept = scene.watch(address, 8 * PAGE);
+      const cut = scene.watch(scene.at(address, 8), 4 * PAGE);
+      scene.call(SYS.mremap, address, SIXTEEN, 8 * PAGE, 0);
+      scene.fired(cut);
+      scene.quiet(kept);
+    },
+  },
+  {
+    name: 'mremap that grows in place does not fire',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      scene.unmap(scene.at(address, 8), 8 * PAGE);
+      const slot = scene.watch(address, 8 * PAGE);
+      assert.equal(scene.call(SYS.mremap, address, 8 * PAGE, SIXTEEN, 0), address);
+      scene.quiet(slot);
+      scene.unmap(address, PAGE);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'mremap(MREMAP_FIXED) of something else onto the range fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      const other = scene.map(SIXTEEN);
+      const flags = MREMAP.mayMove | MREMAP.fixed;
+      scene.call(SYS.mremap, other, SIXTEEN, SIXTEEN, flags, address);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'brk that shrinks and grows again fires',
+    run(scene) {
+      const length = 256 * PAGE;
+      // The break may have been moved by malloc in between.
+      for (let attempt = 0; attempt < 20; attempt++) {
+        const start = Math.ceil(ok(helpers().brkGrow(length + PAGE)) / PAGE) * PAGE;
+        bytesAt(start, length).fill(1);
+        const slot = scene.watch(start, length / 2);
+        const upper = scene.watch(start + length / 2, length / 4);
+        const end = ok(helpers().brkGrow(0));
+        const cycled = helpers().brkCycle(start + length / 2, end - start - length / 2);
+        if (cycled < 0) continue;
+        scene.fired(upper);
+        scene.quiet(slot);
+        return;
+      }
+      throw new Error('the break never stays where it is');
+    },
+  },
+  {
+    name: 'a child that shares the memory (vfork) unmaps: fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      ok(helpers().vforkUnmap(address, SIXTEEN));
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'another thread unmaps: fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      ok(helpers().threadJoin(helpers().threadCall(SYS.munmap, address, SIXTEEN)));
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'a file is truncated, by whomever: fires, or is not watched',
+    run: (scene) => file(scene, (fd) => ftruncateSync(fd, 0)),
+  },
+  {
+    name: 'a hole is punched into a file: fires, or is not watched',
+    run: (scene) =>
+      file(scene, (fd) => {
+        ok(addon().segmentRelease(fd, 4 * PAGE, 4 * PAGE));
+      }),
+  },
+  {
+    name: 'madvise(MADV_REMOVE) on a file: fires, or is not watched',
+    run: (scene) =>
+      file(scene, (_fd, address) => {
+        scene.call(SYS.madvise, address, 4 * PAGE, MADV.remove);
+      }),
+  },
+  {
+    name: 'System V memory, detached: fires, or is not watched',
+    run(scene) {
+      const address = ok(helpers().shmAttach(SIXTEEN, 0, 0));
+      bytesAt(address, SIXTEEN).fill(1);
+      const slot = scene.watchFile(address, SIXTEEN);
+      ok(helpers().shmDetach(address));
+      if (slot !== undefined) scene.fired(slot);
+    },
+  },
+  {
+    name: 'shmat(SHM_REMAP) over the range fires, but not in userfaultfd, which is not told',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      assert.equal(ok(helpers().shmAttach(SIXTEEN, address, SHM_REMAP)), address);
+      if (scene.monitor.name === 'userfaultfd') scene.quiet(slot);
+      else scene.fired(slot);
+    },
+  },
+  {
+    name: 'anonymous shared memory, unmapped: fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN, { flags: MAP.shared | MAP.anonymous });
+      const slot = scene.watch(address, SIXTEEN);
+      scene.unmap(scene.at(address, 3), PAGE);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'huge pages (hugetlb), unmapped: fires; a range inside one page, too',
+    run(scene) {
+      scene.hugePages(4);
+      const flags = MAP.private | MAP.anonymous | MAP.hugetlb;
+      const address = scene.map(4 * HUGE, { flags });
+      const slot = scene.watch(address + HUGE, HUGE);
+      const inside = scene.watch(scene.at(address, 3), 2 * PAGE);
+      const last = scene.watch(address + 3 * HUGE, HUGE);
+      scene.unmap(address + HUGE, HUGE);
+      scene.fired(slot);
+      scene.quiet(inside, last);
+      scene.unmap(address, HUGE);
+      scene.fired(inside);
+      assert.equal(scene.monitor.unmonitor(last), 0);
+    },
+  },
+  {
+    name: 'memory that was never touched: monitored, touched, unmapped: fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN, { untouched: true });
+      const slot = scene.watch(address, SIXTEEN);
+      const bytes = bytesAt(address, SIXTEEN);
+      assert.equal(bytes[PAGE], 0);
+      bytes[2 * PAGE] = 7;
+      scene.quiet(slot);
+      scene.unmap(address, SIXTEEN);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'a read-only mapping: unmapped: fires',
+    run(scene) {
+      const address = scene.map(SIXTEEN, { protection: PROT.read, untouched: true });
+      const slot = scene.watch(address, SIXTEEN);
+      assert.equal(bytesAt(address, SIXTEEN)[0], 0);
+      scene.unmap(address, SIXTEEN);
+      scene.fired(slot);
+    },
+  },
+];
