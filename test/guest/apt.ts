@@ -52,11 +52,11 @@ export async function installPackages(packages: string[], progress: Progress): P
   progress(`apt-get install ${missing.join(' ')}`);
   const install = ['install', '-y', '--no-install-recommends', ...missing];
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const first = await run('apt-get', install, { env, mayFail: true });
+  const first = await run('apt-get', install, { env, mayFail: true, outlive: true });
   if (first.status === 0) return;
   // Most likely the machine's lists are absent or old.
   await run('apt-get', ['update'], { env });
-  await run('apt-get', install, { env });
+  await run('apt-get', install, { env, outlive: true });
 }
 
 /**

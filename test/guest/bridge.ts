@@ -25,6 +25,8 @@ export function guestsCanRun(what: string): boolean {
   const missing = missingForSetup();
   if (missing.length === 0) return true;
   const reason = `${what}: needs ${missing.join(', ')}`;
+  // vitest's own summary only counts what was skipped.
+  if (!process.env.CI) process.stderr.write(`skipped: ${reason}\n`);
   test(reason, (context) => {
     if (process.env.CI) throw new Error(`${reason}; under CI nothing may be skipped`);
     context.skip(reason);

@@ -5,6 +5,8 @@ export interface CommandOptions {
   env?: Record<string, string>;
   /** Called with each piece of output, for progress. */
   onOutput?: (text: string) => void;
+  /** Let it finish though this process dies: a package half installed is worse. */
+  outlive?: boolean;
   /** Do not throw when the command fails. */
   mayFail?: boolean;
 }
@@ -31,7 +33,9 @@ export function run(
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     // If this process is killed, nothing that it started may stay: not even by SIGKILL.
-    const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], {
+    const guard = options.outlive ? [] : ['setpriv', '--pdeathsig', 'TERM'];
+    const [first, ...rest] = [...guard, program, ...args];
+    const child = spawn(first!, rest, {
       cwd: options.cwd,
       env: { ...process.env, LC_ALL: 'C.UTF-8', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],

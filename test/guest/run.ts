@@ -255,7 +255,9 @@ export function describeFailure(result: GuestResult): string {
       `--- last lines of the script's output${name}`,
       tail(node.output, FAILURE_TAIL_LINES),
     );
-    parts.push(`--- last lines of the kernel's log${name}`, tail(node.log, FAILURE_TAIL_LINES));
+    // How the kernel came up is of no interest, unless it did not.
+    const log = node.log.split(/^.*Run \/init as init process$/m).pop()!;
+    parts.push(`--- last lines of the kernel's log${name}`, tail(log, FAILURE_TAIL_LINES));
   }
   return parts.join('\n');
 }

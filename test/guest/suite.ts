@@ -37,6 +37,8 @@ export interface SuiteOptions {
   programs: SuiteProgram[];
   memoryMiB?: number;
   env?: Record<string, string>;
+  /** Multiplies every time limit: a debug kernel is slow. */
+  timeScale?: number;
   /** Lines of the kernel's log that are expected. */
   allowedLog?: RegExp[];
   progress?: (line: string) => void;
@@ -148,17 +150,21 @@ function programResult(
 
 /** Runs TAP programs one after another in one boot of a kernel. */
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
-  const { kernel, programs, allowedLog, progress = () => {} } = options;
+  const { kernel, allowedLog, timeScale = 1, progress = () => {} } = options;
+  const programs = options.programs.map((program) => ({
+    ...program,
+    timeoutSeconds: timeScale * (program.timeoutSeconds ?? DEFAULT_PROGRAM_SECONDS),
+  }));
   const ready = await readyKernel(kernel);
   const commands: string[] = [];
   for (const [index, program] of programs.entries()) {
     commands.push(await programCommands(ready, program, index));
   }
-  const limits = programs.map(({ timeoutSeconds = DEFAULT_PROGRAM_SECONDS }) => timeoutSeconds);
+  const limits = programs.map(({ timeoutSeconds }) => timeoutSeconds);
   const guest = await runInGuest({
     kernel,
     commands: `${commands.join('')}exit 0\n`,
-    timeoutSeconds: limits.reduce((sum, limit) => sum + limit, SUITE_SECONDS),
+    timeoutSeconds: limits.reduce((sum, limit) => sum + limit, timeScale * SUITE_SECONDS),
     onOutput: (text) => progress(`${kernel}: ${text.trim().replaceAll('\n', ', ')}`),
     env: { ...(process.env.CI ? { CI: process.env.CI } : {}), ...options.env },
     ...(options.memoryMiB ? { memoryMiB: options.memoryMiB } : {}),
