@@ -19,16 +19,67 @@
 typedef int (*dreg_chunk_fn)(struct dreg_context *context,
 			     struct dreg_range __user *from, u32 count, u32 *done);
 
-/* Copies in a chunk, or as much as can be read: returns how many ranges. */
+static int dreg_fetch_batch(struct dreg_batch *batch,
+			    const struct dreg_batch __user *argument)
+{
+	if (!user_read_access_begin(argument, sizeof(*argument)))
+		return -EFAULT;
+	unsafe_get_user(batch->ranges, &argument->ranges, fault);
+	unsafe_get_user(batch->count, &argument->count, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/*
+ * Copies in a chunk, or those of its ranges, from the first, that can be read:
+ * returns how many.  Word by word: for so little memory a copy_from_user() costs
+ * more than all the words together.
+ */
 static int dreg_fetch(struct dreg_range *chunk, const struct dreg_range __user *from,
 		      u32 count)
 {
-	if (!copy_from_user(chunk, from, count * sizeof(*chunk)))
-		return count;
-	/* Somewhere it cannot be read: go on singly, to find out exactly where. */
-	if (copy_from_user(chunk, from, sizeof(*chunk)))
+	u32 i = 0;
+
+	/* Across the end of user addresses: go on singly, to find out where. */
+	if (!access_ok(from, count * sizeof(*from)))
+		count = 1;
+	if (!user_read_access_begin(from, count * sizeof(*from)))
 		return -EFAULT;
-	return 1;
+	for (i = 0; i < count; i++) {
+		unsafe_get_user(chunk[i].addr, &from[i].addr, out);
+		unsafe_get_user(chunk[i].len, &from[i].len, out);
+		unsafe_get_user(chunk[i].slot, &from[i].slot, out);
+		unsafe_get_user(chunk[i].flags, &from[i].flags, out);
+	}
+out:
+	user_read_access_end();
+	return i ? i : -EFAULT;
+}
+
+/*
+ * The same for UNMONITOR, which needs the slots, and clears the flags: asked
+ * before the slots are given up, so that whether one had fired does not get
+ * lost on the way out.
+ */
+static int dreg_fetch_slots(u32 *slots, struct dreg_range __user *from, u32 count)
+{
+	u32 i = 0;
+
+	if (!access_ok(from, count * sizeof(*from)))
+		count = 1;
+	if (!user_access_begin(from, count * sizeof(*from)))
+		return -EFAULT;
+	for (i = 0; i < count; i++) {
+		unsafe_get_user(slots[i], &from[i].slot, out);
+		unsafe_put_user(0, &from[i].flags, out);
+	}
+out:
+	user_access_end();
+	return i ? i : -EFAULT;
 }
 
 static int dreg_monitor_chunk(struct dreg_context *context,
@@ -57,24 +108,10 @@ static int dreg_monitor_chunk(struct dreg_context *context,
 	return error;
 }
 
-/*
- * How many of the chunk's flags can be written.  Asked before the slots are
- * given up, so that whether one had fired does not get lost on the way out.
- */
-static int dreg_clear_flags(struct dreg_range __user *from, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++)
-		if (put_user(0, &from[i].flags))
-			break;
-	return i ? i : -EFAULT;
-}
-
 static int dreg_unmonitor_chunk(struct dreg_context *context,
 				struct dreg_range __user *from, u32 count, u32 *done)
 {
-	struct dreg_range chunk[DREG_CHUNK];
+	u32 slots[DREG_CHUNK];
 	u32 fired = 0; /* a bit for each range of the chunk */
 	int error = 0;
 	int usable;
@@ -82,9 +119,7 @@ static int dreg_unmonitor_chunk(struct dreg_context *context,
 
 	BUILD_BUG_ON(DREG_CHUNK > 32);
 	*done = 0;
-	usable = dreg_fetch(chunk, from, count);
-	if (usable > 0)
-		usable = dreg_clear_flags(from, usable);
+	usable = dreg_fetch_slots(slots, from, count);
 	if (usable < 0)
 		return usable;
 	if (mutex_lock_killable(&context->mutex))
@@ -92,7 +127,7 @@ static int dreg_unmonitor_chunk(struct dreg_context *context,
 	for (removed = 0; removed < usable; removed++) {
 		bool one;
 
-		error = dreg_watch_remove(context, chunk[removed].slot, &one);
+		error = dreg_watch_remove(context, slots[removed], &one);
 		if (error)
 			break;
 		if (one)
@@ -117,7 +152,7 @@ static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *a
 	u32 step;
 	int error = 0;
 
-	if (copy_from_user(&batch, argument, sizeof(batch)))
+	if (dreg_fetch_batch(&batch, argument))
 		return -EFAULT;
 	if (!area)
 		return -EBADFD;

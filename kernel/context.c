@@ -32,6 +32,7 @@ int dreg_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&context->wait);
 	spin_lock_init(&context->lock);
 	INIT_LIST_HEAD(&context->events);
+	INIT_LIST_HEAD(&context->spares);
 	context->id = atomic_inc_return(&dreg_last_id);
 	context->user = user;
 	context->mm = current->mm;

@@ -90,7 +90,9 @@ struct dreg_context {
 	u32 id;
 	struct dreg_area *area;
 
-	struct mutex mutex;	/* protects area's creation, area->watches */
+	struct mutex mutex;	/* protects area's creation, area->watches, spares */
+	struct list_head spares; /* dreg_watch.pending of unused watches */
+	u32 spare_count;
 	struct mutex read_mutex; /* protects the order in which events go out */
 	wait_queue_head_t wait;	/* readers without an event */
 
@@ -106,7 +108,8 @@ struct dreg_context {
  * struct dreg_watch - one monitored range
  * @notifier: its place in the address space's interval tree
  * @context:  whose it is
- * @pending:  in dreg_context.events while fired and unread, else empty
+ * @pending:  in dreg_context.events while fired and unread, in
+ *            dreg_context.spares while unused, else empty
  * @position: user_delta at which it fired
  * @start:    first address that the operation changed, cut to the range
  * @end:      first address behind
@@ -131,6 +134,12 @@ struct dreg_watch {
 
 /* The most kernel memory that a range may cost, its slot's share included. */
 #define DREG_BYTES_PER_RANGE	256
+
+/*
+ * Unused watches that a context keeps for its next ranges.  A cache that evicts
+ * one range to monitor another then allocates nothing.
+ */
+#define DREG_SPARES		64U
 
 /* How many ranges or events go through the stack at a time. */
 #define DREG_CHUNK		16U
@@ -180,6 +189,7 @@ int dreg_user_charge_slots(struct dreg_user *user, u32 slots);
 void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots);
 int dreg_user_charge_range(struct dreg_user *user);
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges);
+long dreg_user_total_ranges(void);
 
 
 /* stats.c */
@@ -191,7 +201,6 @@ struct dreg_stats {
 
 DECLARE_PER_CPU(struct dreg_stats, dreg_stats);
 extern atomic_long_t dreg_contexts;
-extern atomic_long_t dreg_ranges;
 extern atomic_long_t dreg_area_bytes;
 extern const struct attribute_group *dreg_groups[];
 

@@ -11,7 +11,6 @@
 
 DEFINE_PER_CPU(struct dreg_stats, dreg_stats);
 atomic_long_t dreg_contexts;
-atomic_long_t dreg_ranges;
 atomic_long_t dreg_area_bytes;
 
 /* An event counter: the sum over the processors, since the module was loaded. */
@@ -38,9 +37,9 @@ static ssize_t _name##_show(struct device *device,				\
 static DEVICE_ATTR_ADMIN_RO(_name)
 
 DREG_LEVEL(contexts, atomic_long_read(&dreg_contexts));
-DREG_LEVEL(ranges, atomic_long_read(&dreg_ranges));
+DREG_LEVEL(ranges, dreg_user_total_ranges());
 DREG_LEVEL(bytes, atomic_long_read(&dreg_area_bytes) +
-	   atomic_long_read(&dreg_ranges) * dreg_watch_bytes());
+	   dreg_user_total_ranges() * dreg_watch_bytes());
 DREG_EVENT_COUNTER(fired_unmap, fired[DREG_REASON_UNMAP]);
 DREG_EVENT_COUNTER(fired_clear, fired[DREG_REASON_CLEAR]);
 DREG_EVENT_COUNTER(fired_migrate, fired[DREG_REASON_MIGRATE]);

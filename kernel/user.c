@@ -161,3 +161,16 @@ void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges)
 {
 	atomic_long_sub(ranges, &user->ranges);
 }
+
+/* Of all users; summed up here, so that MONITOR counts in one place only. */
+long dreg_user_total_ranges(void)
+{
+	struct dreg_user *user;
+	long ranges = 0;
+
+	mutex_lock(&dreg_users_mutex);
+	list_for_each_entry(user, &dreg_users, entry)
+		ranges += atomic_long_read(&user->ranges);
+	mutex_unlock(&dreg_users_mutex);
+	return ranges;
+}

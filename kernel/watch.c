@@ -143,6 +143,34 @@ static const struct mmu_interval_notifier_ops dreg_watch_ops = {
 	.invalidate = dreg_watch_invalidate,
 };
 
+static struct dreg_watch *dreg_watch_alloc(struct dreg_context *context)
+{
+	struct dreg_watch *watch;
+
+	lockdep_assert_held(&context->mutex);
+	if (dreg_test_fail())
+		return NULL;
+	watch = list_first_entry_or_null(&context->spares, struct dreg_watch, pending);
+	if (!watch)
+		return kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
+	list_del(&watch->pending);
+	context->spare_count--;
+	return watch;
+}
+
+static void dreg_watch_free(struct dreg_watch *watch)
+{
+	struct dreg_context *context = watch->context;
+
+	lockdep_assert_held(&context->mutex);
+	if (context->spare_count == DREG_SPARES) {
+		kmem_cache_free(dreg_watch_cache, watch);
+		return;
+	}
+	list_add(&watch->pending, &context->spares);
+	context->spare_count++;
+}
+
 /* The checks of one range that need no lock; @length gets whole pages. */
 static int dreg_range_check(const struct dreg_context *context,
 			    const struct dreg_range *range, unsigned long *length)
@@ -210,7 +238,7 @@ int dreg_watch_add(struct dreg_context *context, const struct dreg_range *range)
 		return error;
 
 	error = -ENOMEM;
-	watch = dreg_test_fail() ? NULL : kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
+	watch = dreg_watch_alloc(context);
 	if (!watch)
 		goto uncharge;
 	watch->context = context;
@@ -222,12 +250,11 @@ int dreg_watch_add(struct dreg_context *context, const struct dreg_range *range)
 		goto free;
 
 	area->watches[watch->slot] = watch;
-	atomic_long_inc(&dreg_ranges);
 	trace_monitor(context->id, watch->slot, range->addr, range->addr + length);
 	return 0;
 
 free:
-	kmem_cache_free(dreg_watch_cache, watch);
+	dreg_watch_free(watch);
 uncharge:
 	dreg_user_uncharge_ranges(context->user, 1);
 	return error;
@@ -281,8 +308,7 @@ int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired)
 
 	*fired = dreg_watch_end(watch);
 	area->watches[slot] = NULL;
-	kmem_cache_free(dreg_watch_cache, watch);
-	atomic_long_dec(&dreg_ranges);
+	dreg_watch_free(watch);
 	dreg_user_uncharge_ranges(context->user, 1);
 	trace_unmonitor(context->id, slot, *fired);
 	return 0;
@@ -292,6 +318,7 @@ int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired)
 void dreg_watch_remove_all(struct dreg_context *context)
 {
 	struct dreg_area *area = context->area;
+	struct dreg_watch *spare, *next;
 	long removed = 0;
 	u32 slot;
 
@@ -306,6 +333,7 @@ void dreg_watch_remove_all(struct dreg_context *context)
 		removed++;
 		cond_resched();
 	}
-	atomic_long_sub(removed, &dreg_ranges);
+	list_for_each_entry_safe(spare, next, &context->spares, pending)
+		kmem_cache_free(dreg_watch_cache, spare);
 	dreg_user_uncharge_ranges(context->user, removed);
 }
