@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 #include "uring.h"
 
@@ -128,5 +129,5 @@ int main(void)
 	uring_advises();
 	hints();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }

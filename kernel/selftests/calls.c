@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "finish.h"
 #include "memory.h"
 #include "tap.h"
 
@@ -391,5 +392,5 @@ int main(void)
 	tap_ok(device_counter_becomes("contexts", contexts) &&
 	       device_counter_becomes("ranges", ranges),
 	       "row 34, the counters are what they were");
-	return tap_done();
+	return finish();
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 
 static struct scene scene;
@@ -266,5 +267,5 @@ int main(void)
 	private_file();
 	device_mapping();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }

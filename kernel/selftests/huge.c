@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 
 #ifndef MADV_COLLAPSE
@@ -273,5 +274,5 @@ int main(void)
 	collapse_unpinned();
 	khugepaged();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 
 static struct scene scene;
@@ -287,5 +288,5 @@ int main(void)
 	malloc_frees();
 	never_touched();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }

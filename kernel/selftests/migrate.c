@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 
 #ifndef MADV_SOFT_OFFLINE
@@ -192,5 +193,5 @@ int main(void)
 	moved();
 	swapped();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }

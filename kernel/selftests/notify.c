@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "finish.h"
 #include "libdreg.h"
 #include "memory.h"
 #include "tap.h"
@@ -354,5 +355,5 @@ int main(void)
 	all_at_once(4096, 3);
 	all_at_once(DREG_SLOTS_MAX, 1);
 	overrun();
-	return tap_done();
+	return finish();
 }

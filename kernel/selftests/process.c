@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "finish.h"
 #include "scene.h"
 
 enum { MANY = 1000, AFTER_EXEC_FAILED = 40 };
@@ -427,5 +428,5 @@ int main(int argc, char **argv)
 	ends("SIGKILL", end_by_kill, SIGKILL);
 	ends("a fault", end_by_fault, SIGSEGV);
 	oom_killed();
-	return tap_done();
+	return finish();
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "finish.h"
 #include "scene.h"
 
 static struct scene scene;
@@ -274,5 +275,5 @@ int main(void)
 	userfaults();
 	soft_dirty();
 	scene_close(&scene);
-	return tap_done();
+	return finish();
 }
