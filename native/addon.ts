@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MpiError } from '../runtime/error.ts';
 
 /** A libuv poll handle on a readable descriptor; keeps the process alive until `unref` or `close`. */
 export interface Watcher {
@@ -81,7 +82,7 @@ let loaded: Addon | undefined;
 
 /**
  * Loads the addon on first use.
- * @throws Error where it was not built; its message names the command that builds it.
+ * @throws MpiError ERR_ADDON where it was not built; its message names the command that builds it.
  */
 export function addon(): Addon {
   if (loaded) return loaded;
@@ -89,9 +90,11 @@ export function addon(): Addon {
   try {
     loaded = createRequire(import.meta.url)(file) as Addon;
   } catch (cause) {
-    throw new Error(`dreg-mpi: the addon does not load; run "npm run build:native" first`, {
-      cause,
-    });
+    throw new MpiError(
+      'ERR_ADDON',
+      'the native addon does not load; run "npm run build:native" in the package\'s folder',
+      { cause },
+    );
   }
   return loaded;
 }

@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   ERR_PROTOCOL: 'a peer sent something that is not of our protocol',
   ERR_PEER_FAILED: 'a peer process ended or failed',
   ERR_PENDING: 'MPI.finalize() found operations that never completed',
+  ERR_DEADLOCK: 'an operation could never complete, whatever anybody does',
   ERR_SYSTEM: 'a system call failed',
   ERR_UNSUPPORTED: 'this machine or build lacks what was asked for',
   ERR_INTERNAL: 'a bug in this package',

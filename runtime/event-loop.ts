@@ -1,0 +1,128 @@
+/**
+ * Progress for a rank that lives in the event loop. While somebody awaits an operation, the loop
+ * polls for a bounded time (setImmediate), then arms the transport's bell and sleeps in libuv.
+ */
+import type { Transport } from '../transports/transport.ts';
+import type { Engine } from './protocol/engine.ts';
+import { PENDING, type Request } from './request.ts';
+
+/** Polls of an awaited operation before it is left to the event loop. */
+export const AWAIT_POLLS = 200;
+/** Operations that may complete without the event loop's turn; then timers and sockets get one. */
+export const AWAIT_BURST = 256;
+/** Turns of the event loop that find nothing before the rank sleeps in it. */
+export const IDLE_TURNS = 200;
+
+type Mode = 'idle' | 'polling' | 'sleeping';
+
+export class EventLoopProgress {
+  readonly #engine: Engine;
+  readonly #transport: Transport;
+  readonly #spin: boolean;
+  #watcher: { ref(): void; unref(): void; close(): void } | null = null;
+  #mode: Mode = 'idle';
+  /** Nonblocking operations under way: they make progress whenever the event loop turns. */
+  #tracked = 0;
+  /** Operations that somebody awaits: they keep the process alive. */
+  #held = 0;
+  #idleTurns = 0;
+  #burst = 0;
+  #immediate: NodeJS.Immediate | null = null;
+
+  constructor(engine: Engine, transport: Transport, spin: boolean) {
+    this.#engine = engine;
+    this.#transport = transport;
+    this.#spin = spin;
+  }
+
+  /** Polls for a request's end, unless the event loop has waited for its turn long enough. */
+  poll(request: Request): void {
+    if (++this.#burst >= AWAIT_BURST) {
+      this.#burst = 0;
+      return;
+    }
+    const polls = this.#spin ? AWAIT_POLLS : 1;
+    for (let i = 0; i < polls && request.state === PENDING; i++) this.#engine.progress();
+  }
+
+  /** A nonblocking operation began. */
+  track(): void {
+    this.#tracked++;
+    if (this.#mode === 'idle') this.#start();
+  }
+
+  untrack(): void {
+    this.#tracked--;
+  }
+
+  /** Somebody awaits an operation. */
+  hold(): void {
+    this.#held++;
+    if (this.#held > 1) return;
+    if (this.#mode === 'sleeping') this.#watcher?.ref();
+    else if (this.#mode === 'polling') this.#immediate?.ref();
+  }
+
+  release(): void {
+    this.#held--;
+    if (this.#held === 0) this.#watcher?.unref();
+  }
+
+  /** A blocking call used the bell in the meantime. */
+  rearm(): void {
+    if (this.#mode === 'sleeping') this.#start();
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#mode = 'idle';
+    this.#tracked = 0;
+    this.#held = 0;
+  }
+
+  #start(): void {
+    this.#mode = 'polling';
+    this.#idleTurns = 0;
+    this.#again();
+  }
+
+  #again(): void {
+    this.#immediate = setImmediate(this.#turn);
+    if (this.#held === 0) this.#immediate.unref();
+  }
+
+  readonly #turn = (): void => {
+    if (this.#mode !== 'polling') return;
+    this.#burst = 0;
+    let count = 0;
+    const polls = this.#spin ? AWAIT_POLLS : 1;
+    for (let i = 0; i < polls && count === 0; i++) count = this.#engine.progress();
+    this.#idleTurns = count > 0 ? 0 : this.#idleTurns + 1;
+    if (this.#tracked === 0) this.#mode = 'idle';
+    else if (this.#idleTurns < (this.#spin ? IDLE_TURNS : 2)) this.#again();
+    else this.#sleep();
+  };
+
+  #sleep(): void {
+    this.#watcher ??= this.#transport.watch(() => this.#onBell());
+    this.#idleTurns = 0;
+    this.#transport.arm('loop');
+    if (this.#engine.progress() > 0 || this.#tracked === 0) {
+      this.#transport.disarm();
+      this.#again();
+      return;
+    }
+    this.#mode = 'sleeping';
+    if (this.#held > 0) this.#watcher.ref();
+    else this.#watcher.unref();
+  }
+
+  #onBell(): void {
+    if (this.#mode !== 'sleeping') return;
+    this.#watcher?.unref();
+    this.#engine.progress();
+    this.#engine.checkPeers();
+    this.#start();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * A copy between two buffers that both ends map, done by both: each claims the next piece and copies
+ * it, so that the sender's core works too where it would only wait. A claim is a compare-and-swap on
+ * one word that holds the copy's generation beside the next piece's number: an end that comes late
+ * finds another generation, or no piece left, and touches nothing.
+ */
+
+/** Pieces are of at least this many bytes. */
+export const SHARED_PIECE_BYTES = 64 * 1024;
+/** Messages from this size on are copied by both ends. */
+export const SHARED_COPY_MIN = 128 * 1024;
+const GENERATION_SHIFT = 16;
+const PIECES_MAX = 1 << 15;
+
+/** Indices in the claim words. */
+const CLAIM = 0;
+const DONE = 1;
+
+export function pieceBytes(length: number): number {
+  let bytes = SHARED_PIECE_BYTES;
+  while (length / bytes > PIECES_MAX) bytes *= 2;
+  return bytes;
+}
+
+/** Opens a copy: only the receiver calls it, with no other copy open on these words. */
+export function openClaims(words: Int32Array, generation: number): void {
+  Atomics.store(words, DONE, 0);
+  Atomics.store(words, CLAIM, generation << GENERATION_SHIFT);
+}
+
+/** Claims and copies pieces until there are none; how many bytes this end copied. */
+export function copyClaimed(
+  words: Int32Array,
+  generation: number,
+  length: number,
+  copy: (at: number, bytes: number) => void,
+): number {
+  const piece = pieceBytes(length);
+  let copied = 0;
+  for (;;) {
+    const word = Atomics.load(words, CLAIM);
+    if (word >>> GENERATION_SHIFT !== generation) return copied;
+    const at = (word & 0xffff) * piece;
+    if (at >= length) return copied;
+    if (Atomics.compareExchange(words, CLAIM, word, (word + 1) | 0) !== word) continue;
+    const bytes = Math.min(piece, length - at);
+    copy(at, bytes);
+    copied += bytes;
+    Atomics.add(words, DONE, 1);
+  }
+}
+
+/** Whether every piece was copied. */
+export function claimsDone(words: Int32Array, length: number): boolean {
+  return Atomics.load(words, DONE) >= Math.ceil(length / pieceBytes(length));
+}

@@ -1,0 +1,186 @@
+/** The connection to one rank on this node: a ring in each direction, and each other's memory. */
+import { addon } from '../../native/addon.ts';
+import { check, errnoName, MpiError } from '../../runtime/error.ts';
+import type { Channel, Exposure } from '../transport.ts';
+import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
+import { ring } from './doorbell.ts';
+import type { Heap, HeapWindows } from './heap.ts';
+import { ABSENT, CONTROL, MAX_BODY } from './layout.ts';
+import type { RingReceiver, RingSender } from './ring.ts';
+
+const TWO_32 = 2 ** 32;
+const { addressOf, copy, readRemote } = addon();
+
+/** What the channels of a rank share. */
+export interface Surroundings {
+  heap: Heap;
+  windows: HeapWindows;
+  /** Told once, by the first channel whose probe of process_vm_readv failed. */
+  noteNoAddresses(peer: number, reason: string): void;
+}
+
+export class ShmChannel implements Channel {
+  readonly peer: number;
+  readonly maxBody = MAX_BODY;
+  /** The peer's control page and bell. */
+  readonly #control: Int32Array;
+  readonly #bell: number;
+  readonly #sender: RingSender;
+  readonly #surroundings: Surroundings;
+  #receiver: RingReceiver | null = null;
+  #reaches: boolean | undefined;
+
+  constructor(
+    peer: number,
+    control: Int32Array,
+    bell: number,
+    sender: RingSender,
+    surroundings: Surroundings,
+  ) {
+    this.peer = peer;
+    this.#control = control;
+    this.#bell = bell;
+    this.#sender = sender;
+    this.#surroundings = surroundings;
+  }
+
+  /** The ring towards us, from the peer's first contact on. */
+  set receiver(receiver: RingReceiver) {
+    this.#receiver = receiver;
+  }
+
+  trySend(
+    kind: number,
+    context: number,
+    tag: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (!this.#sender.trySend(kind, context, tag, null, bytes, offset, length)) return false;
+    ring(this.#control, this.#bell);
+    return true;
+  }
+
+  trySendExtended(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (!this.#sender.trySend(kind, context, tag, extension, bytes, offset, length)) return false;
+    ring(this.#control, this.#bell);
+    return true;
+  }
+
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
+    const receiver = this.#receiver;
+    return receiver === null ? TOOK_OTHER : receiver.tryTake(kind, context, tag, to);
+  }
+
+  get takenTag(): number {
+    return this.#receiver === null ? 0 : this.#receiver.tag;
+  }
+
+  returnCredit(bytes: number): void {
+    this.#receiver?.returnCredit(bytes);
+  }
+
+  creditReturned(): number {
+    return this.#sender.creditReturned();
+  }
+
+  flush(): void {
+    this.#receiver?.flush();
+  }
+
+  get inboundClaims(): Int32Array | null {
+    return this.#receiver?.claims ?? null;
+  }
+
+  get outboundClaims(): Int32Array {
+    return this.#sender.claims;
+  }
+
+  get reachesAddresses(): boolean {
+    this.#reaches ??= this.#probe();
+    return this.#reaches === true;
+  }
+
+  expose(bytes: Uint8Array, exposure: Exposure): void {
+    const base = this.#surroundings.heap.offsetOf(bytes.buffer);
+    let where = 0;
+    if (base !== undefined) {
+      exposure.scheme = EXPOSED_SHARED;
+      where = base + bytes.byteOffset;
+    } else if (this.reachesAddresses) {
+      exposure.scheme = EXPOSED_ADDRESS;
+      where = addressOf(bytes);
+    } else exposure.scheme = EXPOSED_NOT;
+    exposure.low = (where % TWO_32) | 0;
+    exposure.high = Math.floor(where / TWO_32);
+  }
+
+  conceal(): void {
+    // Neither scheme holds anything: a heap stays mapped, and an address is only a number.
+  }
+
+  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void {
+    const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
+    if (exposure.scheme === EXPOSED_SHARED) {
+      this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
+        copy(to, offset + done, window, from, bytes);
+      });
+    } else this.#pullAddress(where, to, offset, length);
+  }
+
+  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void {
+    const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
+    this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
+      copy(window, to, from, offset + done, bytes);
+    });
+  }
+
+  #pullAddress(where: number, to: Uint8Array, offset: number, length: number): void {
+    const pid = this.#control[CONTROL.pid];
+    let done = 0;
+    while (done < length) {
+      const count = readRemote(pid, where + done, to, offset + done, length - done);
+      if (count <= 0)
+        throw new MpiError(
+          'ERR_PEER_FAILED',
+          `reading ${length} bytes from the memory of rank ${this.peer}: process_vm_readv ${count === 0 ? 'read nothing' : `failed with ${errnoName(-count)}`}; has that rank ended?`,
+          { peer: this.peer, errno: -count, syscall: 'process_vm_readv' },
+        );
+      done += count;
+    }
+  }
+
+  /** Reads one word of the peer's by its address: the only true answer to whether we may. */
+  #probe(): boolean | undefined {
+    const control = this.#control;
+    if (Atomics.load(control, CONTROL.presence) === ABSENT) return undefined;
+    const low = control[CONTROL.probeAddressLow] >>> 0;
+    const address = low + control[CONTROL.probeAddressHigh] * TWO_32;
+    const word = new Int32Array(1);
+    const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
+    if (answer === 4 && word[0] === control[CONTROL.probeWord]) return true;
+    const reason = answer < 0 ? errnoName(-answer) : 'it read something else';
+    this.#surroundings.noteNoAddresses(this.peer, reason);
+    return false;
+  }
+}
+
+/** The word that peers read by its address to see whether they can. */
+export function publishProbe(control: Int32Array): Int32Array {
+  const word = new Int32Array(1);
+  word[0] = (Math.random() * TWO_32) | 0;
+  const address = check(addressOf(word), 'napi', 'finding the address of a buffer');
+  control[CONTROL.probeAddressLow] = (address % TWO_32) | 0;
+  control[CONTROL.probeAddressHigh] = Math.floor(address / TWO_32);
+  control[CONTROL.probeWord] = word[0];
+  return word;
+}

@@ -1,0 +1,91 @@
+/**
+ * Where things lie in the shared segment of a job's ranks on one node (docs/design/shm.md).
+ *
+ *     header page | one control page a rank | one region for each ordered pair | one heap a rank
+ *
+ * The file is sparse: a region costs memory from the first contact of its pair, a heap what is
+ * allocated in it. Offsets go beyond 2^32, so they are plain numbers.
+ */
+
+export const PAGE_BYTES = 4096;
+/** Ranks of one job on one node: their descriptors travel in one SCM_RIGHTS message (at most 253). */
+export const MAX_LOCAL_RANKS = 250;
+
+export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
+export const SEGMENT_VERSION = 1;
+
+/** Control page of a rank, as Int32 indices. */
+export const CONTROL = {
+  /** AWAKE, BLOCKED or IN_LOOP; on a line of its own: the owner and whoever wakes it write it. */
+  sleep: 0,
+  /** Raised by a peer that has opened its region towards this rank. */
+  contacts: 32,
+  pid: 48,
+  /** ABSENT, PRESENT, LEAVING or LEFT. */
+  presence: 49,
+  /** Address of `probeWord` in the owner's memory (low, high), for the probe of process_vm_readv. */
+  probeAddressLow: 50,
+  probeAddressHigh: 51,
+  probeWord: 52,
+  /** One word for each local rank: it has opened its region towards this rank. */
+  contactFlags: 64,
+} as const;
+export const CONTROL_BYTES = PAGE_BYTES;
+
+export const AWAKE = 0;
+export const BLOCKED = 1;
+export const IN_LOOP = 2;
+
+export const ABSENT = 0;
+export const PRESENT = 1;
+export const LEAVING = 2;
+export const LEFT = 3;
+
+/** A cell: one cache line with a packet's header and a small body. */
+export const CELL_BYTES = 64;
+export const CELL_WORDS = CELL_BYTES / 4;
+/** Cells in a ring; a power of two. */
+export const CELLS = 128;
+/** Bodies up to this many bytes lie in the cell itself. */
+export const INLINE_BYTES = 48;
+/** Int32 indices in a cell. `sequence` is written last and read first. */
+export const CELL = { sequence: 0, kindContext: 1, tag: 2, length: 3, body: 4 } as const;
+
+/** Bodies beyond INLINE_BYTES lie in this ring of bytes; a power of two. */
+export const DATA_BYTES = 65536;
+/** A body in the data ring begins at a multiple of this. */
+export const DATA_ALIGNMENT = 64;
+/** Largest body of a packet: four fit in the data ring. */
+export const MAX_BODY = DATA_BYTES / 4;
+
+/** Region of an ordered pair (from, to): bytes from its start. */
+export const REGION = {
+  /** Written by the receiver: cells consumed, data consumed, credit returned (Int32 each). */
+  receiverLine: 0,
+  /** The claim word and the done word of a copy that both ends share. */
+  claimLine: 128,
+  cells: 256,
+  data: 256 + CELLS * CELL_BYTES,
+} as const;
+export const REGION_BYTES = Math.ceil((REGION.data + DATA_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+
+/** Address space in the segment for each rank's MPI.allocate(); memory only where it is used. */
+export const HEAP_BYTES = 2 ** 40;
+const HEAP_ALIGNMENT = 2 ** 21;
+
+export function controlOffset(rank: number): number {
+  return PAGE_BYTES + rank * CONTROL_BYTES;
+}
+
+export function regionOffset(ranks: number, from: number, to: number): number {
+  return PAGE_BYTES + ranks * CONTROL_BYTES + (from * ranks + to) * REGION_BYTES;
+}
+
+export function heapOffset(ranks: number, rank: number): number {
+  const end = regionOffset(ranks, ranks, 0);
+  return Math.ceil(end / HEAP_ALIGNMENT) * HEAP_ALIGNMENT + rank * HEAP_BYTES;
+}
+
+export function segmentBytes(ranks: number): number {
+  return heapOffset(ranks, ranks);
+}

@@ -1,0 +1,304 @@
+/**
+ * One direction between two processes: a ring of cells for headers and small bodies, a ring of bytes
+ * for larger ones (docs/design/shm.md). The sequence number of a cell is written last by
+ * `Atomics.store` and read first by `Atomics.load`; nothing else needs an atomic access.
+ *
+ * Neither end trusts the other: positions are kept in private memory, offsets are computed and never
+ * read from the ring, a length is checked before it is used.
+ */
+import { addon } from '../../native/addon.ts';
+import { MpiError } from '../../runtime/error.ts';
+import type { Packet } from '../transport.ts';
+import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_NOTHING, TOOK_OTHER } from '../transport.ts';
+import {
+  CELL,
+  CELL_BYTES,
+  CELL_WORDS,
+  CELLS,
+  DATA_ALIGNMENT,
+  DATA_BYTES,
+  INLINE_BYTES,
+  MAX_BODY,
+  REGION,
+} from './layout.ts';
+
+const CELL_MASK = CELLS - 1;
+const DATA_MASK = DATA_BYTES - 1;
+/** Bit 31 of `kindContext`: extension words stand at the body's place, the body in the data ring. */
+const EXTENDED = 1 << 31;
+/** The receiver gives room back when this much of a ring was taken: each store costs the sender a miss. */
+const CELLS_HELD = CELLS / 4;
+const DATA_HELD = DATA_BYTES / 4;
+/** Credit is given back in pieces of at least this many bytes. */
+const CREDIT_HELD = 64 * 1024;
+/** Up to this many bytes a loop beats the call of TypedArray.set. */
+const LOOP_BYTES = 12;
+
+/** Int32 indices in the receiver's line. */
+const CELLS_CONSUMED = 0;
+const DATA_CONSUMED = 1;
+const CREDIT_RETURNED = 2;
+
+const { copy } = addon();
+
+interface Views {
+  line: Int32Array;
+  claims: Int32Array;
+  words: Int32Array;
+  bytes: Uint8Array;
+  data: Uint8Array;
+}
+
+function viewsOf(region: ArrayBuffer): Views {
+  return {
+    line: new Int32Array(region, REGION.receiverLine, 16),
+    claims: new Int32Array(region, REGION.claimLine, 16),
+    words: new Int32Array(region, REGION.cells, CELLS * CELL_WORDS),
+    bytes: new Uint8Array(region, REGION.cells, CELLS * CELL_BYTES),
+    data: new Uint8Array(region, REGION.data, DATA_BYTES),
+  };
+}
+
+/** Where a body of `length` bytes goes when the data ring stands at `position`: never around its end. */
+function placeOf(position: number, length: number): number {
+  const at = position & DATA_MASK;
+  return at + length > DATA_BYTES ? (position + DATA_BYTES - at) | 0 : position;
+}
+
+function roundUp(length: number): number {
+  return (length + DATA_ALIGNMENT - 1) & -DATA_ALIGNMENT;
+}
+
+/** The writing end. */
+export class RingSender {
+  readonly claims: Int32Array;
+  readonly #line: Int32Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #data: Uint8Array;
+  #position = 0;
+  #dataPosition = 0;
+  /** The receiver's counters as they were last seen; read again only when room seems to run out. */
+  #cellsConsumed = 0;
+  #dataConsumed = 0;
+
+  constructor(region: ArrayBuffer) {
+    const views = viewsOf(region);
+    this.#line = views.line;
+    this.claims = views.claims;
+    this.#words = views.words;
+    this.#bytes = views.bytes;
+    this.#data = views.data;
+  }
+
+  trySend(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const position = this.#position;
+    if (((position - this.#cellsConsumed) | 0) >= CELLS) {
+      this.#cellsConsumed = Atomics.load(this.#line, CELLS_CONSUMED);
+      if (((position - this.#cellsConsumed) | 0) >= CELLS) return false;
+    }
+    const words = this.#words;
+    const cell = (position & CELL_MASK) * CELL_WORDS;
+    if (extension === null && length <= INLINE_BYTES) {
+      words[cell + CELL.kindContext] = kind | (context << 8);
+      this.#copyInline((cell + CELL.body) * 4, bytes, offset, length);
+    } else {
+      if (length > 0 && !this.#copyToData(bytes, offset, length)) return false;
+      words[cell + CELL.kindContext] = kind | (context << 8) | (extension === null ? 0 : EXTENDED);
+      if (extension !== null)
+        for (let i = 0; i < EXTENSION_WORDS; i++) words[cell + CELL.body + i] = extension[i];
+    }
+    words[cell + CELL.tag] = tag;
+    words[cell + CELL.length] = length;
+    const next = (position + 1) | 0;
+    this.#position = next;
+    Atomics.store(words, cell, next);
+    return true;
+  }
+
+  creditReturned(): number {
+    return Atomics.load(this.#line, CREDIT_RETURNED);
+  }
+
+  #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
+    const to = this.#bytes;
+    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
+    else if (length === bytes.length) to.set(bytes, at);
+    else copy(to, at, bytes, offset, length);
+  }
+
+  #copyToData(bytes: Uint8Array, offset: number, length: number): boolean {
+    const start = placeOf(this.#dataPosition, length);
+    const end = (start + roundUp(length)) | 0;
+    if (((end - this.#dataConsumed) | 0) > DATA_BYTES) {
+      this.#dataConsumed = Atomics.load(this.#line, DATA_CONSUMED);
+      if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
+    }
+    if (length === bytes.length) this.#data.set(bytes, start & DATA_MASK);
+    else copy(this.#data, start & DATA_MASK, bytes, offset, length);
+    this.#dataPosition = end;
+    return true;
+  }
+}
+
+/** The reading end; it is itself the packet that it delivers, so that a message costs no object. */
+export class RingReceiver implements Packet {
+  readonly claims: Int32Array;
+  readonly extension = new Int32Array(EXTENSION_WORDS);
+  kind = 0;
+  context = 0;
+  tag = 0;
+  length = 0;
+  readonly #line: Int32Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #data: Uint8Array;
+  /** Views of bodies that came before, by place: traffic of one size makes them once. */
+  readonly #bodies: (Uint8Array | undefined)[] = new Array(DATA_BYTES / DATA_ALIGNMENT).fill(
+    undefined,
+  );
+  readonly #inlineBodies: (Uint8Array | undefined)[] = new Array(CELLS).fill(undefined);
+  #position = 0;
+  #dataPosition = 0;
+  #cellsPublished = 0;
+  #dataPublished = 0;
+  #credit = 0;
+  #creditPublished = 0;
+  /** Byte index in the cells of the body being delivered, or -1: it lies in the data ring. */
+  #inlineAt = 0;
+  #bodyAt = 0;
+  readonly #wake: () => void;
+
+  /** `wake` is called after room or credit went back: the sender may sleep until there is some. */
+  constructor(region: ArrayBuffer, wake: () => void) {
+    this.#wake = wake;
+    const views = viewsOf(region);
+    this.#line = views.line;
+    this.claims = views.claims;
+    this.#words = views.words;
+    this.#bytes = views.bytes;
+    this.#data = views.data;
+  }
+
+  /** {@link Channel.tryTake}. */
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
+    const words = this.#words;
+    const sequence = (this.#position + 1) | 0;
+    const cell = (this.#position & CELL_MASK) * CELL_WORDS;
+    // A plain load is enough to see nothing; what is there is read after the atomic one.
+    if (words[cell] !== sequence || Atomics.load(words, cell) !== sequence) return TOOK_NOTHING;
+    if (words[cell + CELL.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
+    const taken = words[cell + CELL.tag];
+    const length = words[cell + CELL.length];
+    if (taken !== tag && (tag !== TAKE_ANY_TAG || taken < 0)) return TOOK_OTHER;
+    if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
+    this.tag = taken;
+    this.length = length;
+    this.#locate(cell, length <= INLINE_BYTES);
+    this.copyTo(to, 0);
+    this.advance();
+    return length;
+  }
+
+  /**
+   * Whether a packet is there; its header is then in this object's fields.
+   * @throws MpiError ERR_PROTOCOL where the cell's content cannot be ours
+   */
+  next(): boolean {
+    const words = this.#words;
+    const cell = (this.#position & CELL_MASK) * CELL_WORDS;
+    const sequence = (this.#position + 1) | 0;
+    if (words[cell] !== sequence || Atomics.load(words, cell) !== sequence) return false;
+    const kindContext = words[cell + CELL.kindContext];
+    const length = words[cell + CELL.length];
+    this.kind = kindContext & 0xff;
+    this.context = (kindContext >>> 8) & 0x7f_ffff;
+    this.tag = words[cell + CELL.tag];
+    if (length < 0 || length > MAX_BODY)
+      throw new MpiError('ERR_PROTOCOL', `a packet claims a body of ${length >>> 0} bytes`);
+    this.length = length;
+    this.#locate(cell, kindContext >= 0 && length <= INLINE_BYTES);
+    if (kindContext < 0)
+      for (let i = 0; i < EXTENSION_WORDS; i++) this.extension[i] = words[cell + CELL.body + i];
+    return true;
+  }
+
+  /** Finds the body of the packet in a cell, and takes its place in the data ring. */
+  #locate(cell: number, inline: boolean): void {
+    if (inline) {
+      this.#inlineAt = (cell + CELL.body) * 4;
+      return;
+    }
+    this.#inlineAt = -1;
+    if (this.length === 0) return;
+    this.#bodyAt = placeOf(this.#dataPosition, this.length);
+    this.#dataPosition = (this.#bodyAt + roundUp(this.length)) | 0;
+  }
+
+  copyTo(to: Uint8Array, at: number): void {
+    const length = this.length;
+    const from = this.#inlineAt;
+    if (from < 0) {
+      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, this.#bodyAt & DATA_MASK), at);
+    } else if (length > LOOP_BYTES) to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from), at);
+    else {
+      const bytes = this.#bytes;
+      for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
+    }
+  }
+
+  /** A view of the body at `start`: the one made last time where the length is the same. */
+  #bodyIn(views: (Uint8Array | undefined)[], memory: Uint8Array, start: number): Uint8Array {
+    const slot = start >>> 6;
+    let body = views[slot];
+    if (body === undefined || body.length !== this.length) {
+      body = memory.subarray(start, start + this.length);
+      views[slot] = body;
+    }
+    return body;
+  }
+
+  /** The packet was taken: its room may go back to the sender. */
+  advance(): void {
+    this.#position = (this.#position + 1) | 0;
+    if (((this.#position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
+    if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
+  }
+
+  returnCredit(bytes: number): void {
+    this.#credit = (this.#credit + bytes) | 0;
+    if (((this.#credit - this.#creditPublished) | 0) >= CREDIT_HELD) this.#publishCredit();
+  }
+
+  flush(): void {
+    if (this.#position !== this.#cellsPublished) this.#publishCells();
+    if (this.#dataPosition !== this.#dataPublished) this.#publishData();
+    if (this.#credit !== this.#creditPublished) this.#publishCredit();
+  }
+
+  #publishCells(): void {
+    this.#cellsPublished = this.#position;
+    Atomics.store(this.#line, CELLS_CONSUMED, this.#position);
+    this.#wake();
+  }
+
+  #publishData(): void {
+    this.#dataPublished = this.#dataPosition;
+    Atomics.store(this.#line, DATA_CONSUMED, this.#dataPosition);
+    this.#wake();
+  }
+
+  #publishCredit(): void {
+    this.#creditPublished = this.#credit;
+    Atomics.store(this.#line, CREDIT_RETURNED, this.#credit);
+    this.#wake();
+  }
+}

@@ -1,0 +1,178 @@
+/** The ranks of one node, through their shared segment (docs/design/shm.md). */
+import { MpiError } from '../../runtime/error.ts';
+import type { Channel, PacketHandler, Transport } from '../transport.ts';
+import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
+import { Doorbell, ring } from './doorbell.ts';
+import { Heap, HeapWindows } from './heap.ts';
+import { CONTROL, LEAVING, LEFT, REGION_BYTES, regionOffset } from './layout.ts';
+import { RingReceiver, RingSender } from './ring.ts';
+import type { Segment } from './segment.ts';
+
+/** Packets that one poll takes from one peer before it looks at the next. */
+const BURST = 64;
+
+/** By the words of CONTROL.presence. */
+const PRESENCES = ['absent', 'present', 'leaving', 'left'] as const;
+
+interface Inbound {
+  peer: number;
+  ring: RingReceiver;
+}
+
+export class ShmTransport implements Transport {
+  readonly name = 'shm';
+  readonly heap: Heap;
+  readonly #segment: Segment;
+  readonly #control: Int32Array;
+  readonly #doorbell: Doorbell;
+  readonly #surroundings: Surroundings;
+  /** By local rank. */
+  readonly #channels: (ShmChannel | undefined)[];
+  /** The peers that have opened their rings towards us. */
+  readonly #inbound: Inbound[] = [];
+  /** Peers' control pages, by local rank. */
+  readonly #controls: Int32Array[] = [];
+  readonly #probe: Int32Array;
+  #contacts = 0;
+  #noted = false;
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+    this.#control = segment.control(segment.self);
+    this.#doorbell = new Doorbell(this.#control, segment.bells[segment.self]);
+    this.#channels = new Array(segment.ranks.length).fill(undefined);
+    this.heap = new Heap(segment);
+    this.#probe = publishProbe(this.#control);
+    this.#surroundings = {
+      heap: this.heap,
+      windows: new HeapWindows(segment),
+      noteNoAddresses: (peer, reason) => this.#noteNoAddresses(peer, reason),
+    };
+  }
+
+  connect(peer: number): Channel {
+    return this.#channelOf(this.#local(peer));
+  }
+
+  poll(handler: PacketHandler): number {
+    if (this.#control[CONTROL.contacts] !== this.#contacts) this.#acceptContacts();
+    const inbound = this.#inbound;
+    let count = 0;
+    for (let i = 0; i < inbound.length; i++) count += this.#drain(inbound[i], handler);
+    return count;
+  }
+
+  arm(how: 'block' | 'loop'): void {
+    for (const { ring: receiver } of this.#inbound) receiver.flush();
+    this.#doorbell.arm(how);
+  }
+
+  disarm(): void {
+    this.#doorbell.disarm();
+  }
+
+  block(milliseconds: number): void {
+    this.#doorbell.block(milliseconds);
+  }
+
+  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
+    return this.#doorbell.watch(onBell);
+  }
+
+  presence(peer: number): (typeof PRESENCES)[number] {
+    const local = this.#segment.ranks.indexOf(peer);
+    // Of a rank on another node nothing is known here.
+    if (local < 0) return 'absent';
+    return PRESENCES[Atomics.load(this.#peerControl(local), CONTROL.presence)] ?? 'left';
+  }
+
+  leave(): void {
+    this.#setPresence(LEAVING);
+  }
+
+  close(): void {
+    // Kept alive until here: peers read it by its address.
+    this.#probe.fill(0);
+    this.#setPresence(LEFT);
+    this.#segment.close();
+  }
+
+  /** Whoever sleeps waiting for us has a look. */
+  #setPresence(presence: number): void {
+    Atomics.store(this.#control, CONTROL.presence, presence);
+    for (let local = 0; local < this.#segment.ranks.length; local++)
+      if (local !== this.#segment.self) ring(this.#peerControl(local), this.#segment.bells[local]);
+  }
+
+  #local(peer: number): number {
+    const local = this.#segment.ranks.indexOf(peer);
+    if (local >= 0) return local;
+    throw new MpiError(
+      'ERR_UNREACHABLE',
+      `rank ${peer} runs on another node, which shared memory does not reach; start all ranks on one node`,
+      { peer },
+    );
+  }
+
+  #peerControl(local: number): Int32Array {
+    this.#controls[local] ??= this.#segment.control(local);
+    return this.#controls[local];
+  }
+
+  #channelOf(local: number): ShmChannel {
+    const known = this.#channels[local];
+    if (known) return known;
+    const segment = this.#segment;
+    const peer = segment.ranks[local];
+    const offset = regionOffset(segment.ranks.length, segment.self, local);
+    segment.reserve(offset, REGION_BYTES, `making the rings to rank ${peer}`);
+    const control = this.#peerControl(local);
+    const sender = new RingSender(segment.region(segment.self, local));
+    const bell = segment.bells[local];
+    const channel = new ShmChannel(peer, control, bell, sender, this.#surroundings);
+    this.#channels[local] = channel;
+    Atomics.store(control, CONTROL.contactFlags + segment.self, 1);
+    Atomics.add(control, CONTROL.contacts, 1);
+    ring(control, bell);
+    return channel;
+  }
+
+  #acceptContacts(): void {
+    this.#contacts = Atomics.load(this.#control, CONTROL.contacts);
+    const segment = this.#segment;
+    for (let local = 0; local < segment.ranks.length; local++) {
+      const flag = Atomics.load(this.#control, CONTROL.contactFlags + local);
+      const peer = segment.ranks[local];
+      if (flag === 0 || this.#inbound.some((inbound) => inbound.peer === peer)) continue;
+      const control = this.#peerControl(local);
+      const wake = () => ring(control, segment.bells[local]);
+      const receiver = new RingReceiver(segment.region(local, segment.self), wake);
+      this.#inbound.push({ peer, ring: receiver });
+      this.#channelOf(local).receiver = receiver;
+    }
+  }
+
+  #drain(inbound: Inbound, handler: PacketHandler): number {
+    const { peer, ring: receiver } = inbound;
+    let count = 0;
+    try {
+      while (count < BURST && receiver.next()) {
+        handler.onPacket(peer, receiver);
+        receiver.advance();
+        count++;
+      }
+    } catch (error) {
+      this.#inbound.splice(this.#inbound.indexOf(inbound), 1);
+      handler.onPeerError(peer, error as Error);
+    }
+    return count;
+  }
+
+  #noteNoAddresses(peer: number, reason: string): void {
+    if (this.#noted) return;
+    this.#noted = true;
+    process.stderr.write(
+      `dreg-mpi: rank ${this.#segment.ranks[this.#segment.self]} may not read the memory of rank ${peer} (process_vm_readv: ${reason}); large messages are copied through the shared segment. Yama's ptrace_scope or a container's seccomp profile forbids it.\n`,
+    );
+  }
+}

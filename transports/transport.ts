@@ -1,0 +1,134 @@
+/**
+ * What a transport is: packets between two processes, in order, with room that can run out. It knows
+ * nothing of matching, requests or protocols; a packet's header words mean nothing to it.
+ *
+ * A packet is a header (kind, context, tag, and up to {@link EXTENSION_WORDS} further words) and a
+ * body of 0..maxBody bytes. `test/transports/` runs the same cases over every implementation.
+ */
+
+/** Header words beyond kind, context and tag that a packet may carry. */
+export const EXTENSION_WORDS = 6;
+/** Largest packet kind (8 bits of the header). */
+export const KIND_MAX = 0xff;
+/** Largest context id (23 bits of the header). */
+export const CONTEXT_MAX = 0x7f_ffff;
+
+/** The packet being delivered; valid only inside {@link PacketHandler.onPacket}. */
+export interface Packet {
+  kind: number;
+  context: number;
+  tag: number;
+  /** Bytes of body. */
+  length: number;
+  /** The extension words; meaningful where the sender gave some. */
+  readonly extension: Int32Array;
+  /** Copies the whole body to `to[at..]`. The caller has checked that it fits. */
+  copyTo(to: Uint8Array, at: number): void;
+}
+
+export interface PacketHandler {
+  onPacket(peer: number, packet: Packet): void;
+  /** The peer sent what no peer of ours sends, or is gone. Nothing more comes from it. */
+  onPeerError(peer: number, error: Error): void;
+}
+
+/**
+ * Memory of one process that another may reach without its help, as it travels in a header:
+ * `scheme` says how, `low` and `high` where (64 bits).
+ */
+export interface Exposure {
+  scheme: number;
+  low: number;
+  high: number;
+}
+
+/** {@link Exposure.scheme}: not reachable. */
+export const EXPOSED_NOT = 0;
+/** {@link Exposure.scheme}: an offset in memory that both processes map. */
+export const EXPOSED_SHARED = 1;
+/** {@link Exposure.scheme}: an address in the process's own memory, reached through the kernel. */
+export const EXPOSED_ADDRESS = 2;
+
+/** {@link Channel.tryTake}: no packet is there. */
+export const TOOK_NOTHING = -1;
+/** {@link Channel.tryTake}: the next packet is another one; `poll` delivers it. */
+export const TOOK_OTHER = -2;
+/** {@link Channel.tryTake}: any tag. */
+export const TAKE_ANY_TAG = -1;
+
+/** The connection to one peer. */
+export interface Channel {
+  readonly peer: number;
+  /** Largest body of one packet, in bytes. */
+  readonly maxBody: number;
+  /** {@link EXPOSED_ADDRESS} works towards this peer. */
+  readonly reachesAddresses: boolean;
+
+  /** Sends a packet with body `bytes[offset, offset + length)`; false: no room now, nothing was sent. */
+  trySend(
+    kind: number,
+    context: number,
+    tag: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean;
+  /** The same with extension words. */
+  trySendExtended(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean;
+
+  /**
+   * Takes the peer's next packet if it is one of `kind`, `context` and `tag` whose body fits into `to`:
+   * a receive that knows what comes next needs no delivery. Never takes one that has extension words.
+   * @returns the body's length, TOOK_NOTHING, or TOOK_OTHER
+   */
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number;
+  /** The tag of the packet that {@link tryTake} took last. */
+  readonly takenTag: number;
+
+  /** Tells the peer that `bytes` more of what it sent were taken; may be held back and summed up. */
+  returnCredit(bytes: number): void;
+  /** Everything that the peer returned so far, modulo 2^32. */
+  creditReturned(): number;
+  /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
+  flush(): void;
+
+  /** How the peer could reach `bytes`, written into `exposure`; open until {@link conceal}. */
+  expose(bytes: Uint8Array, exposure: Exposure): void;
+  /** The peer needs the memory no longer. */
+  conceal(exposure: Exposure): void;
+  /** Copies from the peer's exposed memory, from byte `at` on, into `to[offset, offset + length)`. */
+  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void;
+  /** Copies into the peer's exposed memory ({@link EXPOSED_SHARED} only). */
+  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void;
+  /** Words that both ends see, for copies that both work on: from the peer to us, from us to it. */
+  readonly inboundClaims: Int32Array | null;
+  readonly outboundClaims: Int32Array | null;
+}
+
+export interface Transport {
+  readonly name: string;
+  /** The channel to `peer`, made on first contact. @throws MpiError ERR_NO_MEM, ERR_UNREACHABLE */
+  connect(peer: number): Channel;
+  /** Delivers what has arrived, at most a bounded number of packets; how many it was. */
+  poll(handler: PacketHandler): number;
+  /** After `arm` whatever a peer sends rings the bell; the caller polls once more before it sleeps. */
+  arm(how: 'block' | 'loop'): void;
+  disarm(): void;
+  /** Blocks the thread until the bell rings or `milliseconds` pass. Only after `arm('block')`. */
+  block(milliseconds: number): void;
+  /** Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`. */
+  watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
+  /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
+  presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
+  /** Says to all that this rank posts no more receives. */
+  leave(): void;
+  close(): void;
+}
