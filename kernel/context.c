@@ -40,6 +40,7 @@ int dreg_open(struct inode *inode, struct file *file)
 	dreg_test_open(context);
 
 	atomic_long_inc(&dreg_contexts);
+	atomic_long_add(sizeof(*context), &dreg_bytes);
 	file->private_data = context;
 	return nonseekable_open(inode, file);
 }
@@ -60,11 +61,12 @@ int dreg_release(struct inode *inode, struct file *file)
 	dreg_test_release(context);
 	WARN_ON_ONCE(!list_empty(&context->events));
 	if (area) {
-		atomic_long_sub(dreg_area_kernel_bytes(area), &dreg_area_bytes);
+		atomic_long_sub(dreg_area_kernel_bytes(area), &dreg_bytes);
 		dreg_area_destroy(area);
 	}
 	dreg_user_put(context->user, slots);
 	mmdrop(context->mm);
+	atomic_long_sub(sizeof(*context), &dreg_bytes);
 	atomic_long_dec(&dreg_contexts);
 	kfree(context);
 	return 0;
@@ -94,7 +96,7 @@ static int dreg_setup_locked(struct dreg_context *context, struct dreg_setup *se
 		error = -EFAULT;
 		goto destroy;
 	}
-	atomic_long_add(dreg_area_kernel_bytes(area), &dreg_area_bytes);
+	atomic_long_add(dreg_area_kernel_bytes(area), &dreg_bytes);
 	smp_store_release(&context->area, area); /* see dreg_area_of() */
 	return 0;
 

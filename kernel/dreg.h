@@ -228,8 +228,8 @@ struct dreg_event {
 };
 
 /*
- * Module parameters (all but the test build's can be changed at run time, and
- * then hold for later calls; /sys/module/dreg/parameters/):
+ * Module parameters.  They can be changed at run time, by root, in
+ * /sys/module/dreg/parameters/, and then hold for later calls:
  *
  *   max_slots		most slots of one context (default DREG_SLOTS_MAX)
  *   max_user_contexts	most contexts of one user (1024)

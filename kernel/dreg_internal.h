@@ -167,7 +167,6 @@ int dreg_mmap(struct file *file, struct vm_area_struct *vma);
 /* watch.c */
 int dreg_watch_init(void);
 void dreg_watch_exit(void);
-size_t dreg_watch_bytes(void);
 int dreg_watch_add(struct dreg_context *context, const struct dreg_range *range);
 void dreg_watch_settle(struct dreg_context *context, u32 slot);
 int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired);
@@ -201,7 +200,7 @@ struct dreg_stats {
 
 DECLARE_PER_CPU(struct dreg_stats, dreg_stats);
 extern atomic_long_t dreg_contexts;
-extern atomic_long_t dreg_area_bytes;
+extern atomic_long_t dreg_bytes;
 extern const struct attribute_group *dreg_groups[];
 
 #endif /* DREG_INTERNAL_H */

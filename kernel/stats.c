@@ -11,7 +11,7 @@
 
 DEFINE_PER_CPU(struct dreg_stats, dreg_stats);
 atomic_long_t dreg_contexts;
-atomic_long_t dreg_area_bytes;
+atomic_long_t dreg_bytes;
 
 /* An event counter: the sum over the processors, since the module was loaded. */
 #define DREG_EVENT_COUNTER(_name, _member)					\
@@ -38,8 +38,7 @@ static DEVICE_ATTR_ADMIN_RO(_name)
 
 DREG_LEVEL(contexts, atomic_long_read(&dreg_contexts));
 DREG_LEVEL(ranges, dreg_user_total_ranges());
-DREG_LEVEL(bytes, atomic_long_read(&dreg_area_bytes) +
-	   dreg_user_total_ranges() * dreg_watch_bytes());
+DREG_LEVEL(bytes, atomic_long_read(&dreg_bytes));
 DREG_EVENT_COUNTER(fired_unmap, fired[DREG_REASON_UNMAP]);
 DREG_EVENT_COUNTER(fired_clear, fired[DREG_REASON_CLEAR]);
 DREG_EVENT_COUNTER(fired_migrate, fired[DREG_REASON_MIGRATE]);

@@ -35,11 +35,6 @@ void dreg_watch_exit(void)
 	kmem_cache_destroy(dreg_watch_cache);
 }
 
-size_t dreg_watch_bytes(void)
-{
-	return kmem_cache_size(dreg_watch_cache);
-}
-
 /* M2: flag, ring entry, user_delta; who sees a later one sees the earlier. */
 void dreg_watch_publish(struct dreg_watch *watch)
 {
@@ -151,20 +146,30 @@ static struct dreg_watch *dreg_watch_alloc(struct dreg_context *context)
 	if (dreg_test_fail())
 		return NULL;
 	watch = list_first_entry_or_null(&context->spares, struct dreg_watch, pending);
-	if (!watch)
-		return kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
-	list_del(&watch->pending);
-	context->spare_count--;
+	if (watch) {
+		list_del(&watch->pending);
+		context->spare_count--;
+		return watch;
+	}
+	watch = kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
+	if (watch)
+		atomic_long_add(sizeof(*watch), &dreg_bytes);
 	return watch;
 }
 
 static void dreg_watch_free(struct dreg_watch *watch)
 {
+	atomic_long_sub(sizeof(*watch), &dreg_bytes);
+	kmem_cache_free(dreg_watch_cache, watch);
+}
+
+static void dreg_watch_spare(struct dreg_watch *watch)
+{
 	struct dreg_context *context = watch->context;
 
 	lockdep_assert_held(&context->mutex);
 	if (context->spare_count == DREG_SPARES) {
-		kmem_cache_free(dreg_watch_cache, watch);
+		dreg_watch_free(watch);
 		return;
 	}
 	list_add(&watch->pending, &context->spares);
@@ -247,14 +252,14 @@ int dreg_watch_add(struct dreg_context *context, const struct dreg_range *range)
 	watch->reason = 0;
 	error = dreg_watch_insert(watch, range, length);
 	if (error)
-		goto free;
+		goto spare;
 
 	area->watches[watch->slot] = watch;
 	trace_monitor(context->id, watch->slot, range->addr, range->addr + length);
 	return 0;
 
-free:
-	dreg_watch_free(watch);
+spare:
+	dreg_watch_spare(watch);
 uncharge:
 	dreg_user_uncharge_ranges(context->user, 1);
 	return error;
@@ -308,7 +313,7 @@ int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired)
 
 	*fired = dreg_watch_end(watch);
 	area->watches[slot] = NULL;
-	dreg_watch_free(watch);
+	dreg_watch_spare(watch);
 	dreg_user_uncharge_ranges(context->user, 1);
 	trace_unmonitor(context->id, slot, *fired);
 	return 0;
@@ -329,11 +334,11 @@ void dreg_watch_remove_all(struct dreg_context *context)
 			continue;
 		dreg_watch_end(watch);
 		area->watches[slot] = NULL;
-		kmem_cache_free(dreg_watch_cache, watch);
+		dreg_watch_free(watch);
 		removed++;
 		cond_resched();
 	}
 	list_for_each_entry_safe(spare, next, &context->spares, pending)
-		kmem_cache_free(dreg_watch_cache, spare);
+		dreg_watch_free(spare);
 	dreg_user_uncharge_ranges(context->user, removed);
 }
