@@ -1,11 +1,11 @@
 /** How a process learns which rank of which job it is, and how the ranks exchange addresses. */
-import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../error.ts';
 import { PmiClient } from './pmi-client.ts';
 import { parseInteger } from './pmi-wire.ts';
+import { randomId } from './random-id.ts';
 
 /** How a rank learns who it is; synchronous, since MPI.init() is. */
 export interface Job {
@@ -130,7 +130,7 @@ class SingletonJob implements Job {
   readonly rank = 0;
   readonly size = 1;
   readonly launcher = 'singleton';
-  readonly jobId = `singleton_${process.pid}_${randomBytes(6).toString('hex')}`;
+  readonly jobId = `singleton_${process.pid}_${randomId()}`;
   readonly #values = new Map<string, string>();
 
   put(key: string, value: string): void {
