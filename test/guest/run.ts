@@ -6,7 +6,7 @@ import { quote, tail } from './command.ts';
 import type { Kernel, KernelName } from './kernels.ts';
 import { withMachineLock } from './lock.ts';
 import { findProblems } from './log.ts';
-import { CHECKOUT, GUEST_SOURCES } from './paths.ts';
+import { CACHE, CHECKOUT, GUEST_SOURCES } from './paths.ts';
 import { startQemu } from './qemu.ts';
 import { readyKernel } from './ready.ts';
 
@@ -81,7 +81,7 @@ async function writeSettings(folder: string, kernel: Kernel, options: GuestOptio
     ...args,
   ];
   if (commands !== undefined) await writeFile(join(folder, 'commands'), commands);
-  const visible = new Set([CHECKOUT, GUEST_SOURCES]);
+  const visible = new Set([CHECKOUT, CACHE]);
   for (const path of [...modules, script ?? '']) {
     if (path.startsWith('/')) visible.add(dirname(path.split(' ')[0]!));
   }
