@@ -31,6 +31,11 @@
  * POLLERR, and nothing of the owner's is touched.  This is looked at before
  * anything else but the existence of the command.
  *
+ * A context ends with the last descriptor of it and the last mapping of its
+ * shared area, whatever process they are in; until then its ranges stay
+ * monitored.  It never keeps the owner's memory: when the address space ends,
+ * its ranges fire with DREG_REASON_RELEASE.
+ *
  * A failing call changes nothing, with one exception that says so itself: a
  * batch that fails in the middle keeps what it did and reports how much that
  * was in dreg_batch.done.
