@@ -1,6 +1,6 @@
 /** Nothing outlives a job: no rank, no child of a rank, whatever ends dregrun. */
 import { readFileSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   fixture,
   killSurvivors,
@@ -13,21 +13,10 @@ import {
 
 const FAMILY = fixture('family.sh');
 const sh = (script: string) => ['--', 'sh', '-c', script];
-const jobs: Running[] = [];
-
-function begin(words: string[]): Running {
-  const job = startDregrun(words);
-  jobs.push(job);
-  return job;
-}
-
-afterEach(() => {
-  for (const job of jobs.splice(0)) killSurvivors(job.mark);
-});
 
 /** Two ranks, each with a child and a grandchild. */
 async function families(): Promise<Running> {
-  const job = begin(['-n', '2', FAMILY]);
+  const job = startDregrun(['-n', '2', FAMILY]);
   await until('the families are complete', () => job.seen() === 'ready\nready\n');
   expect(survivors(job.mark).length).toBeGreaterThanOrEqual(7);
   return job;
@@ -53,19 +42,23 @@ test('the hunt for survivors finds what is there', async () => {
 
 describe('grandchildren end with', () => {
   test('a job that goes well', async () => {
-    const job = begin(['-n', '2', ...sh('sleep 1000 & exit 0')]);
+    const job = startDregrun(['-n', '2', ...sh('sleep 1000 & exit 0')]);
     expect((await job.ended).status).toBe(0);
     expect(survivors(job.mark)).toEqual([]);
   });
 
   test('a job that goes well, though they ignore SIGTERM and hold its output open', async () => {
-    const job = begin(['-n', '2', ...sh('trap "" TERM; (while :; do sleep 0.1; done) & exit 0')]);
+    const job = startDregrun([
+      '-n',
+      '2',
+      ...sh('trap "" TERM; (while :; do sleep 0.1; done) & exit 0'),
+    ]);
     expect((await job.ended).status).toBe(0);
     expect(survivors(job.mark)).toEqual([]);
   });
 
   test('a rank that fails', async () => {
-    const job = begin(['-n', '2', ...sh('sleep 1000 & [ $PMI_RANK = 0 ] && wait; exit 5')]);
+    const job = startDregrun(['-n', '2', ...sh('sleep 1000 & [ $PMI_RANK = 0 ] && wait; exit 5')]);
     expect((await job.ended).status).toBe(5);
     expect(survivors(job.mark)).toEqual([]);
   });
@@ -85,7 +78,7 @@ describe('grandchildren end with', () => {
 });
 
 test('what holds the output open from a session of its own does not hold the job up', async () => {
-  const job = begin(['-n', '2', ...sh('setsid sleep 1000 & echo said')]);
+  const job = startDregrun(['-n', '2', ...sh('setsid sleep 1000 & echo said')]);
   await until('dregrun has ended', () => job.child.exitCode !== null);
   expect(job.child.exitCode).toBe(0);
   expect(job.seen()).toBe('said\nsaid\n');
@@ -93,7 +86,7 @@ test('what holds the output open from a session of its own does not hold the job
 
 describe('the keeper', () => {
   test('is gone after a job, and takes nothing with it', async () => {
-    const job = begin(['-n', '2', FAMILY]);
+    const job = startDregrun(['-n', '2', FAMILY]);
     await until('the families are complete', () => job.seen() === 'ready\nready\n');
     const keeper = keeperOf(job.pid);
     expect(keeper).toBeGreaterThan(1);
@@ -122,7 +115,7 @@ describe('the keeper', () => {
   });
 
   test('may be killed: the job goes on, and our ranks end with dregrun all the same', async () => {
-    const job = begin(['-n', '2', fixture('act.mjs'), 'sleep']);
+    const job = startDregrun(['-n', '2', fixture('act.mjs'), 'sleep']);
     await until('both ranks have joined', () => job.seen().split('joined').length === 3);
     process.kill(keeperOf(job.pid), 'SIGKILL');
     // Rank 1 sleeps outside of PMI: only the kernel can end it.

@@ -12,6 +12,9 @@ import {
   DREGRUN,
   dregrun,
   fixture,
+  idleFor,
+  RESIDENT_MAX,
+  residentBytes,
   startDregrun,
   survivors,
   temporaryFolder,
@@ -177,26 +180,6 @@ describe('where the output goes', () => {
     expect(survivors(job.mark)).toEqual([]);
   });
 });
-
-const idle = new Map<number, [ticks: number, since: number]>();
-
-/** True when a process has used no CPU for this time. */
-function idleFor(pid: number, milliseconds: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  const [last, since] = idle.get(pid) ?? [-1, 0];
-  if (ticks !== last) idle.set(pid, [ticks, performance.now()]);
-  return ticks === last && ticks > 0 && performance.now() - since > milliseconds;
-}
-
-function residentBytes(pid: number): number {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-  return Number(kilobytes) * 1024;
-}
-
-/** A Node that does nothing takes about 45 MiB. */
-const RESIDENT_MAX = 110 * 1024 * 1024;
 
 describe('stdin', () => {
   test('goes to rank 0, the others have none', async () => {

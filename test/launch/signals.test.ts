@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { ECHO_MS } from '../../runtime/launch/job-run.ts';
-import { fixture, killSurvivors, startDregrun, survivors, until } from './support.ts';
+import { fixture, startDregrun, survivors, until } from './support.ts';
 
 const sh = (script: string) => ['--', 'sh', '-c', script];
 /** A rank that says which signal it heard. */
@@ -28,8 +28,8 @@ describe('ends the job', () => {
       job.child.kill(signal);
       const ended = await job.ended;
       expect(ended.status).toBe(status);
-    // The shells may name the signal that ended their sleep.
-    expect(ended.stderr).not.toContain('dregrun');
+      // The shells may name the signal that ended their sleep.
+      expect(ended.stderr).not.toContain('dregrun');
       expect(count(ended.stdout, `heard ${signal.slice(3)}`)).toBe(2);
       expect(survivors(job.mark)).toEqual([]);
     },
@@ -78,18 +78,14 @@ test.each(['SIGUSR1', 'SIGUSR2'] as const)('%s is for the ranks alone', async (s
 
 test('the terminal’s stop and continue take the ranks along', async () => {
   const job = startDregrun(['-n', '2', ...sh('echo $$; while :; do sleep 0.05; done')]);
-  try {
-    await until('both ranks are there', () => count(job.seen(), '\n') === 2);
-    const pids = job.seen().trimEnd().split('\n').map(Number);
-    const stopped = (pid: number) =>
-      /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    job.child.kill('SIGTSTP');
-    await until('dregrun and its ranks are stopped', () => [job.pid, ...pids].every(stopped));
-    job.child.kill('SIGCONT');
-    await until('all run again', () => ![job.pid, ...pids].some(stopped));
-    job.child.kill('SIGTERM');
-    expect((await job.ended).status).toBe(143);
-  } finally {
-    killSurvivors(job.mark);
-  }
+  await until('both ranks are there', () => count(job.seen(), '\n') === 2);
+  const pids = job.seen().trimEnd().split('\n').map(Number);
+  const stopped = (pid: number) =>
+    /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  job.child.kill('SIGTSTP');
+  await until('dregrun and its ranks are stopped', () => [job.pid, ...pids].every(stopped));
+  job.child.kill('SIGCONT');
+  await until('all run again', () => ![job.pid, ...pids].some(stopped));
+  job.child.kill('SIGTERM');
+  expect((await job.ended).status).toBe(143);
 });

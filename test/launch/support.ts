@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 
 export const DREGRUN = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
@@ -39,9 +40,16 @@ export interface StartOptions {
   stdio?: SpawnOptions['stdio'];
 }
 
+/** A failed test must not fail the next one by what it left running. */
+const marks: string[] = [];
+afterEach(() => {
+  for (const mark of marks.splice(0)) killSurvivors(mark);
+});
+
 /** Starts a program whose processes can be found again. */
 export function start(file: string, words: string[], options: StartOptions = {}): Running {
   const mark = randomUUID();
+  marks.push(mark);
   const child = spawn(file, words, {
     cwd: options.cwd,
     env: { ...process.env, ...options.environment, [MARK]: mark },
@@ -98,9 +106,14 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** Ends what a failed test left behind, so that only that test fails. */
 export function killSurvivors(mark: string): void {
-  for (const pid of survivors(mark)) process.kill(pid, 'SIGKILL');
+  for (const pid of survivors(mark)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It went by itself.
+    }
+  }
 }
 
 export function temporaryFolder(): { path: string; remove(): void } {
@@ -118,3 +131,23 @@ export function canTest(program: string): boolean {
     return false;
   }
 }
+
+const idle = new Map<number, [ticks: number, since: number]>();
+
+/** True when a process has used no CPU for this time. */
+export function idleFor(pid: number, milliseconds: number): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  const [last, since] = idle.get(pid) ?? [-1, 0];
+  if (ticks !== last) idle.set(pid, [ticks, performance.now()]);
+  return ticks === last && ticks > 0 && performance.now() - since > milliseconds;
+}
+
+export function residentBytes(pid: number): number {
+  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return Number(kilobytes) * 1024;
+}
+
+/** A Node that does nothing takes about 45 MiB. */
+export const RESIDENT_MAX = 110 * 1024 * 1024;
