@@ -219,7 +219,7 @@ struct dreg_shared {
  *   EBADFD	no DREG_IOC_SETUP yet
  *   EINVAL	the buffer is smaller than one event
  *   EAGAIN	O_NONBLOCK, and no event
- *   EINTR	a signal came before an event did
+ *   EINTR	a signal came before an event did (and has no SA_RESTART)
  *   EFAULT	the buffer cannot be written; the events are kept
  *
  * poll() answers POLLIN while an event waits to be read, POLLERR before

@@ -103,7 +103,7 @@ ssize_t dreg_read(struct file *file, char __user *buffer, size_t size, loff_t *o
 
 	for (;;) {
 		if (mutex_lock_interruptible(&context->read_mutex))
-			return -EINTR;
+			return -ERESTARTSYS;
 		bytes = dreg_read_some(context, buffer, room);
 		mutex_unlock(&context->read_mutex);
 		if (bytes)
@@ -111,7 +111,7 @@ ssize_t dreg_read(struct file *file, char __user *buffer, size_t size, loff_t *o
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (wait_event_interruptible(context->wait, dreg_has_events(context)))
-			return -EINTR;
+			return -ERESTARTSYS;
 	}
 }
 
