@@ -27,9 +27,10 @@ const MEMORY_MIB = 2048;
 
 /** Mistakes that a stock kernel does not notice, and how the debug kernel calls them. */
 const MISTAKES: [how: string, kind: RegExp][] = [
+  // First: after a report of the others lockdep turns itself off.
+  ['order', /lockdep: .*circular/],
   ['touch', /KASAN: .*use-after-free/],
   ['sleep', /sleep in atomic/],
-  ['order', /lockdep: .*circular/],
 ];
 
 const progress = (line: string) => process.stderr.write(`guest:debug: ${line}\n`);

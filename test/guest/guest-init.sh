@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The guest's /init, run by the static busybox of the initramfs. It mounts the machine's files,
-# runs guest-start.sh among them, leaves the exit status in the run folder and powers off.
+# The guest's /init, run by the static busybox of the initramfs. It mounts the machine's files and
+# the run folder, runs the latter's copy of guest-start.sh, leaves its exit status and powers off.
 # busybox applets are called by name: the only PATH is the initramfs.
 export PATH=/bin
 
@@ -18,7 +18,6 @@ mount -t devtmpfs devtmpfs /dev 2>/dev/null
 for argument in $(cat /proc/cmdline); do
   case $argument in
     guest.node=*) node=${argument#guest.node=} ;;
-    guest.start=*) start=${argument#guest.start=} ;;
   esac
 done
 
@@ -46,7 +45,7 @@ mount -t 9p -o "rw,$options,cache=none" out /host/run/guest || give_up 'no run f
 out=/host/run/guest/node$node
 # A file, not a pipe: what was printed before a panic is on the machine already, and a process
 # left in the background cannot hold the guest up.
-chroot /host /bin/sh "$start" "$node" >"$out/.output" 2>&1 </dev/null
+chroot /host /bin/sh /run/guest/start "$node" >"$out/.output" 2>&1 </dev/null
 status=$?
 dmesg >"$out/.kernel-log"
 # Renamed into place: the file is there whole or not at all.

@@ -6,8 +6,6 @@ export interface QemuOptions {
   kernel: Kernel;
   /** Shared with the guest, writable. */
   runFolder: string;
-  /** Path of guest-start.sh on the machine. */
-  start: string;
   node: number;
   nodes: number;
   memoryMiB: number;
@@ -59,14 +57,13 @@ function networkDevice(options: QemuOptions): string[] {
 }
 
 export function qemuArguments(options: QemuOptions): string[] {
-  const guestArguments = [`guest.node=${options.node}`, `guest.start=${options.start}`];
   return [
     // Named explicitly: where /dev/kvm exists it may still be of no use.
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off', '-M', 'q35'],
     ...['-smp', '2', '-m', String(options.memoryMiB)],
     ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
     ...['-kernel', options.kernel.image, '-initrd', options.kernel.initramfs],
-    ...['-append', [...KERNEL_ARGUMENTS, ...guestArguments].join(' ')],
+    ...['-append', [...KERNEL_ARGUMENTS, `guest.node=${options.node}`].join(' ')],
     ...folderDevice('fs0', '/', 'host', ',readonly=on'),
     ...folderDevice('fs1', options.runFolder, 'out', ''),
     ...networkDevice(options),

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { quote, tail } from './command.ts';
@@ -97,6 +97,7 @@ async function writeSettings(folder: string, kernel: Kernel, options: GuestOptio
   for (const [name, value] of Object.entries(options.env ?? {})) {
     lines.push(`export ${name}=${quote(value)}\n`);
   }
+  await copyFile(join(GUEST_SOURCES, 'guest-start.sh'), join(folder, 'start'));
   await writeFile(join(folder, 'settings'), lines.join(''));
   await writeFile(join(folder, 'modules'), modules.map((module) => `${module}\n`).join(''));
 }
@@ -151,7 +152,6 @@ async function boot(
   const child = startQemu({
     kernel,
     runFolder: folder,
-    start: join(GUEST_SOURCES, 'guest-start.sh'),
     node,
     nodes: options.nodes ?? 1,
     memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
