@@ -31,6 +31,8 @@ export class Communicator implements RankTranslation {
   readonly #alive: () => void;
   /** Requests of blocking operations, used again: such an operation costs no object. */
   readonly #pool: Request[] = [];
+  /** What a pooled request fills where nobody asked for a status. */
+  readonly #unread = new Status();
 
   /**
    * @internal
@@ -80,7 +82,12 @@ export class Communicator implements RankTranslation {
   sendBytes(bytes: Uint8Array, destination: number, tag: number, context: number): void {
     const world = this.#worldOf(destination);
     if (this.#engine.trySendNow(world, context, tag, bytes, bytes.length)) return;
-    this.#refuseDeadlock(world, tag, context, bytes.length);
+    if (world === this.#engine.rank) {
+      // What was sent to ourselves before goes to its receives, or makes room in the queue.
+      this.#engine.progress();
+      if (this.#engine.trySendNow(world, context, tag, bytes, bytes.length)) return;
+      this.#refuseDeadlock(tag, context, bytes.length);
+    }
     const request = this.#borrow(bytes, context, tag);
     request.isSend = true;
     request.destination = world;
@@ -90,8 +97,8 @@ export class Communicator implements RankTranslation {
   }
 
   /** A blocked rank cannot post the receive that its own message would need. */
-  #refuseDeadlock(world: number, tag: number, context: number, length: number): void {
-    if (world !== this.#engine.rank || this.#engine.awaitsFromSelf(context, tag)) return;
+  #refuseDeadlock(tag: number, context: number, length: number): void {
+    if (this.#engine.awaitsFromSelf(context, tag)) return;
     throw new MpiError(
       'ERR_DEADLOCK',
       `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use isend`,
@@ -157,6 +164,8 @@ export class Communicator implements RankTranslation {
     const { error } = request;
     request.bytes = NO_BYTES;
     request.error = null;
+    // The program's Status is its own again: the next operation must not write to it.
+    request.status = this.#unread;
     this.#pool.push(request);
     if (error !== null) throw error;
   }

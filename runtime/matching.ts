@@ -113,6 +113,10 @@ class Lanes<Item> {
     this.#bySource[source] ??= new Lane<Item>();
     return this.#bySource[source] as Lane<Item>;
   }
+
+  *all(): Generator<Item> {
+    for (const lane of [this.any, ...this.#bySource]) if (lane !== undefined) yield* lane.all();
+  }
 }
 
 /** A posted receive, as matching sees it. */
@@ -172,6 +176,10 @@ export class PostedReceives {
     if (receive.link.bin === null) return;
     unlink(receive.link);
     this.count--;
+  }
+
+  all(): Generator<Posted> {
+    return this.#lanes.all();
   }
 
   /** All receives that could take a message from `source`, wildcards with them. */

@@ -463,10 +463,7 @@ export class Engine implements PacketHandler {
   #lose(rank: number, error: MpiError): void {
     const peer = this.#peers[rank] ?? this.#connect(rank);
     if (peer.error !== null) return;
-    peer.error = error;
-    const waiting = peer.waiting.splice(0);
-    for (const operation of waiting) operation.fail(error);
-    this.#rendezvous.abandon(peer, error);
+    this.#abandon(peer, error);
     for (const { posted } of this.#contexts.values())
       for (const request of [...posted.from(rank)] as Request[]) {
         // A wildcard receive may still be served by others, unless the peer broke the protocol.
@@ -474,6 +471,13 @@ export class Engine implements PacketHandler {
         posted.remove(request);
         this.fail(request, error);
       }
+  }
+
+  /** Ends what was sent to a peer, and what is coming from it. */
+  #abandon(peer: Peer, error: MpiError): void {
+    peer.error ??= error;
+    for (const operation of peer.waiting.splice(0)) operation.fail(error);
+    this.#rendezvous.abandon(peer, error);
   }
 
   #failWildcards(): void {
@@ -529,7 +533,23 @@ export class Engine implements PacketHandler {
     return false;
   }
 
+  /** Whoever still awaits an operation learns that it never ends. */
+  #giveUp(): void {
+    const error = new MpiError(
+      'ERR_PENDING',
+      `MPI.finalize() on rank ${this.rank} ended this operation, which nothing had completed`,
+      { rank: this.rank },
+    );
+    for (const peer of this.#peers) if (peer !== undefined) this.#abandon(peer, error);
+    for (const { posted } of this.#contexts.values())
+      for (const request of [...posted.all()] as Request[]) {
+        posted.remove(request);
+        this.fail(request, error);
+      }
+  }
+
   close(): void {
+    this.#giveUp();
     this.loop.close();
     this.#node?.close();
     this.#self.close();

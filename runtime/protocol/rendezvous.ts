@@ -100,7 +100,9 @@ export class Rendezvous {
     }
     peer.charge(ENVELOPE_BYTES + first);
     transfer.position = first;
-    this.#outgoing.add(transfer);
+    if (first < length) this.#outgoing.add(transfer);
+    // All of it is on its way: nobody will ask for more.
+    else this.#engine.complete(request, peer.rank, request.tag, length);
     return true;
   }
 
@@ -123,7 +125,7 @@ export class Rendezvous {
   ): void {
     const error = this.#engine.refusal(request, peer.rank, tag, offer.length);
     if (error !== null) {
-      this.#engine.sendControl(peer, FIN, offer.transfer);
+      this.#refuse(peer, offer);
       this.#engine.fail(request, error);
       return;
     }
@@ -138,9 +140,14 @@ export class Rendezvous {
     } catch (cause) {
       // This message is lost; whether its sender is as well shows in what comes next.
       this.#incoming.remove(transfer);
-      this.#engine.sendControl(peer, FIN, offer.transfer);
+      this.#refuse(peer, offer);
       this.#engine.fail(request, cause as MpiError);
     }
+  }
+
+  /** We want no more of a message; of one that came whole the sender knows nothing any more. */
+  #refuse(peer: Peer, offer: Offer): void {
+    if (offer.firstPiece < offer.length) this.#engine.sendControl(peer, FIN, offer.transfer);
   }
 
   #acceptMeasured(
