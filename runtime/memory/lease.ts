@@ -38,7 +38,11 @@ export type Way = (typeof WAY)[keyof typeof WAY];
 export interface Known {
   /** Address of the buffer's first byte; it does not move while the buffer is attached. */
   readonly base: number;
+  /** Bytes from there that any view of the buffer can reach, now or after it grows. */
+  readonly reach: number;
   region: Region | undefined;
+  /** `region` covers all of it: whatever the view, its bounds need not be compared. */
+  whole: boolean;
 }
 
 /** The manager as its leases see it. */

@@ -14,7 +14,7 @@ import { formatBytes, type Notice, printOnce } from './notice.ts';
 import { OWNED, ownerWord } from './owner.ts';
 import type { Region } from './region.ts';
 import { SlowWays } from './slow.ts';
-import { assertAttached, changed, inside, outside, plainView } from './view.ts';
+import { assertAttached, changed, inside, notMemory, outside, plainView, reachOf } from './view.ts';
 
 export interface ManagerOptions<O extends Operation> {
   /** Who tells that memory changed. The manager closes it. */
@@ -103,22 +103,22 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    */
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
-    const bytes = (view as Uint8Array)?.BYTES_PER_ELEMENT === undefined ? plainView(view) : view;
-    const length = bytes.byteLength;
+    // A typed array's length is a load; its other getters are calls of 10 ns each.
+    const bytes = view as Uint8Array;
+    const length = bytes?.length;
+    if (length === undefined) return this.#acquireSlowly(plainView(view), access, reuse);
     const known = this.#known.get(bytes.buffer);
     const region = known?.region;
-    if (known !== undefined && region !== undefined && length !== 0) {
-      const start = known.base + bytes.byteOffset;
-      if (region.covers(start, start + length, access)) {
-        this.#cache.look();
-        if (region.cached) {
-          this.#counters.values[COUNT.hitsIdentity] += 1;
-          this.#cache.hold(region);
-          return this.#lend(bytes, length, access, known, region, WAY.region, reuse);
-        }
+    if (region !== undefined && length !== 0 && covered(known!, region, bytes, access)) {
+      this.#cache.look();
+      if (region.cached) {
+        this.#counters.values[COUNT.hitsIdentity] += 1;
+        this.#cache.hold(region);
+        const byteLength = length * bytes.BYTES_PER_ELEMENT;
+        return this.#lend(bytes, byteLength, access, known, region, WAY.region, reuse);
       }
     }
-    return this.#acquireSlowly(bytes, length, access, known, reuse);
+    return this.#acquireSlowly(bytes, access, reuse);
   }
 
   /**
@@ -237,22 +237,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** Not by identity: by address, or a new registration, or a lease without one. */
-  #acquireSlowly(
-    view: View,
-    length: number,
-    access: Access,
-    known: Known | undefined,
-    reuse: Lease | undefined,
-  ): Lease {
+  #acquireSlowly(view: View, access: Access, reuse: Lease | undefined): Lease {
+    if (!ArrayBuffer.isView(view)) throw notMemory();
+    const length = view.byteLength;
     if (length === 0) {
       assertAttached(view);
       return this.#lend(view, 0, access, undefined, undefined, WAY.once, reuse);
     }
-    const met = known ?? this.#meet(view);
-    const found = this.#locate(view, length, access, met);
+    const known = this.#known.get(view.buffer) ?? this.#meet(view);
+    const found = this.#locate(view, length, access, known);
     const region = typeof found === 'number' ? undefined : found;
     const way = typeof found === 'number' ? found : WAY.region;
-    return this.#lend(view, length, access, met, region, way, reuse);
+    return this.#lend(view, length, access, known, region, way, reuse);
   }
 
   /** A region that covers the view, one more lease on it; or the way without one. */
@@ -267,14 +263,14 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (cached) {
       this.#counters.values[COUNT.hitsAddress] += 1;
       this.#cache.hold(cached);
-      known.region = cached;
+      remember(known, cached);
       return cached;
     }
     if (end - start > this.#port.regionBytesMax) return WAY.pieces;
     this.#counters.values[COUNT.misses] += 1;
     const region = this.#cache.obtain(start, end, access);
     if (typeof region === 'number') return isExhausted(region) ? WAY.bounce : WAY.once;
-    known.region = region;
+    remember(known, region);
     return region;
   }
 
@@ -286,7 +282,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#monitor.caches) this.#monitor.fence();
     // `view.buffer` first: V8 may keep the bytes of a small array elsewhere until it is asked.
     const { buffer } = view;
-    const known: Known = { base: this.#addressOf(new Uint8Array(buffer)), region: undefined };
+    const base = this.#addressOf(new Uint8Array(buffer));
+    const known: Known = { base, reach: reachOf(buffer), region: undefined, whole: false };
     this.#known.set(buffer, known);
     return known;
   }
@@ -371,6 +368,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       "a forked child cannot use its parent's pinned-memory manager; it must make its own",
     );
   }
+}
+
+/** Whether the region that a buffer remembers covers a view of it. */
+function covered(known: Known, region: Region, view: View, access: Access): boolean {
+  if (known.whole) return (access & ~region.access) === 0;
+  const start = known.base + view.byteOffset;
+  return region.covers(start, start + view.byteLength, access);
+}
+
+function remember(known: Known, region: Region): void {
+  known.region = region;
+  known.whole = region.start <= known.base && region.end >= known.base + known.reach;
 }
 
 function notOurs(view: View | undefined): MpiError {

@@ -4,8 +4,7 @@ import type { View } from './lease.ts';
 
 /** A DataView as the Uint8Array of its bytes: one whose length does not throw when it is detached. */
 export function plainView(view: unknown): View {
-  if (!(view instanceof DataView))
-    throw new MpiError('ERR_ARG', 'memory is leased by typed array, Buffer or DataView');
+  if (!(view instanceof DataView)) throw notMemory();
   try {
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   } catch (cause) {
@@ -20,6 +19,10 @@ export function assertAttached(view: View): void {
   } catch (cause) {
     throw detached(cause);
   }
+}
+
+export function notMemory(): MpiError {
+  return new MpiError('ERR_ARG', 'memory is leased by typed array, Buffer or DataView');
 }
 
 function detached(cause: unknown): MpiError {
@@ -51,4 +54,9 @@ export function outside(offset: number, length: number, most: number): MpiError 
     'ERR_COUNT',
     `${length} bytes at ${offset} do not lie inside the ${most} leased bytes`,
   );
+}
+
+/** Bytes that views of a buffer can reach in its life: it may be resizable, or growable. */
+export function reachOf(buffer: ArrayBufferLike): number {
+  return (buffer as { maxByteLength?: number }).maxByteLength ?? buffer.byteLength;
 }
