@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+uint64_t bench_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int compare(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+double bench_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return count % 2 ? values[count / 2] :
+		(values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+void bench_print(const char *name, const char *unit, double value)
+{
+	printf("{\"name\":\"%s\",\"%s\":%.3f}\n", name, unit, value);
+	fflush(stdout);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the benchmarks share: time, medians, one JSON object a line. */
+#ifndef DREG_SELFTESTS_BENCH_H
+#define DREG_SELFTESTS_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t bench_now(void);
+
+/* The median of @count values, which it sorts. */
+double bench_median(double *values, size_t count);
+
+/* {"name":"NAME","UNIT":VALUE} */
+void bench_print(const char *name, const char *unit, double value);
+
+#endif

@@ -1,0 +1,133 @@
+/**
+ * What dreg.ko costs: `npm run bench:kernel [-- --kernel 6.1|6.12] [-- --json]`.
+ *
+ * Runs kernel/selftests/bench_* in a guest and prints ratios within that one boot: the guest is
+ * emulated, so its nanoseconds mean nothing outside of it.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PACKAGED_KERNELS, type PackagedKernel } from '../guest/kernels.ts';
+import { buildModule, buildSelftests } from '../guest/modules.ts';
+import { CHECKOUT } from '../guest/paths.ts';
+import { readyKernel } from '../guest/ready.ts';
+import { describeFailure, runInGuest } from '../guest/run.ts';
+
+const TIMEOUT_SECONDS = 170;
+const PROGRAMS = ['bench_check', 'bench_monitor', 'bench_munmap', 'bench_memory'];
+const MONITORED = [0, 1, 10, 100, 1000, 10_000, 100_000];
+
+/** What a benchmark program measured, by name. */
+type Figures = Map<string, number>;
+
+interface Row {
+  what: string;
+  value: number;
+  unit: string;
+  /** The ratio, or the bytes, that this has to stay under; and what it is relative to. */
+  ratio?: number;
+  to?: string;
+  limit?: number;
+}
+
+function readFigures(output: string): Figures {
+  const figures: Figures = new Map();
+  for (const line of output.split('\n').filter((text) => text.startsWith('{'))) {
+    const { name, ns, bytes } = JSON.parse(line) as { name: string; ns?: number; bytes?: number };
+    figures.set(name, ns ?? bytes ?? Number.NaN);
+  }
+  return figures;
+}
+
+async function measure(name: PackagedKernel): Promise<Figures> {
+  const kernel = await readyKernel(name);
+  const folder = await buildSelftests();
+  const bare = join(CHECKOUT, 'kernel', 'selftests', 'bare');
+  const result = await runInGuest({
+    kernel: name,
+    modules: [await buildModule(kernel), await buildModule(kernel, { source: bare })],
+    commands: PROGRAMS.map((program) => `${join(folder, program)} || exit 1\n`).join(''),
+    timeoutSeconds: TIMEOUT_SECONDS,
+  });
+  if (!result.ok) throw new Error(describeFailure(result));
+  return readFigures(result.output);
+}
+
+/** Looks figures up by name; one that is missing is an error. */
+function rowMaker(figures: Figures) {
+  const of = (name: string): number => {
+    const value = figures.get(name);
+    if (value === undefined) throw new Error(`the guest did not measure "${name}"`);
+    return value;
+  };
+  const time = (what: string, to?: string, limit?: number): Row => ({
+    what,
+    value: of(what),
+    unit: 'ns',
+    ...(to === undefined ? {} : { to, ratio: of(what) / of(to) }),
+    ...(limit === undefined ? {} : { limit }),
+  });
+  const bytes = (what: string, limit?: number): Row => ({
+    what,
+    value: of(what),
+    unit: 'bytes',
+    ...(limit === undefined ? {} : { limit }),
+  });
+  return { time, bytes };
+}
+
+/** Limits are those which the project promises (docs/dreg.md). */
+function makeRows(figures: Figures): Row[] {
+  const { time, bytes } = rowMaker(figures);
+  const single = 'MONITOR + UNMONITOR';
+  const unmapping = (ranges: number) => `munmap, ${ranges} ranges`;
+  return [
+    time('load of ordinary memory'),
+    time('check', 'load of ordinary memory'),
+    time('reaping, a slot', 'load of ordinary memory'),
+    time('empty ioctl pair'),
+    time('bare insert + remove', 'empty ioctl pair'),
+    time(single, 'bare insert + remove', 2),
+    time(`${single}, batch of 64`, single, 0.5),
+    time('munmap, no dreg'),
+    ...MONITORED.map((ranges) => time(unmapping(ranges), 'munmap, no dreg')),
+    bytes('kernel memory a range, charged', 256),
+    bytes('kernel memory a range, system', 256),
+    bytes("kernel memory a range, dreg's counter", 256),
+  ];
+}
+
+/** Undefined where there is no limit. */
+function isMet({ ratio, value, limit }: Row): boolean | undefined {
+  return limit === undefined ? undefined : (ratio ?? value) <= limit;
+}
+
+function print(row: Row): void {
+  const value = `${row.value.toFixed(1)} ${row.unit}`;
+  const ratio = row.ratio === undefined ? '' : `${row.ratio.toFixed(2)} x ${row.to}`;
+  const met = isMet(row);
+  const verdict = met === undefined ? '' : ` (at most ${row.limit}: ${met ? 'met' : 'NOT MET'})`;
+  process.stdout.write(`${row.what.padEnd(40)}${value.padStart(14)}  ${ratio}${verdict}\n`);
+}
+
+async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: { kernel: { type: 'string' }, json: { type: 'boolean', default: false } },
+  });
+  const kernels = PACKAGED_KERNELS.filter((name) => !values.kernel || name === values.kernel);
+  if (kernels.length === 0) throw new Error(`--kernel is one of ${PACKAGED_KERNELS.join(', ')}`);
+  let good = true;
+  for (const kernel of kernels) {
+    const rows = makeRows(await measure(kernel));
+    good &&= rows.every((row) => isMet(row) !== false);
+    if (values.json) {
+      process.stdout.write(`${JSON.stringify({ kernel, rows })}\n`);
+      continue;
+    }
+    process.stdout.write(`kernel ${kernel} (emulated)\n`);
+    for (const row of rows) print(row);
+  }
+  return good ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
