@@ -10,8 +10,11 @@ import type { OutgoingTransfer } from './transfer.ts';
  * sender's messages wait at the sender, and only their envelopes travel.
  */
 export const UNEXPECTED_BYTES_MAX = 1024 * 1024;
-/** What it keeps for that peer's envelopes; beyond it the sender waits altogether. */
-export const ENVELOPE_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * What it keeps for that peer's envelopes, 131072 of them; beyond it the sender waits altogether, and a
+ * receive of a message behind them is never served.
+ */
+export const ENVELOPE_BYTES_MAX = 32 * 1024 * 1024;
 /** What an envelope is charged with, beside the bytes that come with it. */
 export const ENVELOPE_BYTES = 256;
 
