@@ -2,6 +2,7 @@
 /* Row 34: calls that must fail, each with its errno, and change nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,22 @@ static void bad_maps(int fd, size_t bytes)
 	munmap(area, bytes);
 }
 
+/* Reading is all that the area is for, so a read-only descriptor will do. */
+static void read_only_descriptor(void)
+{
+	int fd = open(DREG_DEVICE, O_RDONLY | O_CLOEXEC);
+
+	gives(fd < 0 || device_setup(fd, SLOTS) < 0, 0,
+	      "a read-only descriptor can be set up");
+	gives(map_error(fd, PAGE, PROT_READ, MAP_SHARED, 0), 0,
+	      "and its area mapped");
+	gives(map_error(fd, PAGE, PROT_READ, MAP_PRIVATE, 0), -EINVAL,
+	      "but not privately: EINVAL");
+	gives(map_error(fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 0),
+	      -EACCES, "and not writable: EACCES");
+	close(fd);
+}
+
 static void bad_reads(int fd)
 {
 	struct dreg_event event;
@@ -365,6 +382,7 @@ int main(void)
 	before_setup();
 	bad_setup();
 	bad_open();
+	read_only_descriptor();
 
 	fd = ready_context(&bytes);
 	shared = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, 0);

@@ -232,7 +232,7 @@ static void private_file(void)
 	close(fd);
 }
 
-static void device_mapping(void)
+static void zero_mapping(void)
 {
 	size_t bytes = 4 * PAGE;
 	int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
@@ -243,7 +243,7 @@ static void device_mapping(void)
 	range = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (range == MAP_FAILED)
 		tap_bail("map /dev/zero");
-	scene_row("row 32, a device mapping (/dev/zero), unmapped");
+	scene_row("row 32, a shared mapping of /dev/zero, unmapped");
 	memset(range, BYTE_OLD, bytes);
 	scene_watch(&scene, 1, range, bytes);
 	must(munmap(range, bytes), "munmap");
@@ -253,6 +253,28 @@ static void device_mapping(void)
 	scene_clear(&scene);
 	munmap(range, bytes);
 	close(fd);
+}
+
+/* The firmware's pages: nothing there can be registered, so monitored only. */
+static void device_mapping(void)
+{
+	enum { FIRMWARE = 0xf0000 };
+	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+	void *range = MAP_FAILED;
+
+	scene_row("row 32, a device mapping (/dev/mem), unmapped");
+	if (fd >= 0)
+		range = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, FIRMWARE);
+	if (range == MAP_FAILED) {
+		lacks("munmap fires", "/dev/mem");
+	} else {
+		scene_monitor(&scene, 1, range, PAGE);
+		must(munmap(range, PAGE), "munmap");
+		expect_fire(&scene, 1, DREG_REASON_UNMAP, "munmap fires");
+		scene_clear(&scene);
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 int main(void)
@@ -265,6 +287,7 @@ int main(void)
 	tmpfs_file();
 	memfd_unmapped();
 	private_file();
+	zero_mapping();
 	device_mapping();
 	scene_close(&scene);
 	return finish();

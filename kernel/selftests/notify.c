@@ -257,6 +257,22 @@ static void area_outlives_mapping(void)
 	close(dreg.fd);
 }
 
+static void area_outlives_descriptor(void)
+{
+	unsigned char *page = memory_pages(1);
+	struct dreg dreg;
+
+	opened(&dreg, 4);
+	watched(&dreg, 1, page, PAGE);
+	must(close(dreg.fd), "close");
+	tap_ok(!dreg_fired(&dreg, 1),
+	       "row 26: close of the descriptor fires nothing");
+	munmap(page, PAGE);
+	tap_ok(dreg_fired(&dreg, 1),
+	       "row 26: the area that is still mapped goes on telling");
+	munmap((void *)dreg.shared, dreg.shared_bytes);
+}
+
 /* Every slot of @dreg on the same page, by batches. */
 static bool watch_all(struct dreg *dreg, struct dreg_range *ranges, void *page)
 {
@@ -351,6 +367,7 @@ int main(void)
 	two_contexts();
 	equal_ranges();
 	area_outlives_mapping();
+	area_outlives_descriptor();
 	all_at_once(1, 2);
 	all_at_once(4096, 3);
 	all_at_once(DREG_SLOTS_MAX, 1);

@@ -44,6 +44,7 @@ export async function scenarioPrograms(): Promise<SuiteProgram[]> {
     ...withRdma.map((name) => make(name, { before: RDMA })),
     make('calls'),
     make('notify'),
+    make('observe'),
     make('quiet'),
   ];
 }
