@@ -9,6 +9,8 @@ import type { Case, Scene } from './scene.ts';
 
 const SIXTEEN = 16 * PAGE;
 const IORING_OP_MADVISE = 25;
+/** Times that memory is replaced while its slot is taken and given up. */
+const CHURNS = 3000;
 
 /** Advises one page in the middle; the range around it must fire, its neighbours not. */
 function advised(scene: Scene, advise: (address: number) => void): void {
@@ -150,6 +152,31 @@ export const KEEPING: Case[] = [
       scene.unmap(address, SIXTEEN);
       scene.quiet(slot);
       assert.equal(scene.delta, before);
+    },
+  },
+  {
+    name: 'giving up while it fires: each time it is told whether it had fired, exactly',
+    run(scene) {
+      const { monitor } = scene;
+      const address = scene.map(PAGE);
+      const before = scene.delta;
+      const churn = helpers().threadChurn(address, PAGE, new Int32Array(1), CHURNS);
+      let told = 0;
+      try {
+        while (!helpers().threadDone(churn)) {
+          assert.equal(monitor.monitor(0, address, PAGE), 0);
+          const flag = monitor.flags[0];
+          const fired = monitor.unmonitor(0);
+          assert.ok(fired >= flag, 'a flag is set, and the slot said not to have fired');
+          assert.equal(fired, monitor.flags[0]);
+          told += fired;
+        }
+      } finally {
+        ok(helpers().threadJoin(churn));
+      }
+      scene.settle();
+      assert.equal((scene.delta - before) | 0, told);
+      assert.ok(told > 0, 'nothing fired');
     },
   },
   {

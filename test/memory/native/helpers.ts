@@ -27,6 +27,7 @@ interface Helpers extends UserfaultfdAddon {
   threadCall(number: number, ...args: number[]): Task;
   threadReplace(address: number, length: number, value: number): Task;
   threadStore(words: Int32Array, index: number, value: number, milliseconds: number): Task;
+  threadChurn(address: number, length: number, versions: Int32Array, count: number): Task;
   threadDone(task: Task): boolean;
   threadJoin(task: Task): number;
 }

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -74,6 +75,29 @@ static Napi::Value ThreadStore(const Napi::CallbackInfo& info) {
   return Give(info.Env(), task);
 }
 
+// threadChurn(address, length, versions: Int32Array, count) -> task: for each version from 1 to
+// count maps new memory over the old, fills it with 32-bit words of the version, stores it in
+// versions[0].
+static Napi::Value ThreadChurn(const Napi::CallbackInfo& info) {
+  auto* at = reinterpret_cast<int32_t*>(static_cast<uintptr_t>(NumberOf(info.Env(), info[0], 0)));
+  auto length = static_cast<size_t>(NumberOf(info.Env(), info[1], 0));
+  auto* version = reinterpret_cast<std::atomic<int32_t>*>(RangeOf(info.Env(), info[2], 0, 4));
+  auto count = static_cast<int32_t>(NumberOf(info.Env(), info[3], 0));
+  if (!version) return Answer(info.Env(), -EINVAL);
+  auto* task = new Task;
+  task->thread = std::thread([=] {
+    for (int32_t next = 1; next <= count && task->result == 0; next++) {
+      void* again =
+          mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      if (again != at) task->result = -errno;
+      std::fill_n(at, length / sizeof *at, next);
+      version->store(next);
+    }
+    task->done.store(true);
+  });
+  return Give(info.Env(), task);
+}
+
 static Task* TaskOf(const Napi::CallbackInfo& info) {
   return info[0].As<Napi::External<Task>>().Data();
 }
@@ -92,6 +116,7 @@ void InitThreads(Napi::Env env, Napi::Object exports) {
   exports.Set("threadCall", Napi::Function::New(env, ThreadCall));
   exports.Set("threadReplace", Napi::Function::New(env, ThreadReplace));
   exports.Set("threadStore", Napi::Function::New(env, ThreadStore));
+  exports.Set("threadChurn", Napi::Function::New(env, ThreadChurn));
   exports.Set("threadDone", Napi::Function::New(env, ThreadDone));
   exports.Set("threadJoin", Napi::Function::New(env, ThreadJoin));
 }

@@ -110,6 +110,34 @@ async function collected(channel: Channel): Promise<Outcome> {
   throw new Error(`in ${ATTEMPTS} allocations the collected buffer's address did not come back`);
 }
 
+/** Times that another thread replaces the memory while it is sent again and again. */
+const VERSIONS = 2000;
+
+/** No word that comes may be of a version older than the last one known before it was sent. */
+function churned(channel: Channel): Outcome {
+  const address = mapFilled(0);
+  const view = bytesAt(address, LENGTH);
+  const versions = new Int32Array(1);
+  channel.send(view);
+  const churn = helpers().threadChurn(address, LENGTH, versions, VERSIONS);
+  let answer: Outcome = 'new';
+  try {
+    for (let over = false; !over; ) {
+      over = helpers().threadDone(churn);
+      const known = Atomics.load(versions, 0);
+      const words = new Int32Array(channel.send(view).buffer);
+      // 0: mapped, and not filled yet.
+      if (words.some((word) => word !== 0 && word < known) || (over && words[0] !== VERSIONS))
+        answer = 'old';
+    }
+  } finally {
+    joined(churn);
+  }
+  channel.manager.flush();
+  unmap(address, LENGTH);
+  return answer;
+}
+
 export const SCENARIOS: Scenario[] = [
   {
     name: 'send: unmapped, mapped again at the same address, the same ArrayBuffer',
@@ -141,5 +169,6 @@ export const SCENARIOS: Scenario[] = [
     run: (channel) =>
       receiveTwice(channel, (address) => joined(helpers().threadReplace(address, LENGTH, NEW))),
   },
+  { name: 'send: another thread replaces the memory again and again', run: churned },
   { name: 'send: an ArrayBuffer that was collected; the next one got its address', run: collected },
 ];
