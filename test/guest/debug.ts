@@ -74,12 +74,16 @@ async function programsToRun(names: string[]): Promise<SuiteProgram[]> {
   return all.filter(({ mustFail }) => mustFail === undefined);
 }
 
-function reportProgram({ program, tap, problems, output }: ProgramResult): boolean {
+function reportProgram({ program, tap, problems, output, seconds }: ProgramResult): boolean {
   const failed = tap.claims.filter((claim) => !claim.ok);
   const skipped = tap.claims.filter((claim) => claim.skip !== undefined);
   const noticed = failed.some((claim) => program.mustFail?.test(claim.name));
   const good = problems.length === 0 && (program.mustFail ? noticed : failed.length === 0);
-  const counts = [`${tap.claims.length - failed.length} ok`, `${failed.length} not ok`];
+  const counts = [
+    `${tap.claims.length - failed.length} ok`,
+    `${failed.length} not ok`,
+    `${seconds.toFixed(0)} s`,
+  ];
   if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
   const wanted = program.mustFail ? ' (broken on purpose: has to fail)' : '';
   process.stdout.write(

@@ -50,6 +50,8 @@ export interface ProgramResult {
   /** Why the program as a whole failed, whatever its claims say. */
   problems: string[];
   output: string;
+  /** How long it took, by the guest's clock. */
+  seconds: number;
   /** The part of the kernel's log that was written while it ran. */
   log: string;
 }
@@ -85,6 +87,7 @@ async function programCommands(
   return [
     `echo "${MARK} begin ${index}" >/dev/kmsg`,
     `echo ${quote(program.name)}`,
+    'read -r start rest </proc/uptime',
     '(',
     needs.length > 0 ? `modprobe -a ${needs.map(quote).join(' ')} || exit 125` : '',
     ko ? `insmod ${quote(ko)} ${parameters} || exit 125` : '',
@@ -94,7 +97,8 @@ async function programCommands(
     ko ? `rmmod ${name} || { echo '# the module does not unload'; status=124; }` : '',
     'exit $status',
     `) >${output} 2>&1 </dev/null`,
-    `echo $? >"$GUEST_OUT/${index}.status"`,
+    // The guest's own clock, in seconds since its start.
+    `status=$?; read -r now rest </proc/uptime; echo $status $start $now >"$GUEST_OUT/${index}.status"`,
     `echo "${MARK} end ${index}" >/dev/kmsg`,
     '',
   ].join('\n');
@@ -134,18 +138,19 @@ function programResult(
   const file = guest.files.get(`${index}.tap`);
   if (file === undefined) {
     const tap = { claims: [], problems: [] };
-    return { program, tap, problems: ['was not run'], output: '', log };
+    return { program, tap, problems: ['was not run'], output: '', seconds: 0, log };
   }
   const output = file.toString();
   const tap = parseTap(output);
-  const status = guest.files.get(`${index}.status`)?.toString().trim();
+  const [status, start, end] = guest.files.get(`${index}.status`)?.toString().split(/\s/) ?? [];
+  const seconds = end === undefined ? 0 : Number(end) - Number(start);
   const limit = program.timeoutSeconds ?? DEFAULT_PROGRAM_SECONDS;
   const problems = [
     ...statusProblem(status, tap, limit),
     ...tap.problems,
     ...findProblems(log, allowedLog).map(({ kind, line }) => `kernel log: ${kind}: ${line}`),
   ];
-  return { program, tap, problems, output, log };
+  return { program, tap, problems, output, seconds, log };
 }
 
 /** Runs TAP programs one after another in one boot of a kernel. */
