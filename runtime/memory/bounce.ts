@@ -9,6 +9,8 @@ import type { Region } from './region.ts';
 
 /** Bytes of all bounce buffers of one manager, where so much can still be pinned. */
 export const BOUNCE_BYTES = 2 ** 20;
+/** Their share of the bytes that may be pinned, at most. */
+export const BOUNCE_SHARE = 0.25;
 /** Pieces they are divided into: so many operations can go through them at one time. */
 export const BOUNCE_CHUNKS = 4;
 
@@ -70,7 +72,9 @@ export class BouncePool {
   /** Halves what it asks for until the kernel agrees. */
   #make(): Region | undefined {
     const page = this.#pageBytes;
+    const share = Math.max(page, this.#cache.budget.bytes * BOUNCE_SHARE);
     for (let bytes = BOUNCE_BYTES; bytes >= page; bytes /= 2) {
+      if (bytes > share) continue;
       // One page more than is used: the registration then begins and ends in memory of our own.
       const memory = new Uint8Array(bytes + page);
       const offset = -this.#addressOf(memory) & (page - 1);

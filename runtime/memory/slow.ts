@@ -39,6 +39,8 @@ export class SlowWays<O extends Operation> {
     const { cache, addressOf, pageBytes, port } = context;
     this.#pool = new BouncePool(cache, addressOf, pageBytes);
     this.#cut = (operation, offset, length, done) => port.piece(operation, offset, length, done);
+    // Where bounce buffers are the last resort, they must not be refused when they are needed.
+    if (!port.plain) void this.#pool.region;
   }
 
   /** Bytes of a view that surely fit into one registration, wherever they begin in their page. */

@@ -442,7 +442,7 @@ describe('R7: limits', () => {
     const plain = new World({ pinLimit: 0, plain: true });
     expect(await plain.transfer(plain.view(0, PAGE))).toBe(PAGE);
     expect(plain.manager.stats().plain).toBe(1);
-    const world = new World({ pinLimit: 0 });
+    const world = new World({ pinLimit: 0, plain: false });
     const lease = world.manager.acquire(world.view(0, PAGE));
     expect(codeOf(() => world.manager.post(nothing, lease))).toBe('ERR_NO_MEM');
   });
@@ -537,7 +537,7 @@ describe('failures at each point', () => {
     plain.unmap(0, 1);
     await plain.transfer(view);
     expect(plain.manager.stats().plain).toBe(1);
-    const world = new World();
+    const world = new World({ plain: false });
     const lease = world.manager.acquire(world.view(0, PAGE));
     world.unmap(0, 1);
     expect(codeOf(() => world.manager.post(nothing, lease))).toBe('ERR_BUFFER');

@@ -84,7 +84,7 @@ export class SimulatedDomain implements Domain<SimulatedOperation> {
       name: this.name,
       regionsMax: regionsMax ?? 2 ** 20,
       regionBytesMax: regionBytesMax ?? 2 ** 30,
-      plain: plain ?? false,
+      plain: plain ?? true,
       deregisterWhilePosted: deregisterWhilePosted ?? false,
       register: (address, length, access) => this.#register(address, length, access),
       deregister: (key) => this.#deregister(key),
@@ -133,6 +133,14 @@ export class SimulatedDomain implements Domain<SimulatedOperation> {
     return 0;
   }
 
+  /** Whether the pages of an operation are those that were registered. */
+  #current({ start, generations }: Registration, address: number, length: number): boolean {
+    const first = Math.floor((address - start) / PAGE);
+    const last = Math.floor((address + length - 1 - start) / PAGE);
+    const now = this.#space.generations(start + first * PAGE, start + (last + 1) * PAGE);
+    return now?.every((generation, i) => generation === generations[first + i]) ?? false;
+  }
+
   #post(operation: SimulatedOperation, key: number, address: number, length: number): number {
     const failure = this.postFailures.shift();
     if (failure !== undefined && failure < 0) return failure;
@@ -143,14 +151,7 @@ export class SimulatedDomain implements Domain<SimulatedOperation> {
         throw new Error('an operation outside of its registration');
       if (operation.direction === 'in' && (registration.access & 1) === 0)
         throw new Error('bytes come into memory registered for reading');
-      const now = this.#space.generations(registration.start, registration.end);
-      const first = Math.floor((address - registration.start) / PAGE);
-      const last = Math.floor((address + length - 1 - registration.start) / PAGE);
-      for (let i = first; i <= last; i++)
-        if (now?.[i] !== registration.generations[i]) {
-          this.stale += 1;
-          break;
-        }
+      if (!this.#current(registration, address, length)) this.stale += 1;
       registration.posted += 1;
     } else {
       if (key !== NO_KEY) throw new Error(`an operation on key ${key}, which is not registered`);

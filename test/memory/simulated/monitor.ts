@@ -7,9 +7,10 @@ import type { AddressSpace } from './space.ts';
  * - 'busy': the event has been taken, its flags are set later; the busy word says so.
  * - 'pending': the event waits unread; only the fence knows of it, as with userfaultfd and a second
  *   thread.
- * - 'naive': nothing is ever told.
+ * - 'unfenced': the same, and the fence does nothing. Wrong, to prove that tests notice.
+ * - 'naive': nothing is ever told. Wrong.
  */
-export type Promptness = 'prompt' | 'busy' | 'pending' | 'naive';
+export type Promptness = 'prompt' | 'busy' | 'pending' | 'unfenced' | 'naive';
 
 const DELTA = 0;
 const BUSY = 1;
@@ -101,7 +102,7 @@ export class SimulatedMonitor implements Monitor {
 
   fence(): void {
     this.fences += 1;
-    this.step();
+    if (this.promptness !== 'unfenced') this.step();
   }
 
   /** The reader catches up. */
