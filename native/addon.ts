@@ -22,6 +22,15 @@ export interface ReceivedFds {
   pid: number;
 }
 
+/** Moves bytes between another process's memory and `buffer[offset, offset + length)`. */
+export type RemoteCall = (
+  pid: number,
+  address: number,
+  buffer: ArrayBufferView,
+  offset: number,
+  length: number,
+) => number;
+
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
@@ -32,13 +41,8 @@ export interface Addon {
   segmentStat(fd: number): [number, number, number] | number;
   // memory.cc
   addressOf(buffer: ArrayBufferView | ArrayBufferLike): number;
-  readRemote(
-    pid: number,
-    address: number,
-    buffer: ArrayBufferView,
-    offset: number,
-    length: number,
-  ): number;
+  readRemote: RemoteCall;
+  writeRemote: RemoteCall;
   copy(
     to: ArrayBufferView,
     toOffset: number,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Memory by address: where a buffer lies, plain copies, and process_vm_readv(2).
+// Memory by address: where a buffer lies, plain copies, and process_vm_readv(2) with its twin.
 #include <sys/uio.h>
 
 #include <cstring>
@@ -14,9 +14,12 @@ static Napi::Value AddressOf(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), static_cast<int64_t>(reinterpret_cast<uintptr_t>(bytes.data)));
 }
 
-// readRemote(pid, address, buffer, offset, length) -> bytes read | -errno. A short read happens
-// where the remote range ends in unmapped memory.
-static Napi::Value ReadRemote(const Napi::CallbackInfo& info) {
+using RemoteCall = ssize_t (*)(pid_t, const iovec*, unsigned long, const iovec*, unsigned long,
+                               unsigned long);
+
+// remote(pid, address, buffer, offset, length) -> bytes moved | -errno. Fewer bytes are moved where
+// the remote range ends in unmapped memory.
+static Napi::Value Remote(const Napi::CallbackInfo& info, RemoteCall call) {
   Napi::Env env = info.Env();
   auto pid = static_cast<pid_t>(NumberOf(env, info[0], -1));
   double address = NumberOf(env, info[1], 0);
@@ -27,8 +30,16 @@ static Napi::Value ReadRemote(const Napi::CallbackInfo& info) {
   iovec local = {data, static_cast<size_t>(length)};
   iovec remote = {reinterpret_cast<void*>(static_cast<uintptr_t>(address)),
                   static_cast<size_t>(length)};
-  ssize_t count = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  ssize_t count = call(pid, &local, 1, &remote, 1, 0);
   return count < 0 ? AnswerErrno(env) : Answer(env, count);
+}
+
+static Napi::Value ReadRemote(const Napi::CallbackInfo& info) {
+  return Remote(info, process_vm_readv);
+}
+
+static Napi::Value WriteRemote(const Napi::CallbackInfo& info) {
+  return Remote(info, process_vm_writev);
 }
 
 // copy(to, toOffset, from, fromOffset, length) -> length | -EINVAL. Raw Node-API: it is called for
@@ -54,6 +65,7 @@ static napi_value Copy(napi_env env, napi_callback_info info) {
 void InitMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("addressOf", Napi::Function::New(env, AddressOf));
   exports.Set("readRemote", Napi::Function::New(env, ReadRemote));
+  exports.Set("writeRemote", Napi::Function::New(env, WriteRemote));
   napi_value copy;
   napi_create_function(env, "copy", NAPI_AUTO_LENGTH, Copy, nullptr, &copy);
   exports.Set("copy", Napi::Value(env, copy));

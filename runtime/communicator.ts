@@ -4,8 +4,10 @@ import { barrier, barrierSync } from './barrier.ts';
 import { bytesOf, type MessageBuffer, NO_BYTES } from './buffer.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from './constants.ts';
 import { MpiError } from './error.ts';
-import type { Engine } from './protocol/engine.ts';
-import { COMPLETE, PENDING, type RankTranslation, Request } from './request.ts';
+import type { Context, Engine } from './protocol/engine.ts';
+import type { Peer } from './protocol/peer.ts';
+import { PIECE_BYTES } from './protocol/streamed.ts';
+import { COMPLETE, type Owner, PENDING, Request } from './request.ts';
 import { Status } from './status.ts';
 
 /** Contexts that a communicator has: one for the program's messages, one for collective operations. */
@@ -18,19 +20,23 @@ export const CONTEXTS_EACH = 2;
  * A buffer is any ArrayBufferView, ArrayBuffer or SharedArrayBuffer; a view's offset and length count.
  * It belongs to the operation until that has ended.
  */
-export class Communicator implements RankTranslation {
+export class Communicator implements Owner {
   /** This process's rank, 0..size-1. */
   readonly rank: number;
   /** How many ranks there are. */
   readonly size: number;
   /** @internal */
   readonly context: number;
-  readonly #engine: Engine;
+  /** @internal */
+  readonly engine: Engine;
   /** World ranks by rank; null: the same. */
   readonly #group: readonly number[] | null;
   readonly #alive: () => void;
   /** Requests of blocking operations, used again: such an operation costs no object. */
   readonly #pool: Request[] = [];
+  /** What every send yields that is complete when it returns: one says no more than another. */
+  readonly #sent: Request;
+  readonly #messages: Context;
   /** What a pooled request fills where nobody asked for a status. */
   readonly #unread = new Status();
 
@@ -45,14 +51,17 @@ export class Communicator implements RankTranslation {
     rank: number,
     alive: () => void,
   ) {
-    this.#engine = engine;
+    this.engine = engine;
     this.context = context;
     this.#group = group;
     this.rank = rank;
     this.size = group === null ? engine.size : group.length;
     this.#alive = alive;
-    engine.openContext(context);
+    this.#messages = engine.openContext(context);
     engine.openContext(context + 1);
+    this.#sent = new Request(this, NO_BYTES, context, PROC_NULL, 0);
+    this.#sent.isSend = true;
+    this.#sent.state = COMPLETE;
   }
 
   /** @internal */
@@ -64,41 +73,49 @@ export class Communicator implements RankTranslation {
     return this.#group === null || rank < 0 ? rank : this.#group[rank];
   }
 
+  /** What is known of a rank; undefined before the first contact, and for what is no rank. */
+  #peerOf(rank: number): Peer | undefined {
+    const { peers } = this.engine;
+    return this.#group === null ? peers[rank] : peers[this.#group[rank]];
+  }
+
   /**
    * Sends a message and returns when the buffer may be used again (MPI 4.1, 3.2.1). A small message is
    * copied and on its way; a large one waits until it is received.
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
    */
   sendSync(buffer: MessageBuffer, destination: number, tag = 0): void {
+    // What is usual goes at once; everything else, errors too, is told apart on the slow path.
+    if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
+      const { length } = buffer;
+      const peer = this.#peerOf(destination);
+      if (peer !== undefined && length > 0 && length <= PIECE_BYTES)
+        if (peer.trySendNow(this.context, tag, buffer, length)) return;
+    }
+    this.#sendSlowly(buffer, destination, tag);
+  }
+
+  #sendSlowly(buffer: MessageBuffer, destination: number, tag: number): void {
     this.#alive();
     const bytes = bytesOf(buffer);
     checkDestination(destination, this.size);
     checkTag(tag);
     if (destination === PROC_NULL) return;
-    this.sendBytes(bytes, destination, tag, this.context);
-  }
-
-  /** @internal */
-  sendBytes(bytes: Uint8Array, destination: number, tag: number, context: number): void {
     const world = this.#worldOf(destination);
-    if (this.#engine.trySendNow(world, context, tag, bytes, bytes.length)) return;
-    if (world === this.#engine.rank) {
-      // What was sent to ourselves before goes to its receives, or makes room in the queue.
-      this.#engine.progress();
-      if (this.#engine.trySendNow(world, context, tag, bytes, bytes.length)) return;
-      this.#refuseDeadlock(tag, context, bytes.length);
-    }
-    const request = this.#borrow(bytes, context, tag);
+    if (world === this.engine.rank) this.#prepareSelfSend(tag, bytes.length);
+    const request = this.#borrow(bytes, world, tag);
     request.isSend = true;
-    request.destination = world;
-    this.#engine.send(request);
-    this.#engine.wait(request);
+    this.engine.send(request);
+    this.engine.wait(request);
     this.#giveBack(request);
   }
 
-  /** A blocked rank cannot post the receive that its own message would need. */
-  #refuseDeadlock(tag: number, context: number, length: number): void {
-    if (this.#engine.awaitsFromSelf(context, tag)) return;
+  /** A blocked rank cannot post the receive that its own message may need. */
+  #prepareSelfSend(tag: number, length: number): void {
+    const { engine, context } = this;
+    // What was sent to ourselves before goes to its receives, and makes room in the queue.
+    engine.progress();
+    if (engine.awaitsFromSelf(context, tag) || engine.takesNow(engine.rank, length)) return;
     throw new MpiError(
       'ERR_DEADLOCK',
       `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use isend`,
@@ -118,42 +135,38 @@ export class Communicator implements RankTranslation {
     tag = ANY_TAG,
     status: Status = new Status(),
   ): Status {
+    // As in sendSync: the next packet of a quiet context is the one that matching would give.
+    if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= ANY_TAG) {
+      const peer = this.#peerOf(source);
+      if (peer !== undefined && buffer.length > 0 && this.#messages.quiet)
+        if (this.engine.tryReceiveNow(peer, this.context, tag, buffer, status)) {
+          status.source = source;
+          return status;
+        }
+    }
+    return this.#receiveSlowly(buffer, source, tag, status);
+  }
+
+  #receiveSlowly(buffer: MessageBuffer, source: number, tag: number, status: Status): Status {
     this.#alive();
     const bytes = bytesOf(buffer);
     checkSource(source, this.size);
     checkReceiveTag(tag);
     if (source === PROC_NULL) return status.setNull();
-    this.receiveBytes(bytes, source, tag, this.context, status);
+    const request = this.#borrow(bytes, this.#worldOf(source), tag);
+    request.isSend = false;
+    request.status = status;
+    this.engine.receive(request);
+    if (request.state === PENDING) this.engine.wait(request);
+    this.#giveBack(request);
     return status;
   }
 
-  /** @internal */
-  receiveBytes(
-    bytes: Uint8Array,
-    source: number,
-    tag: number,
-    context: number,
-    status: Status,
-  ): void {
-    const world = this.#worldOf(source);
-    if (this.#engine.tryReceiveNow(world, context, tag, bytes, status)) {
-      status.source = source;
-      return;
-    }
-    const request = this.#borrow(bytes, context, tag);
-    request.isSend = false;
-    request.source = world;
-    request.status = status;
-    this.#engine.receive(request);
-    if (request.state === PENDING) this.#engine.wait(request);
-    this.#giveBack(request);
-  }
-
-  #borrow(bytes: Uint8Array, context: number, tag: number): Request {
-    const request = this.#pool.pop() ?? new Request(this.#engine, bytes, this);
+  #borrow(bytes: Uint8Array, peer: number, tag: number): Request {
+    const request = this.#pool.pop() ?? new Request(this, bytes, this.context, peer, tag);
     request.bytes = bytes;
     request.length = bytes.length;
-    request.context = context;
+    request.peer = peer;
     request.tag = tag;
     request.state = PENDING;
     return request;
@@ -175,6 +188,12 @@ export class Communicator implements RankTranslation {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   isend(buffer: MessageBuffer, destination: number, tag = 0): Request {
+    if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
+      const { length } = buffer;
+      const peer = this.#peerOf(destination);
+      if (peer !== undefined && length > 0 && length <= PIECE_BYTES)
+        if (peer.trySendNow(this.context, tag, buffer, length)) return this.#sent;
+    }
     this.#alive();
     const bytes = bytesOf(buffer);
     checkDestination(destination, this.size);
@@ -183,22 +202,19 @@ export class Communicator implements RankTranslation {
   }
 
   #startSend(bytes: Uint8Array, destination: number, tag: number, context: number): Request {
-    const request = new Request(this.#engine, bytes, this);
+    if (destination === PROC_NULL) return this.#nothing();
+    const request = new Request(this, bytes, context, this.#worldOf(destination), tag);
     request.isSend = true;
-    request.context = context;
-    request.tag = tag;
-    if (destination === PROC_NULL) {
-      request.status.setNull();
-      request.state = COMPLETE;
-      return request;
-    }
-    request.destination = this.#worldOf(destination);
-    if (this.#engine.trySendNow(request.destination, context, tag, bytes, bytes.length)) {
-      request.state = COMPLETE;
-      return request;
-    }
-    this.#engine.send(request);
-    if (request.state === PENDING) this.#engine.track(request);
+    this.engine.send(request);
+    if (request.state === PENDING) this.engine.track(request);
+    return request;
+  }
+
+  /** A request with PROC_NULL: complete from the start. */
+  #nothing(): Request {
+    const request = new Request(this, NO_BYTES, this.context, PROC_NULL, ANY_TAG);
+    request.status.setNull();
+    request.state = COMPLETE;
     return request;
   }
 
@@ -215,17 +231,10 @@ export class Communicator implements RankTranslation {
   }
 
   #startReceive(bytes: Uint8Array, source: number, tag: number, context: number): Request {
-    const request = new Request(this.#engine, bytes, this);
-    request.context = context;
-    request.tag = tag;
-    if (source === PROC_NULL) {
-      request.status.setNull();
-      request.state = COMPLETE;
-      return request;
-    }
-    request.source = this.#worldOf(source);
-    this.#engine.receive(request);
-    if (request.state === PENDING) this.#engine.track(request);
+    if (source === PROC_NULL) return this.#nothing();
+    const request = new Request(this, bytes, context, this.#worldOf(source), tag);
+    this.engine.receive(request);
+    if (request.state === PENDING) this.engine.track(request);
     return request;
   }
 
@@ -261,8 +270,9 @@ export class Communicator implements RankTranslation {
     source = ANY_SOURCE,
     receiveTag = ANY_TAG,
   ): Status {
-    const receive = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
-    return Request.waitAll(receive)[0];
+    const pair = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
+    Request.waitAll(pair);
+    return pair[0].status;
   }
 
   /** {@link sendrecvSync} as a promise. */

@@ -108,7 +108,8 @@ export class EventLoopProgress {
     this.#watcher ??= this.#transport.watch(() => this.#onBell());
     this.#idleTurns = 0;
     this.#transport.arm('loop');
-    if (this.#engine.progress() > 0 || this.#tracked === 0) {
+    // Whoever sent or left before the bell was armed rings no bell.
+    if (this.#engine.progress() > 0 || this.#engine.checkPeers() > 0 || this.#tracked === 0) {
       this.#transport.disarm();
       this.#again();
       return;

@@ -12,20 +12,16 @@ import { ANY_SOURCE, ANY_TAG } from './constants.ts';
 /** Empty bins that a lane keeps for tags to come; beyond, a bin goes when it becomes empty. */
 const IDLE_BINS_MAX = 64;
 
-/** A doubly linked entry of a bin. An item takes part in a bin through a link of its own. */
-export class Link<Item> {
+/** A place in a bin: a doubly linked list of items. */
+export interface Link<Item> {
   readonly item: Item;
-  next: Link<Item> | null = null;
-  previous: Link<Item> | null = null;
-  bin: Bin<Item> | null = null;
-
-  constructor(item: Item) {
-    this.item = item;
-  }
+  next: Link<Item> | null;
+  previous: Link<Item> | null;
+  bin: Bin<Item> | null;
 }
 
 /** First in, first out; and out of the middle. */
-class Bin<Item> {
+export class Bin<Item> {
   readonly tag: number;
   readonly lane: Lane<Item>;
   head: Link<Item> | null = null;
@@ -119,10 +115,10 @@ class Lanes<Item> {
   }
 }
 
-/** A posted receive, as matching sees it. */
-export interface Posted {
-  readonly link: Link<Posted>;
-  source: number;
+/** A posted receive, as matching sees it: its own link. */
+export interface Posted extends Link<Posted> {
+  /** The source's world rank, or ANY_SOURCE. */
+  peer: number;
   tag: number;
   /** Set by {@link PostedReceives.post}: decides between bins. */
   order: number;
@@ -149,8 +145,8 @@ export class PostedReceives {
   post(receive: Posted): void {
     this.#order = (this.#order + 1) | 0;
     receive.order = this.#order;
-    const lane = this.#lanes.lane(receive.source);
-    (receive.tag === ANY_TAG ? lane.any : lane.bin(receive.tag)).push(receive.link);
+    const lane = this.#lanes.lane(receive.peer);
+    (receive.tag === ANY_TAG ? lane.any : lane.bin(receive.tag)).push(receive);
     this.count++;
   }
 
@@ -173,8 +169,8 @@ export class PostedReceives {
   }
 
   remove(receive: Posted): void {
-    if (receive.link.bin === null) return;
-    unlink(receive.link);
+    if (receive.bin === null) return;
+    unlink(receive);
     this.count--;
   }
 
@@ -189,6 +185,18 @@ export class PostedReceives {
   }
 }
 
+/** A link of an item that stands in several bins. */
+class OwnLink<Item> implements Link<Item> {
+  readonly item: Item;
+  next: Link<Item> | null = null;
+  previous: Link<Item> | null = null;
+  bin: Bin<Item> | null = null;
+
+  constructor(item: Item) {
+    this.item = item;
+  }
+}
+
 /** A message that came before its receive, as matching sees it. */
 export class Envelope {
   readonly source: number;
@@ -199,7 +207,7 @@ export class Envelope {
   constructor(source: number, tag: number) {
     this.source = source;
     this.tag = tag;
-    this.links = [new Link(this), new Link(this), new Link(this), new Link(this)];
+    this.links = [new OwnLink(this), new OwnLink(this), new OwnLink(this), new OwnLink(this)];
   }
 }
 

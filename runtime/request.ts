@@ -1,6 +1,6 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
 import type { MpiError } from './error.ts';
-import { Link, type Posted } from './matching.ts';
+import type { Link, Posted } from './matching.ts';
 import type { Engine } from './protocol/engine.ts';
 import { Status } from './status.ts';
 
@@ -8,28 +8,34 @@ export const PENDING = 0;
 export const COMPLETE = 1;
 export const FAILED = 2;
 
-/** Translates world ranks, which the wire knows, to ranks of a communicator. */
-export interface RankTranslation {
+/** What a request needs of its communicator. */
+export interface Owner {
+  readonly engine: Engine;
+  /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
 }
 
 /**
  * A send or receive under way. It may be awaited, tested, or waited for; its buffer belongs to the
  * operation until then.
+ *
+ * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request implements PromiseLike<Status>, Posted {
+export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   /** @internal What follows belongs to matching and the protocol engine. */
-  readonly link: Link<Posted> = new Link<Posted>(this);
-  /** @internal World rank, or a wildcard. */
-  source = 0;
+  next: Link<Posted> | null = null;
+  /** @internal */
+  previous: Link<Posted> | null = null;
+  /** @internal */
+  bin: Link<Posted>['bin'] = null;
+  /** @internal */
+  order = 0;
+  /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */
+  peer = 0;
   /** @internal */
   tag = 0;
   /** @internal */
-  order = 0;
-  /** @internal */
   context = 0;
-  /** @internal World rank of a send's destination. */
-  destination = 0;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
   bytes: Uint8Array;
   /** @internal How long `bytes` was when the operation began. */
@@ -43,21 +49,35 @@ export class Request implements PromiseLike<Status>, Posted {
   /** @internal */
   error: MpiError | null = null;
   /** @internal */
-  translation: RankTranslation;
-  /** @internal */
-  readonly engine: Engine;
+  readonly owner: Owner;
   /** @internal Set by `then`. */
   settled: (() => void) | null = null;
-  /** What the receive brought; of a send only that it is there. Meaningful once complete. */
-  status: Status;
+  #status: Status | null = null;
 
   /** @internal */
-  constructor(engine: Engine, bytes: Uint8Array, translation: RankTranslation) {
-    this.engine = engine;
+  constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+    this.owner = owner;
     this.bytes = bytes;
     this.length = bytes.length;
-    this.translation = translation;
-    this.status = new Status();
+    this.context = context;
+    this.peer = peer;
+    this.tag = tag;
+  }
+
+  /** @internal */
+  get item(): Posted {
+    return this;
+  }
+
+  /** What the receive brought; of a send only that it is there. Meaningful once complete. */
+  get status(): Status {
+    this.#status ??= new Status();
+    return this.#status;
+  }
+
+  /** @internal Fills a status object of the caller's. */
+  set status(status: Status) {
+    this.#status = status;
   }
 
   /** Whether the operation has ended, well or not, without making progress. */
@@ -70,7 +90,7 @@ export class Request implements PromiseLike<Status>, Posted {
    * @throws MpiError that the operation failed with
    */
   test(): boolean {
-    if (this.state === PENDING) this.engine.progress();
+    if (this.state === PENDING) this.owner.engine.progress();
     if (this.state === FAILED) throw this.error;
     return this.state === COMPLETE;
   }
@@ -80,7 +100,7 @@ export class Request implements PromiseLike<Status>, Posted {
    * @throws MpiError that the operation failed with
    */
   wait(): Status {
-    this.engine.wait(this);
+    this.owner.engine.wait(this);
     if (this.state === FAILED) throw this.error;
     return this.status;
   }
@@ -95,12 +115,13 @@ export class Request implements PromiseLike<Status>, Posted {
 
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
   promise(): Promise<Status> {
-    if (this.state === PENDING) this.engine.loop.poll(this);
+    const { loop } = this.owner.engine;
+    if (this.state === PENDING) loop.poll(this);
     if (this.state === COMPLETE) return Promise.resolve(this.status);
     if (this.state === FAILED) return Promise.reject(this.error);
     return new Promise((resolve, reject) => {
       const before = this.settled;
-      if (before === null) this.engine.loop.hold();
+      if (before === null) loop.hold();
       this.settled = () => {
         before?.();
         if (this.state === FAILED) reject(this.error);
@@ -110,17 +131,16 @@ export class Request implements PromiseLike<Status>, Posted {
   }
 
   /**
-   * Blocks until all are complete (MPI_Waitall).
-   * @returns their statuses, in the order of the requests
+   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
    * @throws MpiError of the first in order that failed, after all have ended
    */
-  static waitAll(requests: readonly Request[]): Status[] {
+  static waitAll(requests: readonly Request[]): void {
     let failed: MpiError | null = null;
-    for (const request of requests) {
-      request.engine.wait(request);
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i];
+      if (request.state === PENDING) request.owner.engine.wait(request);
       if (request.state === FAILED) failed ??= request.error;
     }
     if (failed !== null) throw failed;
-    return requests.map((request) => request.status);
   }
 }

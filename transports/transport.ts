@@ -106,7 +106,7 @@ export interface Channel {
   conceal(exposure: Exposure): void;
   /** Copies from the peer's exposed memory, from byte `at` on, into `to[offset, offset + length)`. */
   pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void;
-  /** Copies into the peer's exposed memory ({@link EXPOSED_SHARED} only). */
+  /** Copies `from[offset, offset + length)` into the peer's exposed memory, from byte `at` on. */
   push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void;
   /** Words that both ends see, for copies that both work on: from the peer to us, from us to it. */
   readonly inboundClaims: Int32Array | null;

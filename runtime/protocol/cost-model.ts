@@ -1,14 +1,20 @@
 /**
  * Which way a large message goes: copied through the transport's buffers, or fetched by the receiver
- * from the sender's memory. Machines differ too much to guess, so the receiver measures both ways for
- * each size and each peer, on the messages themselves, and keeps to the better one.
+ * from the sender's memory, or both. Machines differ too much to guess, so the receiver measures each way for
+ * each size and each peer, on the messages themselves, and keeps to the best one.
  */
 
-export type Way = 'copy' | 'get';
+import { SHARED_COPY_MIN } from './shared-copy.ts';
+
+/** 'share': the receiver fetches one part while the sender writes the other to its memory. */
+export type Way = 'copy' | 'get' | 'share';
+
+const WAYS: readonly Way[] = ['copy', 'share', 'get'];
+const ONE_SIDED: readonly Way[] = ['copy', 'get'];
 
 /** Messages that each way gets, in turn, before there is a verdict. */
 export const TRIALS = 3;
-/** After this many messages of a size the loser is tried once more: a machine's state changes. */
+/** After this many messages of a size a loser is tried once more: a machine's state changes. */
 export const RETRIAL_INTERVAL = 512;
 
 /** DREG_SINGLE_COPY: 'auto' (measured), 'always', 'never'. */
@@ -16,26 +22,27 @@ export type Preference = 'auto' | 'always' | 'never';
 
 class SizeClass {
   /** The least time of a byte seen, in nanoseconds; drifts up so that an old best fades. */
-  readonly best: Record<Way, number> = {
-    copy: Number.POSITIVE_INFINITY,
-    get: Number.POSITIVE_INFINITY,
-  };
-  readonly trials: Record<Way, number> = { copy: 0, get: 0 };
-  messages = 0;
+  readonly #best = new Map<Way, number>();
+  readonly #trials = new Map<Way, number>();
+  #messages = 0;
 
-  choose(): Way {
-    this.messages++;
-    if (this.trials.copy < TRIALS || this.trials.get < TRIALS)
-      return this.trials.copy <= this.trials.get ? 'copy' : 'get';
-    const winner: Way = this.best.copy <= this.best.get ? 'copy' : 'get';
-    if (this.messages % RETRIAL_INTERVAL !== 0) return winner;
-    return winner === 'copy' ? 'get' : 'copy';
+  choose(ways: readonly Way[]): Way {
+    this.#messages++;
+    for (const way of ways) if ((this.#trials.get(way) ?? 0) < TRIALS) return way;
+    const ranking = [...ways].sort((a, b) => this.#cost(a) - this.#cost(b));
+    const retrial = Math.floor(this.#messages / RETRIAL_INTERVAL);
+    if (this.#messages % RETRIAL_INTERVAL !== 0) return ranking[0];
+    return ranking[1 + (retrial % (ranking.length - 1))];
+  }
+
+  #cost(way: Way): number {
+    return this.#best.get(way) ?? Number.POSITIVE_INFINITY;
   }
 
   record(way: Way, nanosecondsPerByte: number): void {
-    this.trials[way]++;
+    this.#trials.set(way, (this.#trials.get(way) ?? 0) + 1);
     // Minimum with a slow forgetting: one preempted message must not decide, nor one lucky one for ever.
-    this.best[way] = Math.min(nanosecondsPerByte, this.best[way] * 1.01);
+    this.#best.set(way, Math.min(nanosecondsPerByte, this.#cost(way) * 1.01));
   }
 }
 
@@ -49,7 +56,7 @@ export class CostModel {
 
   choose(length: number): Way {
     if (this.#preference !== 'auto') return this.#preference === 'always' ? 'get' : 'copy';
-    return this.#classOf(length).choose();
+    return this.#classOf(length).choose(length >= SHARED_COPY_MIN ? WAYS : ONE_SIDED);
   }
 
   record(way: Way, length: number, nanoseconds: number): void {

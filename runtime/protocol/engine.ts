@@ -20,10 +20,9 @@ import {
   type Waiting,
 } from './peer.ts';
 import { type Offer, offerOf, Rendezvous } from './rendezvous.ts';
-import { CANCEL, CTS, DATA, EAGER, FIN, RTS } from './wire.ts';
+import { type Arrival, EAGER_MAX, PIECE_BYTES, StreamedMessages } from './streamed.ts';
+import { CANCEL, CTS, DATA, EAGER, FIN, LONG, PIECE, RTS } from './wire.ts';
 
-/** Messages up to this many bytes go at once, whether or not somebody waits for them. */
-export const EAGER_MAX = 16 * 1024;
 /** Polls of one peer's channel alone, before a blocking receive looks at all of them. */
 export const DIRECT_POLLS = 400;
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
@@ -31,28 +30,36 @@ export const SLEEP_CHECK_MS = 500;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
 
-/** A message that came before its receive: whole, or the first piece of an offered one. */
+/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
 class UnexpectedMessage extends Envelope {
-  readonly body: Uint8Array;
-  readonly offer: Offer | null;
-
-  constructor(source: number, tag: number, packet: Packet, offer: Offer | null) {
-    super(source, tag);
-    this.offer = offer;
-    this.body = packet.length === 0 ? NO_BYTES : new Uint8Array(packet.length);
-    packet.copyTo(this.body, 0);
-  }
-
   /** What the sender was charged with for it. */
-  get charge(): number {
-    return this.body.length + ENVELOPE_BYTES;
+  readonly charge: number;
+  body: Uint8Array = NO_BYTES;
+  arrival: Arrival | null = null;
+  offer: Offer | null = null;
+
+  constructor(source: number, tag: number, bytes: number) {
+    super(source, tag);
+    this.charge = bytes + ENVELOPE_BYTES;
   }
 }
 
+function copyOf(packet: Packet): Uint8Array {
+  if (packet.length === 0) return NO_BYTES;
+  const body = new Uint8Array(packet.length);
+  packet.copyTo(body, 0);
+  return body;
+}
+
 /** What belongs to one context id. */
-interface Context {
-  posted: PostedReceives;
-  unexpected: UnexpectedMessages<UnexpectedMessage>;
+export class Context {
+  readonly posted = new PostedReceives();
+  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
+
+  /** Nothing is kept or waited for: the next packet is the one that matching would give. */
+  get quiet(): boolean {
+    return this.posted.count === 0 && this.unexpected.count === 0;
+  }
 }
 
 export interface EngineOptions {
@@ -74,9 +81,11 @@ export class Engine implements PacketHandler {
   readonly #node: Transport | null;
   readonly #spinPolls: number;
   readonly #directPolls: number;
-  readonly #peers: (Peer | undefined)[];
+  /** By world rank, from the first contact on. */
+  readonly peers: (Peer | undefined)[];
   readonly #contexts: Context[] = [];
   readonly #rendezvous: Rendezvous;
+  readonly #streamed = new StreamedMessages(this);
   readonly #busy: Peer[] = [];
   /** Bytes of unexpected messages, by peer: a peer of ours stays within its credit. */
   readonly #unexpectedBytes: Float64Array;
@@ -90,20 +99,21 @@ export class Engine implements PacketHandler {
     this.#node = options.node;
     this.#spinPolls = options.spinPolls;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
-    this.#peers = new Array(options.size).fill(undefined);
+    this.peers = new Array(options.size).fill(undefined);
     this.#unexpectedBytes = new Float64Array(options.size);
     this.#rendezvous = new Rendezvous(this, options.singleCopy);
     this.loop = new EventLoopProgress(this, options.node ?? options.self, options.spinPolls > 0);
   }
 
   /** Opens a context id for receives. */
-  openContext(id: number): void {
-    this.#contexts[id] ??= { posted: new PostedReceives(), unexpected: new UnexpectedMessages() };
+  openContext(id: number): Context {
+    this.#contexts[id] ??= new Context();
+    return this.#contexts[id];
   }
 
   /** @throws MpiError ERR_UNREACHABLE, ERR_NO_MEM, or what the peer failed with */
   peer(rank: number): Peer {
-    const peer = this.#peers[rank] ?? this.#connect(rank);
+    const peer = this.peers[rank] ?? this.#connect(rank);
     if (peer.error !== null) throw peer.error;
     return peer;
   }
@@ -114,33 +124,16 @@ export class Engine implements PacketHandler {
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
     const peer = new Peer(rank, transport.connect(rank));
-    this.#peers[rank] = peer;
+    this.peers[rank] = peer;
     return peer;
   }
 
   // ---- sending
 
-  /** Sends a small message at once; false: it takes a request. The hot path of a blocking send. */
-  trySendNow(
-    destination: number,
-    context: number,
-    tag: number,
-    bytes: Uint8Array,
-    length: number,
-  ): boolean {
-    const peer = this.#peers[destination] ?? this.#connect(destination);
-    if (length > EAGER_MAX || !peer.idle || peer.error !== null) return false;
-    const charge = length + ENVELOPE_BYTES;
-    if (!peer.hasCredit(charge, UNEXPECTED_BYTES_MAX)) return false;
-    if (!peer.channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
-    peer.charge(charge);
-    return true;
-  }
-
   /** Starts a send; it completes when the buffer may be used again. */
   send(request: Request): void {
-    const peer = this.peer(request.destination);
-    if (peer.idle && this.#start(peer, request)) return;
+    const peer = this.peer(request.peer);
+    if (peer.clear && this.#start(peer, request)) return;
     this.#queue(peer, {
       retry: () => this.#start(peer, request),
       fail: (error) => this.fail(request, error),
@@ -158,6 +151,11 @@ export class Engine implements PacketHandler {
     const charge = length + ENVELOPE_BYTES;
     if (length > EAGER_MAX || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
       return this.#rendezvous.offer(peer, request);
+    if (length > PIECE_BYTES) {
+      if (!this.#streamed.start(peer, request)) return false;
+      peer.charge(charge);
+      return true;
+    }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
     peer.charge(charge);
     this.complete(request, peer.rank, request.tag, length);
@@ -170,12 +168,12 @@ export class Engine implements PacketHandler {
       extension === null
         ? peer.channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
         : peer.channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
-    if (peer.idle && send()) return;
+    if (peer.clear && send()) return;
     this.#queue(peer, { retry: send, fail() {} });
   }
 
   #queue(peer: Peer, waiting: Waiting): void {
-    peer.waiting.push(waiting);
+    peer.wait(waiting);
     this.markBusy(peer);
   }
 
@@ -186,22 +184,17 @@ export class Engine implements PacketHandler {
   // ---- receiving
 
   /**
-   * Takes a small message that comes next from its source, polling for a short while; false: it takes
-   * a request. The hot path of a blocking receive: with no other receive posted and no message kept,
-   * the next packet is the one that matching would give.
+   * Takes the small message that comes next from a peer, polling for a short while; false: it takes a
+   * request. The hot path of a blocking receive, for a quiet context.
    */
   tryReceiveNow(
-    source: number,
+    peer: Peer,
     context: number,
     tag: number,
     bytes: Uint8Array,
     status: Status,
   ): boolean {
-    if (source < 0 || this.#busy.length > 0) return false;
-    const { posted, unexpected } = this.#contexts[context];
-    const peer = this.#peers[source];
-    if (posted.count > 0 || unexpected.count > 0 || peer === undefined || peer.error !== null)
-      return false;
+    if (this.#busy.length > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
       const length = channel.tryTake(EAGER, context, tag, bytes);
@@ -218,81 +211,132 @@ export class Engine implements PacketHandler {
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Request): void {
-    if (request.source !== ANY_SOURCE) {
-      // Contact is made by whoever sends first; what counts here is only that the peer is not lost.
-      const error = this.#peers[request.source]?.error;
-      if (error) throw error;
-    }
     const context = this.#contexts[request.context];
     if (context.unexpected.count > 0) {
-      const message = context.unexpected.take(request.source, request.tag);
+      const message = context.unexpected.take(request.peer, request.tag);
       if (message !== null) {
         this.#take(request, message);
         return;
       }
     }
+    // What a lost peer sent before may still be taken; more will not come. Contact is made by whoever
+    // sends first, so a peer that is not known yet is none that is lost.
+    const lost = request.peer === ANY_SOURCE ? null : this.peers[request.peer]?.error;
+    if (lost) throw lost;
     context.posted.post(request);
   }
 
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Request, message: UnexpectedMessage): void {
-    const { source, tag, body, offer } = message;
-    const peer = this.#peers[source] ?? this.#connect(source);
+    const { source, tag, body, arrival, offer } = message;
+    const peer = this.peers[source] ?? this.#connect(source);
     this.#unexpectedBytes[source] -= message.charge;
     peer.channel.returnCredit(message.charge);
-    if (offer !== null) {
-      this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
-      return;
-    }
-    const error = this.refusal(request, source, tag, body.length);
-    if (error !== null) this.fail(request, error);
+    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
-      request.bytes.set(body);
-      this.complete(request, source, tag, body.length);
+      const error = this.refusal(request, source, tag, body.length);
+      if (error !== null) this.fail(request, error);
+      else {
+        request.bytes.set(body);
+        this.complete(request, source, tag, body.length);
+      }
     }
   }
 
   onPacket(rank: number, packet: Packet): void {
-    const peer = this.#peers[rank] ?? this.#connect(rank);
+    const peer = this.peers[rank] ?? this.#connect(rank);
     switch (packet.kind) {
       case EAGER:
-        return this.#onMessage(peer, packet, null);
+        this.#onEager(peer, packet);
+        break;
+      case LONG:
+        this.#onLong(peer, packet);
+        break;
+      case PIECE:
+        this.#streamed.onPiece(peer, packet);
+        break;
       case RTS:
-        return this.#onMessage(peer, packet, offerOf(packet));
+        this.#onOffer(peer, packet);
+        break;
       case DATA:
-        return this.#rendezvous.onData(peer, packet);
+        this.#rendezvous.onData(peer, packet);
+        break;
       case CTS:
-        return this.#rendezvous.onCts(peer, packet);
+        this.#rendezvous.onCts(peer, packet);
+        break;
       case FIN:
-        return this.#rendezvous.onFin(peer, packet);
+        this.#rendezvous.onFin(peer, packet);
+        break;
       case CANCEL:
-        return this.#rendezvous.onCancel(peer, packet);
+        this.#rendezvous.onCancel(peer, packet);
+        break;
       default:
         throw new MpiError('ERR_PROTOCOL', `a packet is of the unknown kind ${packet.kind}`);
     }
   }
 
-  #onMessage(peer: Peer, packet: Packet, offer: Offer | null): void {
-    const { tag } = packet;
+  /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
+  #contextOf(packet: Packet): Context {
     const context = this.#contexts[packet.context];
-    if (context === undefined || tag < 0)
-      throw new MpiError('ERR_PROTOCOL', `a message has context ${packet.context} and tag ${tag}`);
+    if (context !== undefined && packet.tag >= 0) return context;
+    throw new MpiError(
+      'ERR_PROTOCOL',
+      `a message has context ${packet.context} and tag ${packet.tag}`,
+    );
+  }
+
+  #onEager(peer: Peer, packet: Packet): void {
+    const { tag, length } = packet;
+    const context = this.#contextOf(packet);
     const request = context.posted.match(peer.rank, tag) as Request | null;
     if (request === null) {
-      this.#keep(peer, context, new UnexpectedMessage(peer.rank, tag, packet, offer));
+      const message = new UnexpectedMessage(peer.rank, tag, length);
+      message.body = copyOf(packet);
+      this.#keep(peer, context, message);
       return;
     }
-    peer.channel.returnCredit(packet.length + ENVELOPE_BYTES);
-    if (offer !== null) {
-      this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
-      return;
-    }
-    if (packet.length > request.length || request.bytes.length !== request.length)
-      this.fail(request, this.refusal(request, peer.rank, tag, packet.length) as MpiError);
+    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    if (length > request.length || request.bytes.length !== request.length)
+      this.fail(request, this.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);
-      this.complete(request, peer.rank, tag, packet.length);
+      this.complete(request, peer.rank, tag, length);
     }
+  }
+
+  #onLong(peer: Peer, packet: Packet): void {
+    const length = StreamedMessages.lengthOf(packet);
+    const { tag } = packet;
+    const context = this.#contextOf(packet);
+    const request = context.posted.match(peer.rank, tag) as Request | null;
+    if (request === null) {
+      const message = new UnexpectedMessage(peer.rank, tag, length);
+      message.arrival = this.#streamed.onFirst(peer, packet, new Uint8Array(length));
+      this.#keep(peer, context, message);
+      return;
+    }
+    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    const refused = this.refusal(request, peer.rank, tag, length);
+    const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
+    if (refused !== null) this.fail(request, refused);
+    else arrival.request = request;
+  }
+
+  #onOffer(peer: Peer, packet: Packet): void {
+    const offer = offerOf(packet);
+    const { tag, length } = packet;
+    const context = this.#contextOf(packet);
+    const request = context.posted.match(peer.rank, tag) as Request | null;
+    if (request === null) {
+      const message = new UnexpectedMessage(peer.rank, tag, length);
+      message.body = copyOf(packet);
+      message.offer = offer;
+      this.#keep(peer, context, message);
+      return;
+    }
+    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
   }
 
   #keep(peer: Peer, context: Context, message: UnexpectedMessage): void {
@@ -311,6 +355,13 @@ export class Engine implements PacketHandler {
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
     return this.#contexts[context].posted.peek(this.rank, tag) !== null;
+  }
+
+  /** Whether a message to `rank` would leave at once, without waiting for its receive. */
+  takesNow(rank: number, length: number): boolean {
+    const peer = this.peer(rank);
+    const charge = length + ENVELOPE_BYTES;
+    return length <= EAGER_MAX && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
@@ -335,13 +386,14 @@ export class Engine implements PacketHandler {
 
   complete(request: Request, peer: number, tag: number, length: number): void {
     const { status } = request;
-    status.source = request.translation.rankOf(peer);
+    status.source = request.owner.rankOf(peer);
     status.tag = tag;
     status.byteLength = length;
     this.#settle(request, COMPLETE);
   }
 
   fail(request: Request, error: MpiError): void {
+    if (request.state !== PENDING) return;
     request.error = error;
     this.#settle(request, FAILED);
   }
@@ -428,22 +480,24 @@ export class Engine implements PacketHandler {
     this.#lose(rank, error);
   }
 
-  /** Ends what waits for ranks that have left. */
-  checkPeers(): void {
-    if (this.#node === null) return;
+  /** Ends what waits for ranks that have left; how many packets came in the meantime. */
+  checkPeers(): number {
+    if (this.#node === null) return 0;
     let gone = 0;
     for (let rank = 0; rank < this.size; rank++) {
       if (rank === this.rank) continue;
-      const lost = this.#peers[rank]?.error ?? null;
+      const lost = this.peers[rank]?.error ?? null;
       if (lost !== null) gone++;
       else if (this.#node.presence(rank) === 'left') {
         // Its last packets may have come between.
-        if (this.progress() > 0) return;
+        const count = this.progress();
+        if (count > 0) return count;
         this.#lose(rank, this.#left(rank));
         gone++;
       }
     }
     if (gone === this.size - 1 && gone > 0) this.#failWildcards();
+    return 0;
   }
 
   /** @throws MpiError where a peer that we work with has left */
@@ -461,13 +515,13 @@ export class Engine implements PacketHandler {
   }
 
   #lose(rank: number, error: MpiError): void {
-    const peer = this.#peers[rank] ?? this.#connect(rank);
+    const peer = this.peers[rank] ?? this.#connect(rank);
     if (peer.error !== null) return;
     this.#abandon(peer, error);
     for (const { posted } of this.#contexts.values())
       for (const request of [...posted.from(rank)] as Request[]) {
         // A wildcard receive may still be served by others, unless the peer broke the protocol.
-        if (request.source === ANY_SOURCE && error.code === 'ERR_PEER_FAILED') continue;
+        if (request.peer === ANY_SOURCE && error.code === 'ERR_PEER_FAILED') continue;
         posted.remove(request);
         this.fail(request, error);
       }
@@ -475,9 +529,10 @@ export class Engine implements PacketHandler {
 
   /** Ends what was sent to a peer, and what is coming from it. */
   #abandon(peer: Peer, error: MpiError): void {
-    peer.error ??= error;
-    for (const operation of peer.waiting.splice(0)) operation.fail(error);
+    peer.lose(error);
+    for (const { request } of peer.streams.splice(0)) this.fail(request, error);
     this.#rendezvous.abandon(peer, error);
+    this.#streamed.abandon(peer, error);
   }
 
   #failWildcards(): void {
@@ -497,7 +552,7 @@ export class Engine implements PacketHandler {
 
   /** Whether nothing that this rank does itself can complete a wildcard receive. */
   awaitsOnlyOthers(request: Request): boolean {
-    return request.source === ANY_SOURCE && !this.#selfInUse;
+    return request.peer === ANY_SOURCE && !this.#selfInUse;
   }
 
   /**
@@ -518,7 +573,6 @@ export class Engine implements PacketHandler {
       node.arm('block');
       if (this.progress() === 0) node.block(FINALIZE_GRACE_MS / 4);
       node.disarm();
-      this.checkPeers();
       if (this.#someReceive(node)) quiet = 0;
       else if (++quiet > 4) break;
     }
@@ -540,7 +594,7 @@ export class Engine implements PacketHandler {
       `MPI.finalize() on rank ${this.rank} ended this operation, which nothing had completed`,
       { rank: this.rank },
     );
-    for (const peer of this.#peers) if (peer !== undefined) this.#abandon(peer, error);
+    for (const peer of this.peers) if (peer !== undefined) this.#abandon(peer, error);
     for (const { posted } of this.#contexts.values())
       for (const request of [...posted.all()] as Request[]) {
         posted.remove(request);

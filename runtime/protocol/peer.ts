@@ -2,8 +2,8 @@
 
 import type { Channel } from '../../transports/transport.ts';
 import type { MpiError } from '../error.ts';
-import type { Request } from '../request.ts';
 import type { OutgoingTransfer } from './transfer.ts';
+import { EAGER } from './wire.ts';
 
 /**
  * What a receiver keeps for one peer's messages that it did not ask for yet, in bytes: beyond it a
@@ -28,14 +28,13 @@ export interface Waiting {
 export class Peer {
   readonly rank: number;
   readonly channel: Channel;
-  /** Sends and answers that found no room, first come first served. */
-  readonly waiting: Waiting[] = [];
+  /** A message may go now: none waits that it would overtake, and the peer is not lost. */
+  clear = true;
   /** Messages of which the receiver takes piece by piece. */
   readonly streams: OutgoingTransfer[] = [];
-  /** Set once, when the peer cannot be talked to any more. */
-  error: MpiError | null = null;
-  /** Receives matched to this peer whose message is still coming, and sends that it has to take. */
-  readonly open = new Set<Request>();
+  /** Sends and answers that found no room, first come first served. */
+  readonly #waiting: Waiting[] = [];
+  #error: MpiError | null = null;
   #charged = 0;
   #returned = 0;
 
@@ -44,13 +43,31 @@ export class Peer {
     this.channel = channel;
   }
 
-  /** Whether a message may go now without overtaking an earlier one. */
-  get idle(): boolean {
-    return this.waiting.length === 0;
+  /** Set once, when the peer cannot be talked to any more. */
+  get error(): MpiError | null {
+    return this.#error;
   }
 
   get busy(): boolean {
-    return this.waiting.length > 0 || this.streams.length > 0;
+    return this.#waiting.length > 0 || this.streams.length > 0;
+  }
+
+  /** How many operations wait for room. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Sends a small message at once; false: it takes a request. The hot path of a blocking send.
+   * @param length of `bytes`, at most EAGER_MAX
+   */
+  trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
+    if (!this.clear) return false;
+    const charge = length + ENVELOPE_BYTES;
+    if (!this.hasCredit(charge, UNEXPECTED_BYTES_MAX)) return false;
+    if (!this.channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
+    this.charge(charge);
+    return true;
   }
 
   /** Whether the receiver has room for `bytes` more in its unexpected messages. */
@@ -64,16 +81,29 @@ export class Peer {
     this.#charged = (this.#charged + bytes) | 0;
   }
 
+  wait(operation: Waiting): void {
+    this.#waiting.push(operation);
+    this.clear = false;
+  }
+
   /** Sends what waits for room, as far as there is some. */
   push(): void {
-    const waiting = this.waiting;
+    const waiting = this.#waiting;
     let done = 0;
     while (done < waiting.length && waiting[done].retry()) done++;
     if (done > 0) waiting.splice(0, done);
-    const streams = this.streams;
+    this.clear = waiting.length === 0 && this.#error === null;
+    const { streams } = this;
     for (let i = 0; i < streams.length; ) {
       if (streams[i].stream()) streams.splice(i, 1);
       else i++;
     }
+  }
+
+  /** The peer is lost: what waits for room fails, and nothing more goes. */
+  lose(error: MpiError): void {
+    this.#error ??= error;
+    this.clear = false;
+    for (const operation of this.#waiting.splice(0)) operation.fail(error);
   }
 }

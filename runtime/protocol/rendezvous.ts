@@ -3,7 +3,7 @@
  * receiver decides how the bytes come (docs/design/protocol.md):
  *
  * - *get*: the receiver fetches them from the sender's memory and says FIN;
- * - *share*: both buffers are in memory that both ends map, and both ends copy;
+ * - *share*: each end reaches the other's buffer, and both copy, piece by piece;
  * - *copy*: the sender streams them through the channel.
  */
 import type { Exposure, Packet } from '../../transports/transport.ts';
@@ -18,13 +18,30 @@ import type { Request } from '../request.ts';
 import { CostModel, type Preference } from './cost-model.ts';
 import type { Engine } from './engine.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from './peer.ts';
-import { claimsDone, copyClaimed, openClaims, SHARED_COPY_MIN } from './shared-copy.ts';
+import {
+  claimsBroken,
+  claimsDone,
+  copyClaimed,
+  openClaims,
+  SHARED_COPY_MIN,
+} from './shared-copy.ts';
+import { PIECE_BYTES } from './streamed.ts';
 import { IncomingTransfer, OutgoingTransfer, TransferTable } from './transfer.ts';
-import { CANCEL, COPY, CTS, CTS_WORD, FIN, RTS, RTS_WORD, SHARE } from './wire.ts';
+import {
+  CANCEL,
+  COPY,
+  CTS,
+  CTS_HOW_MASK,
+  CTS_SCHEME_SHIFT,
+  CTS_WORD,
+  DATA,
+  FIN,
+  RTS,
+  RTS_WORD,
+  SHARE,
+} from './wire.ts';
 
 const TWO_32 = 2 ** 32;
-/** The RTS brings this much of a message that may be copied, so that the answer's way costs nothing. */
-export const FIRST_PIECE_BYTES = 16 * 1024;
 /** Shorter messages are never fetched from another process's memory: the system call costs too much. */
 export const GET_MIN = 32 * 1024;
 
@@ -108,7 +125,7 @@ export class Rendezvous {
 
   #firstPiece(peer: Peer, length: number, exposure: Exposure): number {
     if (exposure.scheme === EXPOSED_SHARED) return 0;
-    const bytes = Math.min(length, FIRST_PIECE_BYTES, peer.channel.maxBody);
+    const bytes = Math.min(length, PIECE_BYTES);
     return peer.hasCredit(bytes + ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX) ? bytes : 0;
   }
 
@@ -174,7 +191,7 @@ export class Rendezvous {
     const { channel } = peer;
     const { length, firstPiece: first, exposure } = offer;
     if (this.#mayShare(transfer, offer)) {
-      this.#shareCopy(transfer, offer);
+      this.#shareCopy(transfer, offer, copyFirst);
     } else {
       if (first > 0) copyFirst(request.bytes);
       if (length > first) channel.pull(exposure, first, request.bytes, first, length - first);
@@ -185,25 +202,33 @@ export class Rendezvous {
 
   #mayShare(transfer: IncomingTransfer, offer: Offer): boolean {
     const { channel } = transfer.peer;
-    if (offer.exposure.scheme !== EXPOSED_SHARED || offer.length < SHARED_COPY_MIN) return false;
-    if (channel.inboundClaims === null) return false;
+    if (offer.length - offer.firstPiece < SHARED_COPY_MIN / 2) return false;
+    if (channel.inboundClaims === null || transfer.way === 'get') return false;
     channel.expose(transfer.request.bytes, this.#own);
-    return this.#own.scheme === EXPOSED_SHARED;
+    return this.#own.scheme !== EXPOSED_NOT;
   }
 
   /** Both ends copy. The sender's help is welcome, not needed: what it does not claim we copy. */
-  #shareCopy(transfer: IncomingTransfer, offer: Offer): void {
+  #shareCopy(transfer: IncomingTransfer, offer: Offer, copyFirst: (to: Uint8Array) => void): void {
     const { request, peer } = transfer;
     const { channel } = peer;
+    const { firstPiece: first, exposure } = offer;
+    const rest = offer.length - first;
     const claims = channel.inboundClaims as Int32Array;
-    this.#generation = (this.#generation + 1) & 0x7fff;
+    this.#generation = (this.#generation % 0x7fff) + 1;
     openClaims(claims, this.#generation);
     this.#sendCts(transfer, SHARE, this.#generation);
-    copyClaimed(claims, this.#generation, offer.length, (at, bytes) =>
-      channel.pull(offer.exposure, at, request.bytes, at, bytes),
-    );
+    if (first > 0) copyFirst(request.bytes);
+    const pull = (at: number, bytes: number) =>
+      channel.pull(exposure, first + at, request.bytes, first + at, bytes);
+    copyClaimed(claims, this.#generation, rest, pull);
     // The sender may be within its last piece.
-    while (!claimsDone(claims, offer.length)) this.#engine.checkAlive(peer);
+    while (!claimsDone(claims, rest)) {
+      this.#engine.checkAlive(peer);
+      if (!claimsBroken(claims, this.#generation)) continue;
+      pull(0, rest);
+      break;
+    }
     channel.conceal(this.#own);
   }
 
@@ -211,7 +236,7 @@ export class Rendezvous {
     const words = new Int32Array(EXTENSION_WORDS);
     words[CTS_WORD.transfer] = transfer.sender;
     words[CTS_WORD.receiver] = transfer.id;
-    words[CTS_WORD.how] = how;
+    words[CTS_WORD.how] = how | (this.#own.scheme << CTS_SCHEME_SHIFT);
     words[CTS_WORD.exposureLow] = this.#own.low;
     words[CTS_WORD.exposureHigh] = this.#own.high;
     words[CTS_WORD.generation] = generation;
@@ -220,7 +245,7 @@ export class Rendezvous {
 
   onCts(peer: Peer, packet: Packet): void {
     const words = packet.extension;
-    const how = words[CTS_WORD.how];
+    const how = words[CTS_WORD.how] & CTS_HOW_MASK;
     if (how === SHARE) {
       this.#helpCopy(peer, words);
       return;
@@ -228,7 +253,7 @@ export class Rendezvous {
     const transfer = this.#outgoing.find(words[CTS_WORD.transfer], peer);
     if (how !== COPY || transfer.receiver !== 0)
       throw new MpiError('ERR_PROTOCOL', `a peer asked twice, or for the unknown way ${how}`);
-    transfer.receiver = words[CTS_WORD.receiver];
+    transfer.begin(DATA, words[CTS_WORD.receiver]);
     if (!transfer.stream()) {
       peer.streams.push(transfer);
       this.#engine.markBusy(peer);
@@ -237,21 +262,26 @@ export class Rendezvous {
 
   #helpCopy(peer: Peer, words: Int32Array): void {
     const transfer = this.#outgoing.find(words[CTS_WORD.transfer], peer);
-    const { bytes, length } = transfer.request;
     const claims = peer.channel.outboundClaims;
-    if (claims === null || transfer.exposure.scheme !== EXPOSED_SHARED)
+    if (claims === null || transfer.exposure.scheme === EXPOSED_NOT)
       throw new MpiError(
         'ERR_PROTOCOL',
-        'a peer asked to share a copy of memory that is not shared',
+        'a peer asked to share a copy of memory that is not exposed',
       );
+    const { bytes, length } = transfer.request;
+    const first = transfer.position;
     const to: Exposure = {
-      scheme: EXPOSED_SHARED,
+      scheme: words[CTS_WORD.how] >>> CTS_SCHEME_SHIFT,
       low: words[CTS_WORD.exposureLow],
       high: words[CTS_WORD.exposureHigh],
     };
-    copyClaimed(claims, words[CTS_WORD.generation], length, (at, count) =>
-      peer.channel.push(to, at, bytes, at, count),
-    );
+    try {
+      copyClaimed(claims, words[CTS_WORD.generation], length - first, (at, count) =>
+        peer.channel.push(to, first + at, bytes, first + at, count),
+      );
+    } catch {
+      // The claim is marked as broken: the receiver fetches everything itself.
+    }
   }
 
   onData(peer: Peer, packet: Packet): void {

@@ -5,19 +5,21 @@
  * finds another generation, or no piece left, and touches nothing.
  */
 
-/** Pieces are of at least this many bytes. */
+/** Pieces are of this many bytes, or a half of the message if that is less. */
 export const SHARED_PIECE_BYTES = 64 * 1024;
 /** Messages from this size on are copied by both ends. */
-export const SHARED_COPY_MIN = 128 * 1024;
+export const SHARED_COPY_MIN = 64 * 1024;
 const GENERATION_SHIFT = 16;
 const PIECES_MAX = 1 << 15;
 
 /** Indices in the claim words. */
 const CLAIM = 0;
 const DONE = 1;
+const BROKEN = 2;
 
 export function pieceBytes(length: number): number {
-  let bytes = SHARED_PIECE_BYTES;
+  // Both ends get something to do, of a small message too.
+  let bytes = Math.min(SHARED_PIECE_BYTES, Math.ceil(length / 8192) * 4096);
   while (length / bytes > PIECES_MAX) bytes *= 2;
   return bytes;
 }
@@ -44,10 +46,20 @@ export function copyClaimed(
     if (at >= length) return copied;
     if (Atomics.compareExchange(words, CLAIM, word, (word + 1) | 0) !== word) continue;
     const bytes = Math.min(piece, length - at);
-    copy(at, bytes);
+    try {
+      copy(at, bytes);
+    } catch (error) {
+      Atomics.store(words, BROKEN, generation);
+      throw error;
+    }
     copied += bytes;
     Atomics.add(words, DONE, 1);
   }
+}
+
+/** Whether an end failed to copy a piece that it had claimed: the copy is void. */
+export function claimsBroken(words: Int32Array, generation: number): boolean {
+  return Atomics.load(words, BROKEN) === generation;
 }
 
 /** Whether every piece was copied. */

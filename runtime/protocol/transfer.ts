@@ -5,9 +5,10 @@ import { MpiError } from '../error.ts';
 import type { Request } from '../request.ts';
 import type { Way } from './cost-model.ts';
 import type { Peer } from './peer.ts';
+import { PIECE_BYTES } from './streamed.ts';
 import { DATA } from './wire.ts';
 
-/** A send that was offered with an RTS. */
+/** A send whose bytes go piece by piece, or are fetched. */
 export class OutgoingTransfer {
   readonly id: number;
   readonly request: Request;
@@ -17,6 +18,7 @@ export class OutgoingTransfer {
   position = 0;
   /** The receiver's transfer id, from its CTS. */
   receiver = 0;
+  #kind = DATA;
   readonly #finish: (transfer: OutgoingTransfer) => void;
 
   constructor(
@@ -36,14 +38,20 @@ export class OutgoingTransfer {
     return this.request.bytes.length !== this.request.length;
   }
 
+  /** The rest goes in packets of this kind, with this id for their tag. */
+  begin(kind: number, id: number): void {
+    this.#kind = kind;
+    this.receiver = id;
+  }
+
   /** Sends pieces while there is room; true: all sent, or given up. */
   stream(): boolean {
     const { bytes, length } = this.request;
     const channel = this.peer.channel;
     while (this.position < length) {
       if (this.bufferLost) break;
-      const piece = Math.min(channel.maxBody, length - this.position);
-      if (!channel.trySend(DATA, 0, this.receiver, bytes, this.position, piece)) return false;
+      const piece = Math.min(PIECE_BYTES, length - this.position);
+      if (!channel.trySend(this.#kind, 0, this.receiver, bytes, this.position, piece)) return false;
       this.position += piece;
     }
     this.#finish(this);

@@ -19,10 +19,19 @@ export const FIN = 5;
 /** The sender's buffer is gone in mid-transfer; the tag is the receiver's transfer id. */
 export const CANCEL = 6;
 
+/** A message that goes in pieces unasked: its length, the sender's id for it, and its first piece. */
+export const LONG = 7;
+/** The next piece of such a message; the tag is the sender's id for it. */
+export const PIECE = 8;
+
 /** CTS: send the rest in DATA packets. */
 export const COPY = 1;
 /** CTS: both ends copy, piece by piece as they claim them. */
 export const SHARE = 2;
+
+/** A CTS's `how` holds one of these, and beside it the scheme of the receiver's exposure. */
+export const CTS_HOW_MASK = 0xff;
+export const CTS_SCHEME_SHIFT = 8;
 
 /** Words of an RTS's extension. */
 export const RTS_WORD = {

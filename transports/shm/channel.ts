@@ -1,5 +1,5 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
-import { addon } from '../../native/addon.ts';
+import { addon, type RemoteCall } from '../../native/addon.ts';
 import { check, errnoName, MpiError } from '../../runtime/error.ts';
 import type { Channel, Exposure } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
@@ -9,7 +9,7 @@ import { ABSENT, CONTROL, MAX_BODY } from './layout.ts';
 import type { RingReceiver, RingSender } from './ring.ts';
 
 const TWO_32 = 2 ** 32;
-const { addressOf, copy, readRemote } = addon();
+const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
 export interface Surroundings {
@@ -134,26 +134,35 @@ export class ShmChannel implements Channel {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
         copy(to, offset + done, window, from, bytes);
       });
-    } else this.#pullAddress(where, to, offset, length);
+    } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
   }
 
   push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void {
     const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
-    this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
-      copy(window, to, from, offset + done, bytes);
-    });
+    if (exposure.scheme === EXPOSED_SHARED) {
+      this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
+        copy(window, to, from, offset + done, bytes);
+      });
+    } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
   }
 
-  #pullAddress(where: number, to: Uint8Array, offset: number, length: number): void {
+  #remote(
+    syscall: string,
+    call: RemoteCall,
+    where: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
     const pid = this.#control[CONTROL.pid];
     let done = 0;
     while (done < length) {
-      const count = readRemote(pid, where + done, to, offset + done, length - done);
+      const count = call(pid, where + done, bytes, offset + done, length - done);
       if (count <= 0)
         throw new MpiError(
           'ERR_PEER_FAILED',
-          `reading ${length} bytes from the memory of rank ${this.peer}: process_vm_readv ${count === 0 ? 'read nothing' : `failed with ${errnoName(-count)}`}; has that rank ended?`,
-          { peer: this.peer, errno: -count, syscall: 'process_vm_readv' },
+          `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${count === 0 ? 'moved nothing' : `failed with ${errnoName(-count)}`}; has that rank ended, or given its buffer away?`,
+          { peer: this.peer, errno: -count, syscall },
         );
       done += count;
     }
@@ -169,6 +178,8 @@ export class ShmChannel implements Channel {
     const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
     if (answer === 4 && word[0] === control[CONTROL.probeWord]) return true;
     const reason = answer < 0 ? errnoName(-answer) : 'it read something else';
+    // A peer that has ended is no question of permission.
+    if (reason === 'ESRCH') return false;
     this.#surroundings.noteNoAddresses(this.peer, reason);
     return false;
   }
