@@ -21,9 +21,9 @@ it notices what it is for; then runs the self-tests of dreg in it (or the named 
 const TIME_SCALE = 10;
 
 /** A boot runs no more programs than this, so that the machine is not taken for too long at a time. */
-const PROGRAMS_PER_BOOT = 4;
+const PROGRAMS_PER_BOOT = 2;
 
-const MEMORY_MIB = 2048;
+const MEMORY_MIB = 1024;
 
 /** Mistakes that a stock kernel does not notice, and how the debug kernel calls them. */
 const MISTAKES: [how: string, kind: RegExp][] = [

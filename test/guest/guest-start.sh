@@ -69,9 +69,9 @@ eval "set -- $guest_command"
 status=$?
 
 if [ -e /sys/kernel/debug/kmemleak ]; then
-  # An object counts as leaked only when it is a few seconds old and two scans missed it.
+  # An object counts as leaked only when it is five seconds old and two scans missed it.
   echo scan >/sys/kernel/debug/kmemleak
-  sleep 6
+  sleep 5
   echo scan >/sys/kernel/debug/kmemleak
   cat /sys/kernel/debug/kmemleak >"$GUEST_OUT/.kmemleak"
 fi

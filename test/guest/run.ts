@@ -76,6 +76,7 @@ async function writeSettings(folder: string, kernel: Kernel, options: GuestOptio
   if ((script === undefined) === (commands === undefined)) {
     throw new Error('runInGuest takes either script or commands');
   }
+  if (script !== undefined && !existsSync(script)) throw new Error(`no script ${script}`);
   const words = [
     ...(commands === undefined ? [resolve(script!)] : ['/bin/sh', '/run/guest/commands']),
     ...args,
