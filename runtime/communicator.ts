@@ -37,8 +37,6 @@ export class Communicator implements Owner {
   /** What every send yields that is complete when it returns: one says no more than another. */
   readonly #sent: Request;
   readonly #messages: Context;
-  /** What a pooled request fills where nobody asked for a status. */
-  readonly #unread = new Status();
 
   /**
    * @internal
@@ -155,11 +153,10 @@ export class Communicator implements Owner {
     if (source === PROC_NULL) return status.setNull();
     const request = this.#borrow(bytes, this.#worldOf(source), tag);
     request.isSend = false;
-    request.status = status;
     this.engine.receive(request);
     if (request.state === PENDING) this.engine.wait(request);
     this.#giveBack(request);
-    return status;
+    return request.fill(status);
   }
 
   #borrow(bytes: Uint8Array, peer: number, tag: number): Request {
@@ -177,8 +174,6 @@ export class Communicator implements Owner {
     const { error } = request;
     request.bytes = NO_BYTES;
     request.error = null;
-    // The program's Status is its own again: the next operation must not write to it.
-    request.status = this.#unread;
     this.#pool.push(request);
     if (error !== null) throw error;
   }
@@ -213,7 +208,6 @@ export class Communicator implements Owner {
   /** A request with PROC_NULL: complete from the start. */
   #nothing(): Request {
     const request = new Request(this, NO_BYTES, this.context, PROC_NULL, ANY_TAG);
-    request.status.setNull();
     request.state = COMPLETE;
     return request;
   }
@@ -233,6 +227,9 @@ export class Communicator implements Owner {
   #startReceive(bytes: Uint8Array, source: number, tag: number, context: number): Request {
     if (source === PROC_NULL) return this.#nothing();
     const request = new Request(this, bytes, context, this.#worldOf(source), tag);
+    const peer = this.#peerOf(source);
+    if (peer !== undefined && context === this.context && this.#messages.quiet)
+      if (this.engine.tryComplete(request, peer)) return request;
     this.engine.receive(request);
     if (request.state === PENDING) this.engine.track(request);
     return request;

@@ -26,6 +26,9 @@ export class Bin<Item> {
   readonly lane: Lane<Item>;
   head: Link<Item> | null = null;
   tail: Link<Item> | null = null;
+  size = 0;
+  /** No longer among its lane's bins: nothing may be pushed. */
+  retired = false;
 
   constructor(lane: Lane<Item>, tag: number) {
     this.lane = lane;
@@ -39,6 +42,7 @@ export class Bin<Item> {
     if (this.tail === null) this.head = link;
     else this.tail.next = link;
     this.tail = link;
+    this.size++;
     this.lane.count++;
   }
 }
@@ -53,6 +57,7 @@ function unlink<Item>(link: Link<Item>): void {
   link.next = null;
   link.previous = null;
   link.bin = null;
+  bin.size--;
   bin.lane.count--;
   if (bin.head === null) bin.lane.retire(bin);
 }
@@ -91,6 +96,7 @@ class Lane<Item> {
   retire(bin: Bin<Item>): void {
     if (bin === this.any || this.#bins.size <= IDLE_BINS_MAX) return;
     this.#bins.delete(bin.tag);
+    bin.retired = true;
     if (this.#recent === bin) this.#recent = this.any;
   }
 }
@@ -141,18 +147,37 @@ export class PostedReceives {
   #order = 0;
   /** How many there are. */
   count = 0;
+  /** The bin used last, and its lane's source: programs tend to stay with a source and tag. */
+  #recent: Bin<Posted> = this.#lanes.any.any;
+  #recentSource = ANY_SOURCE;
 
   post(receive: Posted): void {
+    const { peer, tag } = receive;
     this.#order = (this.#order + 1) | 0;
     receive.order = this.#order;
-    const lane = this.#lanes.lane(receive.peer);
-    (receive.tag === ANY_TAG ? lane.any : lane.bin(receive.tag)).push(receive);
     this.count++;
+    const recent = this.#recent;
+    if (peer !== this.#recentSource || tag !== recent.tag || recent.retired)
+      this.#remember(peer, tag);
+    this.#recent.push(receive);
+  }
+
+  #remember(source: number, tag: number): void {
+    const lane = this.#lanes.lane(source);
+    this.#recentSource = source;
+    this.#recent = tag === ANY_TAG ? lane.any : lane.bin(tag);
   }
 
   /** Takes out the receive that a message from `source` with `tag` belongs to. */
   match(source: number, tag: number): Posted | null {
-    const found = this.peek(source, tag);
+    const recent = this.#recent;
+    // The usual case: nothing is posted but to the bin that was used last.
+    const found =
+      source === this.#recentSource && tag === recent.tag && recent.size === this.count
+        ? recent.head === null
+          ? null
+          : recent.head.item
+        : this.peek(source, tag);
     if (found !== null) this.remove(found);
     return found;
   }

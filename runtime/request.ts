@@ -1,4 +1,5 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
+import { PROC_NULL } from './constants.ts';
 import type { MpiError } from './error.ts';
 import type { Link, Posted } from './matching.ts';
 import type { Engine } from './protocol/engine.ts';
@@ -40,6 +41,8 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   bytes: Uint8Array;
   /** @internal How long `bytes` was when the operation began. */
   length = 0;
+  /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
+  matchedLength = 0;
   /** @internal */
   state = PENDING;
   /** @internal */
@@ -71,13 +74,17 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
 
   /** What the receive brought; of a send only that it is there. Meaningful once complete. */
   get status(): Status {
-    this.#status ??= new Status();
+    this.#status ??= this.fill(new Status());
     return this.#status;
   }
 
-  /** @internal Fills a status object of the caller's. */
-  set status(status: Status) {
-    this.#status = status;
+  /** @internal Writes the outcome into a status. */
+  fill(status: Status): Status {
+    if (this.peer === PROC_NULL) return status.setNull();
+    status.source = this.owner.rankOf(this.peer);
+    status.tag = this.tag;
+    status.byteLength = this.matchedLength;
+    return status;
   }
 
   /** Whether the operation has ended, well or not, without making progress. */

@@ -209,6 +209,17 @@ export class Engine implements PacketHandler {
     return false;
   }
 
+  /** Completes a receive with the message that comes next, if it is there; for a quiet context. */
+  tryComplete(request: Request, peer: Peer): boolean {
+    if (this.#busy.length > 0 || peer.error !== null) return false;
+    const { channel } = peer;
+    const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes);
+    if (length < 0) return false;
+    channel.returnCredit(length + ENVELOPE_BYTES);
+    this.complete(request, peer.rank, channel.takenTag, length);
+    return true;
+  }
+
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Request): void {
     const context = this.#contexts[request.context];
@@ -385,10 +396,9 @@ export class Engine implements PacketHandler {
   // ---- completion
 
   complete(request: Request, peer: number, tag: number, length: number): void {
-    const { status } = request;
-    status.source = request.owner.rankOf(peer);
-    status.tag = tag;
-    status.byteLength = length;
+    request.peer = peer;
+    request.tag = tag;
+    request.matchedLength = length;
     this.#settle(request, COMPLETE);
   }
 

@@ -6,11 +6,9 @@
 import type { Watcher } from '../../native/addon.ts';
 import { addon } from '../../native/addon.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
+import { STORE_IS_BARRIER } from './ordering.ts';
 
 const { futexWait, futexWake, eventfdSignal } = addon();
-
-/** An atomic store is a full barrier on this processor, so a plain load after it stays after it. */
-const STORE_IS_BARRIER = process.arch === 'x64' || process.arch === 'ia32';
 
 /**
  * Wakes the owner of a control page if it sleeps; called after an atomic store that the owner should

@@ -21,6 +21,8 @@ import {
   MAX_BODY,
   REGION,
 } from './layout.ts';
+import { LOADS_IN_ORDER } from './ordering.ts';
+import { WordAlias } from './word-alias.ts';
 
 const CELL_MASK = CELLS - 1;
 const DATA_MASK = DATA_BYTES - 1;
@@ -31,6 +33,8 @@ const CELLS_HELD = CELLS / 4;
 const DATA_HELD = DATA_BYTES / 4;
 /** Credit is given back in pieces of at least this many bytes. */
 const CREDIT_HELD = 64 * 1024;
+/** Messages of this many bytes, the smallest that programs measure, are copied as words. */
+const WORDS_BYTES = 8;
 /** Up to this many bytes a loop beats the call of TypedArray.set. */
 const LOOP_BYTES = 12;
 
@@ -65,6 +69,11 @@ function placeOf(position: number, length: number): number {
   return at + length > DATA_BYTES ? (position + DATA_BYTES - at) | 0 : position;
 }
 
+/** Whether a cell holds the packet of this number; what is read after it is that packet's. */
+function seen(words: Int32Array, cell: number, sequence: number): boolean {
+  return words[cell] === sequence && (LOADS_IN_ORDER || Atomics.load(words, cell) === sequence);
+}
+
 function roundUp(length: number): number {
   return (length + DATA_ALIGNMENT - 1) & -DATA_ALIGNMENT;
 }
@@ -76,6 +85,7 @@ export class RingSender {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #data: Uint8Array;
+  readonly #alias = new WordAlias();
   #position = 0;
   #dataPosition = 0;
   /** The receiver's counters as they were last seen; read again only when room seems to run out. */
@@ -129,6 +139,15 @@ export class RingSender {
   }
 
   #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (length === WORDS_BYTES && length === bytes.length) {
+      const from = this.#alias.of(bytes);
+      if (from !== null) {
+        const words = this.#words;
+        words[at >>> 2] = from[0];
+        words[(at >>> 2) + 1] = from[1];
+        return;
+      }
+    }
     const to = this.#bytes;
     if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
     else if (length === bytes.length) to.set(bytes, at);
@@ -161,6 +180,7 @@ export class RingReceiver implements Packet {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #data: Uint8Array;
+  readonly #alias = new WordAlias();
   /** Views of bodies that came before, by place: traffic of one size makes them once. */
   readonly #bodies: (Uint8Array | undefined)[] = new Array(DATA_BYTES / DATA_ALIGNMENT).fill(
     undefined,
@@ -193,8 +213,7 @@ export class RingReceiver implements Packet {
     const words = this.#words;
     const sequence = (this.#position + 1) | 0;
     const cell = (this.#position & CELL_MASK) * CELL_WORDS;
-    // A plain load is enough to see nothing; what is there is read after the atomic one.
-    if (words[cell] !== sequence || Atomics.load(words, cell) !== sequence) return TOOK_NOTHING;
+    if (!seen(words, cell, sequence)) return TOOK_NOTHING;
     if (words[cell + CELL.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
     const taken = words[cell + CELL.tag];
     const length = words[cell + CELL.length];
@@ -216,7 +235,7 @@ export class RingReceiver implements Packet {
     const words = this.#words;
     const cell = (this.#position & CELL_MASK) * CELL_WORDS;
     const sequence = (this.#position + 1) | 0;
-    if (words[cell] !== sequence || Atomics.load(words, cell) !== sequence) return false;
+    if (!seen(words, cell, sequence)) return false;
     const kindContext = words[cell + CELL.kindContext];
     const length = words[cell + CELL.length];
     this.kind = kindContext & 0xff;
@@ -249,10 +268,18 @@ export class RingReceiver implements Packet {
     if (from < 0) {
       if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, this.#bodyAt & DATA_MASK), at);
     } else if (length > LOOP_BYTES) to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from), at);
-    else {
+    else if (length !== WORDS_BYTES || length !== to.length || !this.#copyWords(to, from >>> 2)) {
       const bytes = this.#bytes;
       for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
     }
+  }
+
+  #copyWords(to: Uint8Array, from: number): boolean {
+    const alias = this.#alias.of(to);
+    if (alias === null) return false;
+    alias[0] = this.#words[from];
+    alias[1] = this.#words[from + 1];
+    return true;
   }
 
   /** A view of the body at `start`: the one made last time where the length is the same. */
