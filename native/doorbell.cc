@@ -109,7 +109,12 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     // What a non-blocking eventfd holds is read at once; a failed read means another look was
     // first.
     if (self->drain_ && read(self->fd_, &count, sizeof count) < 0) return;
-    self->callback_.MakeCallback(env.Global(), {Napi::Number::New(env, status)}, *self->context_);
+    napi_value argument = Napi::Number::New(env, status), error;
+    napi_status made = napi_make_callback(env, *self->context_, env.Global(),
+                                          self->callback_.Value(), 1, &argument, nullptr);
+    // Of an environment that is ending (a worker's) nobody listens, and nothing may be thrown.
+    if (made == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok)
+      napi_fatal_exception(env, error);
   }
   static void OnEnvironmentEnd(void* data) {
     auto* self = static_cast<Watcher*>(data);

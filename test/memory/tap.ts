@@ -12,6 +12,7 @@ import { Missing, Scene } from './monitors/scene.ts';
 import { CASES, SLOTS } from './monitors/suite.ts';
 import { NaiveMonitor } from './naive.ts';
 import { Channel } from './stale/channel.ts';
+import { WAYS } from './stale/javascript.ts';
 import { SCENARIOS } from './stale/scenarios.ts';
 
 const OPEN: Record<string, (slots: number) => Monitor> = {
@@ -55,12 +56,27 @@ function stale(open: (slots: number) => Monitor, expected: string): Claim[] {
   }));
 }
 
+function ways(open: (slots: number) => Monitor): Claim[] {
+  return WAYS.map((way) => ({
+    name: way.name,
+    async check() {
+      const channel = new Channel(open(SLOTS));
+      try {
+        await way.run(channel);
+      } finally {
+        channel.close();
+      }
+    },
+  }));
+}
+
 async function main(name: string): Promise<void> {
   const open = OPEN[name];
   if (!open) throw new MpiError('ERR_ARG', `there is no monitor "${name}"`);
   const claims = [
     ...(name === 'dreg' || name === 'userfaultfd' ? conformance(open) : []),
     ...stale(open, name === 'naive' ? 'old' : 'new'),
+    ...(name === 'naive' ? [] : ways(open)),
   ];
   console.log(`1..${claims.length}`);
   for (const [i, claim] of claims.entries()) {

@@ -1,5 +1,5 @@
 /** A socket pair: one end is written and read through the pinned-memory manager, the other plainly. */
-import { closeSync, readSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { addon } from '../../../native/addon.ts';
 import { ACCESS } from '../../../runtime/memory/domain.ts';
 import type { UringOperation } from '../../../runtime/memory/domains/uring.ts';
@@ -18,6 +18,9 @@ const PATIENCE_MS = 10_000;
 export class Channel {
   readonly manager: PinnedMemoryManager<UringOperation>;
   readonly domain = new UringDomain({ entries: 16 });
+  readonly monitorName: string;
+  /** Whether its monitor lets registrations outlive their operations. */
+  readonly caches: boolean;
   readonly #ours: number;
   readonly #theirs: number;
 
@@ -28,6 +31,8 @@ export class Channel {
       audit: true,
       ...options,
     });
+    this.monitorName = monitor.name;
+    this.caches = monitor.caches;
     const pair = new Int32Array(2);
     ok(helpers().call(SYS_SOCKETPAIR, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, addon().addressOf(pair)));
     [this.#ours, this.#theirs] = pair;
@@ -48,8 +53,13 @@ export class Channel {
 
   close(): void {
     this.manager.close();
-    closeSync(this.#ours);
-    closeSync(this.#theirs);
+    this.closeSockets();
+  }
+
+  /** The sockets alone; the manager is left to the end of its thread. */
+  closeSockets(): void {
+    ok(addon().closeFd(this.#ours));
+    ok(addon().closeFd(this.#theirs));
   }
 
   #move(

@@ -1,0 +1,21 @@
+import { test } from 'vitest';
+import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
+import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
+import { Channel } from './stale/channel.ts';
+import { WAYS } from './stale/javascript.ts';
+
+const MONITORS = {
+  userfaultfd: () => new UserfaultfdMonitor(),
+  none: () => new NoneMonitor(),
+};
+
+for (const [name, open] of Object.entries(MONITORS))
+  for (const way of WAYS)
+    test(`${name}: ${way.name}`, async () => {
+      const channel = new Channel(open());
+      try {
+        await way.run(channel);
+      } finally {
+        channel.close();
+      }
+    });

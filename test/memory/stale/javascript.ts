@@ -1,0 +1,168 @@
+/** JavaScript's own ways to lose memory. Each case throws where the manager does wrong. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { addon, packageRoot } from '../../../native/addon.ts';
+import { MpiError } from '../../../runtime/error.ts';
+import { ACCESS } from '../../../runtime/memory/domain.ts';
+import { uringWrite } from '../../../runtime/memory/domains/uring.ts';
+import type { Channel } from './channel.ts';
+import { collectGarbage } from './scenarios.ts';
+
+export interface Way {
+  name: string;
+  run(channel: Channel): void | Promise<void>;
+}
+
+/** As far as it is used here; TypeScript declares it with the browser's library only. */
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+const { WebAssembly: Wasm } = globalThis as unknown as {
+  WebAssembly: { Memory: new (limits: { initial: number; maximum: number }) => WasmMemory };
+};
+
+const LENGTH = 64 * 1024;
+const LARGE = 40 * 2 ** 20;
+
+/** For so long memory that is freed may stay pinned before the test gives up. */
+const PATIENCE_MS = 10_000;
+
+const WORKER = join(packageRoot(), 'dist/test/memory/programs/worker.js');
+
+function assertSent(channel: Channel, view: Uint8Array, what: string): void {
+  assert.equal(Buffer.compare(channel.send(view), view), 0, `wrong bytes: ${what}`);
+}
+
+const bufferError = (error: unknown) => error instanceof MpiError && error.code === 'ERR_BUFFER';
+
+/** A lease from before the buffer went away, and the buffer itself, are errors, not crashes. */
+function assertGone(channel: Channel, view: Uint8Array, change: () => void): void {
+  const lease = channel.manager.acquire(view, ACCESS.localRead);
+  change();
+  const operation = uringWrite(-1, () => {});
+  assert.throws(() => channel.manager.post(operation, lease), bufferError, 'the lease is used');
+  lease.release();
+}
+
+/** Waits in the event loop, where the monitor wakes the reaper (R5), until nothing is pinned. */
+async function unpinned(channel: Channel): Promise<void> {
+  if (!channel.caches) return;
+  const until = performance.now() + PATIENCE_MS;
+  while (channel.manager.stats().bytesPinned > 0) {
+    assert.ok(performance.now() < until, 'memory that was freed stays pinned');
+    await sleep(1);
+  }
+}
+
+function transfer(channel: Channel): void {
+  const view = new Uint8Array(LENGTH).fill(1);
+  assertSent(channel, view, 'before the transfer');
+  const address = addon().addressOf(view);
+  let next = new Uint8Array(0);
+  assertGone(channel, view, () => {
+    next = new Uint8Array(structuredClone(view.buffer, { transfer: [view.buffer] }));
+  });
+  assert.throws(() => channel.manager.acquire(view), bufferError, 'a detached buffer is leased');
+  assert.equal(addon().addressOf(next), address);
+  assertSent(channel, next.fill(2), 'after the transfer');
+}
+
+function resize(channel: Channel): void {
+  const buffer = new ArrayBuffer(LENGTH, { maxByteLength: 4 * LENGTH });
+  const view = new Uint8Array(buffer).fill(1);
+  assertSent(channel, view, 'before resize');
+  assertGone(channel, view, () => buffer.resize(LENGTH / 2));
+  assertSent(channel, view, 'shrunk');
+  buffer.resize(0);
+  buffer.resize(4 * LENGTH);
+  assert.equal(view.length, 4 * LENGTH);
+  assertSent(channel, view.subarray(0, LENGTH), 'grown');
+  assertSent(channel, view.fill(3).subarray(LENGTH, 2 * LENGTH), 'grown and filled');
+}
+
+function wasm(channel: Channel): void {
+  const memory = new Wasm.Memory({ initial: 1, maximum: 64 });
+  const before = new Uint8Array(memory.buffer).fill(1);
+  assertSent(channel, before, 'before grow');
+  assertGone(channel, before, () => memory.grow(1));
+  const after = new Uint8Array(memory.buffer);
+  assert.equal(after.length, 2 * 65536);
+  assertSent(channel, after.subarray(0, LENGTH), 'after grow');
+  assertSent(channel, after.fill(2).subarray(LENGTH), 'the part that is new');
+}
+
+async function shared(channel: Channel): Promise<void> {
+  const view = new Uint8Array(new SharedArrayBuffer(LENGTH)).fill(1);
+  assertSent(channel, view, 'shared memory');
+  const worker = new Worker(WORKER, { workerData: { fill: view, value: 2 } });
+  await once(worker, 'exit');
+  assert.ok(view.every((byte) => byte === 2));
+  assertSent(channel, view, 'written by a worker');
+}
+
+/** A large buffer that a worker made and gave away, and then one that it kept. */
+async function workerEnds(channel: Channel): Promise<void> {
+  const worker = new Worker(WORKER, { workerData: { give: LARGE } });
+  const [given] = (await once(worker, 'message')) as [Uint8Array];
+  assertSent(channel, given.subarray(0, LENGTH).fill(1), 'of a living worker');
+  worker.postMessage('end');
+  await once(worker, 'exit');
+  assertSent(channel, given.subarray(0, LENGTH).fill(2), 'of a worker that has ended');
+  const back = new Worker(WORKER, {
+    workerData: { take: given },
+    transferList: [given.buffer as ArrayBuffer],
+  });
+  await once(back, 'exit');
+  // The worker had the only reference: its end has freed the memory.
+  await unpinned(channel);
+}
+
+async function collected(channel: Channel): Promise<void> {
+  (() => {
+    const large = new Uint8Array(LARGE);
+    assertSent(channel, large.subarray(0, LENGTH).fill(1), 'a large buffer');
+  })();
+  await sleep(1);
+  collectGarbage();
+  await unpinned(channel);
+}
+
+const threadsNamed = (name: string) =>
+  readdirSync('/proc/self/task').filter(
+    (task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === name,
+  ).length;
+
+/** Workers with managers of their own leave no descriptor and no thread, however they end. */
+async function workersManager(channel: Channel): Promise<void> {
+  const count = () => [readdirSync('/proc/self/fd').length, threadsNamed('dreg-uffd')];
+  const round = async (how: string) => {
+    const worker = new Worker(WORKER, { workerData: { manager: channel.monitorName, how } });
+    const [said] = await once(worker, 'message');
+    assert.equal(said, 'sent');
+    if (how === 'terminate') await worker.terminate();
+    else if (how !== 'throw') await once(worker, 'exit');
+    else await once(worker, 'exit').catch(() => {});
+  };
+  // The first worker of a process leaves things of Node's own.
+  await round('close');
+  const before = count();
+  for (const how of ['close', 'leave', 'exit', 'terminate']) {
+    await round(how);
+    assert.deepEqual(count(), before, `descriptors and threads after a worker that ${how}s`);
+  }
+}
+
+export const WAYS: Way[] = [
+  { name: 'an ArrayBuffer that is collected is unpinned without further traffic', run: collected },
+  { name: 'structuredClone with transfer', run: transfer },
+  { name: 'a resizable ArrayBuffer, shrunk and grown', run: resize },
+  { name: 'WebAssembly.Memory.grow', run: wasm },
+  { name: 'a SharedArrayBuffer', run: shared },
+  { name: "memory of a worker that ends, before and after the buffer's end", run: workerEnds },
+  { name: "a worker's own manager, when the worker ends", run: workersManager },
+];
