@@ -15,6 +15,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
 
+# shellcheck disable=SC2013 # words are what is wanted
 for argument in $(cat /proc/cmdline); do
   case $argument in
     guest.node=*) node=${argument#guest.node=} ;;

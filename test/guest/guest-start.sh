@@ -49,21 +49,26 @@ if [ "$GUEST_NODES" -gt 1 ]; then
   export GUEST_ADDRESS=10.77.0.$((node + 1)) GUEST_PEER=10.77.0.$((2 - node))
 fi
 
+load() {
+  case $1 in
+    /*) insmod "$@" ;;
+    *) modprobe "$@" ;;
+  esac
+}
+
 while read -r module; do
   [ -n "$module" ] || continue
-  case $module in
-    # shellcheck disable=SC2086 # a module's parameters are separate words
-    /*) insmod $module ;;
-    # shellcheck disable=SC2086
-    *) modprobe $module ;;
-  esac || { say "module $module does not load"; exit 125; }
+  # shellcheck disable=SC2086 # a module's parameters are separate words
+  load $module || {
+    say "module $module does not load"
+    exit 125
+  }
 done </run/guest/modules
 
 # What the boot itself left lying about is not the script's leak.
 [ -e /sys/kernel/debug/kmemleak ] && echo clear >/sys/kernel/debug/kmemleak
 
 cd "$GUEST_ROOT" || exit 125
-# shellcheck disable=SC2086 # the arguments are quoted by the machine
 eval "set -- $guest_command"
 "$@"
 status=$?
