@@ -2,7 +2,21 @@
 export { MpiError } from '../error.ts';
 export type { Stats } from './counters.ts';
 export { ACCESS, type Access, type Domain, type Operation } from './domain.ts';
+export {
+  UringDomain,
+  type UringOperation,
+  type UringOptions,
+  uringRead,
+  uringSend,
+  uringWrite,
+} from './domains/uring.ts';
 export type { Lease, View } from './lease.ts';
 export type { Limits } from './limits.ts';
 export { type ManagerOptions, PinnedMemoryManager } from './manager.ts';
 export type { Monitor, Reason } from './monitor.ts';
+export {
+  MONITORS,
+  type MonitorName,
+  type MonitorOptions,
+  openMonitor,
+} from './monitors/open.ts';
