@@ -1,0 +1,47 @@
+/** Messages between two ranks: order, sizes, errors, floods, the collector. */
+import { describe, test } from 'vitest';
+import { runWell } from './support.ts';
+
+const TWO = { ranks: 2 };
+
+describe('messages never overtake each other, whatever their sizes', () => {
+  test.each([
+    ['sync', 'sync', 'auto'],
+    ['start', 'start', 'auto'],
+    ['await', 'await', 'auto'],
+    ['mixed', 'mixed', 'always'],
+    ['mixed', 'start', 'never'],
+    ['start', 'mixed', 'auto'],
+  ])('sent by %s, received by %s, single copy %s', async (sending, receiving, singleCopy) => {
+    const environment = { DREG_SINGLE_COPY: singleCopy };
+    const seed = String(sending.length * 100 + receiving.length);
+    await runWell('order', { ...TWO, environment, words: [sending, receiving, seed] });
+  });
+});
+
+test.each(['auto', 'always', 'never'])(
+  'lengths next to every threshold, single copy %s',
+  (singleCopy) => runWell('thresholds', { ...TWO, environment: { DREG_SINGLE_COPY: singleCopy } }),
+);
+
+test.each(['auto', 'always', 'never'])(
+  'a message larger than its buffer, single copy %s',
+  (singleCopy) => runWell('truncation', { ...TWO, environment: { DREG_SINGLE_COPY: singleCopy } }),
+);
+
+test('buffers that are taken away in mid-transfer', () =>
+  runWell('detach', { ...TWO, environment: { DREG_SINGLE_COPY: 'never' } }));
+
+test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', (singleCopy) =>
+  runWell('garbage', {
+    ...TWO,
+    nodeOptions: ['--expose-gc'],
+    environment: { DREG_SINGLE_COPY: singleCopy },
+  }),
+);
+
+test('a flood waits at its sender', () => runWell('flood', TWO));
+
+test.each(['0', '8'])('100000 messages of %s bytes that nobody asked for', (length) =>
+  runWell('unexpected', { ...TWO, words: [length] }),
+);
