@@ -198,7 +198,7 @@ struct dreg_shared {
  * tracking) change no translation of a pinned page and do not fire.
  */
 #define DREG_REASON_UNMAP	1	/* munmap, mmap(MAP_FIXED), mremap, brk, shmdt */
-#define DREG_REASON_CLEAR	2	/* MADV_DONTNEED, MADV_FREE, truncation, copy on write, THP */
+#define DREG_REASON_CLEAR	2	/* MADV_DONTNEED, MADV_FREE, truncation, migration, ... */
 #define DREG_REASON_MIGRATE	3	/* to or from device memory */
 #define DREG_REASON_EXCLUSIVE	4	/* a device takes exclusive access */
 #define DREG_REASON_RELEASE	5	/* the address space ended: exit, exec */

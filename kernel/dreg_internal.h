@@ -69,6 +69,16 @@ struct dreg_area {
  * @id:     its name in traces
  * @area:   NULL until SETUP; published with release
  *
+ * @mutex:       protects the making of @area, area->watches, @spares, @spare_count
+ * @spares:      dreg_watch.pending of unused watches
+ * @spare_count: how many, at most DREG_SPARES
+ * @read_mutex:  protects the order in which events go out
+ * @wait:        readers without an event
+ * @lock:        protects @user_delta, @events and what @area shares with user space
+ * @user_delta:  the truth; the shared one is its copy
+ * @events:      dreg_watch.pending of what has fired and is unread
+ * @test:        of the test build
+ *
  * Locks, outermost first:
  *
  *   mutex         SETUP, MONITOR, UNMONITOR one at a time.
@@ -90,15 +100,16 @@ struct dreg_context {
 	u32 id;
 	struct dreg_area *area;
 
-	struct mutex mutex;	/* protects area's creation, area->watches, spares */
-	struct list_head spares; /* dreg_watch.pending of unused watches */
+	struct mutex mutex;	/* protects area (making it), watches, spares */
+	struct list_head spares;
 	u32 spare_count;
-	struct mutex read_mutex; /* protects the order in which events go out */
-	wait_queue_head_t wait;	/* readers without an event */
 
-	spinlock_t lock;	/* protects what follows and area->shared */
-	u64 user_delta;		/* the truth; the shared one is its copy */
-	struct list_head events; /* dreg_watch.pending, fired and unread */
+	struct mutex read_mutex; /* protects the order of events */
+	wait_queue_head_t wait;
+
+	spinlock_t lock;	/* protects what follows, and area->shared */
+	u64 user_delta;
+	struct list_head events;
 #ifdef DREG_TEST
 	struct dreg_test_context test;
 #endif
@@ -155,6 +166,7 @@ long dreg_setup(struct dreg_context *context, struct dreg_setup __user *argument
 /* The area, or NULL before SETUP.  Needs no lock; for all who use slots. */
 static inline struct dreg_area *dreg_area_of(const struct dreg_context *context)
 {
+	/* Pairs with the release in dreg_setup_locked(). */
 	return smp_load_acquire(&context->area);
 }
 
@@ -189,7 +201,6 @@ void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots);
 int dreg_user_charge_range(struct dreg_user *user);
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges);
 long dreg_user_total_ranges(void);
-
 
 /* stats.c */
 struct dreg_stats {
