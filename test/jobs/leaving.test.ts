@@ -15,8 +15,7 @@ const WAITS = [
   'what it sent before',
 ];
 
-// They wait much and compute little: several at a time.
-describe.concurrent('a peer that has left is ERR_PEER_FAILED and no hang', () => {
+describe('a peer that has left is ERR_PEER_FAILED and no hang', () => {
   test.each(WAITS)('%s, while it leaves', (how) =>
     runWell('left', { ranks: 2, words: [how, 'before'] }),
   );

@@ -42,12 +42,12 @@ const cases: Record<string, () => unknown> = {
 const [name, when] = process.argv.slice(2);
 world.barrierSync();
 if (world.rank === 0) {
-  if (when === 'after') await pause(300);
+  if (when === 'after') await pause(150);
   await cases[name]();
 } else {
   if (name === 'what it sent before')
     for (let i = 1; i <= 40; i++) world.sendSync(filled(i * 10, i), 0, i);
-  if (when === 'before') await pause(300);
+  if (when === 'before') await pause(150);
 }
 sayOk();
 if (world.rank === 1) MPI.finalize();
