@@ -26,7 +26,7 @@
 #include "tap.h"
 #include "threads.h"
 
-enum { DEFAULT_PAIRS = 4, DEFAULT_ROUNDS = 48000 };
+enum { DEFAULT_PAIRS = 4, DEFAULT_ROUNDS = 60000 };
 
 struct pair {
 	uint32_t slot;
@@ -70,14 +70,14 @@ static void store(uint64_t *word, uint64_t value)
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
 
-/* Half of the times, until the remover has been there (if it comes at all). */
+/* Now and then, until the remover has been there (if it comes at all). */
 static void wait_for_remover(struct pair *pair)
 {
 	uint64_t munmaps = load(&pair->munmaps);
-	int patience = 100;
+	int patience = 20;
 
 	dawdle(&pair->owner_random);
-	if (random_below(&pair->owner_random, 2))
+	if (random_below(&pair->owner_random, 4))
 		return;
 	while (load(&pair->munmaps) == munmaps && patience--)
 		sched_yield();

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,10 +29,10 @@
 
 enum {
 	DEFAULT_THREADS = 8,
-	DEFAULT_ROUNDS = 24000,
+	DEFAULT_ROUNDS = 8000,
 	SLOTS_EACH = 8,
 	SLOTS_MAX = THREADS_MAX * SLOTS_EACH,
-	PATIENCE_SECONDS = 5,
+	PATIENCE_SECONDS = 20,
 };
 
 enum { ARMED, FIRED };
@@ -89,13 +88,17 @@ static struct slot *pick(struct producer *producer)
 	time_t start = now();
 
 	for (;;) {
-		uint32_t index = producer->first +
-			random_below(&producer->random, SLOTS_EACH);
+		uint32_t turn = random_below(&producer->random, SLOTS_EACH), i;
 
-		if (__atomic_load_n(&slots[index].state, __ATOMIC_ACQUIRE) ==
-		    ARMED)
-			return &slots[index];
-		sched_yield();
+		for (i = 0; i < SLOTS_EACH; i++) {
+			uint32_t index = producer->first +
+					 (turn + i) % SLOTS_EACH;
+
+			if (__atomic_load_n(&slots[index].state,
+					    __ATOMIC_ACQUIRE) == ARMED)
+				return &slots[index];
+		}
+		nap();
 		if (is_set(&stuck))
 			return NULL;
 		if (now() > start + PATIENCE_SECONDS) {
@@ -198,7 +201,7 @@ static void *consume(void *argument)
 			take(index);
 		if (got < 0)
 			consumer.overruns++;
-		sched_yield();
+		nap();
 	}
 	return NULL;
 }

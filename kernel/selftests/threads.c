@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tap.h"
 
@@ -69,6 +70,13 @@ bool peek(const volatile uint64_t *from, uint64_t *value)
 	/* What is looked at next (a flag) is looked at after this load. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return there;
+}
+
+void nap(void)
+{
+	const struct timespec pause = { .tv_nsec = 50 * 1000 };
+
+	nanosleep(&pause, NULL);
 }
 
 void dawdle(struct random *random)

@@ -35,6 +35,13 @@ void peek_prepare(void);
  */
 bool peek(const volatile uint64_t *from, uint64_t *value);
 
+/*
+ * A pause while there is nothing to do.  A sleep, not sched_yield(): on a busy
+ * machine ten threads that yield to each other keep the one that could go on
+ * from running.
+ */
+void nap(void);
+
 /* Now and then a pause, so that two processors meet in every order. */
 void dawdle(struct random *random);
 
