@@ -68,6 +68,8 @@ export interface Addon {
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
   closeOnExec(fd: number): number;
+  membarrierRegister(): number;
+  membarrier(): number;
   closeFd(fd: number): number;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), fcntl(2), close(2).
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -72,6 +74,18 @@ static Napi::Value CloseOnExec(const Napi::CallbackInfo& info) {
   return Answer(env, 0);
 }
 
+// membarrierRegister() -> 0 | -errno: this process takes part in other processes' membarrier().
+static Napi::Value MembarrierRegister(const Napi::CallbackInfo& info) {
+  long result = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+  return result < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
+// membarrier() -> 0 | -errno: a full barrier on every CPU that runs a registered process.
+static Napi::Value Membarrier(const Napi::CallbackInfo& info) {
+  long result = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+  return result < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
 static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   int fd = static_cast<int>(NumberOf(info.Env(), info[0], -1));
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
@@ -84,6 +98,8 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
+  exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));
+  exports.Set("membarrier", Napi::Function::New(env, Membarrier));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd));
 }
 

@@ -1,18 +1,22 @@
 /**
  * How a rank sleeps and is woken (docs/design/shm.md). A rank says in its control page how it sleeps,
  * looks at its rings once more, and sleeps; a peer publishes first and looks at that word after it.
- * Both accesses are sequentially consistent, so at least one of the two sees the other.
+ * A full barrier stands between the two accesses on both sides, so that at least one sees the other.
+ *
+ * The barrier of the sender would be paid for each message, that of the sleeper only when it has
+ * nothing to do. So where it can, the sleeper issues both: membarrier(2) is a full barrier on every CPU
+ * that runs one of the job's processes, and the sender publishes by a plain store.
  */
 import type { Watcher } from '../../native/addon.ts';
 import { addon } from '../../native/addon.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
 import { STORE_IS_BARRIER } from './ordering.ts';
 
-const { futexWait, futexWake, eventfdSignal } = addon();
+const { futexWait, futexWake, eventfdSignal, membarrier, membarrierRegister } = addon();
 
 /**
- * Wakes the owner of a control page if it sleeps; called after an atomic store that the owner should
- * see. The common case is one load.
+ * Wakes the owner of a control page if it sleeps; called after the store that the owner should see.
+ * The common case is one load.
  */
 export function ring(control: Int32Array, bell: number): void {
   const how = STORE_IS_BARRIER ? control[CONTROL.sleep] : Atomics.load(control, CONTROL.sleep);
@@ -28,16 +32,22 @@ function wake(control: Int32Array, bell: number, how: number): void {
 
 /** A rank's own bell. */
 export class Doorbell {
+  /** Whether this process takes part in the barriers of its peers: its stores may be plain. */
+  readonly fenced: boolean;
   readonly #control: Int32Array;
   readonly #bell: number;
 
-  constructor(control: Int32Array, bell: number) {
+  /** @param crowded more ranks than CPUs: they sleep often, and a barrier for each would cost more */
+  constructor(control: Int32Array, bell: number, crowded: boolean) {
     this.#control = control;
     this.#bell = bell;
+    this.fenced = STORE_IS_BARRIER && !crowded && membarrierRegister() === 0;
+    if (this.fenced && membarrier() === 0) Atomics.store(control, CONTROL.fences, 1);
   }
 
   arm(how: 'block' | 'loop'): void {
     Atomics.store(this.#control, CONTROL.sleep, how === 'block' ? BLOCKED : IN_LOOP);
+    if (this.#control[CONTROL.fences] === 1) membarrier();
   }
 
   disarm(): void {

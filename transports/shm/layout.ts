@@ -27,6 +27,8 @@ export const CONTROL = {
   probeAddressLow: 50,
   probeAddressHigh: 51,
   probeWord: 52,
+  /** 1: the owner issues a barrier on all CPUs (membarrier) before it sleeps; see doorbell.ts. */
+  fences: 53,
   /** One word for each local rank: it has opened its region towards this rank. */
   contactFlags: 64,
 } as const;

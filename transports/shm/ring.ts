@@ -1,7 +1,7 @@
 /**
  * One direction between two processes: a ring of cells for headers and small bodies, a ring of bytes
- * for larger ones (docs/design/shm.md). The sequence number of a cell is written last by
- * `Atomics.store` and read first by `Atomics.load`; nothing else needs an atomic access.
+ * for larger ones (docs/design/shm.md). The sequence number of a cell is written last and read first,
+ * with an Atomics call wherever the processor does not keep that order by itself (ordering.ts).
  *
  * Neither end trusts the other: positions are kept in private memory, offsets are computed and never
  * read from the ring, a length is checked before it is used.
@@ -91,8 +91,14 @@ export class RingSender {
   /** The receiver's counters as they were last seen; read again only when room seems to run out. */
   #cellsConsumed = 0;
   #dataConsumed = 0;
+  readonly #fenced: () => boolean;
+  /** A plain store publishes. */
+  #plain: boolean;
 
-  constructor(region: ArrayBuffer) {
+  /** @param fenced says whether the receiver issues the barriers, see doorbell.ts */
+  constructor(region: ArrayBuffer, fenced: () => boolean = () => false) {
+    this.#fenced = fenced;
+    this.#plain = fenced();
     const views = viewsOf(region);
     this.#line = views.line;
     this.claims = views.claims;
@@ -113,6 +119,7 @@ export class RingSender {
     const position = this.#position;
     if (((position - this.#cellsConsumed) | 0) >= CELLS) {
       this.#cellsConsumed = Atomics.load(this.#line, CELLS_CONSUMED);
+      this.#plain = this.#fenced();
       if (((position - this.#cellsConsumed) | 0) >= CELLS) return false;
     }
     const words = this.#words;
@@ -130,7 +137,8 @@ export class RingSender {
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
-    Atomics.store(words, cell, next);
+    if (this.#plain) words[cell] = next;
+    else Atomics.store(words, cell, next);
     return true;
   }
 

@@ -39,7 +39,8 @@ export class ShmTransport implements Transport {
   constructor(segment: Segment) {
     this.#segment = segment;
     this.#control = segment.control(segment.self);
-    this.#doorbell = new Doorbell(this.#control, segment.bells[segment.self]);
+    const crowded = segment.ranks.length > segment.cpus;
+    this.#doorbell = new Doorbell(this.#control, segment.bells[segment.self], crowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#probe = publishProbe(this.#control);
@@ -127,7 +128,8 @@ export class ShmTransport implements Transport {
     const offset = regionOffset(segment.ranks.length, segment.self, local);
     segment.reserve(offset, REGION_BYTES, `making the rings to rank ${peer}`);
     const control = this.#peerControl(local);
-    const sender = new RingSender(segment.region(segment.self, local));
+    const fenced = () => this.#doorbell.fenced && control[CONTROL.fences] === 1;
+    const sender = new RingSender(segment.region(segment.self, local), fenced);
     const bell = segment.bells[local];
     const channel = new ShmChannel(peer, control, bell, sender, this.#surroundings);
     this.#channels[local] = channel;
