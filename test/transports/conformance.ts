@@ -1,0 +1,463 @@
+/** What every transport must do. A transport's own test file runs this suite over it. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Channel, Exposure, Packet, Transport } from '../../transports/transport.ts';
+import {
+  CONTEXT_MAX,
+  EXPOSED_NOT,
+  EXTENSION_WORDS,
+  KIND_MAX,
+  TOOK_NOTHING,
+  TOOK_OTHER,
+} from '../../transports/transport.ts';
+import { Random } from '../jobs/programs/lib.ts';
+import { openDescriptors } from './group.ts';
+
+/** Two ranks that can talk; of a transport to oneself both are the same. */
+export interface Link {
+  a: Transport;
+  b: Transport;
+  rankA: number;
+  rankB: number;
+  /** Memory that rank A may expose, of every kind that the transport has. */
+  exposable(length: number): Uint8Array[];
+  close(): void;
+}
+
+export interface Abilities {
+  /** The peer can sleep and leave: it is somebody else. */
+  separate: boolean;
+}
+
+interface Received {
+  peer: number;
+  kind: number;
+  context: number;
+  tag: number;
+  extension: number[];
+  body: Uint8Array;
+}
+
+/** A handler that keeps what it is given. */
+class Inbox {
+  readonly packets: Received[] = [];
+  readonly errors: Error[] = [];
+
+  onPacket(peer: number, packet: Packet): void {
+    const body = new Uint8Array(packet.length + 2).fill(0x5a);
+    packet.copyTo(body, 1);
+    // What lies beside the body stays as it was.
+    expect([body[0], body[packet.length + 1]]).toEqual([0x5a, 0x5a]);
+    this.packets.push({
+      peer,
+      kind: packet.kind,
+      context: packet.context,
+      tag: packet.tag,
+      extension: [...packet.extension],
+      body: body.slice(1, packet.length + 1),
+    });
+  }
+
+  onPeerError(_peer: number, error: Error): void {
+    this.errors.push(error);
+  }
+}
+
+const POLLS_MAX = 100_000;
+const NONE = new Uint8Array(0);
+
+export function conformance(name: string, open: () => Link, abilities: Abilities): void {
+  describe(`${name}: the transport suite`, () => {
+    let link: Link;
+    let toB: Channel;
+    let inbox: Inbox;
+
+    beforeEach(() => {
+      link = open();
+      toB = link.a.connect(link.rankB);
+      inbox = new Inbox();
+    });
+    afterEach(() => link.close());
+
+    /** Polls at B until so many packets have come. */
+    function receive(count: number): Received[] {
+      for (let i = 0; i < POLLS_MAX && inbox.packets.length < count; i++) link.b.poll(inbox);
+      expect(inbox.errors).toEqual([]);
+      expect(inbox.packets.length).toBe(count);
+      return inbox.packets.splice(0);
+    }
+
+    /** Sends, taking packets at B whenever there is no room; returns what was taken. */
+    function send(...packet: Parameters<Channel['trySend']>): void {
+      for (let i = 0; i < POLLS_MAX; i++) {
+        if (toB.trySend(...packet)) return;
+        link.b.poll(inbox);
+      }
+      throw new Error('no room ever came back');
+    }
+
+    test('delivers nothing where nothing was sent', () => {
+      expect(link.b.poll(inbox)).toBe(0);
+      expect(inbox.packets).toEqual([]);
+    });
+
+    test('keeps kind, context and tag, from the least to the greatest', () => {
+      const headers = [
+        [0, 0, 0],
+        [KIND_MAX, CONTEXT_MAX, 0x7fff_ffff],
+        [1, 1, 1],
+        [KIND_MAX, 0, 5],
+        [0, CONTEXT_MAX, 6],
+      ];
+      for (const [kind, context, tag] of headers) send(kind, context, tag, NONE, 0, 0);
+      const got = receive(headers.length);
+      expect(got.map(({ kind, context, tag }) => [kind, context, tag])).toEqual(headers);
+      for (const { peer, body } of got) expect([peer, body.length]).toEqual([link.rankA, 0]);
+    });
+
+    test('carries bodies of every length at every alignment', () => {
+      const { maxBody } = toB;
+      const lengths = [...Array.from({ length: 140 }, (_, i) => i), 1000, 4095, 4096, 4097];
+      lengths.push(maxBody / 2, maxBody - 1, maxBody);
+      const source = new Uint8Array(maxBody + 64).map((_, i) => (i * 7) ^ (i >>> 8));
+      for (const length of lengths)
+        for (const offset of length > 200 ? [0, 1, 7, 33] : [0, 1, 2, 3, 4, 5, 8, 13, 31, 63]) {
+          send(1, 2, length, source, offset, length);
+          const [{ body, tag }] = receive(1);
+          expect(tag).toBe(length);
+          const wanted = source.subarray(offset, offset + length);
+          expect(Buffer.compare(body, wanted), `${length} bytes from ${offset}`).toBe(0);
+        }
+    });
+
+    test('carries a whole view as it carries a part of one', () => {
+      for (const length of [1, 8, 12, 13, 48, 49, 500, toB.maxBody]) {
+        // The same object again and again: what a transport keeps of it must follow its content.
+        const whole = new Uint8Array(length);
+        for (let round = 0; round < 5; round++) {
+          whole.fill(length + round);
+          send(1, 0, round, whole, 0, length);
+          expect(receive(1)[0].body).toEqual(whole);
+        }
+      }
+    });
+
+    test('copies a body before it returns', () => {
+      const body = new Uint8Array(100).fill(1);
+      send(1, 0, 0, body, 0, 100);
+      body.fill(2);
+      expect(receive(1)[0].body).toEqual(new Uint8Array(100).fill(1));
+    });
+
+    test('keeps the order of packets of all sizes, thousands of them', () => {
+      const random = new Random(5);
+      const source = new Uint8Array(toB.maxBody).map((_, i) => i);
+      const sent: number[][] = [];
+      for (let i = 0; i < 5000; i++) {
+        const length = random.below(random.pick([2, 49, 600, toB.maxBody + 1]));
+        const offset = random.below(toB.maxBody - length + 1);
+        sent.push([i, length, offset]);
+        send(i & 0x7f, 3, i, source, offset, length);
+      }
+      const got = receive(sent.length);
+      for (const [i, length, offset] of sent) {
+        const { tag, body } = got[i];
+        expect([tag, body.length]).toEqual([i, length]);
+        if (Buffer.compare(body, source.subarray(offset, offset + length)) !== 0)
+          throw new Error(`the body of packet ${i} has changed`);
+      }
+    });
+
+    test.each([0, 8, 100, 4000])(
+      'runs out of room for %i bytes, says so, and gets it back',
+      (size) => {
+        const body = new Uint8Array(size);
+        for (let round = 0; round < 4; round++) {
+          let sent = 0;
+          while (toB.trySend(1, 0, sent, body, 0, size)) {
+            sent++;
+            expect(sent, 'room must have an end').toBeLessThan(100_000);
+          }
+          expect(sent).toBeGreaterThan(0);
+          // What found no room was not sent.
+          expect(toB.trySend(1, 0, 999_999, body, 0, size)).toBe(false);
+          const got = receive(sent);
+          expect(got.map(({ tag }) => tag)).toEqual(Array.from({ length: sent }, (_, i) => i));
+          expect(link.b.poll(inbox)).toBe(0);
+          // Room comes back at the latest when the receiver is about to sleep.
+          link.b.arm('block');
+          link.b.disarm();
+        }
+      },
+    );
+
+    test('room for a large body counts what small ones hold', () => {
+      const large = new Uint8Array(toB.maxBody).fill(3);
+      const random = new Random(9);
+      let sent = 0;
+      for (let i = 0; i < 3000; i++) {
+        const length = random.pick([0, 48, 49, 1000, toB.maxBody]);
+        if (toB.trySend(1, 0, length, large, 0, length)) sent++;
+        else link.b.poll(inbox);
+      }
+      for (const { tag, body } of receive(sent)) {
+        expect(body.length).toBe(tag);
+        expect(body.every((byte) => byte === 3)).toBe(true);
+      }
+    });
+
+    test('carries extension words, with and without a body', () => {
+      const words = Int32Array.from({ length: EXTENSION_WORDS }, (_, i) => i * 0x1234_5678);
+      words[0] = -1;
+      words[1] = 0x7fff_ffff;
+      words[2] = -0x8000_0000;
+      const body = new Uint8Array(toB.maxBody).map((_, i) => i ^ 9);
+      for (const length of [0, 1, 48, 49, 5000, toB.maxBody]) {
+        expect(toB.trySendExtended(9, CONTEXT_MAX, 77, words, body, 0, length)).toBe(true);
+        send(1, 0, 0, body, 0, Math.min(length, 20));
+        const [extended, plain] = receive(2);
+        expect(extended).toMatchObject({ kind: 9, context: CONTEXT_MAX, tag: 77 });
+        expect(extended.extension).toEqual([...words]);
+        expect(Buffer.compare(extended.body, body.subarray(0, length))).toBe(0);
+        expect(plain.body).toEqual(body.slice(0, Math.min(length, 20)));
+      }
+    });
+
+    test('a packet may be answered while it is delivered, without end', () => {
+      const back = link.b.connect(link.rankA);
+      let echoed = 0;
+      const echo = {
+        onPacket: (_peer: number, packet: Packet) => {
+          if (back.trySend(2, 0, packet.tag, NONE, 0, 0)) echoed++;
+        },
+        onPeerError: (_peer: number, error: Error) => {
+          throw error;
+        },
+      };
+      for (let i = 0; i < 20; i++) send(1, 0, i, NONE, 0, 0);
+      // A poll is bounded, even where each packet makes another one.
+      for (let i = 0; i < 50; i++) link.b.poll(echo);
+      expect(echoed).toBeGreaterThanOrEqual(20);
+    });
+
+    describe('tryTake', () => {
+      const to = new Uint8Array(64);
+
+      /** The next packet, by tryTake or, where it leaves that to it, by poll. */
+      function take(kind: number, context: number, tag: number): number {
+        const channel = link.b.connect(link.rankA);
+        link.b.poll({ onPacket: inbox.onPacket.bind(inbox), onPeerError() {} });
+        return channel.tryTake(kind, context, tag, to);
+      }
+
+      test('takes nothing where nothing is', () => {
+        expect([TOOK_NOTHING, TOOK_OTHER]).toContain(take(1, 2, 3));
+      });
+
+      test('takes only what was asked for; the rest is delivered, all in order', () => {
+        // Contact first, so that the ring is known to both.
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        const channel = link.b.connect(link.rankA);
+        const random = new Random(21);
+        const body = new Uint8Array(100).map((_, i) => i + 1);
+        const order: number[] = [];
+        const wanted: number[] = [];
+        for (let i = 0; i < 2000; i++) {
+          const kind = random.pick([1, 2]);
+          const context = random.pick([0, 1]);
+          const length = random.pick([0, 8, 48, 64, 65, 100]);
+          const extended = random.below(4) === 0;
+          const words = new Int32Array(EXTENSION_WORDS).fill(i);
+          const sent = extended
+            ? toB.trySendExtended(kind, context, i, words, body, 0, length)
+            : toB.trySend(kind, context, i, body, 0, length);
+          if (sent) wanted.push(i);
+          if (random.below(3) > 0) continue;
+          const tag = random.pick([-1, order.length < wanted.length ? wanted[order.length] : 5, 7]);
+          const before = order.length;
+          const took = channel.tryTake(1, 0, tag, to);
+          if (took >= 0) {
+            order.push(channel.takenTag);
+            expect(tag === -1 || channel.takenTag === tag).toBe(true);
+            expect(to.subarray(0, took)).toEqual(body.subarray(0, took));
+            expect(took).toBeLessThanOrEqual(64);
+          } else expect([TOOK_NOTHING, TOOK_OTHER]).toContain(took);
+          if (order.length === before) {
+            link.b.poll(inbox);
+            order.push(...inbox.packets.splice(0).map((packet) => packet.tag));
+          }
+        }
+        for (let i = 0; i < 100; i++) link.b.poll(inbox);
+        order.push(...inbox.packets.splice(0).map((packet) => packet.tag));
+        expect(order).toEqual(wanted);
+      });
+    });
+
+    test('credit comes back, summed up, modulo 2^32', () => {
+      send(1, 0, 0, NONE, 0, 0);
+      receive(1);
+      const back = link.b.connect(link.rankA);
+      expect(toB.creditReturned()).toBe(0);
+      back.returnCredit(1000);
+      back.returnCredit(24);
+      back.flush();
+      expect(toB.creditReturned()).toBe(1024);
+      let sum = 1024;
+      for (let i = 0; i < 9; i++) {
+        back.returnCredit(2 ** 29);
+        sum = (sum + 2 ** 29) | 0;
+      }
+      back.flush();
+      expect(toB.creditReturned()).toBe(sum);
+    });
+
+    test('memory that is exposed can be read from the other end, and written', () => {
+      send(1, 0, 0, NONE, 0, 0);
+      receive(1);
+      const atB = link.b.connect(link.rankA);
+      const length = 300_000;
+      for (const memory of link.exposable(length)) {
+        memory.set(memory.map((_, i) => i ^ (i >>> 8)));
+        const part = memory.subarray(100, length - 100);
+        const exposure: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
+        toB.expose(part, exposure);
+        expect(exposure.scheme).not.toBe(EXPOSED_NOT);
+        // Only the three words travel.
+        const travelled = { ...exposure };
+        for (const [at, count] of [
+          [0, part.length],
+          [1, 1],
+          [0, 0],
+          [5000, 123_457],
+          [part.length - 1, 1],
+        ]) {
+          const to = new Uint8Array(count + 10).fill(0xee);
+          atB.pull(travelled, at, to, 5, count);
+          expect(Buffer.compare(to.subarray(5, 5 + count), part.subarray(at, at + count))).toBe(0);
+          expect([to[4], to[count + 5]]).toEqual([0xee, 0xee]);
+        }
+        const before = memory.slice();
+        const from = new Uint8Array(1000).fill(0x77);
+        atB.push(travelled, 2000, from, 100, 700);
+        before.fill(0x77, 2100, 2800);
+        expect(Buffer.compare(memory, before)).toBe(0);
+        toB.conceal(exposure);
+      }
+    });
+
+    test('closing gives every descriptor back', () => {
+      const open1 = openDescriptors();
+      for (let i = 0; i < 20; i++) {
+        const other = open();
+        const channel = other.a.connect(other.rankB);
+        channel.trySend(1, 0, 0, NONE, 0, 0);
+        other.b.poll({ onPacket() {}, onPeerError() {} });
+        if (abilities.separate) other.b.watch(() => {}).close();
+        other.close();
+      }
+      expect(openDescriptors()).toBe(open1);
+    });
+
+    test('a peer is present', () => {
+      expect(link.b.presence(link.rankA)).toBe('present');
+    });
+
+    describe.runIf(abilities.separate)('of two processes', () => {
+      test('a peer that leaves is seen to leave, then to have left', () => {
+        send(1, 0, 1, NONE, 0, 0);
+        link.a.leave();
+        expect(link.b.presence(link.rankA)).toBe('leaving');
+        send(1, 0, 2, NONE, 0, 0);
+        link.a.close();
+        expect(link.b.presence(link.rankA)).toBe('left');
+        // What it sent before is still there.
+        expect(receive(2).map(({ tag }) => tag)).toEqual([1, 2]);
+      });
+
+      test('what is sent rings the bell of one who sleeps in the event loop', async () => {
+        for (let round = 0; round < 5; round++) {
+          let watcher: ReturnType<Transport['watch']> | undefined;
+          const rung = new Promise<void>((resolve) => {
+            watcher = link.b.watch(resolve);
+          });
+          link.b.arm('loop');
+          expect(link.b.poll(inbox)).toBe(0);
+          setImmediate(() => send(1, 0, round, NONE, 0, 0));
+          await rung;
+          expect(receive(1)[0].tag).toBe(round);
+          watcher?.close();
+        }
+      });
+
+      test('a peer that leaves, and room that comes back, ring it as well', async () => {
+        const bell = () =>
+          new Promise<void>((resolve) => {
+            const watcher = link.a.watch(() => {
+              watcher.close();
+              resolve();
+            });
+          });
+        // A waits for room, in the loop.
+        while (toB.trySend(1, 0, 0, NONE, 0, 0));
+        let rung = bell();
+        link.a.arm('loop');
+        expect(toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(false);
+        for (let i = 0; i < 100; i++) link.b.poll(inbox);
+        await rung;
+        expect(toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(true);
+        rung = bell();
+        link.a.arm('loop');
+        link.b.leave();
+        await rung;
+        rung = bell();
+        link.a.arm('loop');
+        link.b.close();
+        await rung;
+        expect(link.a.presence(link.rankB)).toBe('left');
+      });
+
+      test('credit that comes back rings it as well', async () => {
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        const back = link.b.connect(link.rankA);
+        const rung = new Promise<void>((resolve) => {
+          const watcher = link.a.watch(() => {
+            watcher.close();
+            resolve();
+          });
+        });
+        link.a.arm('loop');
+        back.returnCredit(100);
+        back.flush();
+        await rung;
+        expect(toB.creditReturned()).toBe(100);
+      });
+
+      test('after disarm nobody rings', async () => {
+        let rings = 0;
+        const watcher = link.b.watch(() => rings++);
+        link.b.arm('loop');
+        link.b.disarm();
+        send(1, 0, 0, NONE, 0, 0);
+        for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+        expect(rings).toBe(0);
+        watcher.close();
+        receive(1);
+      });
+
+      test('a sleep ends by itself, and at once where the bell has rung before', () => {
+        link.b.arm('block');
+        link.b.block(20);
+        link.b.disarm();
+        link.b.arm('block');
+        send(1, 0, 0, NONE, 0, 0);
+        const start = process.hrtime.bigint();
+        link.b.block(3_600_000);
+        link.b.disarm();
+        // An hour would not have passed the test's own limit.
+        expect(process.hrtime.bigint() > start).toBe(true);
+        receive(1);
+      });
+    });
+  });
+}

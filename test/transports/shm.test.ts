@@ -1,0 +1,172 @@
+/** Shared memory: the suite of all transports, and what is its own. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { MpiError } from '../../runtime/error.ts';
+import {
+  EXPOSED_ADDRESS,
+  EXPOSED_NOT,
+  EXPOSED_SHARED,
+  type Exposure,
+  type Packet,
+} from '../../transports/transport.ts';
+import { conformance } from './conformance.ts';
+import { ShmGroup } from './group.ts';
+
+/** The promise to programs: what a pair of ranks that talks may cost, both directions together. */
+const PAIR_BYTES_MAX = 160 * 1024;
+const NONE = new Uint8Array(0);
+const groups: ShmGroup[] = [];
+
+function open(ranks: number): ShmGroup {
+  const group = new ShmGroup(ranks);
+  groups.push(group);
+  return group;
+}
+
+afterEach(() => {
+  for (const group of groups.splice(0)) group.close();
+});
+
+function linkOf(ranks: number, a: number, b: number) {
+  const group = new ShmGroup(ranks);
+  return {
+    a: group.transports[a],
+    b: group.transports[b],
+    rankA: a,
+    rankB: b,
+    exposable: (length: number) => [
+      new Uint8Array(length),
+      new Uint8Array(group.transports[a].heap.allocate(length)),
+    ],
+    close: () => group.close(),
+  };
+}
+
+conformance('shm, two ranks', () => linkOf(2, 0, 1), { separate: true });
+conformance('shm, the last of three to the first', () => linkOf(3, 2, 0), { separate: true });
+
+describe('memory of the segment', () => {
+  test('rings are made at first contact, for the pair that talks, within the promised size', () => {
+    const group = open(8);
+    const before = group.memory;
+    const [a, b] = group.transports;
+    a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
+    b.poll({ onPacket() {}, onPeerError() {} });
+    const body = new Uint8Array(a.connect(1).maxBody);
+    // Every byte of both rings is used.
+    for (const [from, to, rank] of [
+      [a, b, 1],
+      [b, a, 0],
+    ] as const) {
+      const channel = from.connect(rank);
+      for (let i = 0; i < 1000; i++) {
+        channel.trySend(1, 0, 0, body, 0, body.length);
+        to.poll({ onPacket() {}, onPeerError() {} });
+      }
+    }
+    const pair = group.memory - before;
+    expect(pair).toBeGreaterThan(0);
+    expect(pair).toBeLessThanOrEqual(PAIR_BYTES_MAX);
+    group.transports[7].connect(0);
+    expect(group.memory - before).toBeLessThanOrEqual(2 * PAIR_BYTES_MAX);
+  });
+
+  test('of a heap only what is allocated is there', () => {
+    const group = open(2);
+    const before = group.memory;
+    const kept = group.transports[0].heap.allocate(1_000_000);
+    expect(group.memory - before).toBe(1_003_520);
+    expect(group.transports[0].heap.bytes).toBe(1_003_520);
+    expect(kept.byteLength).toBe(1_000_000);
+  });
+});
+
+describe('exposure', () => {
+  const exposure: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
+
+  test("memory of the heap is exposed by its offset, a program's own by its address", () => {
+    const group = open(2);
+    const [a] = group.transports;
+    const channel = a.connect(1);
+    channel.expose(new Uint8Array(a.heap.allocate(5000), 100, 50), exposure);
+    expect(exposure.scheme).toBe(EXPOSED_SHARED);
+    channel.expose(new Uint8Array(100_000), exposure);
+    expect(exposure.scheme).toBe(EXPOSED_ADDRESS);
+  });
+
+  test.each([
+    ['before the heaps', 0, 100],
+    ['in the rings', 8192, 100],
+    ['behind the end', -1, 100],
+    ['over the end', -50, 100],
+  ])('memory %s is no exposed memory', (_where, low, length) => {
+    const group = open(2);
+    const [a, b] = group.transports;
+    a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
+    b.poll({ onPacket() {}, onPeerError() {} });
+    const forged = { scheme: EXPOSED_SHARED, low, high: low < 0 ? 0x7fff_ffff : 0 };
+    let error: unknown;
+    try {
+      b.connect(0).pull(forged, 0, new Uint8Array(length), 0, length);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(MpiError);
+    expect((error as MpiError).code).toBe('ERR_PROTOCOL');
+  });
+
+  test('an address where nothing lies is an error, no crash', () => {
+    const group = open(2);
+    const [a, b] = group.transports;
+    a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
+    b.poll({ onPacket() {}, onPeerError() {} });
+    for (const [low, high] of [
+      [16, 0],
+      [-1, -1],
+      [0, 0x7fff_ffff],
+      [0, 0],
+    ]) {
+      const forged = { scheme: EXPOSED_ADDRESS, low, high };
+      expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100)).toThrow(
+        expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_readv' }),
+      );
+      expect(() => b.connect(0).push(forged, 0, new Uint8Array(100), 0, 100)).toThrow(
+        expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_writev' }),
+      );
+    }
+  });
+});
+
+test('a rank of another node is not reached', () => {
+  const group = open(2);
+  expect(() => group.transports[0].connect(2)).toThrow(
+    expect.objectContaining({ code: 'ERR_UNREACHABLE', peer: 2 }),
+  );
+  expect(group.transports[0].presence(2)).toBe('absent');
+});
+
+test('a handler that fails loses its peer and no other', () => {
+  const group = open(3);
+  const [a, b, c] = group.transports;
+  const toC = [a.connect(2), b.connect(2)];
+  const seen: number[] = [];
+  const lost: number[] = [];
+  const handler = {
+    onPacket(peer: number, packet: Packet) {
+      if (packet.tag === 13) throw new MpiError('ERR_PROTOCOL', 'on purpose');
+      seen.push(peer);
+    },
+    onPeerError(peer: number, error: Error) {
+      expect((error as MpiError).code).toBe('ERR_PROTOCOL');
+      lost.push(peer);
+    },
+  };
+  toC[0].trySend(1, 0, 1, NONE, 0, 0);
+  toC[0].trySend(1, 0, 13, NONE, 0, 0);
+  toC[0].trySend(1, 0, 2, NONE, 0, 0);
+  toC[1].trySend(1, 0, 3, NONE, 0, 0);
+  for (let i = 0; i < 5; i++) c.poll(handler);
+  toC[1].trySend(1, 0, 4, NONE, 0, 0);
+  for (let i = 0; i < 5; i++) c.poll(handler);
+  expect(seen).toEqual([0, 1, 1]);
+  expect(lost).toEqual([0]);
+});
