@@ -185,7 +185,7 @@ export class ShmChannel implements Channel {
   }
 }
 
-/** The word that peers read by its address to see whether they can. */
+/** The word that peers read by its address to see whether they can, and whose it is. */
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;
@@ -193,5 +193,6 @@ export function publishProbe(control: Int32Array): Int32Array {
   control[CONTROL.probeAddressLow] = (address % TWO_32) | 0;
   control[CONTROL.probeAddressHigh] = Math.floor(address / TWO_32);
   control[CONTROL.probeWord] = word[0];
+  control[CONTROL.pid] = process.pid;
   return word;
 }

@@ -7,12 +7,10 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { addon } from '../../native/addon.ts';
 import { check, errnoName, MpiError } from '../../runtime/error.ts';
 import {
-  CONTROL,
   CONTROL_BYTES,
   controlOffset,
   MAX_LOCAL_RANKS,
   PAGE_BYTES,
-  PRESENT,
   REGION_BYTES,
   regionOffset,
   SEGMENT_MAGIC,
@@ -153,18 +151,10 @@ function verify(segment: Segment): void {
   );
 }
 
-function announce(segment: Segment): void {
-  const control = segment.control(segment.self);
-  control[CONTROL.pid] = process.pid;
-  Atomics.store(control, CONTROL.presence, PRESENT);
-}
-
 /** A segment for a single process: MPI.allocate() and self-sends of a world of size 1. */
 export function soloSegment(jobId: string, rank: number): Segment {
   const { fd, bells } = createSegment(1, jobId);
-  const segment = new Segment(fd, bells, [rank], 0, ownCpus().length);
-  announce(segment);
-  return segment;
+  return new Segment(fd, bells, [rank], 0, ownCpus().length);
 }
 
 /**
@@ -211,7 +201,6 @@ export function joinSegment(space: KeyValueSpace): Segment {
     }
     const segment = new Segment(fds[0], fds.slice(1), ranks, self, cpus.size);
     verify(segment);
-    announce(segment);
     return segment;
   } finally {
     addon().closeFd(socket);

@@ -4,7 +4,7 @@ import type { Channel, PacketHandler, Transport } from '../transport.ts';
 import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
 import { Doorbell, ring } from './doorbell.ts';
 import { Heap, HeapWindows } from './heap.ts';
-import { CONTROL, LEAVING, LEFT, REGION_BYTES, regionOffset } from './layout.ts';
+import { CONTROL, LEAVING, LEFT, PRESENT, REGION_BYTES, regionOffset } from './layout.ts';
 import { RingReceiver, RingSender } from './ring.ts';
 import type { Segment } from './segment.ts';
 
@@ -44,6 +44,8 @@ export class ShmTransport implements Transport {
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#probe = publishProbe(this.#control);
+    // From here on peers may look for what stands in the page.
+    Atomics.store(this.#control, CONTROL.presence, PRESENT);
     this.#surroundings = {
       heap: this.heap,
       windows: new HeapWindows(segment),
