@@ -3,6 +3,7 @@
  * in the rank's own part of the segment, so that a peer reaches it by an offset through a mapping that
  * stays right whatever is freed and allocated there: a file offset has no second meaning.
  */
+import { freemem, totalmem } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { MpiError } from '../../runtime/error.ts';
 import { HEAP_BYTES, heapOffset, PAGE_BYTES } from './layout.ts';
@@ -16,6 +17,22 @@ export const HEAP_WINDOWS_MAX = 64;
 interface Range {
   offset: number;
   bytes: number;
+}
+
+/**
+ * Shared memory has no limit of its own: the kernel would sooner kill a process than refuse a page.
+ * @throws MpiError ERR_NO_MEM where a request is larger than what the machine has left
+ */
+function checkAvailable(bytes: number): void {
+  const limit = process.constrainedMemory();
+  // 0 or beyond the machine's memory: no control group limits us.
+  const left = limit > 0 && limit < totalmem() ? limit - process.memoryUsage.rss() : totalmem();
+  const available = Math.min(freemem(), left);
+  if (bytes <= available) return;
+  throw new MpiError(
+    'ERR_NO_MEM',
+    `allocating ${bytes} bytes of shared memory: the machine has ${Math.max(0, available)} bytes left`,
+  );
 }
 
 /** This rank's own heap. */
@@ -41,6 +58,7 @@ export class Heap {
 
   /** @throws MpiError ERR_NO_MEM, where the node has no memory left for it */
   allocate(bytes: number): ArrayBuffer {
+    checkAvailable(bytes);
     const range = this.#take(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES);
     const offset = this.#base + range.offset;
     const purpose = `allocating ${bytes} bytes of shared memory`;
