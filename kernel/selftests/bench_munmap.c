@@ -17,7 +17,7 @@
 #include "memory.h"
 #include "tap.h"
 
-enum { ROUNDS = 7, SAMPLES = 1500, NO_DREG = -1, BATCH = 1024 };
+enum { ROUNDS = 5, SAMPLES = 1000, NO_DREG = -1, BATCH = 1024 };
 
 static const int range_counts[] = { NO_DREG, 0, 1, 10, 100, 1000, 10000,
 				    100000 };
@@ -28,7 +28,8 @@ enum { COUNTS = sizeof(range_counts) / sizeof(range_counts[0]) };
 static void monitor_many(struct dreg *dreg, int count)
 {
 	static struct dreg_range ranges[BATCH];
-	unsigned char *area = memory_hole((size_t)count * 2 * PAGE, PAGE);
+	/* A page more, so that none is not a special case. */
+	unsigned char *area = memory_hole(((size_t)count * 2 + 1) * PAGE, PAGE);
 	int done, i;
 
 	for (done = 0; done < count; done += i) {
@@ -88,11 +89,12 @@ static double measure_in_child(int count)
 		_exit(write(ends[1], &result, sizeof(result)) !=
 		      sizeof(result));
 	}
+	/* Else its death would not end the read. */
+	close(ends[1]);
 	if (read(ends[0], &result, sizeof(result)) != sizeof(result) ||
 	    waitpid(child, &status, 0) != child || status)
 		tap_bail("measure %d ranges", count);
 	close(ends[0]);
-	close(ends[1]);
 	return result;
 }
 
