@@ -33,8 +33,6 @@ const CELLS_HELD = CELLS / 4;
 const DATA_HELD = DATA_BYTES / 4;
 /** Credit is given back in pieces of at least this many bytes. */
 const CREDIT_HELD = 64 * 1024;
-/** Messages of this many bytes, the smallest that programs measure, are copied as words. */
-const WORDS_BYTES = 8;
 /** Up to this many bytes a loop beats the call of TypedArray.set. */
 const LOOP_BYTES = 12;
 
@@ -69,9 +67,14 @@ function placeOf(position: number, length: number): number {
   return at + length > DATA_BYTES ? (position + DATA_BYTES - at) | 0 : position;
 }
 
+/** Where in the cells a body of `length` bytes begins: it ends where the header begins. */
+function inlineAt(cell: number, length: number): number {
+  return (cell + CELL.kindContext) * 4 - ((length + 7) & -8);
+}
+
 /** Whether a cell holds the packet of this number; what is read after it is that packet's. */
-function seen(words: Int32Array, cell: number, sequence: number): boolean {
-  return words[cell] === sequence && (LOADS_IN_ORDER || Atomics.load(words, cell) === sequence);
+function seen(words: Int32Array, at: number, sequence: number): boolean {
+  return words[at] === sequence && (LOADS_IN_ORDER || Atomics.load(words, at) === sequence);
 }
 
 function roundUp(length: number): number {
@@ -126,19 +129,19 @@ export class RingSender {
     const cell = (position & CELL_MASK) * CELL_WORDS;
     if (extension === null && length <= INLINE_BYTES) {
       words[cell + CELL.kindContext] = kind | (context << 8);
-      this.#copyInline((cell + CELL.body) * 4, bytes, offset, length);
+      this.#copyInline(inlineAt(cell, length), bytes, offset, length);
     } else {
       if (length > 0 && !this.#copyToData(bytes, offset, length)) return false;
       words[cell + CELL.kindContext] = kind | (context << 8) | (extension === null ? 0 : EXTENDED);
       if (extension !== null)
-        for (let i = 0; i < EXTENSION_WORDS; i++) words[cell + CELL.body + i] = extension[i];
+        for (let i = 0; i < EXTENSION_WORDS; i++) words[cell + CELL.extension + i] = extension[i];
     }
     words[cell + CELL.tag] = tag;
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
-    if (this.#plain) words[cell] = next;
-    else Atomics.store(words, cell, next);
+    if (this.#plain) words[cell + CELL.sequence] = next;
+    else Atomics.store(words, cell + CELL.sequence, next);
     return true;
   }
 
@@ -147,12 +150,12 @@ export class RingSender {
   }
 
   #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
-    if (length === WORDS_BYTES && length === bytes.length) {
+    if (length === bytes.length && (length & 3) === 0) {
       const from = this.#alias.of(bytes);
       if (from !== null) {
         const words = this.#words;
-        words[at >>> 2] = from[0];
-        words[(at >>> 2) + 1] = from[1];
+        const start = at >>> 2;
+        for (let i = 0; i < from.length; i++) words[start + i] = from[i];
         return;
       }
     }
@@ -184,6 +187,8 @@ export class RingReceiver implements Packet {
   context = 0;
   tag = 0;
   length = 0;
+  /** @internal Read ahead of its use; stored so that the read is not optimized away. */
+  touched = 0;
   readonly #line: Int32Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
@@ -221,7 +226,7 @@ export class RingReceiver implements Packet {
     const words = this.#words;
     const sequence = (this.#position + 1) | 0;
     const cell = (this.#position & CELL_MASK) * CELL_WORDS;
-    if (!seen(words, cell, sequence)) return TOOK_NOTHING;
+    if (!seen(words, cell + CELL.sequence, sequence)) return TOOK_NOTHING;
     if (words[cell + CELL.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
     const taken = words[cell + CELL.tag];
     const length = words[cell + CELL.length];
@@ -243,7 +248,7 @@ export class RingReceiver implements Packet {
     const words = this.#words;
     const cell = (this.#position & CELL_MASK) * CELL_WORDS;
     const sequence = (this.#position + 1) | 0;
-    if (!seen(words, cell, sequence)) return false;
+    if (!seen(words, cell + CELL.sequence, sequence)) return false;
     const kindContext = words[cell + CELL.kindContext];
     const length = words[cell + CELL.length];
     this.kind = kindContext & 0xff;
@@ -254,45 +259,56 @@ export class RingReceiver implements Packet {
     this.length = length;
     this.#locate(cell, kindContext >= 0 && length <= INLINE_BYTES);
     if (kindContext < 0)
-      for (let i = 0; i < EXTENSION_WORDS; i++) this.extension[i] = words[cell + CELL.body + i];
+      for (let i = 0; i < EXTENSION_WORDS; i++)
+        this.extension[i] = words[cell + CELL.extension + i];
     return true;
   }
 
   /** Finds the body of the packet in a cell, and takes its place in the data ring. */
   #locate(cell: number, inline: boolean): void {
     if (inline) {
-      this.#inlineAt = (cell + CELL.body) * 4;
+      this.#inlineAt = inlineAt(cell, this.length);
+      this.touched = this.#words[this.#inlineAt >>> 2];
       return;
     }
     this.#inlineAt = -1;
     if (this.length === 0) return;
     this.#bodyAt = placeOf(this.#dataPosition, this.length);
     this.#dataPosition = (this.#bodyAt + roundUp(this.length)) | 0;
+    // The line is fetched from the sender's core while the copy is being prepared.
+    this.touched = this.#data[this.#bodyAt & DATA_MASK];
   }
 
   copyTo(to: Uint8Array, at: number): void {
     const length = this.length;
     const from = this.#inlineAt;
     if (from < 0) {
-      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, this.#bodyAt & DATA_MASK), at);
-    } else if (length > LOOP_BYTES) to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from), at);
-    else if (length !== WORDS_BYTES || length !== to.length || !this.#copyWords(to, from >>> 2)) {
+      const start = this.#bodyAt & DATA_MASK;
+      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
+      return;
+    }
+    const whole = at === 0 && (length & 3) === 0 && to.length <= INLINE_BYTES;
+    const alias = whole ? this.#alias.of(to) : null;
+    if (alias !== null) {
+      const words = this.#words;
+      const first = from >>> 2;
+      const count = length >>> 2;
+      for (let i = 0; i < count; i++) alias[i] = words[first + i];
+    } else if (length > LOOP_BYTES)
+      to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
+    else {
       const bytes = this.#bytes;
       for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
     }
   }
 
-  #copyWords(to: Uint8Array, from: number): boolean {
-    const alias = this.#alias.of(to);
-    if (alias === null) return false;
-    alias[0] = this.#words[from];
-    alias[1] = this.#words[from + 1];
-    return true;
-  }
-
   /** A view of the body at `start`: the one made last time where the length is the same. */
-  #bodyIn(views: (Uint8Array | undefined)[], memory: Uint8Array, start: number): Uint8Array {
-    const slot = start >>> 6;
+  #bodyIn(
+    views: (Uint8Array | undefined)[],
+    memory: Uint8Array,
+    start: number,
+    slot: number,
+  ): Uint8Array {
     let body = views[slot];
     if (body === undefined || body.length !== this.length) {
       body = memory.subarray(start, start + this.length);
