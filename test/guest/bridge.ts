@@ -87,7 +87,9 @@ export async function guestTests(what: string, options: GuestTestOptions): Promi
   const progress = (line: string) => process.stderr.write(`${what}: ${line}\n`);
   const results: SuiteResult[] = [];
   for (const kernel of kernels) {
-    results.push(await runSuite({ ...suite, kernel, programs: await programs(kernel), progress }));
+    const result = await runSuite({ ...suite, kernel, programs: await programs(kernel), progress });
+    progress(`${kernel}: ${result.guest.seconds.toFixed(0)} s in the guest`);
+    results.push(result);
   }
   describe(what, () => {
     for (const result of results) suiteTests(result);

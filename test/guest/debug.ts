@@ -21,9 +21,15 @@ it notices what it is for; then runs the self-tests of dreg in it (or the named 
 const TIME_SCALE = 10;
 
 /** A boot runs no more programs than this, so that the machine is not taken for too long at a time. */
-const PROGRAMS_PER_BOOT = 2;
+const PROGRAMS_PER_BOOT = 4;
 
 const MEMORY_MIB = 1024;
+
+/**
+ * Not dreg's: Debian's 6.1 splits a hugetlb mapping (munmap of a part) without the lock that
+ * hugetlb_split() asserts and its comment takes for granted; it does so with no module loaded, too.
+ */
+const ALLOWED_LOG = [/^WARNING: .* at hugetlb_split\+/];
 
 /** Mistakes that a stock kernel does not notice, and how the debug kernel calls them. */
 const MISTAKES: [how: string, kind: RegExp][] = [
@@ -58,7 +64,7 @@ async function checkKernelNotices(): Promise<string[]> {
 }
 
 function boot(programs: SuiteProgram[]): Promise<SuiteResult> {
-  const more = { timeScale: TIME_SCALE, memoryMiB: MEMORY_MIB, progress };
+  const more = { timeScale: TIME_SCALE, memoryMiB: MEMORY_MIB, allowedLog: ALLOWED_LOG, progress };
   return runSuite({ kernel: 'debug', programs, ...more });
 }
 
