@@ -94,10 +94,21 @@ function showCost({ what, value, unit, most, met }: Cost): string {
   return `${what.padEnd(58)} ${value} ${unit}  ${met ? 'met' : 'MISSED'}: at most ${most}`;
 }
 
+/** The first signal ends the rounds; the second one everything. */
+function overBySignal(): () => boolean {
+  let over = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      over = true;
+      console.error(`${signal}: no more rounds; once more ends everything`);
+    });
+  return () => over;
+}
+
 /** Rounds until each measure at each size has the number that was asked for, or patience ends. */
 async function runRounds(plan: Plan, rounds: number): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
-  for (let round = 1; round <= rounds * PATIENCE; round++) {
+  for (let round = 1; round <= rounds * PATIENCE && !plan.isOver(); round++) {
     const { kept, dropped } = await runRound(plan);
     comparisons.push(...kept);
     if (dropped > 0) console.error(`round ${round}: the floor moved, ${dropped} part(s) dropped`);
@@ -119,7 +130,7 @@ async function main(): Promise<void> {
   const floor = await buildFloor();
   let found: Verdict[];
   try {
-    const plan = { ...settings, measureFloor: floor.measure };
+    const plan = { ...settings, measureFloor: floor.measure, isOver: overBySignal() };
     found = verdicts(await runRounds(plan, settings.rounds));
   } finally {
     floor.remove();

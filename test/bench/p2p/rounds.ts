@@ -31,6 +31,8 @@ export interface Plan {
   peers: string | undefined;
   tolerance: number;
   measureFloor: () => Promise<number>;
+  /** Asked between programs: true where the figures so far must do. */
+  isOver: () => boolean;
 }
 
 /** Sizes are divided here: a part should be short. */
@@ -51,6 +53,7 @@ function partsOf(sizes: readonly number[]): Part[] {
   return parts;
 }
 
+/** null: it does not count. */
 async function runPart(part: Part, plan: Plan): Promise<Comparison[] | null> {
   const floors = [await plan.measureFloor()];
   const steps: (() => Promise<Figure[]>)[] = part.ours.map(
@@ -62,7 +65,13 @@ async function runPart(part: Part, plan: Plan): Promise<Comparison[] | null> {
     steps.splice(1, 0, () => runPeers(file, mode, part.sizes));
   const figures: Figure[] = [];
   for (const step of steps) {
-    figures.push(...(await step()));
+    try {
+      figures.push(...(await step()));
+    } catch (error) {
+      // The signal that ends the rounds may have reached the programs as well.
+      if (!plan.isOver()) throw error;
+    }
+    if (plan.isOver()) return null;
     floors.push(await plan.measureFloor());
   }
   return floorHeld(floors, plan.tolerance) ? compare(figures, median(floors)) : null;
@@ -84,6 +93,7 @@ export async function runRound(plan: Plan): Promise<{ kept: Comparison[]; droppe
   const kept: Comparison[] = [];
   let dropped = 0;
   for (const part of partsOf(plan.sizes)) {
+    if (plan.isOver()) break;
     const comparisons = await runPart(part, plan);
     if (comparisons === null) dropped++;
     else kept.push(...comparisons);
