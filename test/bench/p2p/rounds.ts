@@ -65,13 +65,8 @@ async function runPart(part: Part, plan: Plan): Promise<Comparison[] | null> {
     steps.splice(1, 0, () => runPeers(file, mode, part.sizes));
   const figures: Figure[] = [];
   for (const step of steps) {
-    try {
-      figures.push(...(await step()));
-    } catch (error) {
-      // The signal that ends the rounds may have reached the programs as well.
-      if (!plan.isOver()) throw error;
-    }
     if (plan.isOver()) return null;
+    figures.push(...(await step()));
     floors.push(await plan.measureFloor());
   }
   return floorHeld(floors, plan.tolerance) ? compare(figures, median(floors)) : null;
@@ -94,7 +89,11 @@ export async function runRound(plan: Plan): Promise<{ kept: Comparison[]; droppe
   let dropped = 0;
   for (const part of partsOf(plan.sizes)) {
     if (plan.isOver()) break;
-    const comparisons = await runPart(part, plan);
+    const comparisons = await runPart(part, plan).catch((error) => {
+      // The signal that ends the rounds may have reached the programs as well.
+      if (plan.isOver()) return null;
+      throw error;
+    });
     if (comparisons === null) dropped++;
     else kept.push(...comparisons);
   }
