@@ -94,8 +94,8 @@ export async function runRound(plan: Plan): Promise<{ kept: Comparison[]; droppe
       if (plan.isOver()) return null;
       throw error;
     });
-    if (comparisons === null) dropped++;
-    else kept.push(...comparisons);
+    if (comparisons !== null) kept.push(...comparisons);
+    else if (!plan.isOver()) dropped++;
   }
   return { kept, dropped };
 }
