@@ -10,8 +10,8 @@
 export const EXTENSION_WORDS = 6;
 /** Largest packet kind (8 bits of the header). */
 export const KIND_MAX = 0xff;
-/** Largest context id (23 bits of the header). */
-export const CONTEXT_MAX = 0x7f_ffff;
+/** Largest context id (22 bits of the header). */
+export const CONTEXT_MAX = 0x3f_ffff;
 
 /** The packet being delivered; valid only inside {@link PacketHandler.onPacket}. */
 export interface Packet {

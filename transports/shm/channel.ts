@@ -47,6 +47,8 @@ export class ShmChannel implements Channel {
   /** The ring towards us, from the peer's first contact on. */
   set receiver(receiver: RingReceiver) {
     this.#receiver = receiver;
+    receiver.forward = this.#sender;
+    this.#sender.reverse = receiver;
   }
 
   trySend(

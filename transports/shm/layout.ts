@@ -45,16 +45,26 @@ export const LEFT = 3;
 
 /**
  * A cell: two cache lines with a packet's header at their end and a small body just before it. So a
- * body of up to 48 bytes and its header are one line to hand over, a larger one is two neighbours.
+ * body of up to 40 bytes and its header are one line to hand over, a larger one is two neighbours.
  */
 export const CELL_BYTES = 128;
 export const CELL_WORDS = CELL_BYTES / 4;
 /** Cells in a ring; a power of two. */
 export const CELLS = 64;
-/** Int32 indices in a cell. `sequence` is written last and read first. */
-export const CELL = { extension: 22, kindContext: 28, tag: 29, length: 30, sequence: 31 } as const;
-/** Bodies up to this many bytes lie in the cell itself, and end where the header begins. */
-export const INLINE_BYTES = CELL.kindContext * 4;
+/**
+ * Int32 indices in a cell. `sequence` is written last and read first; `acknowledged` says how many
+ * cells of the other direction's ring the sender has taken.
+ */
+export const CELL = {
+  extension: 20,
+  acknowledged: 27,
+  kindContext: 28,
+  tag: 29,
+  length: 30,
+  sequence: 31,
+} as const;
+/** Bodies up to this many bytes lie in the cell itself, and end where this byte would be. */
+export const INLINE_BYTES = 104;
 
 /** Bodies beyond INLINE_BYTES lie in this ring of bytes; a power of two. */
 export const DATA_BYTES = 65536;

@@ -9,7 +9,13 @@
 import { addon } from '../../native/addon.ts';
 import { MpiError } from '../../runtime/error.ts';
 import type { Packet } from '../transport.ts';
-import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_NOTHING, TOOK_OTHER } from '../transport.ts';
+import {
+  CONTEXT_MAX,
+  EXTENSION_WORDS,
+  TAKE_ANY_TAG,
+  TOOK_NOTHING,
+  TOOK_OTHER,
+} from '../transport.ts';
 import {
   CELL,
   CELL_BYTES,
@@ -28,6 +34,8 @@ const CELL_MASK = CELLS - 1;
 const DATA_MASK = DATA_BYTES - 1;
 /** Bit 31 of `kindContext`: extension words stand at the body's place, the body in the data ring. */
 const EXTENDED = 1 << 31;
+/** Bit 30: with this packet the ring begins anew. */
+const REWOUND = 1 << 30;
 /** The receiver gives room back when this much of a ring was taken: each store costs the sender a miss. */
 const CELLS_HELD = CELLS / 4;
 const DATA_HELD = DATA_BYTES / 4;
@@ -69,12 +77,17 @@ function placeOf(position: number, length: number): number {
 
 /** Where in the cells a body of `length` bytes begins: it ends where the header begins. */
 function inlineAt(cell: number, length: number): number {
-  return (cell + CELL.kindContext) * 4 - ((length + 7) & -8);
+  return cell * 4 + INLINE_BYTES - ((length + 7) & -8);
 }
 
 /** Whether a cell holds the packet of this number; what is read after it is that packet's. */
 function seen(words: Int32Array, at: number, sequence: number): boolean {
   return words[at] === sequence && (LOADS_IN_ORDER || Atomics.load(words, at) === sequence);
+}
+
+/** The next position at which the data ring's first byte stands. */
+function ringStart(position: number): number {
+  return (position + DATA_MASK) & ~DATA_MASK;
 }
 
 function roundUp(length: number): number {
@@ -89,7 +102,11 @@ export class RingSender {
   readonly #bytes: Uint8Array;
   readonly #data: Uint8Array;
   readonly #alias = new WordAlias();
+  /** The receiving end of the other direction: what it took is said with each packet. */
+  reverse: RingReceiver | null = null;
   #position = 0;
+  /** The position at which the ring was last begun anew. */
+  #base = 0;
   #dataPosition = 0;
   /** The receiver's counters as they were last seen; read again only when room seems to run out. */
   #cellsConsumed = 0;
@@ -120,29 +137,54 @@ export class RingSender {
     length: number,
   ): boolean {
     const position = this.#position;
-    if (((position - this.#cellsConsumed) | 0) >= CELLS) {
-      this.#cellsConsumed = Atomics.load(this.#line, CELLS_CONSUMED);
-      this.#plain = this.#fenced();
-      if (((position - this.#cellsConsumed) | 0) >= CELLS) return false;
-    }
+    let flags = 0;
+    if (this.#cellsConsumed === position) flags = this.#rewind(position);
+    else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
+      return false;
     const words = this.#words;
-    const cell = (position & CELL_MASK) * CELL_WORDS;
+    const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
     if (extension === null && length <= INLINE_BYTES) {
-      words[cell + CELL.kindContext] = kind | (context << 8);
+      words[cell + CELL.kindContext] = kind | (context << 8) | flags;
       this.#copyInline(inlineAt(cell, length), bytes, offset, length);
     } else {
       if (length > 0 && !this.#copyToData(bytes, offset, length)) return false;
-      words[cell + CELL.kindContext] = kind | (context << 8) | (extension === null ? 0 : EXTENDED);
+      if (extension !== null) flags |= EXTENDED;
+      words[cell + CELL.kindContext] = kind | (context << 8) | flags;
       if (extension !== null)
         for (let i = 0; i < EXTENSION_WORDS; i++) words[cell + CELL.extension + i] = extension[i];
     }
     words[cell + CELL.tag] = tag;
     words[cell + CELL.length] = length;
+    const { reverse } = this;
+    words[cell + CELL.acknowledged] = reverse === null ? 0 : reverse.position;
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain) words[cell + CELL.sequence] = next;
     else Atomics.store(words, cell + CELL.sequence, next);
     return true;
+  }
+
+  /**
+   * Everything was taken: the ring begins anew at its first cell and first byte. Traffic to and fro
+   * then stays in a few lines that are in the caches already.
+   */
+  #rewind(position: number): number {
+    this.#base = position;
+    this.#dataPosition = ringStart(this.#dataPosition);
+    this.#dataConsumed = this.#dataPosition;
+    return REWOUND;
+  }
+
+  #hasRoom(position: number): boolean {
+    this.acknowledge(Atomics.load(this.#line, CELLS_CONSUMED));
+    this.#plain = this.#fenced();
+    return ((position - this.#cellsConsumed) | 0) < CELLS;
+  }
+
+  /** The peer says that it took this many cells; what cannot be is not believed. */
+  acknowledge(consumed: number): void {
+    if (((consumed - this.#cellsConsumed) | 0) > 0 && ((this.#position - consumed) | 0) >= 0)
+      this.#cellsConsumed = consumed;
   }
 
   creditReturned(): number {
@@ -169,7 +211,8 @@ export class RingSender {
     const start = placeOf(this.#dataPosition, length);
     const end = (start + roundUp(length)) | 0;
     if (((end - this.#dataConsumed) | 0) > DATA_BYTES) {
-      this.#dataConsumed = Atomics.load(this.#line, DATA_CONSUMED);
+      const consumed = Atomics.load(this.#line, DATA_CONSUMED);
+      if (((consumed - this.#dataConsumed) | 0) > 0) this.#dataConsumed = consumed;
       if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
     }
     if (length === bytes.length) this.#data.set(bytes, start & DATA_MASK);
@@ -187,6 +230,10 @@ export class RingReceiver implements Packet {
   context = 0;
   tag = 0;
   length = 0;
+  /** Packets taken so far, modulo 2^32. */
+  position = 0;
+  /** The writing end of the other direction: it learns what the peer took. */
+  forward: RingSender | null = null;
   /** @internal Read ahead of its use; stored so that the read is not optimized away. */
   touched = 0;
   readonly #line: Int32Array;
@@ -199,7 +246,8 @@ export class RingReceiver implements Packet {
     undefined,
   );
   readonly #inlineBodies: (Uint8Array | undefined)[] = new Array(CELLS).fill(undefined);
-  #position = 0;
+  /** The position at which the sender last began the ring anew. */
+  #base = 0;
   #dataPosition = 0;
   #cellsPublished = 0;
   #dataPublished = 0;
@@ -224,17 +272,17 @@ export class RingReceiver implements Packet {
   /** {@link Channel.tryTake}. */
   tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
     const words = this.#words;
-    const sequence = (this.#position + 1) | 0;
-    const cell = (this.#position & CELL_MASK) * CELL_WORDS;
-    if (!seen(words, cell + CELL.sequence, sequence)) return TOOK_NOTHING;
-    if (words[cell + CELL.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
+    const cell = this.#find();
+    if (cell < 0) return TOOK_NOTHING;
+    const kindContext = words[cell + CELL.kindContext];
+    if ((kindContext & ~REWOUND) !== (kind | (context << 8))) return TOOK_OTHER;
     const taken = words[cell + CELL.tag];
     const length = words[cell + CELL.length];
     if (taken !== tag && (tag !== TAKE_ANY_TAG || taken < 0)) return TOOK_OTHER;
     if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
     this.tag = taken;
     this.length = length;
-    this.#locate(cell, length <= INLINE_BYTES);
+    this.#locate(cell, length <= INLINE_BYTES, (kindContext & REWOUND) !== 0);
     this.copyTo(to, 0);
     this.advance();
     return length;
@@ -246,26 +294,41 @@ export class RingReceiver implements Packet {
    */
   next(): boolean {
     const words = this.#words;
-    const cell = (this.#position & CELL_MASK) * CELL_WORDS;
-    const sequence = (this.#position + 1) | 0;
-    if (!seen(words, cell + CELL.sequence, sequence)) return false;
+    const cell = this.#find();
+    if (cell < 0) return false;
     const kindContext = words[cell + CELL.kindContext];
     const length = words[cell + CELL.length];
     this.kind = kindContext & 0xff;
-    this.context = (kindContext >>> 8) & 0x7f_ffff;
+    this.context = (kindContext >>> 8) & CONTEXT_MAX;
     this.tag = words[cell + CELL.tag];
     if (length < 0 || length > MAX_BODY)
       throw new MpiError('ERR_PROTOCOL', `a packet claims a body of ${length >>> 0} bytes`);
     this.length = length;
-    this.#locate(cell, kindContext >= 0 && length <= INLINE_BYTES);
+    const inline = kindContext >= 0 && length <= INLINE_BYTES;
+    this.#locate(cell, inline, (kindContext & REWOUND) !== 0);
     if (kindContext < 0)
       for (let i = 0; i < EXTENSION_WORDS; i++)
         this.extension[i] = words[cell + CELL.extension + i];
     return true;
   }
 
+  /** Where the next packet stands, as an Int32 index: after the one before it, or at the start; or -1. */
+  #find(): number {
+    const words = this.#words;
+    const { position } = this;
+    const sequence = (position + 1) | 0;
+    const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
+    if (seen(words, cell + CELL.sequence, sequence)) return cell;
+    return seen(words, CELL.sequence, sequence) ? 0 : -1;
+  }
+
   /** Finds the body of the packet in a cell, and takes its place in the data ring. */
-  #locate(cell: number, inline: boolean): void {
+  #locate(cell: number, inline: boolean, rewound: boolean): void {
+    if (rewound) {
+      this.#base = this.position;
+      this.#dataPosition = ringStart(this.#dataPosition);
+    }
+    if (this.forward !== null) this.forward.acknowledge(this.#words[cell + CELL.acknowledged]);
     if (inline) {
       this.#inlineAt = inlineAt(cell, this.length);
       this.touched = this.#words[this.#inlineAt >>> 2];
@@ -319,8 +382,8 @@ export class RingReceiver implements Packet {
 
   /** The packet was taken: its room may go back to the sender. */
   advance(): void {
-    this.#position = (this.#position + 1) | 0;
-    if (((this.#position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
+    this.position = (this.position + 1) | 0;
+    if (((this.position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
     if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
   }
 
@@ -330,14 +393,14 @@ export class RingReceiver implements Packet {
   }
 
   flush(): void {
-    if (this.#position !== this.#cellsPublished) this.#publishCells();
+    if (this.position !== this.#cellsPublished) this.#publishCells();
     if (this.#dataPosition !== this.#dataPublished) this.#publishData();
     if (this.#credit !== this.#creditPublished) this.#publishCredit();
   }
 
   #publishCells(): void {
-    this.#cellsPublished = this.#position;
-    Atomics.store(this.#line, CELLS_CONSUMED, this.#position);
+    this.#cellsPublished = this.position;
+    Atomics.store(this.#line, CELLS_CONSUMED, this.position);
     this.#wake();
   }
 
