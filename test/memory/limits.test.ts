@@ -1,0 +1,209 @@
+/** Rule R7: a limit slows a program down, it never fails it; and what the limits are read from. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
+import { MpiError } from '../../runtime/error.ts';
+import type { Stats } from '../../runtime/memory/counters.ts';
+import { budgetOf, cgroupLimit, lockedMemoryLimit } from '../../runtime/memory/limits.ts';
+
+const MIB = 2 ** 20;
+const PROGRAM = join(packageRoot(), 'dist/test/memory/programs/limits.js');
+
+interface Outcome {
+  wrong: number;
+  notices: string[];
+  stats: Stats;
+  after: number;
+}
+
+function run(task: object, enter: string[] = []): Outcome {
+  const words = [...enter, process.execPath, PROGRAM, JSON.stringify(task)];
+  const result = spawnSync(words[0], words.slice(1), { encoding: 'utf8' });
+  expect(result.stderr).toBe('');
+  expect(result.status).toBe(0);
+  return JSON.parse(result.stdout) as Outcome;
+}
+
+describe('RLIMIT_MEMLOCK', () => {
+  test('64 KiB: everything goes through bounce buffers, and one line says why', () => {
+    const task = { memlock: 65536, bytes: MIB, buffers: 4, transfers: 16, monitor: 'auto' };
+    const { wrong, notices, stats, after } = run(task);
+    expect(wrong).toBe(0);
+    expect(notices).toEqual([expect.stringMatching(/64 KiB .*RLIMIT_MEMLOCK.* 1 MiB .*ulimit -l/)]);
+    expect(stats.bounced).toBe(32);
+    expect(stats.bytesPinnedMax).toBeLessThanOrEqual(65536);
+    expect(after).toBe(0);
+  });
+
+  test('64 KiB, small buffers: they take turns', () => {
+    const task = {
+      memlock: 65536,
+      bytes: 8192,
+      buffers: 32,
+      transfers: 64,
+      monitor: 'userfaultfd',
+    };
+    const { wrong, notices, stats } = run(task);
+    expect(wrong).toBe(0);
+    expect(notices).toHaveLength(1);
+    expect(stats.evictions).toBeGreaterThan(0);
+    expect(stats.hitsIdentity).toBeGreaterThan(0);
+    expect(stats.bytesPinnedMax).toBeLessThanOrEqual(65536);
+  });
+
+  test('8 MiB with 1 GiB of transfers', () => {
+    const task = { memlock: 8 * MIB, bytes: 4 * MIB, buffers: 8, transfers: 128, monitor: 'auto' };
+    const { wrong, notices, stats, after } = run(task);
+    expect(wrong).toBe(0);
+    expect(notices).toHaveLength(1);
+    expect(stats.evictions).toBeGreaterThan(0);
+    expect(stats.bytesPinnedMax).toBeLessThanOrEqual(8 * MIB);
+    expect(after).toBe(0);
+  });
+
+  test('0, with no monitor: plain operations', () => {
+    const task = { memlockLate: 0, bytes: 65536, buffers: 2, transfers: 4, monitor: 'none' };
+    const { wrong, stats } = run(task);
+    expect(wrong).toBe(0);
+    expect(stats).toMatchObject({ plain: 8, bytesPinnedMax: 0 });
+  });
+
+  test('what another process of the user has locked: refused, evicted, bounced', () => {
+    // The limit is believed to be larger than it is: the kernel refuses first.
+    const task = {
+      memlock: 256 * 1024,
+      bytes: 128 * 1024,
+      buffers: 4,
+      transfers: 12,
+      monitor: 'auto',
+    };
+    process.env.DREG_PIN_BYTES = '64M';
+    try {
+      const { wrong, notices, stats } = run(task);
+      expect(wrong).toBe(0);
+      expect(notices).toHaveLength(1);
+      expect(stats.bytesLimitSource).toBe('DREG_PIN_BYTES');
+      expect(stats.evictions).toBeGreaterThan(0);
+      expect(stats.bytesPinnedMax).toBeLessThanOrEqual(256 * 1024);
+    } finally {
+      delete process.env.DREG_PIN_BYTES;
+    }
+  });
+});
+
+/** A memory cgroup below our own; undefined where none can be made. */
+function makeCgroup(bytes: number): string | undefined {
+  const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n');
+  const v1 = lines.map((line) => /^\d+:memory:(.*)$/.exec(line)?.[1]).find((path) => path);
+  const v2 = lines.map((line) => /^0::(.*)$/.exec(line)?.[1]).find((path) => path);
+  const [root, file] =
+    v1 !== undefined
+      ? [join('/sys/fs/cgroup/memory', v1), 'memory.limit_in_bytes']
+      : [join('/sys/fs/cgroup', v2 ?? ''), 'memory.max'];
+  const folder = join(root, `dreg-mpi-test-${process.pid}`);
+  try {
+    mkdirSync(folder);
+    if (existsSync(join(folder, file))) {
+      writeFileSync(join(folder, file), String(bytes));
+      return folder;
+    }
+    rmdirSync(folder);
+  } catch {
+    // No such hierarchy, or not ours to change.
+  }
+  return undefined;
+}
+
+describe('cgroup', () => {
+  const LIMIT = 320 * MIB;
+  const folder = makeCgroup(LIMIT);
+  const name = 'half of the memory that the cgroup allows may be pinned';
+  if (!folder) {
+    const missing = `${name} (needs a memory cgroup that can be written)`;
+    if (process.env.CI === 'true')
+      test(missing, () => {
+        throw new Error(missing);
+      });
+    else test.skip(missing, () => {});
+    return;
+  }
+  test(name, () => {
+    try {
+      const task = { bytes: 16 * MIB, buffers: 12, transfers: 24, monitor: 'auto' };
+      const enter = ['sh', '-c', `echo $$ > ${folder}/cgroup.procs && exec "$@"`, 'sh'];
+      const { wrong, notices, stats } = run(task, enter);
+      expect(wrong).toBe(0);
+      expect(notices).toEqual([expect.stringContaining('cgroup')]);
+      expect(stats.bytesLimit).toBe(LIMIT / 2);
+      expect(stats.evictions).toBeGreaterThan(0);
+      expect(stats.bytesPinnedMax).toBeLessThanOrEqual(LIMIT / 2);
+    } finally {
+      rmdirSync(folder);
+    }
+  });
+});
+
+describe('where the limits are read', () => {
+  const files = (contents: Record<string, string>) => (path: string) => contents[path];
+  const LOCKED = 'Max locked memory         65536                8388608              bytes\n';
+
+  test('RLIMIT_MEMLOCK, unless CAP_IPC_LOCK lifts it', () => {
+    const without = {
+      '/proc/self/limits': LOCKED,
+      '/proc/self/status': 'CapEff:\t0000000000000000\n',
+    };
+    expect(lockedMemoryLimit(files(without))).toBe(65536);
+    const capable = { ...without, '/proc/self/status': 'CapEff:\t0000000000004000\n' };
+    expect(lockedMemoryLimit(files(capable))).toBe(Infinity);
+    const unlimited = LOCKED.replace('65536  ', 'unlimited');
+    expect(lockedMemoryLimit(files({ ...without, '/proc/self/limits': unlimited }))).toBe(Infinity);
+    expect(lockedMemoryLimit(files({}))).toBe(Infinity);
+  });
+
+  test('the least limit of the cgroup and of all above it', () => {
+    const v2 = {
+      '/proc/self/cgroup': '0::/a/b\n',
+      '/sys/fs/cgroup/a/b/memory.max': 'max\n',
+      '/sys/fs/cgroup/a/memory.max': '4096000\n',
+    };
+    expect(cgroupLimit(files(v2))).toBe(4096000);
+    const container = { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/memory.max': '8192\n' };
+    expect(cgroupLimit(files(container))).toBe(8192);
+    const v1 = {
+      '/proc/self/cgroup': '4:cpu,memory:/x\n3:cpu:/y\n',
+      '/sys/fs/cgroup/memory/x/memory.limit_in_bytes': '1048576\n',
+      '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n',
+    };
+    expect(cgroupLimit(files(v1))).toBe(1048576);
+    expect(cgroupLimit(files({}))).toBe(Infinity);
+  });
+
+  test('the program, then the environment, then the machine', () => {
+    const machine = files({
+      '/proc/meminfo': 'MemTotal:       1000 kB\n',
+      '/proc/self/limits': LOCKED,
+    });
+    expect(budgetOf({}, {}, machine)).toMatchObject({ bytes: 65536, source: 'RLIMIT_MEMLOCK' });
+    const named = { DREG_PIN_BYTES: '3M', DREG_PIN_REGIONS: '7' };
+    expect(budgetOf({}, named, machine)).toMatchObject({ bytes: 3 * MIB, regions: 7 });
+    expect(budgetOf({ bytes: 5, regions: 1 }, named, machine)).toMatchObject({
+      bytes: 5,
+      regions: 1,
+    });
+    const free = files({ '/proc/meminfo': 'MemTotal:       1000 kB\n' });
+    expect(budgetOf({}, {}, free).bytes).toBe(512_000);
+  });
+
+  test.each(['-1', 'many', '1.5', '8T', '0x10'])('DREG_PIN_BYTES=%s is an error', (text) => {
+    let error: unknown;
+    try {
+      budgetOf({}, { DREG_PIN_BYTES: text });
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(MpiError);
+    expect((error as MpiError).message).toContain(`"${text}"`);
+  });
+});
