@@ -27,8 +27,14 @@ double bench_median(double *values, size_t count)
 		(values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-void bench_print(const char *name, const char *unit, double value)
+void bench_print(const char *name, const char *unit, const double *values,
+		 size_t count)
 {
-	printf("{\"name\":\"%s\",\"%s\":%.3f}\n", name, unit, value);
+	size_t i;
+
+	printf("{\"name\":\"%s\",\"%s\":[", name, unit);
+	for (i = 0; i < count; i++)
+		printf("%s%.3f", i ? "," : "", values[i]);
+	puts("]}");
 	fflush(stdout);
 }

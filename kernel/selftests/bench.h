@@ -12,7 +12,11 @@ uint64_t bench_now(void);
 /* The median of @count values, which it sorts. */
 double bench_median(double *values, size_t count);
 
-/* {"name":"NAME","UNIT":VALUE} */
-void bench_print(const char *name, const char *unit, double value);
+/*
+ * {"name":"NAME","UNIT":[VALUE, ...]}, one value a round: who reads it compares
+ * values of the same round, since what disturbs a machine lasts for rounds.
+ */
+void bench_print(const char *name, const char *unit, const double *values,
+		 size_t count);
 
 #endif

@@ -86,11 +86,10 @@ int main(void)
 		checks[round] = check();
 		reaps[round] = reap(page);
 	}
-	bench_print("empty loop", "ns", bench_median(empty, ROUNDS));
-	bench_print("load of ordinary memory", "ns",
-		    bench_median(load, ROUNDS));
-	bench_print("check", "ns", bench_median(checks, ROUNDS));
-	bench_print("reaping, a slot", "ns", bench_median(reaps, ROUNDS));
+	bench_print("empty loop", "ns", empty, ROUNDS);
+	bench_print("load of ordinary memory", "ns", load, ROUNDS);
+	bench_print("check", "ns", checks, ROUNDS);
+	bench_print("reaping, a slot", "ns", reaps, ROUNDS);
 	dreg_close(&dreg);
 	return 0;
 }

@@ -114,12 +114,13 @@ int main(void)
 	if (device_setup(fd, SLOTS) < 0)
 		tap_bail("SETUP");
 	monitor_all(fd, page);
-	bench_print("kernel memory a range, charged", "bytes",
-		    (charged() - group) / SLOTS);
-	bench_print("kernel memory a range, system", "bytes",
-		    (system_wide() - system) / SLOTS);
-	bench_print("kernel memory a range, dreg's counter", "bytes",
-		    ((double)device_counter("bytes") - counter) / SLOTS);
+	group = (charged() - group) / SLOTS;
+	system = (system_wide() - system) / SLOTS;
+	counter = ((double)device_counter("bytes") - counter) / SLOTS;
+	bench_print("kernel memory a range, charged", "bytes", &group, 1);
+	bench_print("kernel memory a range, system", "bytes", &system, 1);
+	bench_print("kernel memory a range, dreg's counter", "bytes", &counter,
+		    1);
 	close(fd);
 	leave_group();
 	return 0;

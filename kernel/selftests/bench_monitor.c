@@ -101,11 +101,10 @@ int main(void)
 		single[round] = dreg_pairs(1);
 		batch[round] = dreg_pairs(BATCH);
 	}
-	bench_print("empty ioctl pair", "ns", bench_median(empty, ROUNDS));
-	bench_print("bare insert + remove", "ns", bench_median(alone, ROUNDS));
-	bench_print("MONITOR + UNMONITOR", "ns", bench_median(single, ROUNDS));
-	bench_print("MONITOR + UNMONITOR, batch of 64", "ns",
-		    bench_median(batch, ROUNDS));
+	bench_print("empty ioctl pair", "ns", empty, ROUNDS);
+	bench_print("bare insert + remove", "ns", alone, ROUNDS);
+	bench_print("MONITOR + UNMONITOR", "ns", single, ROUNDS);
+	bench_print("MONITOR + UNMONITOR, batch of 64", "ns", batch, ROUNDS);
 	close(dreg);
 	close(bare);
 	return 0;
