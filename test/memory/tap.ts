@@ -3,10 +3,14 @@
  * `node tap.js MONITOR`: the conformance suite and the stale bytes, as a program that prints TAP.
  * For the guest, where the module is.
  */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { MpiError } from '../../runtime/error.ts';
+import { UringDomain } from '../../runtime/memory/domains/uring.ts';
 import type { Monitor } from '../../runtime/memory/monitor.ts';
 import { DregMonitor } from '../../runtime/memory/monitors/dreg.ts';
 import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
+import { openMonitor } from '../../runtime/memory/monitors/open.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
 import { Missing, Scene } from './monitors/scene.ts';
 import { CASES, SLOTS } from './monitors/suite.ts';
@@ -70,14 +74,51 @@ function ways(open: (slots: number) => Monitor): Claim[] {
   }));
 }
 
-async function main(name: string): Promise<void> {
+/** What a whole machine may forbid: only where nobody else is disturbed. */
+const MACHINE: Claim[] = [
+  {
+    name: 'kernel.io_uring_disabled=2: ERR_UNSUPPORTED',
+    check() {
+      const file = '/proc/sys/kernel/io_uring_disabled';
+      writeFileSync(file, '2');
+      try {
+        assert.throws(
+          () => new UringDomain(),
+          (error) => error instanceof MpiError && error.code === 'ERR_UNSUPPORTED',
+        );
+      } finally {
+        writeFileSync(file, '0');
+      }
+      new UringDomain().attach().close();
+    },
+  },
+  {
+    name: 'without the module: ERR_UNSUPPORTED by name, userfaultfd by auto',
+    check() {
+      assert.throws(
+        () => openMonitor('dreg'),
+        (error) => error instanceof MpiError && error.code === 'ERR_UNSUPPORTED',
+      );
+      const monitor = openMonitor('auto');
+      assert.equal(monitor.name, 'userfaultfd');
+      monitor.close();
+    },
+  },
+];
+
+function claimsOf(name: string): Claim[] {
+  if (name === 'machine') return MACHINE;
   const open = OPEN[name];
   if (!open) throw new MpiError('ERR_ARG', `there is no monitor "${name}"`);
-  const claims = [
+  return [
     ...(name === 'dreg' || name === 'userfaultfd' ? conformance(open) : []),
     ...stale(open, name === 'naive' ? 'old' : 'new'),
     ...(name === 'naive' ? [] : ways(open)),
   ];
+}
+
+async function main(name: string): Promise<void> {
+  const claims = claimsOf(name);
   console.log(`1..${claims.length}`);
   for (const [i, claim] of claims.entries()) {
     try {

@@ -2,15 +2,16 @@
 import { MpiError } from '../../error.ts';
 import type { Monitor } from '../monitor.ts';
 import { DregMonitor } from './dreg.ts';
+import { SLOTS_DEFAULT } from './layout.ts';
 import { NoneMonitor } from './none.ts';
-import { UserfaultfdMonitor } from './userfaultfd.ts';
+import { USERFAULTFD_SLOTS_MAX, UserfaultfdMonitor } from './userfaultfd.ts';
 
 export const MONITORS = ['dreg', 'userfaultfd', 'none'] as const;
 
 export type MonitorName = (typeof MONITORS)[number];
 
 export interface MonitorOptions {
-  /** Ranges that can be monitored at one time; a power of two. */
+  /** Ranges that can be monitored at one time, a power of two; as many of them as there can be. */
   slots?: number;
   /** Told why each monitor that was tried before the answer does not work. */
   rejected?: (name: MonitorName, why: MpiError) => void;
@@ -18,7 +19,8 @@ export interface MonitorOptions {
 
 const OPEN: Record<MonitorName, (options: { slots?: number }) => Monitor> = {
   dreg: (options) => new DregMonitor(options),
-  userfaultfd: (options) => new UserfaultfdMonitor(options),
+  userfaultfd: ({ slots = SLOTS_DEFAULT }) =>
+    new UserfaultfdMonitor({ slots: Math.min(slots, USERFAULTFD_SLOTS_MAX) }),
   none: () => new NoneMonitor(),
 };
 

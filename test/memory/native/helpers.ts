@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../../native/addon.ts';
+import { addon, packageRoot } from '../../../native/addon.ts';
 import type { UserfaultfdAddon } from '../../../native/userfaultfd.ts';
 
 declare const task: unique symbol;
@@ -27,7 +27,7 @@ interface Helpers extends UserfaultfdAddon {
   threadCall(number: number, ...args: number[]): Task;
   threadReplace(address: number, length: number, value: number): Task;
   threadStore(words: Int32Array, index: number, value: number, milliseconds: number): Task;
-  threadChurn(address: number, length: number, versions: Int32Array, count: number): Task;
+  threadChurn(address: number, length: number, words: Int32Array, count: number): Task;
   threadDone(task: Task): boolean;
   threadJoin(task: Task): number;
 }
@@ -63,6 +63,7 @@ export const SYS = {
   mprotect: 10,
   munmap: 11,
   mremap: 25,
+  mincore: 27,
   madvise: 28,
   userfaultfd: 323,
   pkeyMprotect: 329,
@@ -107,16 +108,40 @@ export interface MapOptions {
   fd?: number;
 }
 
-/** Maps memory, at a given address whatever was there; answers its address. */
+/**
+ * Where memory of the tests lies: an address that is free again must not become somebody else's, and
+ * neither the kernel nor malloc gives out addresses so low of their own accord.
+ */
+let next = 0x1000_0000_0000;
+/** Between two mappings, so that the kernel does not join them; a multiple of every page size. */
+const GAP = 2 ** 30;
+
+/**
+ * Maps memory, at a given address whatever was there, or where nothing was; answers its address.
+ */
 export function map(length: number, options: MapOptions = {}): number {
-  const { address = 0, protection = PROT.readWrite, fd = -1 } = options;
-  const flags = options.flags ?? MAP.private | MAP.anonymous;
-  const fixed = address === 0 ? 0 : MAP.fixed;
-  return ok(helpers().call(SYS.mmap, address, length, protection, flags | fixed, fd, 0));
+  const { protection = PROT.readWrite, fd = -1, flags = MAP.private | MAP.anonymous } = options;
+  const place = (address: number, how: number) =>
+    helpers().call(SYS.mmap, address, length, protection, flags | how, fd, 0);
+  if (options.address !== undefined) return ok(place(options.address, MAP.fixed));
+  for (;;) {
+    const answer = place(next, MAP.fixedNoReplace);
+    next += GAP;
+    // Another thread's tests may be there.
+    if (answer !== -constants.errno.EEXIST) return ok(answer);
+  }
 }
 
 export function unmap(address: number, length: number): void {
   ok(helpers().call(SYS.munmap, address, length));
+}
+
+/** Whether anything is mapped in the page at an address. */
+export function isMapped(address: number): boolean {
+  const page = address - (address % PAGE);
+  const answer = helpers().call(SYS.mincore, page, PAGE, addon().addressOf(new Uint8Array(1)));
+  if (answer === -constants.errno.ENOMEM) return false;
+  return ok(answer) === 0;
 }
 
 /** The bytes at an address. Nothing keeps them alive. */

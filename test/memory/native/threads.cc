@@ -15,6 +15,7 @@ namespace dreg {
 
 struct Task {
   std::thread thread;
+  Napi::ObjectReference words;  // what the thread writes to lives as long as the task
   std::atomic<bool> done{false};
   long result = 0;
 };
@@ -58,7 +59,7 @@ static Napi::Value ThreadReplace(const Napi::CallbackInfo& info) {
 }
 
 // threadStore(words: Int32Array, index, value, milliseconds) -> task: stores the value after a
-// while, whatever the first thread is doing then. The words must live until it is joined.
+// while, whatever the first thread is doing then.
 static Napi::Value ThreadStore(const Napi::CallbackInfo& info) {
   double index = NumberOf(info.Env(), info[1], -1);
   auto* word = reinterpret_cast<std::atomic<int32_t>*>(
@@ -67,6 +68,7 @@ static Napi::Value ThreadStore(const Napi::CallbackInfo& info) {
   int value = static_cast<int>(NumberOf(info.Env(), info[2], 0));
   auto pause = static_cast<useconds_t>(NumberOf(info.Env(), info[3], 0) * 1000);
   auto* task = new Task;
+  task->words = Napi::Persistent(info[0].As<Napi::Object>());
   task->thread = std::thread([=] {
     usleep(pause);
     word->store(value);
@@ -75,23 +77,24 @@ static Napi::Value ThreadStore(const Napi::CallbackInfo& info) {
   return Give(info.Env(), task);
 }
 
-// threadChurn(address, length, versions: Int32Array, count) -> task: for each version from 1 to
+// threadChurn(address, length, words: Int32Array(2), count) -> task: for each version from 1 to
 // count maps new memory over the old, fills it with 32-bit words of the version, stores it in
-// versions[0].
+// words[0]. Ends before where words[1] is not 0.
 static Napi::Value ThreadChurn(const Napi::CallbackInfo& info) {
   auto* at = reinterpret_cast<int32_t*>(static_cast<uintptr_t>(NumberOf(info.Env(), info[0], 0)));
   auto length = static_cast<size_t>(NumberOf(info.Env(), info[1], 0));
-  auto* version = reinterpret_cast<std::atomic<int32_t>*>(RangeOf(info.Env(), info[2], 0, 4));
-  auto count = static_cast<int32_t>(NumberOf(info.Env(), info[3], 0));
+  auto* version = reinterpret_cast<std::atomic<int32_t>*>(RangeOf(info.Env(), info[2], 0, 8));
+  double count = NumberOf(info.Env(), info[3], 0);
   if (!version) return Answer(info.Env(), -EINVAL);
   auto* task = new Task;
+  task->words = Napi::Persistent(info[2].As<Napi::Object>());
   task->thread = std::thread([=] {
-    for (int32_t next = 1; next <= count && task->result == 0; next++) {
+    for (int32_t next = 1; next <= count && task->result == 0 && version[1] == 0; next++) {
       void* again =
           mmap(at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
       if (again != at) task->result = -errno;
       std::fill_n(at, length / sizeof *at, next);
-      version->store(next);
+      version[0].store(next);
     }
     task->done.store(true);
   });

@@ -2,11 +2,11 @@
  * Memory that is registered and cached, loses its mapping, and is used again at the same address.
  * Each scenario answers what came: 'new' is right; 'old' is what a stale registration gives.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { addon } from '../../../native/addon.ts';
-import { bytesAt, helpers, MADV, map, ok, SYS, unmap } from '../native/helpers.ts';
+import { bytesAt, helpers, isMapped, MADV, map, ok, SYS, unmap } from '../native/helpers.ts';
 import type { Channel } from './channel.ts';
 
 export type Outcome = 'old' | 'new';
@@ -23,8 +23,12 @@ const NEW = 0xe7;
 /** More than malloc ever keeps: it is mapped when it is allocated, unmapped when it is freed. */
 const LARGE = 40 * 2 ** 20;
 
+/** Buffers that are collected until the address of one is given out again. */
+const ATTEMPTS = 20;
+/** Collections until a buffer's memory is unmapped, which a thread of V8's does when it likes. */
+const TURNS = 1000;
 /** Allocations until one gets the address of the one that was collected. */
-const ATTEMPTS = 200;
+const ALLOCATIONS = 30;
 
 function outcome(bytes: Uint8Array): Outcome {
   if (bytes.length === LENGTH && bytes.every((byte) => byte === NEW)) return 'new';
@@ -56,6 +60,17 @@ function sendTwice(channel: Channel, change: (address: number) => void, sameBuff
   if (channel.send(first).some((byte) => byte !== OLD)) throw new Error('the first send is wrong');
   change(address);
   const answer = outcome(channel.send(sameBuffer ? first : bytesAt(address, LENGTH)));
+  channel.manager.flush();
+  unmap(address, LENGTH);
+  return answer;
+}
+
+async function sendTwiceByZeroCopy(channel: Channel): Promise<Outcome> {
+  const address = mapFilled(OLD);
+  const first = await channel.sendZeroCopy(bytesAt(address, LENGTH));
+  if (first.some((byte) => byte !== OLD)) throw new Error('the first send is wrong');
+  replace(address);
+  const answer = outcome(await channel.sendZeroCopy(bytesAt(address, LENGTH)));
   channel.manager.flush();
   unmap(address, LENGTH);
   return answer;
@@ -95,19 +110,22 @@ function sendAndForget(channel: Channel): number {
 }
 
 async function collected(channel: Channel): Promise<Outcome> {
-  const address = sendAndForget(channel);
-  const others: Uint8Array[] = [];
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    collectGarbage();
-    await nextTurn();
-    const next = new Uint8Array(LARGE);
-    if (addon().addressOf(next) === address)
-      return outcome(channel.send(next.subarray(0, LENGTH).fill(NEW)));
-    // Kept for a while, so that the address we wait for is the one that is free.
-    others.push(next);
-    if (others.length > 4) others.length = 0;
+    const address = sendAndForget(channel);
+    for (let turn = 0; isMapped(address) && turn < TURNS; turn++) {
+      collectGarbage();
+      await sleep(1);
+    }
+    // All are kept: each takes the highest place that is free, until that is the collected one's.
+    const others: Uint8Array[] = [];
+    for (let i = 0; i < ALLOCATIONS; i++) {
+      const next = new Uint8Array(LARGE);
+      if (addon().addressOf(next) === address)
+        return outcome(channel.send(next.subarray(0, LENGTH).fill(NEW)));
+      others.push(next);
+    }
   }
-  throw new Error(`in ${ATTEMPTS} allocations the collected buffer's address did not come back`);
+  throw new Error("the collected buffer's address was never given out again");
 }
 
 /** Times that another thread replaces the memory while it is sent again and again. */
@@ -117,7 +135,7 @@ const VERSIONS = 2000;
 function churned(channel: Channel): Outcome {
   const address = mapFilled(0);
   const view = bytesAt(address, LENGTH);
-  const versions = new Int32Array(1);
+  const versions = new Int32Array(2);
   channel.send(view);
   const churn = helpers().threadChurn(address, LENGTH, versions, VERSIONS);
   let answer: Outcome = 'new';
@@ -147,6 +165,7 @@ export const SCENARIOS: Scenario[] = [
     name: 'send: unmapped, mapped again at the same address, another ArrayBuffer',
     run: (channel) => sendTwice(channel, replace, false),
   },
+  { name: 'SEND_ZC: unmapped, mapped again at the same address', run: sendTwiceByZeroCopy },
   {
     name: 'receive: unmapped, mapped again at the same address',
     run: (channel) => receiveTwice(channel, replace),

@@ -1,0 +1,84 @@
+/** What is particular to one monitor, and how monitors are chosen. */
+import { constants } from 'node:os';
+import { expect, test } from 'vitest';
+import { DregMonitor } from '../../../runtime/memory/monitors/dreg.ts';
+import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
+import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
+import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
+import { MAP, PAGE } from '../native/helpers.ts';
+import { Scene } from './scene.ts';
+
+const { EBUSY } = constants.errno;
+
+const failure = (code: string) => expect.objectContaining({ code });
+
+test('userfaultfd watches memory of files where the program vouches for them', () => {
+  const scene = new Scene(new UserfaultfdMonitor({ slots: 8, files: 'trust' }));
+  const address = scene.map(8 * PAGE, { fd: scene.memfd(8 * PAGE), flags: MAP.shared });
+  const slot = scene.watch(address, 8 * PAGE);
+  scene.unmap(scene.at(address, 2), PAGE);
+  scene.fired(slot);
+  scene.end();
+});
+
+test('memory under another userfaultfd is refused, and the other goes on', () => {
+  const first = new Scene(new UserfaultfdMonitor({ slots: 8 }));
+  const second = new UserfaultfdMonitor({ slots: 8 });
+  const address = first.map(8 * PAGE);
+  const slot = first.watch(first.at(address, 2), 2 * PAGE);
+  expect(second.monitor(0, address, 8 * PAGE)).toBe(-EBUSY);
+  expect(second.monitor(0, first.at(address, 4), 4 * PAGE)).toBe(0);
+  second.close();
+  first.unmap(first.at(address, 2), PAGE);
+  first.fired(slot);
+  first.end();
+});
+
+test('with the fence always, every look fences', () => {
+  for (const fence of ['auto', 'always'] as const) {
+    const monitor = new UserfaultfdMonitor({ slots: 8, fence });
+    expect(monitor.fenceAlways).toBe(fence === 'always');
+    monitor.close();
+  }
+});
+
+test('a fence after close returns', () => {
+  const monitor = new UserfaultfdMonitor({ slots: 8 });
+  monitor.close();
+  monitor.fence();
+});
+
+test('slots must be a power of two within the limit', () => {
+  for (const slots of [0, 3, -8, 1.5, Number.NaN, 2 ** 17])
+    expect(() => new UserfaultfdMonitor({ slots })).toThrowError(failure('ERR_ARG'));
+  for (const slots of [0, 3, 2 ** 21])
+    expect(() => new DregMonitor({ slots, device: '/dev/null' })).toThrowError(failure('ERR_ARG'));
+});
+
+test('a device that is none, and one that is missing: ERR_UNSUPPORTED', () => {
+  for (const device of ['/dev/null', '/dev/dreg-that-is-not'])
+    expect(() => new DregMonitor({ device })).toThrowError(failure('ERR_UNSUPPORTED'));
+});
+
+test('auto tells why it passed over a monitor, and gives no more slots than there can be', () => {
+  const rejected: string[] = [];
+  const monitor = openMonitor('auto', {
+    slots: 2 ** 20,
+    rejected: (name, why) => rejected.push(`${name} ${why.code}`),
+  });
+  expect(MONITORS).toContain(monitor.name);
+  expect(rejected).toEqual(monitor.name === 'dreg' ? [] : ['dreg ERR_UNSUPPORTED']);
+  if (monitor.name === 'userfaultfd') expect(monitor.slots).toBe(2 ** 16);
+  monitor.close();
+});
+
+test('a name that there is not: ERR_ARG', () => {
+  expect(() => openMonitor('naive' as MonitorName)).toThrowError(failure('ERR_ARG'));
+});
+
+test('none watches nothing, so nothing may be cached with it', () => {
+  const monitor = new NoneMonitor();
+  expect(monitor.caches).toBe(false);
+  expect(monitor.wakeFd).toBe(-1);
+  monitor.close();
+});
