@@ -397,6 +397,10 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
               resolve();
             });
           });
+        // First contact rings by itself.
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        link.a.poll(inbox);
         // A waits for room, in the loop.
         while (toB.trySend(1, 0, 0, NONE, 0, 0));
         let rung = bell();
@@ -420,6 +424,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         send(1, 0, 0, NONE, 0, 0);
         receive(1);
         const back = link.b.connect(link.rankA);
+        link.a.poll(inbox);
         const rung = new Promise<void>((resolve) => {
           const watcher = link.a.watch(() => {
             watcher.close();

@@ -25,6 +25,8 @@ const cases: Record<string, () => unknown> = {
   barrierSync: () => throws(GONE, () => world.barrierSync()),
   'await barrier': () => rejects(GONE, world.barrier()),
   async 'what it sent before'() {
+    // That it left is known before they are taken.
+    throws(GONE, () => world.recvSync(bytes, 1, 999));
     // Small messages came whole, in any number; they may be taken long after.
     for (let i = 40; i > 0; i--) {
       const got = new Uint8Array(i * 10);
