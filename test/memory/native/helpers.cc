@@ -130,6 +130,7 @@ static Napi::Object InitHelpers(Napi::Env env, Napi::Object exports) {
   exports.Set("killAndWait", Napi::Function::New(env, KillAndWait));
   exports.Set("limit", Napi::Function::New(env, Limit));
   exports.Set("forbid", Napi::Function::New(env, Forbid));
+  InitFork(env, exports);
   InitThreads(env, exports);
   InitUserfaultfd(env, exports);
   return exports;

@@ -6,6 +6,7 @@
 
 namespace dreg {
 
+void InitFork(Napi::Env env, Napi::Object exports);
 void InitThreads(Napi::Env env, Napi::Object exports);
 
 }  // namespace dreg

@@ -21,6 +21,7 @@ interface Helpers extends UserfaultfdAddon {
   shmDetach(address: number): number;
   vforkUnmap(address: number, length: number): number;
   forkIdle(): number;
+  forkLoad(address: number): number;
   killAndWait(pid: number): number;
   limit(resource: number, soft: number): number;
   forbid(number: number, errno: number): number;
