@@ -14,7 +14,7 @@ import {
 const HELP = `npm run guest:debug -- [--build-only] [PROGRAM...]
 
 Builds, once, a small kernel with KASAN, PROVE_LOCKING, DEBUG_ATOMIC_SLEEP and KMEMLEAK; shows that
-it notices what it is for; then runs the self-tests of dreg in it (or the named ones only).
+it notices what it is for; then runs the self-tests of dreg in it. Named programs: those only.
 `;
 
 /** The debug kernel, itself under emulation, is about this much slower than a stock one. */
@@ -121,9 +121,12 @@ async function main(argv: string[]): Promise<number> {
   if (argv.includes('--build-only')) return 0;
   if (argv.some((word) => word.startsWith('-'))) throw new Error(HELP);
 
-  const missed = await checkKernelNotices();
+  // Whoever names programs is in a hurry.
+  const missed = argv.length === 0 ? await checkKernelNotices() : [];
   for (const line of missed) process.stdout.write(`FAIL debug kernel: ${line}\n`);
-  process.stdout.write(`${missed.length === 0 ? 'pass' : 'FAIL'} the kernel notices mistakes\n`);
+  if (argv.length === 0 && missed.length === 0) {
+    process.stdout.write('pass the kernel notices mistakes\n');
+  }
 
   const programs = await programsToRun(argv);
   let good = missed.length === 0;
