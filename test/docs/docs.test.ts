@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 import { dregrun } from '../launch/support.ts';
+import { documentedLimits, valueIn } from './limits.ts';
 
 const root = packageRoot();
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -57,43 +58,8 @@ it.each(documents)('links of %s lead somewhere', (document) => {
   expect(dead).toEqual([]);
 });
 
-interface Limit {
-  name: string;
-  value: number;
-  file: string;
-}
-
-const UNITS: Record<string, number> = {
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-  ms: 1,
-  s: 1000,
-};
-
-function documentedLimits(): Limit[] {
-  const row = /^\| `([A-Z_]+)` \| ([\d.]+)(?: (\w+))? \| `([\w/.-]+)` \|/gm;
-  return Array.from(read('docs/limits.md').matchAll(row), ([, name, number, unit, file]) => ({
-    name,
-    value: Number(number) * (unit === undefined ? 1 : UNITS[unit]),
-    file,
-  }));
-}
-
-/** The value of a constant in a source text: a number, or a product of such and other constants. */
-function valueIn(text: string, name: string): number {
-  const [, expression] = new RegExp(`const ${name} = ([^;]+);`).exec(text) ?? [];
-  if (expression === undefined) return Number.NaN;
-  const numbers = expression
-    .replace('Number.MAX_SAFE_INTEGER', String(Number.MAX_SAFE_INTEGER))
-    .replace(/\b[A-Z][A-Z_]+\b/g, (other) => String(valueIn(text, other)));
-  if (!/^[\da-fx_.*/<() +-]+$/.test(numbers)) return Number.NaN;
-  return Number(new Function(`return ${numbers}`)());
-}
-
 describe('docs/limits.md', () => {
-  const limits = documentedLimits();
+  const limits = documentedLimits(read('docs/limits.md'));
 
   it('has limits', () => {
     expect(limits.length).toBeGreaterThan(40);
