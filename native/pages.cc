@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Pages: their size, and one that a forked child finds empty (mmap(2), madvise(2) WIPEONFORK).
+// What all threads of a process have in common: the page size, a page that a forked child finds
+// empty (mmap(2), madvise(2) WIPEONFORK), and a first time.
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <atomic>
 
 #include "util.h"
 
@@ -39,8 +42,15 @@ static Napi::Value ForkGuard(const Napi::CallbackInfo& info) {
   return buffer;
 }
 
+// firstTime() -> whether this is the first call in the process, of all its threads.
+static Napi::Value FirstTime(const Napi::CallbackInfo& info) {
+  static std::atomic_flag called = ATOMIC_FLAG_INIT;
+  return Napi::Boolean::New(info.Env(), !called.test_and_set());
+}
+
 void InitPages(Napi::Env env, Napi::Object exports) {
   exports.Set("pageSize", Napi::Function::New(env, PageSize));
+  exports.Set("firstTime", Napi::Function::New(env, FirstTime));
   exports.Set("forkGuard", Napi::Function::New(env, ForkGuard));
 }
 

@@ -3,6 +3,8 @@ import { type Addon, addon } from './addon.ts';
 
 interface PagesAddon extends Addon {
   pageSize(): number;
+  /** Whether this is the first call in the process. */
+  firstTime(): boolean;
   /** A page whose contents a forked child finds zero. */
   forkGuard(): ArrayBuffer | number;
 }

@@ -1,6 +1,5 @@
 /** The one line that a process prints when a limit first slows it (rule R7). */
-
-let told = false;
+import { pagesAddon } from '../../native/pages.ts';
 
 /** 65536 → '64 KiB'. */
 export function formatBytes(bytes: number): string {
@@ -13,9 +12,7 @@ export function formatBytes(bytes: number): string {
 
 export type Notice = (line: string) => void;
 
-/** Prints on standard error, once in the life of the process, whatever the number of managers. */
+/** Prints on standard error, once in the life of the process: of all managers and threads. */
 export function printOnce(line: string): void {
-  if (told) return;
-  told = true;
-  process.stderr.write(`${line}\n`);
+  if (pagesAddon().firstTime()) process.stderr.write(`${line}\n`);
 }
