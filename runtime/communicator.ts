@@ -217,6 +217,9 @@ export class Communicator implements Owner {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   irecv(buffer: MessageBuffer, source = ANY_SOURCE, tag = ANY_TAG): Request {
+    if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= ANY_TAG)
+      if (buffer.length > 0 && this.#peerOf(source) !== undefined)
+        return this.#startReceive(buffer, source, tag, this.context);
     this.#alive();
     const bytes = bytesOf(buffer);
     checkSource(source, this.size);

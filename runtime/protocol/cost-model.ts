@@ -46,6 +46,11 @@ class SizeClass {
   }
 }
 
+/** Lengths between two powers of two are of one class. */
+export function sizeClass(length: number): number {
+  return Math.min(63, Math.floor(Math.log2(length)));
+}
+
 export class CostModel {
   readonly #preference: Preference;
   readonly #classes: SizeClass[] = Array.from({ length: 64 }, () => new SizeClass());
@@ -64,6 +69,6 @@ export class CostModel {
   }
 
   #classOf(length: number): SizeClass {
-    return this.#classes[Math.min(63, Math.floor(Math.log2(length)))];
+    return this.#classes[sizeClass(length)];
   }
 }

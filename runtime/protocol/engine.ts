@@ -614,6 +614,8 @@ export class Engine implements PacketHandler {
 
   close(): void {
     this.#giveUp();
+    // The fast paths find no peer any more; the slow ones say why.
+    this.peers.fill(undefined);
     this.loop.close();
     this.#node?.close();
     this.#self.close();

@@ -15,7 +15,7 @@ import {
 } from '../../transports/transport.ts';
 import { MpiError } from '../error.ts';
 import type { Request } from '../request.ts';
-import { CostModel, type Preference } from './cost-model.ts';
+import { CostModel, type Preference, sizeClass } from './cost-model.ts';
 import type { Engine } from './engine.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from './peer.ts';
 import {
@@ -43,7 +43,7 @@ import {
 
 const TWO_32 = 2 ** 32;
 /** Shorter messages are never fetched from another process's memory: the system call costs too much. */
-export const GET_MIN = 32 * 1024;
+export const GET_MIN = 16 * 1024;
 
 /** What an RTS says; kept with an unexpected message. */
 export interface Offer {
@@ -77,6 +77,8 @@ export class Rendezvous {
   readonly #words = new Int32Array(EXTENSION_WORDS);
   readonly #own: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
   #generation = 0;
+  /** Size classes of which the receiver fetched the last message: a piece sent along would only wait. */
+  readonly #fetched = new Set<number>();
 
   constructor(engine: Engine, preference: Preference) {
     this.#engine = engine;
@@ -125,6 +127,7 @@ export class Rendezvous {
 
   #firstPiece(peer: Peer, length: number, exposure: Exposure): number {
     if (exposure.scheme === EXPOSED_SHARED) return 0;
+    if (exposure.scheme === EXPOSED_ADDRESS && this.#fetched.has(sizeClass(length))) return 0;
     const bytes = Math.min(length, PIECE_BYTES);
     return peer.hasCredit(bytes + ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX) ? bytes : 0;
   }
@@ -334,6 +337,8 @@ export class Rendezvous {
   #end(transfer: OutgoingTransfer): void {
     const { request, peer, exposure } = transfer;
     this.#outgoing.remove(transfer);
+    if (transfer.receiver !== 0) this.#fetched.delete(sizeClass(request.length));
+    else this.#fetched.add(sizeClass(request.length));
     if (exposure.scheme !== EXPOSED_NOT) peer.channel.conceal(exposure);
     const error = this.#engine.refusal(request, peer.rank, request.tag, 0);
     if (error !== null) this.#engine.fail(request, error);

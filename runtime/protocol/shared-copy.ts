@@ -8,7 +8,7 @@
 /** Pieces are of this many bytes, or a half of the message if that is less. */
 export const SHARED_PIECE_BYTES = 64 * 1024;
 /** Messages from this size on are copied by both ends. */
-export const SHARED_COPY_MIN = 64 * 1024;
+export const SHARED_COPY_MIN = 32 * 1024;
 const GENERATION_SHIFT = 16;
 const PIECES_MAX = 1 << 15;
 

@@ -15,7 +15,7 @@ import { LONG, PIECE } from './wire.ts';
 /** Bodies of up to this many bytes go in one packet; larger messages in pieces of this size. */
 export const PIECE_BYTES = 8 * 1024;
 /** Messages up to this many bytes go at once, whether or not somebody waits for them. */
-export const EAGER_MAX = 32 * 1024;
+export const EAGER_MAX = 16 * 1024;
 
 /** Words of a LONG's extension. */
 const LENGTH = 0;
