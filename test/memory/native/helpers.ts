@@ -36,15 +36,21 @@ interface Helpers extends UserfaultfdAddon {
 const FOLDER = join(packageRoot(), 'test/memory/native');
 const ADDON = join(FOLDER, 'build/Release/dreg_memory_test.node');
 
-function build(): void {
+function isFresh(): boolean {
   const sources = [FOLDER, join(packageRoot(), 'native')].flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => /\.(cc|h|gyp)$/.test(name))
       .map((name) => statSync(join(folder, name)).mtimeMs),
   );
-  if (existsSync(ADDON) && statSync(ADDON).mtimeMs >= Math.max(...sources)) return;
+  return existsSync(ADDON) && statSync(ADDON).mtimeMs >= Math.max(...sources);
+}
+
+function build(): void {
+  if (isFresh()) return;
   const script = join(packageRoot(), 'native/build.mjs');
-  const result = spawnSync(process.execPath, [script, FOLDER], { encoding: 'utf8' });
+  // Two builds at one time would pull the folder from under each other.
+  const words = [FOLDER, process.execPath, script, FOLDER];
+  const result = spawnSync('flock', words, { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`the tests' addon does not build:\n${result.stderr}`);
   // make leaves it alone where the newer file is none of its sources.
   utimesSync(ADDON, new Date(), new Date());
