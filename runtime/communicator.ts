@@ -4,8 +4,9 @@ import { barrier, barrierSync } from './barrier.ts';
 import { bytesOf, type MessageBuffer, NO_BYTES } from './buffer.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from './constants.ts';
 import { MpiError } from './error.ts';
-import type { Context, Engine } from './protocol/engine.ts';
+import type { Engine } from './protocol/engine.ts';
 import type { Peer } from './protocol/peer.ts';
+import type { Context } from './protocol/receiving.ts';
 import { PIECE_BYTES } from './protocol/streamed.ts';
 import { COMPLETE, type Owner, PENDING, Request } from './request.ts';
 import { Status } from './status.ts';
@@ -55,8 +56,8 @@ export class Communicator implements Owner {
     this.rank = rank;
     this.size = group === null ? engine.size : group.length;
     this.#alive = alive;
-    this.#messages = engine.openContext(context);
-    engine.openContext(context + 1);
+    this.#messages = engine.receiving.openContext(context);
+    engine.receiving.openContext(context + 1);
     this.#sent = new Request(this, NO_BYTES, context, PROC_NULL, 0);
     this.#sent.isSend = true;
     this.#sent.state = COMPLETE;
@@ -113,7 +114,8 @@ export class Communicator implements Owner {
     const { engine, context } = this;
     // What was sent to ourselves before goes to its receives, and makes room in the queue.
     engine.progress();
-    if (engine.awaitsFromSelf(context, tag) || engine.takesNow(engine.rank, length)) return;
+    if (engine.receiving.awaitsFromSelf(context, tag) || engine.takesNow(engine.rank, length))
+      return;
     throw new MpiError(
       'ERR_DEADLOCK',
       `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use isend`,
@@ -153,7 +155,7 @@ export class Communicator implements Owner {
     if (source === PROC_NULL) return status.setNull();
     const request = this.#borrow(bytes, this.#worldOf(source), tag);
     request.isSend = false;
-    this.engine.receive(request);
+    this.engine.receiving.receive(request);
     if (request.state === PENDING) this.engine.wait(request);
     this.#giveBack(request);
     return request.fill(status);
@@ -233,7 +235,7 @@ export class Communicator implements Owner {
     const peer = this.#peerOf(source);
     if (peer !== undefined && context === this.context && this.#messages.quiet)
       if (this.engine.tryComplete(request, peer)) return request;
-    this.engine.receive(request);
+    this.engine.receiving.receive(request);
     if (request.state === PENDING) this.engine.track(request);
     return request;
   }

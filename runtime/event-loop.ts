@@ -109,7 +109,11 @@ export class EventLoopProgress {
     this.#idleTurns = 0;
     this.#transport.arm('loop');
     // Whoever sent or left before the bell was armed rings no bell.
-    if (this.#engine.progress() > 0 || this.#engine.checkPeers() > 0 || this.#tracked === 0) {
+    if (
+      this.#engine.progress() > 0 ||
+      this.#engine.losses.checkPeers() > 0 ||
+      this.#tracked === 0
+    ) {
       this.#transport.disarm();
       this.#again();
       return;
@@ -123,7 +127,7 @@ export class EventLoopProgress {
     if (this.#mode !== 'sleeping') return;
     this.#watcher?.unref();
     this.#engine.progress();
-    this.#engine.checkPeers();
+    this.#engine.losses.checkPeers();
     this.#start();
   }
 }

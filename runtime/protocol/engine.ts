@@ -5,22 +5,16 @@
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
 import { NO_BYTES } from '../buffer.ts';
-import { ANY_SOURCE } from '../constants.ts';
 import { MpiError } from '../error.ts';
 import { EventLoopProgress } from '../event-loop.ts';
-import { Envelope, PostedReceives, UnexpectedMessages } from '../matching.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../request.ts';
 import type { Status } from '../status.ts';
 import type { Preference } from './cost-model.ts';
-import {
-  ENVELOPE_BYTES,
-  ENVELOPE_BYTES_MAX,
-  Peer,
-  UNEXPECTED_BYTES_MAX,
-  type Waiting,
-} from './peer.ts';
-import { type Offer, offerOf, Rendezvous } from './rendezvous.ts';
-import { type Arrival, EAGER_MAX, PIECE_BYTES, StreamedMessages } from './streamed.ts';
+import { Losses } from './losses.ts';
+import { ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
+import { Receiving } from './receiving.ts';
+import { Rendezvous } from './rendezvous.ts';
+import { EAGER_MAX, PIECE_BYTES, StreamedMessages } from './streamed.ts';
 import { CANCEL, CTS, DATA, EAGER, FIN, LONG, PIECE, RTS } from './wire.ts';
 
 /** Polls of one peer's channel alone, before a blocking receive looks at all of them. */
@@ -29,38 +23,6 @@ export const DIRECT_POLLS = 400;
 export const SLEEP_CHECK_MS = 500;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
-
-/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
-class UnexpectedMessage extends Envelope {
-  /** What the sender was charged with for it. */
-  readonly charge: number;
-  body: Uint8Array = NO_BYTES;
-  arrival: Arrival | null = null;
-  offer: Offer | null = null;
-
-  constructor(source: number, tag: number, bytes: number) {
-    super(source, tag);
-    this.charge = bytes + ENVELOPE_BYTES;
-  }
-}
-
-function copyOf(packet: Packet): Uint8Array {
-  if (packet.length === 0) return NO_BYTES;
-  const body = new Uint8Array(packet.length);
-  packet.copyTo(body, 0);
-  return body;
-}
-
-/** What belongs to one context id. */
-export class Context {
-  readonly posted = new PostedReceives();
-  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
-
-  /** Nothing is kept or waited for: the next packet is the one that matching would give. */
-  get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0;
-  }
-}
 
 export interface EngineOptions {
   rank: number;
@@ -83,14 +45,14 @@ export class Engine implements PacketHandler {
   readonly #directPolls: number;
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
-  readonly #contexts: Context[] = [];
+  /** Receives and messages that wait for each other. */
+  readonly receiving: Receiving;
+  readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
   readonly #streamed = new StreamedMessages(this);
   readonly #busy: Peer[] = [];
-  /** Bytes of unexpected messages, by peer: a peer of ours stays within its credit. */
-  readonly #unexpectedBytes: Float64Array;
   /** Whether something was sent to ourselves. */
-  #selfInUse = false;
+  selfInUse = false;
 
   constructor(options: EngineOptions) {
     this.rank = options.rank;
@@ -100,27 +62,27 @@ export class Engine implements PacketHandler {
     this.#spinPolls = options.spinPolls;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.peers = new Array(options.size).fill(undefined);
-    this.#unexpectedBytes = new Float64Array(options.size);
     this.#rendezvous = new Rendezvous(this, options.singleCopy);
+    this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
+    this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
     this.loop = new EventLoopProgress(this, options.node ?? options.self, options.spinPolls > 0);
-  }
-
-  /** Opens a context id for receives. */
-  openContext(id: number): Context {
-    this.#contexts[id] ??= new Context();
-    return this.#contexts[id];
   }
 
   /** @throws MpiError ERR_UNREACHABLE, ERR_NO_MEM, or what the peer failed with */
   peer(rank: number): Peer {
-    const peer = this.peers[rank] ?? this.#connect(rank);
+    const peer = this.contact(rank);
     if (peer.error !== null) throw peer.error;
     return peer;
   }
 
+  /** What is known of a rank, lost or not. @throws MpiError ERR_UNREACHABLE, ERR_NO_MEM */
+  contact(rank: number): Peer {
+    return this.peers[rank] ?? this.#connect(rank);
+  }
+
   #connect(rank: number): Peer {
     const transport = rank === this.rank ? this.#self : this.#node;
-    if (rank === this.rank) this.#selfInUse = true;
+    if (rank === this.rank) this.selfInUse = true;
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
     const peer = new Peer(rank, transport.connect(rank));
@@ -220,55 +182,20 @@ export class Engine implements PacketHandler {
     return true;
   }
 
-  /** Posts a receive, or gives it the unexpected message that it matches. */
-  receive(request: Request): void {
-    const context = this.#contexts[request.context];
-    if (context.unexpected.count > 0) {
-      const message = context.unexpected.take(request.peer, request.tag);
-      if (message !== null) {
-        this.#take(request, message);
-        return;
-      }
-    }
-    // What a lost peer sent before may still be taken; more will not come. Contact is made by whoever
-    // sends first, so a peer that is not known yet is none that is lost.
-    const lost = request.peer === ANY_SOURCE ? null : this.peers[request.peer]?.error;
-    if (lost) throw lost;
-    context.posted.post(request);
-  }
-
-  /** Gives an unexpected message to the receive that asked for it. */
-  #take(request: Request, message: UnexpectedMessage): void {
-    const { source, tag, body, arrival, offer } = message;
-    const peer = this.peers[source] ?? this.#connect(source);
-    this.#unexpectedBytes[source] -= message.charge;
-    peer.channel.returnCredit(message.charge);
-    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
-    else if (arrival !== null) this.#streamed.take(request, arrival);
-    else {
-      const error = this.refusal(request, source, tag, body.length);
-      if (error !== null) this.fail(request, error);
-      else {
-        request.bytes.set(body);
-        this.complete(request, source, tag, body.length);
-      }
-    }
-  }
-
   onPacket(rank: number, packet: Packet): void {
-    const peer = this.peers[rank] ?? this.#connect(rank);
+    const peer = this.contact(rank);
     switch (packet.kind) {
       case EAGER:
-        this.#onEager(peer, packet);
+        this.receiving.onEager(peer, packet);
         break;
       case LONG:
-        this.#onLong(peer, packet);
+        this.receiving.onLong(peer, packet);
         break;
       case PIECE:
         this.#streamed.onPiece(peer, packet);
         break;
       case RTS:
-        this.#onOffer(peer, packet);
+        this.receiving.onOffer(peer, packet);
         break;
       case DATA:
         this.#rendezvous.onData(peer, packet);
@@ -285,87 +212,6 @@ export class Engine implements PacketHandler {
       default:
         throw new MpiError('ERR_PROTOCOL', `a packet is of the unknown kind ${packet.kind}`);
     }
-  }
-
-  /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
-  #contextOf(packet: Packet): Context {
-    const context = this.#contexts[packet.context];
-    if (context !== undefined && packet.tag >= 0) return context;
-    throw new MpiError(
-      'ERR_PROTOCOL',
-      `a message has context ${packet.context} and tag ${packet.tag}`,
-    );
-  }
-
-  #onEager(peer: Peer, packet: Packet): void {
-    const { tag, length } = packet;
-    const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
-    if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
-      message.body = copyOf(packet);
-      this.#keep(peer, context, message);
-      return;
-    }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    if (length > request.length || request.bytes.length !== request.length)
-      this.fail(request, this.refusal(request, peer.rank, tag, length) as MpiError);
-    else {
-      packet.copyTo(request.bytes, 0);
-      this.complete(request, peer.rank, tag, length);
-    }
-  }
-
-  #onLong(peer: Peer, packet: Packet): void {
-    const length = StreamedMessages.lengthOf(packet);
-    const { tag } = packet;
-    const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
-    if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
-      message.arrival = this.#streamed.onFirst(peer, packet, new Uint8Array(length));
-      this.#keep(peer, context, message);
-      return;
-    }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    const refused = this.refusal(request, peer.rank, tag, length);
-    const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
-    if (refused !== null) this.fail(request, refused);
-    else arrival.request = request;
-  }
-
-  #onOffer(peer: Peer, packet: Packet): void {
-    const offer = offerOf(packet);
-    const { tag, length } = packet;
-    const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
-    if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
-      message.body = copyOf(packet);
-      message.offer = offer;
-      this.#keep(peer, context, message);
-      return;
-    }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
-  }
-
-  #keep(peer: Peer, context: Context, message: UnexpectedMessage): void {
-    const bytes = this.#unexpectedBytes[peer.rank] + message.charge;
-    if (bytes > UNEXPECTED_BYTES_MAX + ENVELOPE_BYTES_MAX)
-      throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
-    this.#unexpectedBytes[peer.rank] = bytes;
-    context.unexpected.add(message);
-  }
-
-  /** The first unexpected message that a receive would get, without taking it. */
-  hasUnexpected(context: number, source: number, tag: number): boolean {
-    return this.#contexts[context].unexpected.peek(source, tag) !== null;
-  }
-
-  /** Whether a receive is posted that a message to ourselves would match. */
-  awaitsFromSelf(context: number, tag: number): boolean {
-    return this.#contexts[context].posted.peek(this.rank, tag) !== null;
   }
 
   /** Whether a message to `rank` would leave at once, without waiting for its receive. */
@@ -429,7 +275,7 @@ export class Engine implements PacketHandler {
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
     let count = this.#node === null ? 0 : this.#node.poll(this);
-    if (this.#selfInUse) count += this.#self.poll(this);
+    if (this.selfInUse) count += this.#self.poll(this);
     if (this.#busy.length > 0) this.#pushBusy();
     return count;
   }
@@ -461,7 +307,7 @@ export class Engine implements PacketHandler {
     if (this.progress() === 0 && request.state === PENDING) {
       node.block(SLEEP_CHECK_MS);
       node.disarm();
-      if (this.progress() === 0 && request.state === PENDING) this.checkPeers();
+      if (this.progress() === 0 && request.state === PENDING) this.losses.checkPeers();
     } else node.disarm();
     this.loop.rearm();
   }
@@ -474,95 +320,8 @@ export class Engine implements PacketHandler {
     );
   }
 
-  // ---- peers that are lost
-
   onPeerError(rank: number, cause: Error): void {
-    const known = cause instanceof MpiError ? cause.code : 'ERR_INTERNAL';
-    const error = new MpiError(
-      known,
-      `rank ${rank} cannot be talked to any more: ${cause.message}`,
-      {
-        rank: this.rank,
-        peer: rank,
-        cause,
-      },
-    );
-    this.#lose(rank, error);
-  }
-
-  /** Ends what waits for ranks that have left; how many packets came in the meantime. */
-  checkPeers(): number {
-    if (this.#node === null) return 0;
-    let gone = 0;
-    for (let rank = 0; rank < this.size; rank++) {
-      if (rank === this.rank) continue;
-      const lost = this.peers[rank]?.error ?? null;
-      if (lost !== null) gone++;
-      else if (this.#node.presence(rank) === 'left') {
-        // Its last packets may have come between.
-        const count = this.progress();
-        if (count > 0) return count;
-        this.#lose(rank, this.#left(rank));
-        gone++;
-      }
-    }
-    if (gone === this.size - 1 && gone > 0) this.#failWildcards();
-    return 0;
-  }
-
-  /** @throws MpiError where a peer that we work with has left */
-  checkAlive(peer: Peer): void {
-    if (peer.error === null && this.#node?.presence(peer.rank) === 'left')
-      throw this.#left(peer.rank);
-  }
-
-  #left(rank: number): MpiError {
-    return new MpiError(
-      'ERR_PEER_FAILED',
-      `rank ${rank} has left (MPI.finalize) while rank ${this.rank} still waits for it`,
-      { rank: this.rank, peer: rank },
-    );
-  }
-
-  #lose(rank: number, error: MpiError): void {
-    const peer = this.peers[rank] ?? this.#connect(rank);
-    if (peer.error !== null) return;
-    this.#abandon(peer, error);
-    for (const { posted } of this.#contexts.values())
-      for (const request of [...posted.from(rank)] as Request[]) {
-        // A wildcard receive may still be served by others, unless the peer broke the protocol.
-        if (request.peer === ANY_SOURCE && error.code === 'ERR_PEER_FAILED') continue;
-        posted.remove(request);
-        this.fail(request, error);
-      }
-  }
-
-  /** Ends what was sent to a peer, and what is coming from it. */
-  #abandon(peer: Peer, error: MpiError): void {
-    peer.lose(error);
-    for (const { request } of peer.streams.splice(0)) this.fail(request, error);
-    this.#rendezvous.abandon(peer, error);
-    this.#streamed.abandon(peer, error);
-  }
-
-  #failWildcards(): void {
-    const error = new MpiError(
-      'ERR_PEER_FAILED',
-      `rank ${this.rank} waits for a message from any rank, but all others have left`,
-      { rank: this.rank },
-    );
-    for (const { posted } of this.#contexts.values())
-      for (const request of [...posted.from(ANY_SOURCE)] as Request[]) {
-        if (this.awaitsOnlyOthers(request)) {
-          posted.remove(request);
-          this.fail(request, error);
-        }
-      }
-  }
-
-  /** Whether nothing that this rank does itself can complete a wildcard receive. */
-  awaitsOnlyOthers(request: Request): boolean {
-    return request.peer === ANY_SOURCE && !this.#selfInUse;
+    this.losses.onPeerError(rank, cause);
   }
 
   /**
@@ -597,23 +356,8 @@ export class Engine implements PacketHandler {
     return false;
   }
 
-  /** Whoever still awaits an operation learns that it never ends. */
-  #giveUp(): void {
-    const error = new MpiError(
-      'ERR_PENDING',
-      `MPI.finalize() on rank ${this.rank} ended this operation, which nothing had completed`,
-      { rank: this.rank },
-    );
-    for (const peer of this.peers) if (peer !== undefined) this.#abandon(peer, error);
-    for (const { posted } of this.#contexts.values())
-      for (const request of [...posted.all()] as Request[]) {
-        posted.remove(request);
-        this.fail(request, error);
-      }
-  }
-
   close(): void {
-    this.#giveUp();
+    this.losses.giveUp();
     // The fast paths find no peer any more; the slow ones say why.
     this.peers.fill(undefined);
     this.loop.close();

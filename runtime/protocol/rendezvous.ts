@@ -227,7 +227,7 @@ export class Rendezvous {
     copyClaimed(claims, this.#generation, rest, pull);
     // The sender may be within its last piece.
     while (!claimsDone(claims, rest)) {
-      this.#engine.checkAlive(peer);
+      this.#engine.losses.checkAlive(peer);
       if (!claimsBroken(claims, this.#generation)) continue;
       pull(0, rest);
       break;
