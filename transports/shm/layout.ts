@@ -50,7 +50,7 @@ export const LEFT = 3;
 export const CELL_BYTES = 128;
 export const CELL_WORDS = CELL_BYTES / 4;
 /** Cells in a ring; a power of two. */
-export const CELLS = 64;
+export const CELLS = 256;
 /**
  * Int32 indices in a cell. `sequence` is written last and read first; `acknowledged` says how many
  * cells of the other direction's ring the sender has taken.
@@ -67,7 +67,7 @@ export const CELL = {
 export const INLINE_BYTES = 104;
 
 /** Bodies beyond INLINE_BYTES lie in this ring of bytes; a power of two. */
-export const DATA_BYTES = 65536;
+export const DATA_BYTES = 32768;
 /** A body in the data ring begins at a multiple of this. */
 export const DATA_ALIGNMENT = 64;
 /** Largest body of a packet: four fit in the data ring. */
