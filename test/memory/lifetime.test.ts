@@ -1,6 +1,8 @@
 /** Rules R4 and R6 on real memory: what is leased lives; a forked child touches nothing. */
-import { expect, test } from 'vitest';
-import { addon } from '../../native/addon.ts';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { addon, packageRoot } from '../../native/addon.ts';
 import { MpiError } from '../../runtime/error.ts';
 import { uringWrite } from '../../runtime/memory/domains/uring.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
@@ -97,4 +99,15 @@ test('R6: with the owner word empty nothing is leased, posted, or given back', (
   expect(Buffer.compare(channel.send(view.fill(8)), view)).toBe(0);
   lease.release();
   channel.close();
+});
+
+describe('threads that end in the middle of their work leave no crash', () => {
+  const PROGRAM = join(packageRoot(), 'dist/test/memory/programs/terminate.js');
+  for (const way of ['idle', 'busy', 'churn'])
+    for (const end of ['exit', 'terminate'])
+      test(`${way}, by ${end}`, () => {
+        helpers();
+        const result = spawnSync(process.execPath, [PROGRAM, way, end], { encoding: 'utf8' });
+        expect(result).toMatchObject({ stderr: '', signal: null, status: 0 });
+      });
 });
