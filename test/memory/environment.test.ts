@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 import { helpers } from './native/helpers.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
+
+needUserfaultfdAndUring();
 
 const program = (name: string) => join(packageRoot(), `dist/test/memory/programs/${name}.js`);
 

@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
+
+needUserfaultfdAndUring();
 
 const EXAMPLE = join(packageRoot(), 'dist/examples/zero-copy-send.js');
 

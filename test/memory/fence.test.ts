@@ -17,7 +17,10 @@ import {
   type Task,
   unmap,
 } from './native/helpers.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
 import { Channel } from './stale/channel.ts';
+
+needUserfaultfdAndUring();
 
 const LENGTH = 64 * 1024;
 const OLD = 0x0d;

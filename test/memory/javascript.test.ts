@@ -1,8 +1,11 @@
 import { test } from 'vitest';
 import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
 import { Channel } from './stale/channel.ts';
 import { WAYS } from './stale/javascript.ts';
+
+needUserfaultfdAndUring();
 
 const MONITORS = {
   userfaultfd: () => new UserfaultfdMonitor(),

@@ -3,8 +3,11 @@ import { expect, test } from 'vitest';
 import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
 import { NaiveMonitor } from './naive.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
 import { Channel } from './stale/channel.ts';
 import { type Outcome, SCENARIOS } from './stale/scenarios.ts';
+
+needUserfaultfdAndUring();
 
 const MONITORS: [string, () => UserfaultfdMonitor | NoneMonitor, Outcome][] = [
   ['naive', () => new NaiveMonitor(), 'old'],

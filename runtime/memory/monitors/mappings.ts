@@ -1,15 +1,7 @@
 /** What kind of memory lies in a range: decides whether userfaultfd tells of all its changes. */
-import { addon } from '../../../native/addon.ts';
 import { type FdOwner, mapping } from '../../../native/mapping.ts';
+import { vma } from '../../../native/vma.ts';
 import { check } from '../../error.ts';
-
-interface VmaAddon {
-  /**
-   * The mapping that covers `address`, or the next above it: its name, or a negative errno.
-   * `answer` becomes start, end, shared, page size (0: not known), inode, device major.
-   */
-  vmaQuery(maps: number, address: number, answer: Float64Array, byText: boolean): string | number;
-}
 
 /** Every byte is mapped, and no other process can take it away by the file that it is mapped from. */
 export const OWN = 0;
@@ -23,7 +15,7 @@ export type Kind = typeof OWN | typeof HOLE | typeof FILE;
 const OWN_NAMES = ['/dev/zero (deleted)', '/anon_hugepage (deleted)'];
 
 export class Mappings {
-  readonly #native = addon() as unknown as VmaAddon;
+  readonly #native = vma();
   readonly #owner: FdOwner;
   readonly #maps: number;
   readonly #byText: boolean;

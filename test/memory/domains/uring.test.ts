@@ -19,6 +19,9 @@ import {
 import { PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
 import { helpers, map, ok, PROT, unmap } from '../native/helpers.ts';
+import { needUserfaultfdAndUring } from '../needs.ts';
+
+needUserfaultfdAndUring();
 
 const { EAGAIN, EBADF, ECANCELED, EFAULT, EOPNOTSUPP } = constants.errno;
 const BYTES = 256 * 1024;

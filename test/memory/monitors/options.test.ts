@@ -6,7 +6,10 @@ import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
 import { MAP, PAGE } from '../native/helpers.ts';
+import { needUserfaultfdAndUring } from '../needs.ts';
 import { Scene } from './scene.ts';
+
+needUserfaultfdAndUring();
 
 const { EBUSY } = constants.errno;
 

@@ -1,7 +1,10 @@
 import { test } from 'vitest';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
+import { needUserfaultfdAndUring } from '../needs.ts';
 import { Missing, Scene } from './scene.ts';
 import { CASES, SLOTS } from './suite.ts';
+
+needUserfaultfdAndUring();
 
 const OPTIONS = [
   { name: 'userfaultfd', mappingsByText: false },

@@ -1,0 +1,12 @@
+/** vma.cc: what lies at an address. */
+import { addon } from './addon.ts';
+
+export interface VmaAddon {
+  /**
+   * The mapping that covers `address`, or the next above it: its name, or a negative errno.
+   * `answer` becomes start, end, shared, page size (0: not known), inode, device major.
+   */
+  vmaQuery(maps: number, address: number, answer: Float64Array, byText: boolean): string | number;
+}
+
+export const vma = (): VmaAddon => addon() as unknown as VmaAddon;
