@@ -29,6 +29,9 @@ export const MACHINE_PACKAGES = [
 /** Needed besides by `npm run guest:debug`, which builds a whole kernel. */
 export const KERNEL_BUILD_PACKAGES = ['bc', 'bison', 'flex', 'libelf-dev', 'libssl-dev'];
 
+/** The archive is not always there at the first try, and another apt may be at work. */
+const PATIENCE = ['-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=600'];
+
 const BACKPORTS =
   'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]' +
   ' http://deb.debian.org/debian bookworm-backports main\n';
@@ -50,12 +53,12 @@ export async function installPackages(packages: string[], progress: Progress): P
   const missing = await missingPackages(packages);
   if (missing.length === 0) return;
   progress(`apt-get install ${missing.join(' ')}`);
-  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  const install = [...PATIENCE, 'install', '-y', '--no-install-recommends', ...missing];
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const first = await run('apt-get', install, { env, mayFail: true, outlive: true });
   if (first.status === 0) return;
   // Most likely the machine's lists are absent or old.
-  await run('apt-get', ['update'], { env });
+  await run('apt-get', [...PATIENCE, 'update'], { env });
   await run('apt-get', install, { env, outlive: true });
 }
 
@@ -77,7 +80,7 @@ async function aptOptions(kernel: PackagedKernel, progress: Progress): Promise<s
     ['Dir::Cache', join(folder, 'cache')],
   ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   progress('apt-get update (bookworm-backports, private lists)');
-  await run('apt-get', ['update', ...options]);
+  await run('apt-get', [...PATIENCE, 'update', ...options]);
   return options;
 }
 
@@ -105,7 +108,7 @@ export async function findKernelPackages(
 
   let image = await depends('linux-image-amd64');
   if (kernel === '6.1' && !image.includes('Depends:')) {
-    await run('apt-get', ['update']);
+    await run('apt-get', [...PATIENCE, 'update']);
     image = await depends('linux-image-amd64');
   }
   const pattern = /Depends: linux-image-(\S+-amd64)/;
@@ -138,7 +141,7 @@ export async function fetchAndUnpack(
     progress(`downloading ${name}`);
     // One at a time: a single unknown name would make apt-get fetch nothing at all. Unsandboxed,
     // as the sandbox's user cannot write here, and apt would warn of it each time.
-    const download = ['-o', 'APT::Sandbox::User=root', ...options, 'download', name];
+    const download = ['-o', 'APT::Sandbox::User=root', ...PATIENCE, ...options, 'download', name];
     await run('apt-get', download, { cwd: folder });
   }
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
