@@ -279,7 +279,9 @@ void Reader::Fire(uint64_t start, uint64_t end, uint32_t reason) {
     if ((state & kPhase) != kArmed) continue;
     if (start_[slot].load(std::memory_order_relaxed) >= end) continue;
     if (end_[slot].load(std::memory_order_relaxed) <= start) continue;
+    Hold(3);
     if (!state_[slot].compare_exchange_strong(state, state - kArmed + kFiring)) continue;
+    Hold(4);
     uint64_t delta = user_delta_->load(std::memory_order_relaxed);
     __atomic_store_n(&flags_[slot], 1, __ATOMIC_RELAXED);
     __atomic_store_n(&ring_[delta & (slots_ - 1)], slot, __ATOMIC_RELAXED);
@@ -290,7 +292,8 @@ void Reader::Fire(uint64_t start, uint64_t end, uint32_t reason) {
   }
 }
 
-// Test builds stop the reader before it reads (1), or between its read and the flags (2).
+// Test builds stop the reader before it reads (1), between its read and the flags (2), and before
+// (3) and after (4) it has claimed a slot.
 void Reader::Hold(uint32_t where) {
 #ifdef DREG_TEST
   Header(kParkedWord)->store(where);

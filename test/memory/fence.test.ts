@@ -11,6 +11,7 @@ import {
   MAP,
   map,
   ok,
+  PAGE,
   PROT,
   READER,
   SYS,
@@ -138,4 +139,39 @@ test('memory under a living ArrayBuffer replaced meanwhile: the old bytes by def
 
 test('memory under a living ArrayBuffer replaced meanwhile: right with the fence always', () => {
   expect(sendWhileUnmapping(new Held('always'), true, true)).toBe(NEW);
+});
+
+/** A watched page that is unmapped, and the reader held at the point where its slot is to fire. */
+function firing(monitor: Held, where: number): void {
+  const address = map(PAGE);
+  expect(monitor.monitor(0, address, PAGE)).toBe(0);
+  monitor.hold(where);
+  unmap(address, PAGE);
+  monitor.awaitParked(where);
+}
+
+test('a slot given up just before it fires does not fire; its next range neither', () => {
+  const monitor = new WithoutFence();
+  const delta = Atomics.load(monitor.header, monitor.deltaIndex);
+  firing(monitor, HOLD.beforeClaim);
+  expect(monitor.unmonitor(0)).toBe(0);
+  const next = map(PAGE);
+  expect(monitor.monitor(0, next, PAGE)).toBe(0);
+  monitor.hold(HOLD.none);
+  until(() => Atomics.load(monitor.header, monitor.busyIndex) === 0);
+  expect(monitor.flags[0]).toBe(0);
+  expect(Atomics.load(monitor.header, monitor.deltaIndex)).toBe(delta);
+  expect(monitor.unmonitor(0)).toBe(0);
+  monitor.close();
+  unmap(next, PAGE);
+});
+
+test('a slot given up while it fires: the answer waits for the flag, and says that it fired', () => {
+  const monitor = new Held();
+  firing(monitor, HOLD.claimed);
+  const release = monitor.releaseSoon();
+  expect(monitor.unmonitor(0)).toBe(1);
+  expect(monitor.flags[0]).toBe(1);
+  ok(helpers().threadJoin(release));
+  monitor.close();
 });

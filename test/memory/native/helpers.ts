@@ -81,8 +81,11 @@ export const SYS = {
 
 /** Words of the header in which a test build's userfaultfd reader is held, and says that it is. */
 export const READER = { parked: 7, hold: 15 } as const;
-/** Where it is held: with an event unread; with an event read and its flags not set. */
-export const HOLD = { none: 0, beforeRead: 1, beforeFlags: 2 } as const;
+/**
+ * Where it is held: with an event unread; with an event read and its flags not set; before and after
+ * it has claimed a slot that is to fire.
+ */
+export const HOLD = { none: 0, beforeRead: 1, beforeFlags: 2, beforeClaim: 3, claimed: 4 } as const;
 
 export const PROT = { none: 0, read: 1, write: 2, readWrite: 3 } as const;
 export const MAP = {
