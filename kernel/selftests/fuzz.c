@@ -20,39 +20,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena.h"
 #include "device.h"
 #include "finish.h"
-#include "memory.h"
-#include "model.h"
+#include "fuzz.h"
 #include "options.h"
-#include "random.h"
 #include "tap.h"
 
-enum { CONTEXTS = 3, BATCH_MAX = 6, DEFAULT_ROUNDS = 100000 };
+enum { CONTEXTS = 3, DEFAULT_ROUNDS = 100000 };
 
-struct context {
-	int fd;
-	size_t bytes;
-	const struct dreg_shared *shared;	/* NULL: not mapped */
-	struct model model;
-};
+struct fuzz fuzz;
 
 static struct context contexts[CONTEXTS];
-static struct arena arena;
-static struct random rng;
 static uint64_t max_slots;
-static unsigned char *readable;		/* a page before one that is not */
-static unsigned char *constant;		/* a page that cannot be written */
 static uint64_t round_now;
 static uint64_t firings, events_read;
 static bool differs;
 static bool seen_errno[256];
 
-static void difference(const char *text, ...)
-	__attribute__((format(printf, 1, 2)));
-
-static void difference(const char *text, ...)
+void difference(const char *text, ...)
 {
 	char line[256];
 	va_list args;
@@ -64,22 +49,12 @@ static void difference(const char *text, ...)
 	differs = true;
 }
 
-static void compare(const char *call, long got, long wanted)
+void compare(const char *call, long got, long wanted)
 {
 	if (got != wanted)
 		difference("%s gave %ld instead of %ld", call, got, wanted);
 	if (wanted < 0 && wanted > -256)
 		seen_errno[-wanted] = true;
-}
-
-static uint32_t below(uint32_t limit)
-{
-	return random_below(&rng, limit);
-}
-
-static bool rarely(uint32_t one_in)
-{
-	return below(one_in) == 0;
 }
 
 /* Contexts come and go. */
@@ -139,7 +114,7 @@ static void act_setup(struct context *context)
 	if (rarely(8)) {
 		compare("SETUP of a bad pointer",
 			device_call(context->fd, DREG_IOC_SETUP,
-				    readable + PAGE - 8), -EFAULT);
+				    fuzz.readable + PAGE - 8), -EFAULT);
 		return;
 	}
 	got = device_call(context->fd, DREG_IOC_SETUP, &setup);
@@ -154,188 +129,12 @@ static void act_setup(struct context *context)
 	}
 }
 
-/* MONITOR and UNMONITOR of a few ranges. */
-
-static uint64_t random_address(void)
-{
-	uint64_t inside = (uintptr_t)arena.base +
-			  (uint64_t)below(ARENA_PAGES) * PAGE;
-
-	switch (below(24)) {
-	case 0:
-		return inside + 1 + below(PAGE - 1);
-	case 1:
-		return 0xffff888000000000ull + (uint64_t)below(1000) * PAGE;
-	case 2:
-		return 0x00007ffffffff000ull - (uint64_t)below(3) * PAGE;
-	case 3:
-		/* No one's: far below anything that is ever mapped here. */
-		return 0x0000100000000000ull + (uint64_t)below(1u << 20) * PAGE;
-	default:
-		return inside;
-	}
-}
-
-static uint64_t random_length(uint64_t address)
-{
-	switch (below(24)) {
-	case 0:
-		return 0;
-	case 1:
-		return UINT64_MAX - below(2 * PAGE);
-	case 2:
-		return -address - below(3) * (uint64_t)PAGE;
-	default:
-		return 1 + below(6 * PAGE);
-	}
-}
-
-/* Never far out of the arena: what else is mapped there is not modelled. */
-static bool is_tame(const struct dreg_range *range)
-{
-	uint64_t base = (uintptr_t)arena.base;
-	uint64_t end = base + (uint64_t)ARENA_PAGES * PAGE;
-
-	return range->addr >= base && range->addr < end &&
-	       range->len <= end - range->addr;
-}
-
-static struct dreg_range random_range(const struct model *model)
-{
-	uint64_t address = random_address();
-	struct dreg_range range = {
-		.addr = address,
-		.len = random_length(address),
-		.slot = below(model->slots ? model->slots : MODEL_SLOTS),
-		.flags = rarely(40) ? 1 + below(3) : 0,
-	};
-
-	if (rarely(40))
-		range.slot = rarely(2) ? model->slots : UINT32_MAX - below(3);
-	if (!is_tame(&range) && range.addr >= (uintptr_t)arena.base &&
-	    range.addr < (uintptr_t)arena.base + ARENA_PAGES * PAGE &&
-	    range.len < (uint64_t)1 << 40)
-		range.len = PAGE;
-	return range;
-}
-
-/*
- * Where the array lies: at an ordinary place; so that only the first
- * @reachable ranges can be read; or where nothing can be written.
- */
-struct placement {
-	struct dreg_range *ranges;
-	uint32_t reachable;
-	bool constant;
-};
-
-static struct placement place(const struct dreg_range *ranges, uint32_t count)
-{
-	struct placement placed = { .reachable = count };
-	size_t bytes;
-
-	if (rarely(20)) {
-		placed.constant = true;
-		placed.ranges = (void *)constant;
-		must(mprotect(constant, PAGE, PROT_READ | PROT_WRITE),
-		     "mprotect");
-		memcpy(placed.ranges, ranges, count * sizeof(*ranges));
-		must(mprotect(constant, PAGE, PROT_READ), "mprotect");
-		return placed;
-	}
-	if (rarely(12))
-		placed.reachable = below(count + 1);
-	bytes = placed.reachable * sizeof(*ranges);
-	placed.ranges = (void *)(readable + PAGE - bytes);
-	memcpy(placed.ranges, ranges, bytes);
-	return placed;
-}
-
-static int expected_monitor(struct model *model,
-			    const struct dreg_range *ranges, uint32_t count,
-			    const struct placement *placed, uint32_t *done)
-{
-	int error = 0;
-
-	for (*done = 0; *done < count && !error; *done += !error)
-		error = *done >= placed->reachable ? -EFAULT :
-			model_monitor(model, &ranges[*done]);
-	return error;
-}
-
-static int expected_unmonitor(struct model *model, struct dreg_range *ranges,
-			      uint32_t count, const struct placement *placed,
-			      uint32_t *done)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		int result = i >= placed->reachable || placed->constant ?
-			-EFAULT : model_unmonitor(model, ranges[i].slot);
-
-		*done = i;
-		if (result < 0)
-			return result;
-		ranges[i].flags = (uint32_t)result;
-	}
-	*done = count;
-	return 0;
-}
-
-static void compare_flags(const struct dreg_range *got,
-			  const struct dreg_range *wanted, uint32_t count)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++)
-		if (got[i].flags != wanted[i].flags)
-			difference("UNMONITOR of slot %u gave flags %u instead of %u",
-				   got[i].slot, got[i].flags, wanted[i].flags);
-}
-
-static void act_batch(struct context *context, unsigned long command)
-{
-	struct dreg_range ranges[BATCH_MAX];
-	uint32_t count = below(BATCH_MAX + 1), i, done = 77;
-	struct placement placed;
-	struct dreg_batch batch;
-	int wanted, got;
-
-	for (i = 0; i < BATCH_MAX; i++)
-		ranges[i] = random_range(&context->model);
-	placed = place(ranges, count);
-	batch = (struct dreg_batch){
-		.ranges = (uintptr_t)placed.ranges,
-		.count = rarely(40) ? UINT32_MAX - below(2) : count,
-		.done = 77,
-	};
-	if (rarely(60)) {
-		compare("a batch at a bad address",
-			device_call(context->fd, command, readable + PAGE - 8),
-			-EFAULT);
-		return;
-	}
-	got = device_call(context->fd, command, &batch);
-	wanted = model_batch_check(&context->model, batch.count);
-	if (!wanted && command == DREG_IOC_MONITOR)
-		wanted = expected_monitor(&context->model, ranges, count,
-					  &placed, &done);
-	else if (!wanted)
-		wanted = expected_unmonitor(&context->model, ranges, count,
-					    &placed, &done);
-	compare(command == DREG_IOC_MONITOR ? "MONITOR" : "UNMONITOR", got,
-		wanted);
-	compare("done", batch.done, done);
-	if (command == DREG_IOC_UNMONITOR && done <= count)
-		compare_flags(placed.ranges, ranges, done);
-}
-
 /* Memory changes: the model fires what must, and takes over what may. */
 
 static enum arena_verdict verdict_on(const struct model_slot *slot,
 				     const struct arena_operation *operation)
 {
-	return arena_judge(&arena, operation, slot->start, slot->end);
+	return arena_judge(&fuzz.arena, operation, slot->start, slot->end);
 }
 
 static uint32_t ring_entry(const struct context *context, uint64_t position)
@@ -381,7 +180,7 @@ static void take_firings(struct context *context,
 
 static void act_memory(void)
 {
-	struct arena_operation operation = arena_act(&arena, &rng);
+	struct arena_operation operation = arena_act(&fuzz.arena, &fuzz.random);
 	uint32_t i;
 
 	for (i = 0; i < CONTEXTS; i++)
@@ -418,7 +217,7 @@ static void act_read(struct context *context)
 	ssize_t got;
 	long wanted;
 
-	got = read(context->fd, bad ? (void *)constant : events,
+	got = read(context->fd, bad ? (void *)fuzz.constant : events,
 		   room * sizeof(events[0]) + below(sizeof(events[0])));
 	count = room < model->event_count ? room : model->event_count;
 	if (!model->ready)
@@ -484,7 +283,7 @@ static void act_unknown(struct context *context)
 				     below(64));
 
 	compare("an unknown ioctl",
-		device_call(context->fd, command, readable), -ENOTTY);
+		device_call(context->fd, command, fuzz.readable), -ENOTTY);
 }
 
 /* After every call: all that can be seen without a call. */
@@ -546,7 +345,7 @@ static void act(void)
 	}
 }
 
-static void fuzz(uint64_t rounds)
+static void run(uint64_t rounds)
 {
 	for (round_now = 0; round_now < rounds && !differs; round_now++) {
 		act();
@@ -578,16 +377,16 @@ int main(int argc, char **argv)
 	uint32_t i;
 
 	options_parse(&options, argc, argv);
-	rng = random_seed(options.seed);
-	arena_make(&arena);
-	readable = memory_pages(1);
-	constant = memory_pages(1);
-	must(mprotect(constant, PAGE, PROT_READ), "mprotect");
+	fuzz.random = random_seed(options.seed);
+	arena_make(&fuzz.arena);
+	fuzz.readable = memory_pages(1);
+	fuzz.constant = memory_pages(1);
+	must(mprotect(fuzz.constant, PAGE, PROT_READ), "mprotect");
 	max_slots = 16;
 	slots_before = device_set_parameter("max_slots", (long long)max_slots);
 	for (i = 0; i < CONTEXTS; i++)
 		open_context(&contexts[i]);
-	fuzz(options.rounds);
+	run(options.rounds);
 	tap_ok(!differs, "fuzz: model and module agree on every call (%" PRIu64 " of %" PRIu64 ")",
 	       round_now, options.rounds);
 	claim_coverage();

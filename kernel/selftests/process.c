@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rows 16, 25 and 26: threads, children, descriptors that travel, and every
- * way for the owner to end.
+ * Rows 16 and 26: threads, children, and descriptors that travel.  How owners
+ * end (row 25) is in ending.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +22,7 @@
 #include "finish.h"
 #include "scene.h"
 
-enum { MANY = 1000, AFTER_EXEC_FAILED = 40 };
+enum { AFTER_EXEC_FAILED = 40 };
 
 static struct scene scene;
 
@@ -302,108 +300,6 @@ static void passed_on(void)
 	close(ends[1]);
 }
 
-/* Monitors MANY ranges, tells the parent so, and goes on to @end. */
-static pid_t owner_of_many(void (*end)(void))
-{
-	int ends[2], fd, i;
-	unsigned char *pages;
-	pid_t child;
-	char byte;
-
-	must(pipe2(ends, O_CLOEXEC), "pipe2");
-	child = fork();
-	if (child == 0) {
-		pages = memory_pages(16);
-		fd = device_open();
-		if (fd < 0 || device_setup(fd, 1024) < 0)
-			_exit(1);
-		for (i = 0; i < MANY; i++)
-			if (device_monitor(fd, (uint32_t)i,
-					   pages + i % 16 * PAGE, PAGE))
-				_exit(1);
-		if (write(ends[1], "x", 1) != 1)
-			_exit(1);
-		end();
-		_exit(1);
-	}
-	close(ends[1]);
-	if (read(ends[0], &byte, 1) != 1)
-		tap_bail("the owner of many ranges failed");
-	close(ends[0]);
-	return child;
-}
-
-static void end_by_exit(void)
-{
-	exit(0);
-}
-
-static void end_by_exec(void)
-{
-	execl("/bin/true", "true", NULL);
-}
-
-static void end_by_kill(void)
-{
-	kill(getpid(), SIGKILL);
-}
-
-static void end_by_fault(void)
-{
-	signal(SIGSEGV, SIG_DFL);
-	*memory_hole(PAGE, PAGE) = 1;
-}
-
-static void ends(const char *how, void (*end)(void), int signal_number)
-{
-	long long contexts = device_counter("contexts");
-	long long ranges = device_counter("ranges");
-	int status = wait_for(owner_of_many(end));
-
-	tap_ok(signal_number ? WIFSIGNALED(status) &&
-			       WTERMSIG(status) == signal_number :
-			       status == 0,
-	       "row 25, an owner of %d ranges ends by %s", MANY, how);
-	tap_ok(device_counter_becomes("ranges", ranges) &&
-	       device_counter_becomes("contexts", contexts),
-	       "row 25, %s leaves nothing behind", how);
-}
-
-#define CGROUPS "/tmp/dreg-selftest-cgroups"
-#define CGROUP CGROUPS "/dreg-selftest"
-
-/* Takes memory until the control group's limit kills the process. */
-static void end_by_oom(void)
-{
-	size_t bytes = 256u << 20, i;
-	unsigned char *pages;
-	char self[16];
-
-	snprintf(self, sizeof(self), "%d", getpid());
-	if (write_text(CGROUP "/cgroup.procs", self))
-		_exit(1);
-	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (i = 0; pages != MAP_FAILED && i < bytes; i += PAGE)
-		pages[i] = 1;
-}
-
-static void oom_killed(void)
-{
-	mkdir(CGROUPS, 0700);
-	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||
-	    write_text(CGROUPS "/cgroup.subtree_control", "+memory") ||
-	    mkdir(CGROUP, 0700) || write_text(CGROUP "/memory.max", "24M")) {
-		tap_lacks("row 25, the OOM killer",
-			  "memory control groups (v2)");
-		return;
-	}
-	ends("the OOM killer", end_by_oom, SIGKILL);
-	rmdir(CGROUP);
-	umount(CGROUPS);
-	rmdir(CGROUPS);
-}
-
 /* In the program that exec started: the context is another address space's. */
 static int after_exec(const char *number)
 {
@@ -423,10 +319,5 @@ int main(int argc, char **argv)
 	scene_close(&scene);
 	over_exec("/proc/self/exe");
 	passed_on();
-	ends("exit", end_by_exit, 0);
-	ends("exec", end_by_exec, 0);
-	ends("SIGKILL", end_by_kill, SIGKILL);
-	ends("a fault", end_by_fault, SIGSEGV);
-	oom_killed();
 	return finish();
 }

@@ -45,6 +45,7 @@ export async function scenarioPrograms(): Promise<SuiteProgram[]> {
   const withRdma = ['map', 'advise', 'files', 'protect', 'huge', 'migrate', 'process'];
   return [
     ...withRdma.map((name) => make(name, { before: RDMA })),
+    make('ending'),
     make('calls'),
     make('notify'),
     make('observe'),
