@@ -89,6 +89,9 @@ test('DREG_UFFD_FENCE and DREG_UFFD_FILES take two values', () => {
     expect(outcomes('nothing', environment)).toEqual(WORKS);
 });
 
+/** A child that does not end by itself is ended, and its test fails. */
+const LIMITED = { timeout: 30_000 };
+
 async function outputOf(child: ChildProcess): Promise<string> {
   let text = '';
   child.stdout!.on('data', (chunk) => {
@@ -100,14 +103,22 @@ async function outputOf(child: ChildProcess): Promise<string> {
 }
 
 test('an idle manager that was not closed does not keep the process alive', async () => {
-  const child = spawn(process.execPath, [program('lifetime'), 'idle']);
+  const child = spawn(process.execPath, [program('lifetime'), 'idle'], LIMITED);
   expect(await outputOf(child)).toBe('');
 });
 
 test('an operation under way does', async () => {
-  const child = spawn(process.execPath, [program('lifetime'), 'reading']);
+  const child = spawn(process.execPath, [program('lifetime'), 'reading'], LIMITED);
   const output = outputOf(child);
   await once(child.stdout, 'data');
   child.stdin.write('x');
   expect(await output).toBe('waiting\nread 1\n');
+});
+
+test('a done that throws is an uncaught exception, and keeps no other from its own', async () => {
+  const child = spawn(process.execPath, [program('lifetime'), 'throwing'], LIMITED);
+  const output = outputOf(child);
+  await once(child.stdout, 'data');
+  child.stdin.write('xy');
+  expect(await output).toBe('waiting\ndone has thrown\ndone has thrown\n');
 });
