@@ -107,7 +107,7 @@ export class EventLoopProgress {
   #sleep(): void {
     this.#watcher ??= this.#transport.watch(() => this.#onBell());
     this.#idleTurns = 0;
-    this.#transport.arm('loop');
+    this.#engine.arm('loop');
     // Whoever sent or left before the bell was armed rings no bell.
     if (
       this.#engine.progress() > 0 ||

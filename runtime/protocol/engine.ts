@@ -11,14 +11,12 @@ import { COMPLETE, FAILED, PENDING, type Request } from '../request.ts';
 import type { Status } from '../status.ts';
 import type { Preference } from './cost-model.ts';
 import { Losses } from './losses.ts';
-import { ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
+import { DIRECT_POLLS, ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
 import { Receiving } from './receiving.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { EAGER_MAX, PIECE_BYTES, StreamedMessages } from './streamed.ts';
 import { CANCEL, CTS, DATA, EAGER, FIN, LONG, PIECE, RTS } from './wire.ts';
 
-/** Polls of one peer's channel alone, before a blocking receive looks at all of them. */
-export const DIRECT_POLLS = 400;
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
@@ -171,6 +169,12 @@ export class Engine implements PacketHandler {
     return false;
   }
 
+  /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
+  mayDefer(peer: Peer): boolean {
+    const ready = this.#directPolls > 0 && this.#busy.length === 0;
+    return ready && peer.error === null && peer.rank !== this.rank;
+  }
+
   /** Completes a receive with the message that comes next, if it is there; for a quiet context. */
   tryComplete(request: Request, peer: Peer): boolean {
     if (this.#busy.length > 0 || peer.error !== null) return false;
@@ -274,6 +278,12 @@ export class Engine implements PacketHandler {
 
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
+    const { deferred } = this.receiving;
+    if (deferred.any) {
+      const taken = deferred.progress();
+      if (taken > 0 || (deferred.any && this.#busy.length === 0)) return taken;
+      deferred.post();
+    }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
     if (this.#busy.length > 0) this.#pushBusy();
@@ -296,13 +306,19 @@ export class Engine implements PacketHandler {
     }
   }
 
+  /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */
+  arm(how: 'block' | 'loop'): void {
+    this.receiving.deferred.post();
+    this.#node?.arm(how);
+  }
+
   #sleep(request: Request): void {
     const node = this.#node;
     if (node === null) {
       if (this.progress() === 0 && request.state === PENDING) this.fail(request, this.#alone());
       return;
     }
-    node.arm('block');
+    this.arm('block');
     // What was published before the bell was armed rings no bell: look once more.
     if (this.progress() === 0 && request.state === PENDING) {
       node.block(SLEEP_CHECK_MS);
@@ -339,7 +355,7 @@ export class Engine implements PacketHandler {
         continue;
       }
       if (node === null) break;
-      node.arm('block');
+      this.arm('block');
       if (this.progress() === 0) node.block(FINALIZE_GRACE_MS / 4);
       node.disarm();
       if (this.#someReceive(node)) quiet = 0;

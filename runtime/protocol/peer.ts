@@ -18,6 +18,9 @@ export const ENVELOPE_BYTES_MAX = 32 * 1024 * 1024;
 /** What an envelope is charged with, beside the bytes that come with it. */
 export const ENVELOPE_BYTES = 256;
 
+/** Polls of one peer's channel alone, before a receive looks at all of them. */
+export const DIRECT_POLLS = 400;
+
 /** Something that waits for room in the channel, in order. */
 export interface Waiting {
   /** Tries again; true: done, the next one's turn. */

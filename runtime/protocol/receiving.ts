@@ -8,6 +8,7 @@ import { ANY_SOURCE } from '../constants.ts';
 import { MpiError } from '../error.ts';
 import { Envelope, PostedReceives, UnexpectedMessages } from '../matching.ts';
 import type { Request } from '../request.ts';
+import { Deferred } from './deferred.ts';
 import type { Engine } from './engine.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from './peer.ts';
 import { type Offer, offerOf, type Rendezvous } from './rendezvous.ts';
@@ -39,9 +40,12 @@ export class Context {
   readonly posted = new PostedReceives();
   readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
 
+  /** Receives that {@link Deferred} holds back. */
+  deferred = 0;
+
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0;
+    return this.posted.count === 0 && this.unexpected.count === 0 && this.deferred === 0;
   }
 }
 
@@ -50,6 +54,8 @@ export class Receiving {
   readonly #rendezvous: Rendezvous;
   readonly #streamed: StreamedMessages;
   readonly #contexts: Context[] = [];
+  /** Receives that are not posted yet. */
+  readonly deferred: Deferred;
   /** Bytes of unexpected messages, by peer: a peer of ours stays within its credit. */
   readonly #unexpectedBytes: Float64Array;
 
@@ -58,6 +64,7 @@ export class Receiving {
     this.#rendezvous = rendezvous;
     this.#streamed = streamed;
     this.#unexpectedBytes = new Float64Array(engine.size);
+    this.deferred = new Deferred(engine);
   }
 
   /** Opens a context id for receives. */
@@ -68,7 +75,9 @@ export class Receiving {
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Request): void {
+    const peer = this.#engine.peers[request.peer];
     const context = this.#contexts[request.context];
+    if (this.deferred.take(request, context, peer)) return;
     if (context.unexpected.count > 0) {
       const message = context.unexpected.take(request.peer, request.tag);
       if (message !== null) {
@@ -78,8 +87,7 @@ export class Receiving {
     }
     // What a lost peer sent before may still be taken; more will not come. Contact is made by whoever
     // sends first, so a peer that is not known yet is none that is lost.
-    const lost = request.peer === ANY_SOURCE ? null : this.#engine.peers[request.peer]?.error;
-    if (lost) throw lost;
+    if (peer !== undefined && peer.error !== null) throw peer.error;
     context.posted.post(request);
   }
 
@@ -187,6 +195,7 @@ export class Receiving {
    * @param wildcards also those that others may still serve
    */
   withdraw(peer: number | null, wildcards: boolean): Request[] {
+    this.deferred.post();
     const found: Request[] = [];
     for (const { posted } of this.#contexts.values())
       for (const receive of [...(peer === null ? posted.all() : posted.from(peer))]) {
