@@ -143,6 +143,11 @@ export class Rendezvous {
     offer: Offer,
     copyFirst: (to: Uint8Array) => void,
   ): void {
+    // Of a peer that is lost since only what came along with the offer can be had.
+    if (peer.error !== null && offer.firstPiece < offer.length) {
+      this.#engine.fail(request, peer.error);
+      return;
+    }
     const error = this.#engine.refusal(request, peer.rank, tag, offer.length);
     if (error !== null) {
       this.#refuse(peer, offer);

@@ -123,7 +123,9 @@ export class StreamedMessages {
 
   /** A receive takes a message that has come at least in part. */
   take(request: Request, arrival: Arrival): void {
-    const error = this.#engine.refusal(request, arrival.peer.rank, arrival.tag, arrival.length);
+    const { peer, tag, length } = arrival;
+    const lost = arrival.complete ? null : peer.error;
+    const error = lost ?? this.#engine.refusal(request, peer.rank, tag, length);
     if (error !== null) {
       this.#engine.fail(request, error);
       return;
