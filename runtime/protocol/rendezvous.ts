@@ -21,8 +21,10 @@ import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } f
 import {
   claimsBroken,
   claimsDone,
+  closeClaims,
   copyClaimed,
   openClaims,
+  piecesDone,
   SHARED_COPY_MIN,
 } from './shared-copy.ts';
 import { PIECE_BYTES } from './streamed.ts';
@@ -229,14 +231,17 @@ export class Rendezvous {
     if (first > 0) copyFirst(request.bytes);
     const pull = (at: number, bytes: number) =>
       channel.pull(exposure, first + at, request.bytes, first + at, bytes);
-    copyClaimed(claims, this.#generation, rest, pull);
-    // The sender may be within its last piece.
-    while (!claimsDone(claims, rest)) {
-      this.#engine.losses.checkAlive(peer);
-      if (!claimsBroken(claims, this.#generation)) continue;
-      pull(0, rest);
-      break;
+    try {
+      copyClaimed(claims, this.#generation, rest, pull);
+    } catch (error) {
+      // Our piece failed; the sender may still write its own, and the buffer goes back only after it.
+      const claimed = closeClaims(claims);
+      while (piecesDone(claims) < claimed) this.#engine.losses.checkAlive(peer);
+      throw error;
     }
+    // The sender may be within its last piece.
+    while (!claimsDone(claims, rest)) this.#engine.losses.checkAlive(peer);
+    if (claimsBroken(claims, this.#generation)) pull(0, rest);
     channel.conceal(this.#own);
   }
 

@@ -51,9 +51,10 @@ export function copyClaimed(
     } catch (error) {
       Atomics.store(words, BROKEN, generation);
       throw error;
+    } finally {
+      Atomics.add(words, DONE, 1);
     }
     copied += bytes;
-    Atomics.add(words, DONE, 1);
   }
 }
 
@@ -62,7 +63,21 @@ export function claimsBroken(words: Int32Array, generation: number): boolean {
   return Atomics.load(words, BROKEN) === generation;
 }
 
-/** Whether every piece was copied. */
+/**
+ * Ends a copy that failed: no piece can be claimed any more.
+ * @returns how many pieces were claimed until then
+ */
+export function closeClaims(words: Int32Array): number {
+  const word = Atomics.exchange(words, CLAIM, 0);
+  return word & 0xffff;
+}
+
+/** How many of the pieces claimed nobody works on any more, copied or not. */
+export function piecesDone(words: Int32Array): number {
+  return Atomics.load(words, DONE);
+}
+
+/** Whether every piece was worked on; see {@link claimsBroken}. */
 export function claimsDone(words: Int32Array, length: number): boolean {
   return Atomics.load(words, DONE) >= Math.ceil(length / pieceBytes(length));
 }

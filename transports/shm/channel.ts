@@ -134,7 +134,7 @@ export class ShmChannel implements Channel {
     const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
-        copy(to, offset + done, window, from, bytes);
+        copied(copy(to, offset + done, window, from, bytes), this.peer);
       });
     } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
   }
@@ -143,7 +143,7 @@ export class ShmChannel implements Channel {
     const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
-        copy(window, to, from, offset + done, bytes);
+        copied(copy(window, to, from, offset + done, bytes), this.peer);
       });
     } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
   }
@@ -185,6 +185,16 @@ export class ShmChannel implements Channel {
     this.#surroundings.noteNoAddresses(this.peer, reason);
     return false;
   }
+}
+
+/** A copy that moved nothing: one of the two buffers is not what it was. */
+function copied(answer: number, peer: number): void {
+  if (answer >= 0) return;
+  throw new MpiError(
+    'ERR_BUFFER',
+    `a buffer of a message with rank ${peer} was detached or shrunk while it was being copied`,
+    { peer, errno: -answer },
+  );
 }
 
 /** The word that peers read by its address to see whether they can, and whose it is. */
