@@ -12,8 +12,12 @@ export interface Plot {
   y: string;
   /** A value of it as text. */
   show: (value: number) => string;
+  /** The horizontal axis, where it is not the bytes of a message. */
+  x?: { title: string; show: (value: number) => string };
   series: Series[];
 }
+
+const BYTES_OF_A_MESSAGE = { title: 'bytes of a message', show: showBytes };
 
 const WIDTH = 860;
 const HEIGHT = 520;
@@ -54,7 +58,7 @@ function line(x1: number, y1: number, x2: number, y2: number, stroke: string): s
   return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" stroke="${stroke}"/>`;
 }
 
-export function plot({ title, y, show, series }: Plot): string {
+export function plot({ title, y, show, x = BYTES_OF_A_MESSAGE, series }: Plot): string {
   // A message of zero bytes has no place on a logarithmic axis.
   const points = series.flatMap((one) => one.points).filter((point) => point.x > 0);
   const [left, right] = extent(points.map((point) => point.x).concat(points.length ? [] : 1), 2);
@@ -67,9 +71,9 @@ export function plot({ title, y, show, series }: Plot): string {
     `<title>${escapeXml(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
     text(WIDTH / 2, 28, title, 'text-anchor="middle" font-size="18"'),
-    ...columnsOf(powers(left, right, 2), toX),
+    ...columnsOf(powers(left, right, 2), toX, x.show),
     ...rowsOf(powers(low, high, 10), toY, show),
-    text(WIDTH / 2, HEIGHT - 14, 'bytes of a message', 'text-anchor="middle"'),
+    text(WIDTH / 2, HEIGHT - 14, x.title, 'text-anchor="middle"'),
     text(0, 0, y, `text-anchor="middle" transform="translate(22 ${HEIGHT / 2}) rotate(-90)"`),
     ...series.flatMap((one, index) => curve(one, COLOURS[index % COLOURS.length], toX, toY)),
     ...series.flatMap((one, index) => legend(one.name, COLOURS[index % COLOURS.length], index)),
@@ -77,7 +81,7 @@ export function plot({ title, y, show, series }: Plot): string {
   ].join('\n');
 }
 
-function columnsOf(values: number[], toX: Scale): string[] {
+function columnsOf(values: number[], toX: Scale, show: Plot['show']): string[] {
   const every = Math.ceil(values.length / 10);
   return values.flatMap((value, index) => {
     const x = toX(value);
@@ -89,7 +93,7 @@ function columnsOf(values: number[], toX: Scale): string[] {
       index % every ? '#f4f4f4' : '#dddddd',
     );
     if (index % every) return [grid];
-    return [grid, text(x, HEIGHT - FRAME.bottom + 20, showBytes(value), 'text-anchor="middle"')];
+    return [grid, text(x, HEIGHT - FRAME.bottom + 20, show(value), 'text-anchor="middle"')];
   });
 }
 

@@ -109,19 +109,19 @@ export class RegistrationCache {
 
   /** A cached region that covers the range. The caller has looked. */
   find(start: number, end: number, access: Access): Region | undefined {
-    const region = this.#index.find(start);
-    return region?.covers(start, end, access) ? region : undefined;
+    const region = this.#index.find(start, end);
+    return region?.allows(access) ? region : undefined;
   }
 
   /** One more lease on a cached region. */
   hold(region: Region): void {
-    if (region.leases++ === 0) this.idle.remove(region);
+    if (region.leases++ === 0) this.idle.remove(region.slot);
   }
 
   /** A lease ends. */
   drop(region: Region): void {
     if (--region.leases !== 0) return;
-    if (region.cached) this.idle.push(region);
+    if (region.cached) this.idle.push(region.slot);
     else this.#retire(region);
   }
 
@@ -211,24 +211,28 @@ export class RegistrationCache {
     for (let i = 0; i < count; i++) {
       const slot = this.#fired[i];
       const region = this.#regions[slot]!;
+      region.valid = false;
+      this.#leaveIndex(region);
       this.#regions[slot] = undefined;
       this.#freeSlots.push(slot);
       region.slot = NO_SLOT;
-      region.valid = false;
       this.#counters.values[COUNT.invalidations] += 1;
-      this.#supersede(region);
+      if (region.leases === 0) this.#retire(region);
     }
     return 0;
   }
 
-  /** Takes a region out of the index; what is leased lives on as a zombie. */
-  #supersede(region: Region): void {
+  #leaveIndex(region: Region): void {
     if (!region.cached) return;
     this.#index.remove(region);
     region.cached = false;
-    if (region.leases !== 0) return;
-    this.idle.remove(region);
-    this.#retire(region);
+    if (region.leases === 0) this.idle.remove(region.slot);
+  }
+
+  /** Takes a cached region out of the index; what is leased lives on as a zombie. */
+  #supersede(region: Region): void {
+    this.#leaveIndex(region);
+    if (region.leases === 0) this.#retire(region);
   }
 
   /**
@@ -363,10 +367,10 @@ export class RegistrationCache {
   }
 
   #evictOldest(): boolean {
-    const region = this.idle.oldest;
-    if (region === undefined) return false;
+    const slot = this.idle.oldest;
+    if (slot === NO_SLOT) return false;
     this.#counters.values[COUNT.evictions] += 1;
-    this.#supersede(region);
+    this.#supersede(this.#regions[slot]!);
     return true;
   }
 

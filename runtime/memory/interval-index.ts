@@ -5,7 +5,7 @@
  * the upper level only when a block is divided or ends.
  *
  * Addresses are kept in Float64Arrays beside the objects, so that a search touches a few cache
- * lines and no object.
+ * lines, and of the objects none but the one it answers.
  */
 
 export interface Interval {
@@ -18,19 +18,23 @@ export const BLOCK_MAX = 256;
 
 class Block<T> {
   readonly starts = new Float64Array(BLOCK_MAX);
+  readonly ends = new Float64Array(BLOCK_MAX);
   readonly items: T[] = [];
 }
 
-/** The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. */
+/**
+ * The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. Without
+ * a branch on what it compares: on random addresses every second one would be mispredicted.
+ */
 function lastAtOrBelow(starts: Float64Array, count: number, address: number): number {
+  if (count === 0 || starts[0] > address) return -1;
   let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (starts[middle] <= address) low = middle + 1;
-    else high = middle;
+  for (let left = count; left > 1; ) {
+    const half = left >>> 1;
+    low += half & -Number(starts[low + half] <= address);
+    left -= half;
   }
-  return low - 1;
+  return low;
 }
 
 export class IntervalIndex<T extends Interval> {
@@ -42,12 +46,13 @@ export class IntervalIndex<T extends Interval> {
     return this.#size;
   }
 
-  /** The interval that begins last at or below the address: the only one that can contain it. */
-  find(address: number): T | undefined {
-    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, address);
+  /** The interval that contains [start, end). */
+  find(start: number, end: number): T | undefined {
+    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, start);
     if (b < 0) return undefined;
     const block = this.#blocks[b];
-    return block.items[lastAtOrBelow(block.starts, block.items.length, address)];
+    const at = lastAtOrBelow(block.starts, block.items.length, start);
+    return end <= block.ends[at] ? block.items[at] : undefined;
   }
 
   /** Those that overlap [start, end) or lie directly beside it, in order of address. */
@@ -73,7 +78,9 @@ export class IntervalIndex<T extends Interval> {
     }
     const at = lastAtOrBelow(block.starts, block.items.length, item.start) + 1;
     block.starts.copyWithin(at + 1, at, block.items.length);
+    block.ends.copyWithin(at + 1, at, block.items.length);
     block.starts[at] = item.start;
+    block.ends[at] = item.end;
     block.items.splice(at, 0, item);
     if (at === 0) this.#firsts[this.#blocks.indexOf(block, b)] = item.start;
     this.#size += 1;
@@ -87,6 +94,7 @@ export class IntervalIndex<T extends Interval> {
     const at = lastAtOrBelow(block.starts, block.items.length, item.start);
     if (block.items[at] !== item) return false;
     block.starts.copyWithin(at, at + 1, block.items.length);
+    block.ends.copyWithin(at, at + 1, block.items.length);
     block.items.splice(at, 1);
     this.#size -= 1;
     if (block.items.length === 0) this.#removeBlock(b);
@@ -107,6 +115,7 @@ export class IntervalIndex<T extends Interval> {
     const upper = new Block<T>();
     const half = BLOCK_MAX >>> 1;
     upper.starts.set(block.starts.subarray(half));
+    upper.ends.set(block.ends.subarray(half));
     upper.items.push(...block.items.splice(half));
     this.#addBlock(b + 1, upper);
     return upper;
@@ -118,6 +127,7 @@ export class IntervalIndex<T extends Interval> {
     const next = this.#blocks[b + 1];
     if (!next || block.items.length + next.items.length > BLOCK_MAX >>> 2) return;
     block.starts.set(next.starts.subarray(0, next.items.length), block.items.length);
+    block.ends.set(next.ends.subarray(0, next.items.length), block.items.length);
     block.items.push(...next.items);
     this.#removeBlock(b + 1);
   }

@@ -108,17 +108,16 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     const length = bytes?.length;
     if (length === undefined) return this.#acquireSlowly(plainView(view), access, reuse);
     const known = this.#known.get(bytes.buffer);
-    const region = known?.region;
-    if (region !== undefined && length !== 0 && covered(known!, region, bytes, access)) {
-      this.#cache.look();
-      if (region.cached) {
-        this.#counters.values[COUNT.hitsIdentity] += 1;
-        this.#cache.hold(region);
-        const byteLength = length * bytes.BYTES_PER_ELEMENT;
-        return this.#lend(bytes, byteLength, access, known, region, WAY.region, reuse);
-      }
-    }
-    return this.#acquireSlowly(bytes, access, reuse);
+    if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, reuse);
+    this.#cache.look();
+    const byteLength = length * bytes.BYTES_PER_ELEMENT;
+    let region = known.region;
+    if (known.whole && region?.cached && region.allows(access))
+      this.#counters.values[COUNT.hitsIdentity] += 1;
+    else region = this.#seek(bytes.byteOffset, byteLength, access, known);
+    if (region === undefined) return this.#acquireSlowly(bytes, access, reuse);
+    this.#cache.hold(region);
+    return this.#lend(bytes, byteLength, access, known, region, WAY.region, reuse);
   }
 
   /**
@@ -236,7 +235,23 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       throw new MpiError('ERR_SYSTEM', `${errors} registrations could not be given back`);
   }
 
-  /** Not by identity: by address, or a new registration, or a lease without one. */
+  /** A cached region for a part of a known buffer: the one it had last, or by address. */
+  #seek(offset: number, length: number, access: Access, known: Known): Region | undefined {
+    const start = known.base + offset;
+    const end = start + length;
+    const last = known.region;
+    if (last?.cached && last.allows(access) && last.covers(start, end)) {
+      this.#counters.values[COUNT.hitsIdentity] += 1;
+      return last;
+    }
+    const found = this.#cache.find(start, end, access);
+    if (found === undefined) return undefined;
+    this.#counters.values[COUNT.hitsAddress] += 1;
+    remember(known, found, offset, length);
+    return found;
+  }
+
+  /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
   #acquireSlowly(view: View, access: Access, reuse: Lease | undefined): Lease {
     if (!ArrayBuffer.isView(view)) throw notMemory();
     const length = view.byteLength;
@@ -254,23 +269,21 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   /** A region that covers the view, one more lease on it; or the way without one. */
   #locate(view: View, length: number, access: Access, known: Known): Region | Way {
     if (!this.#monitor.caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
+    this.#cache.look();
+    const cached = this.#seek(view.byteOffset, length, access, known);
+    if (cached) {
+      this.#cache.hold(cached);
+      return cached;
+    }
     const page = this.#pageBytes;
     const at = known.base + view.byteOffset;
     const start = at - (at % page);
     const end = Math.ceil((at + length) / page) * page;
-    this.#cache.look();
-    const cached = this.#cache.find(start, end, access);
-    if (cached) {
-      this.#counters.values[COUNT.hitsAddress] += 1;
-      this.#cache.hold(cached);
-      remember(known, cached);
-      return cached;
-    }
     if (end - start > this.#port.regionBytesMax) return WAY.pieces;
     this.#counters.values[COUNT.misses] += 1;
     const region = this.#cache.obtain(start, end, access);
     if (typeof region === 'number') return isExhausted(region) ? WAY.bounce : WAY.once;
-    remember(known, region);
+    remember(known, region, view.byteOffset, length);
     return region;
   }
 
@@ -370,16 +383,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 }
 
-/** Whether the region that a buffer remembers covers a view of it. */
-function covered(known: Known, region: Region, view: View, access: Access): boolean {
-  if (known.whole) return (access & ~region.access) === 0;
-  const start = known.base + view.byteOffset;
-  return region.covers(start, start + view.byteLength, access);
-}
-
-function remember(known: Known, region: Region): void {
+/** The region that was found for a part of a buffer is tried first the next time. */
+function remember(known: Known, region: Region, offset: number, length: number): void {
   known.region = region;
-  known.whole = region.start <= known.base && region.end >= known.base + known.reach;
+  known.whole = offset === 0 && length === known.reach;
 }
 
 function notOurs(view: View | undefined): MpiError {

@@ -23,9 +23,6 @@ export class Region {
   cached = false;
   /** False from when its slot fired on: must not be named by an operation. */
   valid = true;
-  /** Neighbours in the idle list. */
-  older: Region | undefined = undefined;
-  newer: Region | undefined = undefined;
 
   constructor(start: number, end: number, access: Access) {
     this.start = start;
@@ -37,18 +34,31 @@ export class Region {
     return this.end - this.start;
   }
 
-  covers(start: number, end: number, access: Access): boolean {
-    return start >= this.start && end <= this.end && (access & ~this.access) === 0;
+  covers(start: number, end: number): boolean {
+    return start >= this.start && end <= this.end;
+  }
+
+  allows(access: Access): boolean {
+    return (access & ~this.access) === 0;
   }
 }
 
-/** The cached regions without a lease, least recently used first. */
+/** Slots that an {@link IdleList} has room for at first; it grows as they are used. */
+const IDLE_SLOTS_FIRST = 256;
+
+/**
+ * The slots of cached regions without a lease, least recently used first. The links lie in arrays,
+ * not in the regions: to take one out then touches none of its neighbours' objects.
+ */
 export class IdleList {
-  #oldest: Region | undefined;
-  #newest: Region | undefined;
+  #older = new Int32Array(IDLE_SLOTS_FIRST);
+  #newer = new Int32Array(IDLE_SLOTS_FIRST);
+  #oldest = NO_SLOT;
+  #newest = NO_SLOT;
   #size = 0;
 
-  get oldest(): Region | undefined {
+  /** NO_SLOT where the list is empty. */
+  get oldest(): number {
     return this.#oldest;
   }
 
@@ -56,21 +66,38 @@ export class IdleList {
     return this.#size;
   }
 
-  push(region: Region): void {
-    region.older = this.#newest;
-    if (this.#newest) this.#newest.newer = region;
-    else this.#oldest = region;
-    this.#newest = region;
+  push(slot: number): void {
+    if (slot >= this.#older.length) this.#grow(slot);
+    const newest = this.#newest;
+    this.#older[slot] = newest;
+    this.#newer[slot] = NO_SLOT;
+    if (newest === NO_SLOT) this.#oldest = slot;
+    else this.#newer[newest] = slot;
+    this.#newest = slot;
     this.#size += 1;
   }
 
-  remove(region: Region): void {
-    if (region.older) region.older.newer = region.newer;
-    else this.#oldest = region.newer;
-    if (region.newer) region.newer.older = region.older;
-    else this.#newest = region.older;
-    region.older = undefined;
-    region.newer = undefined;
+  /** Takes out a slot that is in the list. */
+  remove(slot: number): void {
+    const older = this.#older[slot];
+    const newer = this.#newer[slot];
+    if (older === NO_SLOT) this.#oldest = newer;
+    else this.#newer[older] = newer;
+    if (newer === NO_SLOT) this.#newest = older;
+    else this.#older[newer] = older;
     this.#size -= 1;
   }
+
+  #grow(slot: number): void {
+    let length = this.#older.length;
+    while (length <= slot) length *= 2;
+    this.#older = enlarged(this.#older, length);
+    this.#newer = enlarged(this.#newer, length);
+  }
+}
+
+function enlarged(links: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(links);
+  return larger;
 }
