@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { plot } from '../../examples/plot.ts';
 import { showBytes, showTime } from '../../examples/report.ts';
 import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
-import { byAddress, hotPath } from './memory/hot.ts';
+import { type ByAddress, byAddress, hotPath } from './memory/hot.ts';
 import { idling, unpinning } from './memory/idle.ts';
 import { type Miss, missOf, type Worth, worthOf } from './memory/miss.ts';
 import { type Line, show } from './memory/timing.ts';
@@ -21,16 +21,22 @@ const MISS_RATIO_MAX = 1.15;
 
 interface Point {
   regions: number;
-  ns: number;
+  inTurn: ByAddress;
+  atRandom: ByAddress;
 }
 
 const cell = (text: string) => text.padStart(12);
 const row = (cells: string[]) => console.log(cells.map(cell).join(' '));
 
 function printCurve(points: Point[]): void {
-  console.log('\nA hit by address, by the number of cached regions');
-  row(['regions', 'time']);
-  for (const { regions, ns } of points) row([regions.toLocaleString('en'), showTime(ns)]);
+  console.log('\nA hit by address, by the number of cached regions and the order of the leases;');
+  console.log('"pick" is the part of it that fetching the view from memory takes');
+  row(['regions', 'in turn', 'pick', 'at random', 'pick']);
+  for (const { regions, inTurn, atRandom } of points)
+    row([
+      regions.toLocaleString('en'),
+      ...[inTurn.lease, inTurn.pick, atRandom.lease, atRandom.pick].map(showTime),
+    ]);
 }
 
 function printMisses(misses: Miss[]): void {
@@ -69,13 +75,15 @@ function writePlots(folder: string, name: string, curve: Point[], worth: Worth[]
     series: [series(`cached, ${name}`, (one) => one.cached), series('none', (one) => one.none)],
   });
   writeFileSync(join(folder, 'memory-worth.svg'), worthPlot);
+  const at = (regions: number, { lease }: ByAddress) => ({ x: regions, y: lease });
   const curvePlot = plot({
     title: 'Finding a registration by address',
     y: 'time of acquire and release',
     show: showTime,
     x: { title: 'cached regions', show: (value) => Math.round(value).toLocaleString('en') },
     series: [
-      { name: 'by address', points: curve.map(({ regions, ns }) => ({ x: regions, y: ns })) },
+      { name: 'in turn', points: curve.map(({ regions, inTurn }) => at(regions, inTurn)) },
+      { name: 'at random', points: curve.map(({ regions, atRandom }) => at(regions, atRandom)) },
     ],
   });
   writeFileSync(join(folder, 'memory-lookup.svg'), curvePlot);
@@ -104,7 +112,11 @@ async function main(): Promise<void> {
   const name = monitor.name as MonitorName;
   monitor.close();
   const hot = hotPath();
-  const curve = CURVE_REGIONS.map((regions) => ({ regions, ns: byAddress(regions) }));
+  const curve = CURVE_REGIONS.map((regions) => ({
+    regions,
+    inTurn: byAddress(regions, 'in turn'),
+    atRandom: byAddress(regions, 'at random'),
+  }));
   const misses = name === 'none' ? [] : MISS_BYTES.map((bytes) => missOf(name, bytes));
   const worth = WORTH_BYTES.map((bytes) => worthOf(name, bytes));
   const idle = name === 'none' ? [] : await idleLines(name);
@@ -113,7 +125,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify({ monitor: name, hot, curve, misses, worth, idle }));
     return;
   }
-  console.log('The hot path (least of nine rounds)');
+  console.log('The hot path (processor time, least of nine rounds)');
   for (const line of hot) console.log(show(line));
   printCurve(curve);
   if (misses.length > 0) printMisses(misses);
