@@ -60,6 +60,7 @@ export async function stressPrograms(): Promise<SuiteProgram[]> {
     make('race_munmap', STRESS),
     make('race_reuse', { before: RDMA, ...STRESS }),
     make('race_ring', STRESS),
+    make('race_flight', STRESS),
     make('fuzz'),
   ];
 }
