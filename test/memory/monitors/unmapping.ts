@@ -1,7 +1,9 @@
 /** Mappings that go away, move or are replaced. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { ftruncateSync } from 'node:fs';
-import { addon } from '../../../native/addon.ts';
+import { join } from 'node:path';
+import { addon, packageRoot } from '../../../native/addon.ts';
 import {
   bytesAt,
   helpers,
@@ -18,6 +20,12 @@ import {
 import { type Case, HUGE, type Scene } from './scene.ts';
 
 const SIXTEEN = 16 * PAGE;
+
+/** A process of its own: whether the break can grow is decided when a process begins. */
+const BRK_PROGRAM = join(packageRoot(), 'dist/test/memory/programs/brk.js');
+/** Its status where the break cannot grow. */
+const NO_ROOM = 75;
+const BRK_ATTEMPTS = 20;
 
 function moved(scene: Scene, flags: number): void {
   const address = scene.map(SIXTEEN);
@@ -140,21 +148,13 @@ export const UNMAPPING: Case[] = [
   {
     name: 'brk that shrinks and grows again fires',
     run(scene) {
-      const length = 256 * PAGE;
-      // Malloc may move the break in between; what lies behind ours is then malloc's.
-      for (let attempt = 0; attempt < 20; attempt++) {
-        const grown = ok(helpers().brkGrow(length + PAGE));
-        const start = Math.ceil(grown / PAGE) * PAGE;
-        bytesAt(start, length).fill(1);
-        const upper = scene.watch(start + length / 2, length / 4);
-        const end = grown + length + PAGE;
-        const cycled = helpers().brkCycle(start + length / 2, end - start - length / 2);
-        if (cycled < 0) continue;
-        // What is below may fire as well: a huge page that spans both is split.
-        scene.fired(upper);
-        return;
+      for (let attempt = 0; attempt < BRK_ATTEMPTS; attempt++) {
+        const words = [BRK_PROGRAM, scene.monitor.name];
+        const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+        if (status === 0) return;
+        assert.equal(status, NO_ROOM, stderr);
       }
-      throw new Error('the break never stays where it is');
+      throw new Error('in no process was there room behind the heap');
     },
   },
   {
