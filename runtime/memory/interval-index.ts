@@ -86,7 +86,7 @@ export class IntervalIndex<T extends Interval> {
     this.#size += 1;
   }
 
-  /** Removes an interval; false where it is not there. */
+  /** Removes an interval; false where it is not there. The last block stays, though it be empty. */
   remove(item: T): boolean {
     const b = lastAtOrBelow(this.#firsts, this.#blocks.length, item.start);
     if (b < 0) return false;
@@ -97,11 +97,10 @@ export class IntervalIndex<T extends Interval> {
     block.ends.copyWithin(at, at + 1, block.items.length);
     block.items.splice(at, 1);
     this.#size -= 1;
-    if (block.items.length === 0) this.#removeBlock(b);
-    else {
+    if (block.items.length > 0) {
       this.#firsts[b] = block.starts[0];
       this.#join(b);
-    }
+    } else if (this.#blocks.length > 1) this.#removeBlock(b);
     return true;
   }
 
