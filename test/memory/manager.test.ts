@@ -83,6 +83,14 @@ describe('overlap', () => {
     expect(world.manager.stats().merges).toBe(1);
   });
 
+  test('ranges that overlap and are too long together do not stay beside each other', () => {
+    const world = new World({ regionBytesMax: 8 * PAGE });
+    const whole = world.buffer(0, 10 * PAGE);
+    world.manager.acquire(new Uint8Array(whole, 0, 6 * PAGE)).release();
+    world.manager.acquire(new Uint8Array(whole, 4 * PAGE, 6 * PAGE)).release();
+    expect(pagesOf(world)).toEqual([[4, 10]]);
+  });
+
   test('ranges beside each other become one, a byte registered log n times', () => {
     const world = new World();
     const pages = 64;
@@ -262,8 +270,11 @@ describe('R3: reap', () => {
     ]);
   });
 
-  test('all slots fire at once, and user_delta passes 2^32', () => {
-    const world = new World({ slots: 64, delta: -10 });
+  test.each([
+    ['2^32', -10],
+    ['2^31', 2 ** 31 - 10],
+  ])('all slots fire at once, and user_delta passes %s', (_, delta) => {
+    const world = new World({ slots: 64, delta });
     const views = Array.from({ length: 64 }, (_, i) => world.view(2 * i, PAGE));
     for (const view of views) world.manager.acquire(view).release();
     world.renew(0, 128);
