@@ -103,21 +103,22 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    */
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
+    const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
     // A typed array's length is a load; its other getters are calls of 10 ns each.
     const bytes = view as Uint8Array;
     const length = bytes?.length;
-    if (length === undefined) return this.#acquireSlowly(plainView(view), access, reuse);
+    if (length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
     const known = this.#known.get(bytes.buffer);
-    if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, reuse);
+    if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.look();
     const byteLength = length * bytes.BYTES_PER_ELEMENT;
     let region = known.region;
     if (known.whole && region?.cached && region.allows(access))
       this.#counters.values[COUNT.hitsIdentity] += 1;
     else region = this.#seek(bytes.byteOffset, byteLength, access, known);
-    if (region === undefined) return this.#acquireSlowly(bytes, access, reuse);
+    if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.hold(region);
-    return this.#lend(bytes, byteLength, access, known, region, WAY.region, reuse);
+    return this.#lend(lease, bytes, byteLength, access, known, region, WAY.region);
   }
 
   /**
@@ -252,18 +253,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
-  #acquireSlowly(view: View, access: Access, reuse: Lease | undefined): Lease {
+  #acquireSlowly(view: View, access: Access, lease: LeaseRecord): Lease {
     if (!ArrayBuffer.isView(view)) throw notMemory();
     const length = view.byteLength;
     if (length === 0) {
       assertAttached(view);
-      return this.#lend(view, 0, access, undefined, undefined, WAY.once, reuse);
+      return this.#lend(lease, view, 0, access, undefined, undefined, WAY.once);
     }
     const known = this.#known.get(view.buffer) ?? this.#meet(view);
     const found = this.#locate(view, length, access, known);
     const region = typeof found === 'number' ? undefined : found;
     const way = typeof found === 'number' ? found : WAY.region;
-    return this.#lend(view, length, access, known, region, way, reuse);
+    return this.#lend(lease, view, length, access, known, region, way);
   }
 
   /** A region that covers the view, one more lease on it; or the way without one. */
@@ -302,15 +303,14 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   #lend(
+    lease: LeaseRecord,
     view: View,
     length: number,
     access: Access,
     known: Known | undefined,
     region: Region | undefined,
     way: Way,
-    reuse: Lease | undefined,
   ): Lease {
-    const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
     lease.view = view;
     lease.byteLength = length;
     lease.access = access;

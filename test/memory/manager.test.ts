@@ -137,7 +137,7 @@ describe('leases', () => {
   });
 
   test('a released lease posts nothing, and can be used again by its owner', () => {
-    const world = new World();
+    const world = new World({ deregisterWhilePosted: true });
     const view = world.view(0, PAGE);
     const lease = world.manager.acquire(view);
     expect(codeOf(() => world.manager.acquire(view, 1, lease))).toBe('ERR_ARG');
@@ -145,6 +145,9 @@ describe('leases', () => {
     expect(codeOf(() => world.manager.post(nothing, lease))).toBe('ERR_REQUEST');
     expect(world.manager.acquire(view, 1, lease)).toBe(lease);
     expect(world.manager.post(nothing, lease)).toBe(0);
+    lease.release();
+    // What was refused has left nothing held.
+    expect(world.manager.stats()).toMatchObject({ leases: 0, regionsIdle: 1 });
   });
 
   test('a lease of another manager is refused', () => {
