@@ -135,7 +135,9 @@ export class RegistrationCache {
       this.#limitMet(this.#bytesAllowed(), end - start);
       return -ENOMEM;
     }
-    const union = this.#absorb(start, end, access);
+    const alone = { start, end, access };
+    if (!this.#index.touches(start, end)) return this.#add(alone);
+    const union = this.#absorb(alone);
     if (union.start !== start || union.end !== end || union.access !== access) {
       const region = this.#add(union);
       if (typeof region !== 'number') {
@@ -143,7 +145,7 @@ export class RegistrationCache {
         return region;
       }
     }
-    return this.#add({ start, end, access });
+    return this.#add(alone);
   }
 
   /** Registers the range for one operation: not monitored, in no index. One lease on the answer. */
@@ -240,8 +242,8 @@ export class RegistrationCache {
    * All that it overlaps leave the index: regions there are disjoint. A neighbour joins only where
    * it is no larger than what joins it: a byte is then registered again log n times, not n.
    */
-  #absorb(start: number, end: number, access: Access): Bounds {
-    const union: Bounds = { start, end, access };
+  #absorb(range: Bounds): Bounds {
+    const union = { ...range };
     const most = Math.min(this.#port.regionBytesMax, this.#bytesAllowed());
     const overlaps = (r: Region) => r.start < union.end && r.end > union.start;
     const beside = (r: Region) =>

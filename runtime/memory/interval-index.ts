@@ -37,6 +37,31 @@ function lastAtOrBelow(starts: Float64Array, count: number, address: number): nu
   return low;
 }
 
+/** Moves the items from `at` on one place up. A loop: V8's splice and copyWithin are calls of 50 ns. */
+function openPlace<T>({ starts, ends, items }: Block<T>, at: number): void {
+  const count = items.length;
+  if (at === count) return;
+  items.push(items[count - 1]);
+  starts[count] = starts[count - 1];
+  ends[count] = ends[count - 1];
+  for (let i = count - 1; i > at; i--) {
+    starts[i] = starts[i - 1];
+    ends[i] = ends[i - 1];
+    items[i] = items[i - 1];
+  }
+}
+
+/** Moves the items behind `at` one place down, onto it. */
+function closePlace<T>({ starts, ends, items }: Block<T>, at: number): void {
+  const last = items.length - 1;
+  for (let i = at; i < last; i++) {
+    starts[i] = starts[i + 1];
+    ends[i] = ends[i + 1];
+    items[i] = items[i + 1];
+  }
+  items.pop();
+}
+
 export class IntervalIndex<T extends Interval> {
   #firsts = new Float64Array(16);
   readonly #blocks: Block<T>[] = [];
@@ -53,6 +78,16 @@ export class IntervalIndex<T extends Interval> {
     const block = this.#blocks[b];
     const at = lastAtOrBelow(block.starts, block.items.length, start);
     return end <= block.ends[at] ? block.items[at] : undefined;
+  }
+
+  /** Whether any overlaps [start, end) or lies directly beside it. */
+  touches(start: number, end: number): boolean {
+    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, end);
+    if (b < 0) return false;
+    const block = this.#blocks[b];
+    // The last one that begins at or before `end` is also the last to end: they are disjoint.
+    const at = lastAtOrBelow(block.starts, block.items.length, end);
+    return at >= 0 && block.ends[at] >= start;
   }
 
   /** Those that overlap [start, end) or lie directly beside it, in order of address. */
@@ -77,11 +112,10 @@ export class IntervalIndex<T extends Interval> {
       if (item.start > upper.starts[0]) block = upper;
     }
     const at = lastAtOrBelow(block.starts, block.items.length, item.start) + 1;
-    block.starts.copyWithin(at + 1, at, block.items.length);
-    block.ends.copyWithin(at + 1, at, block.items.length);
+    openPlace(block, at);
     block.starts[at] = item.start;
     block.ends[at] = item.end;
-    block.items.splice(at, 0, item);
+    block.items[at] = item;
     if (at === 0) this.#firsts[this.#blocks.indexOf(block, b)] = item.start;
     this.#size += 1;
   }
@@ -93,9 +127,7 @@ export class IntervalIndex<T extends Interval> {
     const block = this.#blocks[b];
     const at = lastAtOrBelow(block.starts, block.items.length, item.start);
     if (block.items[at] !== item) return false;
-    block.starts.copyWithin(at, at + 1, block.items.length);
-    block.ends.copyWithin(at, at + 1, block.items.length);
-    block.items.splice(at, 1);
+    closePlace(block, at);
     this.#size -= 1;
     if (block.items.length > 0) {
       this.#firsts[b] = block.starts[0];

@@ -117,6 +117,7 @@ describe('the interval index', () => {
       expect(index.find(probe, probe + length)).toBe(plain.find(probe, probe + length));
       if (step % 20 === 0) {
         expect(index.touching(start, end)).toEqual(plain.touching(start, end));
+        expect(index.touches(start, end)).toBe(plain.touching(start, end).length > 0);
         expect(index.size).toBe(plain.items.length);
       }
     }

@@ -9,7 +9,7 @@ import { inTurn } from './timing.ts';
 const PAGE = 4096;
 const ROUNDS = 300;
 /** Rounds until V8 has compiled what they run. */
-const WARM_UPS = 2000;
+const WARM_UPS = 10_000;
 
 export interface Miss {
   bytes: number;
@@ -56,7 +56,7 @@ export function missOf(name: MonitorName, bytes: number): Miss {
   const all = () => {
     for (const call of calls) call();
   };
-  const warmUps = bytes > 2 ** 20 ? WARM_UPS / 20 : WARM_UPS;
+  const warmUps = bytes > 2 ** 20 ? WARM_UPS / 100 : WARM_UPS;
   const [bare, whole] = inTurn(ROUNDS, [all, managed], warmUps);
   const parts = inTurn(ROUNDS, calls, warmUps);
   const { registrations } = manager.stats();
