@@ -68,6 +68,7 @@ export interface Addon {
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
   closeOnExec(fd: number): number;
+  /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;
   membarrier(): number;
   closeFd(fd: number): number;

@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <mutex>
 
 #include "util.h"
 
@@ -74,10 +78,29 @@ static Napi::Value CloseOnExec(const Napi::CallbackInfo& info) {
   return Answer(env, 0);
 }
 
-// membarrierRegister() -> 0 | -errno: this process takes part in other processes' membarrier().
-static Napi::Value MembarrierRegister(const Napi::CallbackInfo& info) {
+// The state of this process's registration: 1 while it is under way, then 0 or a negative errno.
+static std::atomic<int> registration{1};
+static std::once_flag registrationBegun;
+
+static void* RegisterForMembarrier(void*) {
   long result = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
-  return result < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+  registration.store(result < 0 ? -errno : 0, std::memory_order_release);
+  return nullptr;
+}
+
+// membarrierRegister() -> 1 | 0 | -errno: this process takes part in other processes' membarrier().
+// In a process of several threads the kernel waits for each CPU's next quiet moment (10 ms), so that
+// a thread does it: 1 until it has, and then the same answer to every call.
+static Napi::Value MembarrierRegister(const Napi::CallbackInfo& info) {
+  std::call_once(registrationBegun, [] {
+    pthread_t thread;
+    int error = pthread_create(&thread, nullptr, RegisterForMembarrier, nullptr);
+    if (error != 0)
+      registration.store(-error, std::memory_order_release);
+    else
+      pthread_detach(thread);
+  });
+  return Answer(info.Env(), registration.load(std::memory_order_acquire));
 }
 
 // membarrier() -> 0 | -errno: a full barrier on every CPU that runs a registered process.

@@ -3,6 +3,7 @@
 import { readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
+import { randomHex } from '../../native/random.ts';
 import { MpiError } from '../error.ts';
 import { HELP, parseArguments, type RunCommand } from './arguments.ts';
 import { allowedCpus, planBinding } from './binding.ts';
@@ -11,7 +12,6 @@ import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
 import { Output } from './output.ts';
 import { findProgram } from './program.ts';
-import { randomId } from './random-id.ts';
 import { Sink, sameFile } from './sink.ts';
 
 /** How long output may still wait for its reader after the job was ended from outside. */
@@ -61,7 +61,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
   }
   const home = allowedCpus() ?? [];
   const binding = planBinding(command.binding, command.ranks, home);
-  const jobId = `dreg_${process.pid}_${randomId()}`;
+  const jobId = `dreg_${process.pid}_${randomHex(6)}`;
   const environment = jobEnvironment(process.env, {
     jobId,
     ranks: command.ranks,

@@ -1,4 +1,5 @@
 /** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
+import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunCommand } from './arguments.ts';
@@ -160,7 +161,10 @@ export class JobRun {
       } catch (error) {
         this.#startFailed(rank, error as NodeJS.ErrnoException);
       }
+      // The first ranks come first: while they fill the CPUs nothing waits for the keeper.
+      if (rank + 1 >= availableParallelism()) this.#keeper.start();
     }
+    this.#keeper.start();
   }
 
   #start(rank: number): void {

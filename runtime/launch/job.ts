@@ -2,10 +2,10 @@
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
+import { randomHex } from '../../native/random.ts';
 import { check, MpiError } from '../error.ts';
 import { PmiClient } from './pmi-client.ts';
 import { parseInteger } from './pmi-wire.ts';
-import { randomId } from './random-id.ts';
 
 /** How a rank learns who it is; synchronous, since MPI.init() is. */
 export interface Job {
@@ -130,7 +130,7 @@ class SingletonJob implements Job {
   readonly rank = 0;
   readonly size = 1;
   readonly launcher = 'singleton';
-  readonly jobId = `singleton_${process.pid}_${randomId()}`;
+  readonly jobId = `singleton_${process.pid}_${randomHex(6)}`;
   readonly #values = new Map<string, string>();
 
   put(key: string, value: string): void {

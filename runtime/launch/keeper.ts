@@ -12,33 +12,47 @@ while read -r line; do groups=$line; done
 `;
 
 export class Keeper {
-  readonly #shell: ChildProcess;
+  readonly #failed: (message: string) => void;
+  #shell: ChildProcess | undefined;
+  #groups = '';
   #said = '';
 
   /** `failed` hears why there is no keeper: the job runs all the same. */
   constructor(failed: (message: string) => void) {
+    this.#failed = failed;
+  }
+
+  /** From here on it guards; a second call does nothing. */
+  start(): void {
+    if (this.#shell !== undefined) return;
     // A session of its own: what ends dregrun's terminal or process group must not end the keeper.
-    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'dregrun-keeper'], {
+    const shell = spawn(SHELL, ['-c', SCRIPT, 'dregrun-keeper'], {
       cwd: '/',
       detached: true,
       env: {},
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    this.#shell.on('error', (error) => failed(`${SHELL}: ${error.message}`));
-    this.#shell.stdin?.on('error', () => {}); // It was killed: the job runs all the same.
+    shell.on('error', (error) => this.#failed(`${SHELL}: ${error.message}`));
+    shell.stdin?.on('error', () => {}); // It was killed: the job runs all the same.
+    this.#shell = shell;
+    this.#tell();
   }
 
   /** Names the process groups that must not survive dregrun. */
   guard(groups: Iterable<number>): void {
-    const line = `${[...groups].map((group) => `-${group}`).join(' ')}\n`;
-    if (line === this.#said) return;
-    this.#said = line;
-    this.#shell.stdin?.write(line);
+    this.#groups = `${[...groups].map((group) => `-${group}`).join(' ')}\n`;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#shell === undefined || this.#groups === this.#said) return;
+    this.#said = this.#groups;
+    this.#shell.stdin?.write(this.#groups);
   }
 
   /** The job has ended: nothing is left to kill. */
   release(): void {
     this.guard([]);
-    this.#shell.stdin?.end();
+    this.#shell?.stdin?.end();
   }
 }

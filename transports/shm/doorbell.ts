@@ -32,17 +32,32 @@ function wake(control: Int32Array, bell: number, how: number): void {
 
 /** A rank's own bell. */
 export class Doorbell {
-  /** Whether this process takes part in the barriers of its peers: its stores may be plain. */
-  readonly fenced: boolean;
   readonly #control: Int32Array;
   readonly #bell: number;
+  #fenced = false;
+  /** The process's registration for barriers, which takes some milliseconds, may still end well. */
+  #pending: boolean;
 
   /** @param crowded more ranks than CPUs: they sleep often, and a barrier for each would cost more */
   constructor(control: Int32Array, bell: number, crowded: boolean) {
     this.#control = control;
     this.#bell = bell;
-    this.fenced = STORE_IS_BARRIER && !crowded && membarrierRegister() === 0;
-    if (this.fenced && membarrier() === 0) Atomics.store(control, CONTROL.fences, 1);
+    this.#pending = STORE_IS_BARRIER && !crowded;
+  }
+
+  /**
+   * Whether this process takes part in the barriers of its peers: its stores may be plain. Once it
+   * does, peers are told that it issues barriers itself. Asked for the first time when there is some
+   * traffic: a process that ends while the kernel registers it ends some milliseconds later.
+   */
+  checkFences(): boolean {
+    if (!this.#pending) return this.#fenced;
+    const answer = membarrierRegister();
+    if (answer > 0) return false;
+    this.#pending = false;
+    this.#fenced = answer === 0;
+    if (this.#fenced && membarrier() === 0) Atomics.store(this.#control, CONTROL.fences, 1);
+    return this.#fenced;
   }
 
   arm(how: 'block' | 'loop'): void {

@@ -113,12 +113,11 @@ export class RingSender {
   #dataConsumed = 0;
   readonly #fenced: () => boolean;
   /** A plain store publishes. */
-  #plain: boolean;
+  #plain = false;
 
   /** @param fenced says whether the receiver issues the barriers, see doorbell.ts */
   constructor(region: ArrayBuffer, fenced: () => boolean = () => false) {
     this.#fenced = fenced;
-    this.#plain = fenced();
     const views = viewsOf(region);
     this.#line = views.line;
     this.claims = views.claims;
@@ -141,6 +140,8 @@ export class RingSender {
     if (this.#cellsConsumed === position) flags = this.#rewind(position);
     else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
       return false;
+    // Once a round: whether barriers are there shows only some time after the first one.
+    if ((position & CELL_MASK) === CELL_MASK) this.#plain = this.#fenced();
     const words = this.#words;
     const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
     if (extension === null && length <= INLINE_BYTES) {
@@ -177,7 +178,6 @@ export class RingSender {
 
   #hasRoom(position: number): boolean {
     this.acknowledge(Atomics.load(this.#line, CELLS_CONSUMED));
-    this.#plain = this.#fenced();
     return ((position - this.#cellsConsumed) | 0) < CELLS;
   }
 

@@ -2,9 +2,9 @@
  * The shared segment of a job's ranks on one node: made by the lowest of them, handed to the others
  * as a descriptor, so that no file system ever holds a name of it (docs/design/shm.md).
  */
-import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { addon } from '../../native/addon.ts';
+import { randomHex } from '../../native/random.ts';
 import { check, errnoName, MpiError } from '../../runtime/error.ts';
 import {
   CONTROL_BYTES,
@@ -164,7 +164,7 @@ export function soloSegment(jobId: string, rank: number): Segment {
 export function joinSegment(space: KeyValueSpace): Segment {
   const { rank, size, jobId } = space;
   if (size === 1) return soloSegment(jobId, rank);
-  const token = randomBytes(16).toString('hex');
+  const token = randomHex(16);
   const name = `dreg-mpi/${jobId}/${rank}/${token}`;
   const socket = check(addon().fdSocketBind(name), 'bind', 'making a socket for the segment');
   try {

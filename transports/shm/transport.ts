@@ -130,7 +130,7 @@ export class ShmTransport implements Transport {
     const offset = regionOffset(segment.ranks.length, segment.self, local);
     segment.reserve(offset, REGION_BYTES, `making the rings to rank ${peer}`);
     const control = this.#peerControl(local);
-    const fenced = () => this.#doorbell.fenced && control[CONTROL.fences] === 1;
+    const fenced = () => this.#doorbell.checkFences() && control[CONTROL.fences] === 1;
     const sender = new RingSender(segment.region(segment.self, local), fenced);
     const bell = segment.bells[local];
     const channel = new ShmChannel(peer, control, bell, sender, this.#surroundings);
@@ -149,7 +149,10 @@ export class ShmTransport implements Transport {
       const peer = segment.ranks[local];
       if (flag === 0 || this.#inbound.some((inbound) => inbound.peer === peer)) continue;
       const control = this.#peerControl(local);
-      const wake = () => ring(control, segment.bells[local]);
+      const wake = () => {
+        this.#doorbell.checkFences();
+        ring(control, segment.bells[local]);
+      };
       const receiver = new RingReceiver(segment.region(local, segment.self), wake);
       this.#inbound.push({ peer, ring: receiver });
       this.#channelOf(local).receiver = receiver;
