@@ -6,8 +6,8 @@ import { MPI } from 'dreg-mpi';
 
 /** Blocks measured for each figure; odd, so that one of them is the median. */
 export const BLOCKS = 101;
-/** Blocks before those, which do not count: until the code is compiled and the memory is there. */
-const WARM_UP_BLOCKS = 10;
+/** Blocks before those, which do not count: until V8 has compiled what they run for good. */
+const WARM_UP_BLOCKS = 150;
 
 /** Exchanges in a block: few enough that a block is short, many enough that reading the clock is free. */
 export function roundsFor(bytes: number): number {

@@ -231,12 +231,22 @@ export class Communicator implements Owner {
 
   #startReceive(bytes: Uint8Array, source: number, tag: number, context: number): Request {
     if (source === PROC_NULL) return this.#nothing();
-    const request = new Request(this, bytes, context, this.#worldOf(source), tag);
     const peer = this.#peerOf(source);
-    if (peer !== undefined && context === this.context && this.#messages.quiet)
-      if (this.engine.tryComplete(request, peer)) return request;
+    if (peer !== undefined && context === this.context && this.#messages.quiet) {
+      const length = this.engine.tryTake(peer, context, tag, bytes);
+      if (length >= 0) return this.#received(peer, length);
+    }
+    const request = new Request(this, bytes, context, this.#worldOf(source), tag);
     this.engine.receiving.receive(request);
     if (request.state === PENDING) this.engine.track(request);
+    return request;
+  }
+
+  /** A receive that is complete when it starts. */
+  #received(peer: Peer, length: number): Request {
+    const request = new Request(this, NO_BYTES, this.context, peer.rank, peer.channel.takenTag);
+    request.matchedLength = length;
+    request.state = COMPLETE;
     return request;
   }
 

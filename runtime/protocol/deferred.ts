@@ -16,8 +16,10 @@ export const DEFERRED_MAX = 1024;
 
 export class Deferred {
   readonly #engine: Engine;
-  readonly #requests: Request[] = [];
+  /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
+  readonly #requests: (Request | null)[] = new Array(DEFERRED_MAX).fill(null);
   #first = 0;
+  #end = 0;
   #peer: Peer | null = null;
   #context: Context | null = null;
   /** Looks at the channel in a row that found nothing. */
@@ -42,18 +44,18 @@ export class Deferred {
       this.post();
       return false;
     }
-    this.#requests.push(request);
+    this.#requests[this.#end++] = request;
     context.deferred++;
     return true;
   }
 
   #continues(request: Request, peer: Peer | undefined): boolean {
-    const last = this.#requests[this.#requests.length - 1];
+    const last = this.#requests[this.#end - 1] as Request;
     return (
       peer === this.#peer &&
       last.tag === request.tag &&
       last.context === request.context &&
-      this.#requests.length < DEFERRED_MAX
+      this.#end < DEFERRED_MAX
     );
   }
 
@@ -63,21 +65,21 @@ export class Deferred {
     const context = this.#context as Context;
     const requests = this.#requests;
     let count = 0;
-    while (this.#first < requests.length) {
-      const request = requests[this.#first];
+    while (this.#first < this.#end) {
+      const request = requests[this.#first] as Request;
       const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes);
       if (length === TOOK_OTHER) {
         this.post();
         return count;
       }
       if (length < 0) break;
-      this.#first++;
+      requests[this.#first++] = null;
       count++;
       context.deferred--;
       channel.returnCredit(length + ENVELOPE_BYTES);
       this.#engine.complete(request, rank, channel.takenTag, length);
     }
-    if (this.#first === requests.length) this.#clear();
+    if (this.#first === this.#end) this.#clear();
     else if (count > 0) this.#misses = 0;
     // Others may have sent as well: not for ever at this one channel alone.
     else if (++this.#misses >= DIRECT_POLLS) this.post();
@@ -88,15 +90,16 @@ export class Deferred {
   post(): void {
     const context = this.#context;
     if (context === null) return;
-    const requests = this.#requests.slice(this.#first);
+    const requests = this.#requests.slice(this.#first, this.#end);
+    this.#requests.fill(null, this.#first, this.#end);
     this.#clear();
     context.deferred = 0;
-    for (const request of requests) context.posted.post(request);
+    for (const request of requests) context.posted.post(request as Request);
   }
 
   #clear(): void {
-    this.#requests.length = 0;
     this.#first = 0;
+    this.#end = 0;
     this.#misses = 0;
     this.#peer = null;
     this.#context = null;

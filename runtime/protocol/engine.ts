@@ -175,15 +175,16 @@ export class Engine implements PacketHandler {
     return ready && peer.error === null && peer.rank !== this.rank;
   }
 
-  /** Completes a receive with the message that comes next, if it is there; for a quiet context. */
-  tryComplete(request: Request, peer: Peer): boolean {
-    if (this.#busy.length > 0 || peer.error !== null) return false;
+  /**
+   * Takes the small message that comes next from a peer, if it is there; for a quiet context.
+   * @returns its length, or a negative number
+   */
+  tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
+    if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
-    const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes);
-    if (length < 0) return false;
-    channel.returnCredit(length + ENVELOPE_BYTES);
-    this.complete(request, peer.rank, channel.takenTag, length);
-    return true;
+    const length = channel.tryTake(EAGER, context, tag, bytes);
+    if (length >= 0) channel.returnCredit(length + ENVELOPE_BYTES);
+    return length;
   }
 
   onPacket(rank: number, packet: Packet): void {
