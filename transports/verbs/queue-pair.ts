@@ -1,0 +1,331 @@
+/**
+ * A reliable connection (RC) to one peer: packets by SEND into the peer's shared receive queue, and
+ * RDMA READ and WRITE. Only every so many-th SEND asks for a completion: completions come in order,
+ * so that one stands for all before it; what fails completes in any case.
+ */
+import { constants } from 'node:os';
+import {
+  ATTRIBUTE,
+  COMPLETION,
+  FLAG,
+  MASK,
+  QUEUE,
+  QUEUE_KIND,
+  REQUEST,
+  STATE,
+  WORK,
+} from '../../native/verbs.ts';
+import { check, MpiError } from '../../runtime/error.ts';
+import type { SendArea } from './areas.ts';
+import { type PathAddress, setPath } from './attributes.ts';
+import type { Completer, DeviceCore } from './core.ts';
+import { errnoOf, errorOf, FLUSHED } from './status.ts';
+
+/**
+ * After 4.096 µs · 2^ACK_TIMEOUT without an answer a packet is sent again, ACK_RETRIES times: a peer
+ * that vanished is an error after about 2 s.
+ */
+export const ACK_TIMEOUT = 16;
+export const ACK_RETRIES = 7;
+/** Credits keep a receiver ready; should it not be, it is asked so often again before that is an error. */
+export const RNR_RETRIES = 6;
+/** What a receiver that is not ready asks to wait, as the field of the packet encodes it: 1.28 ms. */
+export const RNR_TIMER = 14;
+/** RDMA READs under way at one time, from us and from the peer. */
+export const READS_OUT_MAX = 4;
+export const READS_IN_MAX = 16;
+/** SENDs to one that asks for a completion: a share of the send queue. */
+const SIGNAL_SHARE = 4;
+
+const { EAGAIN, ECANCELED, EINVAL } = constants.errno;
+
+/** What each side tells the other of its end. */
+export interface QueueAddress extends PathAddress {
+  /** The queue pair's number, 24 bits. */
+  number: number;
+  /** First packet sequence number, 24 bits. */
+  psn: number;
+  /** Bytes. */
+  mtu: number;
+}
+
+export interface QueueOptions {
+  /** Work requests under way at one time; rounded up to a power of two. */
+  sendDepth: number;
+  /** Longest packet that goes inline, in bytes; the device may do more or less: see `inlineBytes`. */
+  inlineBytes: number;
+}
+
+/** What a queue pair needs to know of its device. */
+export interface QueueSite {
+  readonly core: DeviceCore;
+  readonly port: number;
+  readonly gidIndex: number;
+  readonly mtu: number;
+  readonly global: boolean;
+  readonly readsOut: number;
+  readonly readsIn: number;
+  joined(queue: QueuePair): void;
+  left(queue: QueuePair): void;
+}
+
+/** Result of an operation: bytes moved, or a negative errno. */
+export type Result = (result: number) => void;
+
+export class QueuePair implements Completer {
+  tag = 0;
+  /** The queue pair's number at the device, 24 bits. */
+  readonly number: number;
+  /** Work requests that fit. */
+  readonly depth: number;
+  /** Bytes that can go inline. */
+  readonly inlineBytes: number;
+  /** Work requests posted and completed so far, modulo 2^32. A SEND's memory is free once completed. */
+  posted = 0;
+  completed = 0;
+  /** Whether it is of no use any more: after an error, `fail` or `close`. */
+  failed = false;
+  closed = false;
+  /** Called once, where it fails by itself; the error has no rank yet. Then nothing can be posted. */
+  onError: (error: MpiError) => void = () => {};
+  /** For its user: whose connection it is. */
+  owner: unknown;
+
+  readonly #site: QueueSite;
+  readonly #core: DeviceCore;
+  readonly #index: number;
+  readonly #results: (Result | undefined)[];
+  readonly #lengths: Float64Array;
+  readonly #signalEvery: number;
+  #signaled = 0;
+
+  /** @throws MpiError ERR_NO_MEM where the device has no more queue pairs, or of less depth */
+  constructor(site: QueueSite, options: QueueOptions) {
+    this.#site = site;
+    const core = site.core;
+    this.#core = core;
+    this.depth = 2 ** Math.ceil(Math.log2(Math.max(SIGNAL_SHARE, options.sendDepth)));
+    this.#signalEvery = this.depth / SIGNAL_SHARE;
+    this.#results = new Array(this.depth).fill(undefined);
+    this.#lengths = new Float64Array(this.depth);
+    core.enter(this);
+    const got = new Int32Array(QUEUE.words);
+    const { connected } = QUEUE_KIND;
+    const { native, id, name } = core;
+    const index = native.verbsQueue(
+      id,
+      connected,
+      this.depth,
+      0,
+      options.inlineBytes,
+      this.tag,
+      got,
+    );
+    if (index < 0) core.leave(this);
+    this.#index = check(index, 'ibv_create_qp', name);
+    this.number = got[QUEUE.number];
+    this.inlineBytes = got[QUEUE.inlineBytes];
+    const { attributes } = core;
+    attributes.fill(0);
+    attributes[ATTRIBUTE.state] = STATE.init;
+    attributes[ATTRIBUTE.port] = site.port;
+    attributes[ATTRIBUTE.access] = REMOTE_ACCESS;
+    try {
+      this.#modify(MASK.state | MASK.pkeyIndex | MASK.port | MASK.access);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    site.joined(this);
+  }
+
+  /** Work requests under way. */
+  get outstanding(): number {
+    return (this.posted - this.completed) | 0;
+  }
+
+  /**
+   * Ready to send and receive. `psn` is the first number of what we send, which the peer was told.
+   * @throws MpiError ERR_SYSTEM where the address cannot be: the GID of another network, a lost device
+   */
+  connect(remote: QueueAddress, psn: number): void {
+    const { attributes } = this.#core;
+    const { port, gidIndex, mtu, global, readsIn, readsOut } = this.#site;
+    attributes.fill(0);
+    attributes[ATTRIBUTE.state] = STATE.receiving;
+    attributes[ATTRIBUTE.mtu] = Math.log2(Math.min(mtu, remote.mtu)) - 7;
+    attributes[ATTRIBUTE.remoteQueue] = remote.number;
+    attributes[ATTRIBUTE.receivePsn] = remote.psn;
+    attributes[ATTRIBUTE.readsIn] = readsIn;
+    attributes[ATTRIBUTE.rnrTimer] = RNR_TIMER;
+    const gid = setPath(attributes, remote, { port, gidIndex, global });
+    this.#modify(
+      MASK.state |
+        MASK.path |
+        MASK.mtu |
+        MASK.remoteQueue |
+        MASK.receivePsn |
+        MASK.readsIn |
+        MASK.rnrTimer,
+      gid,
+    );
+    attributes[ATTRIBUTE.state] = STATE.sending;
+    attributes[ATTRIBUTE.timeout] = ACK_TIMEOUT;
+    attributes[ATTRIBUTE.retries] = ACK_RETRIES;
+    attributes[ATTRIBUTE.rnrRetries] = RNR_RETRIES;
+    attributes[ATTRIBUTE.sendPsn] = psn;
+    attributes[ATTRIBUTE.readsOut] = readsOut;
+    this.#modify(
+      MASK.state | MASK.timeout | MASK.retries | MASK.rnrRetries | MASK.sendPsn | MASK.readsOut,
+    );
+  }
+
+  /**
+   * Sends area.bytes[offset, offset + length) as one packet. Inline: the memory is free when this
+   * returns; else once `completed` has passed the value of `posted` before the call.
+   * 0; -EAGAIN: the queue is full; another negative errno: the connection cannot be used.
+   */
+  send(area: SendArea, offset: number, length: number, inline: boolean, signal = false): number {
+    if (this.failed) return -ECANCELED;
+    if (this.outstanding >= this.depth) return -EAGAIN;
+    const due = ((this.posted - this.#signaled) | 0) >= this.#signalEvery - 1;
+    const request = this.#core.request;
+    request[REQUEST.opcode] = WORK.send;
+    request[REQUEST.flags] = (signal || due ? FLAG.signaled : 0) | (inline ? FLAG.inline : 0);
+    request[REQUEST.area] = area.index;
+    request[REQUEST.offset] = offset;
+    request[REQUEST.length] = length;
+    const answer = this.#post();
+    if (answer === 0 && (signal || due)) this.#signaled = this.posted;
+    return answer;
+  }
+
+  /**
+   * RDMA READ into, or WRITE from, [address, address + length) of a region that the device
+   * registered. `done` is called from the device's `poll` (or from `close`). A zero length with
+   * region -1 touches no memory: it only asks whether the peer answers.
+   * 0; -EAGAIN: the queue is full; another negative errno: the connection cannot be used.
+   */
+  rdma(
+    kind: 'read' | 'write',
+    region: number,
+    address: number,
+    length: number,
+    remote: number,
+    remoteKey: number,
+    done: Result,
+  ): number {
+    if (this.failed) return -ECANCELED;
+    if (this.outstanding >= this.depth) return -EAGAIN;
+    const request = this.#core.request;
+    request[REQUEST.opcode] = kind === 'read' ? WORK.read : WORK.write;
+    request[REQUEST.flags] = FLAG.signaled;
+    request[REQUEST.area] = -1;
+    request[REQUEST.region] = region;
+    request[REQUEST.offset] = address;
+    request[REQUEST.length] = length;
+    request[REQUEST.remote] = remote;
+    request[REQUEST.remoteKey] = remoteKey >>> 0;
+    const place = this.posted & (this.depth - 1);
+    this.#results[place] = done;
+    this.#lengths[place] = length;
+    const answer = this.#post();
+    if (answer === 0) this.#signaled = this.posted;
+    else this.#results[place] = undefined;
+    return answer;
+  }
+
+  /**
+   * Ends the connection: nothing of the peer is carried out any more. What is under way completes
+   * with -ECANCELED, from the device's `poll`; `onError` is not called.
+   */
+  fail(): void {
+    if (this.closed) return;
+    this.failed = true;
+    if (this.#core.closed) return;
+    this.#core.attributes[ATTRIBUTE.state] = STATE.error;
+    // Where even this is refused the device is gone, and with it the connection.
+    this.#core.native.verbsModify(
+      this.#core.id,
+      this.#index,
+      MASK.state,
+      this.#core.attributes,
+      NO_GID,
+    );
+  }
+
+  /**
+   * Destroys the queue pair. When it returns the device touches no memory for this connection any
+   * more. What was under way is told -ECANCELED before.
+   */
+  close(): void {
+    if (this.closed) return;
+    this.failed = true;
+    this.closed = true;
+    if (!this.#core.closed) this.#core.native.verbsQueueClose(this.#core.id, this.#index);
+    this.#core.leave(this);
+    this.#site.left(this);
+    while (this.completed !== this.posted) this.#finish(-ECANCELED);
+  }
+
+  /** @internal The device's `poll` calls it. */
+  complete(sequence: number, completion: Int32Array, at: number): void {
+    // Not of what is under way: nothing that this queue pair has posted.
+    if (((sequence - this.completed) | 0) < 0 || ((this.posted - sequence) | 0) <= 0) return;
+    const status = completion[at + COMPLETION.status];
+    const vendor = completion[at + COMPLETION.vendor];
+    while (this.completed !== sequence && !this.closed) this.#finish(0);
+    if (this.closed) return;
+    const known = this.failed;
+    if (status !== 0) this.failed = true;
+    this.#finish(status === 0 ? 0 : -errnoOf(status));
+    if (status !== 0 && !known) this.#fell(status, vendor);
+  }
+
+  /** @internal The device tells of an event of this queue pair, or that the device is lost. */
+  broke(error: MpiError): void {
+    if (this.failed) return;
+    this.fail();
+    this.onError(error);
+  }
+
+  #fell(status: number, vendor: number): void {
+    const { name } = this.#core;
+    this.onError(
+      status === FLUSHED
+        ? new MpiError('ERR_PEER_FAILED', `${name}: the connection broke`, { errno: ECANCELED })
+        : errorOf(status, name, vendor),
+    );
+  }
+
+  /** The oldest work request is over; what its result is called with. */
+  #finish(error: number): void {
+    const place = this.completed & (this.depth - 1);
+    const result = this.#results[place];
+    this.completed = (this.completed + 1) | 0;
+    if (result === undefined) return;
+    this.#results[place] = undefined;
+    result(error === 0 ? this.#lengths[place] : error);
+  }
+
+  #post(): number {
+    const { request, native, id } = this.#core;
+    request[REQUEST.idLow] = this.posted >>> 0;
+    request[REQUEST.idHigh] = this.tag;
+    const answer = native.verbsPost(id, this.#index);
+    if (answer === 0) this.posted = (this.posted + 1) | 0;
+    return answer;
+  }
+
+  #modify(mask: number, gid: Uint8Array = NO_GID): void {
+    const { native, id, attributes, name } = this.#core;
+    if (this.closed) throw new MpiError('ERR_CLOSED', `${name}: the queue pair is closed`);
+    const answer = native.verbsModify(id, this.#index, mask, attributes, gid);
+    const hint = answer === -EINVAL ? ' (an address that this device cannot reach?)' : '';
+    check(answer, 'ibv_modify_qp', `${name}${hint}`);
+  }
+}
+
+/** REMOTE_WRITE and REMOTE_READ: what a region allows is decided when it is registered. */
+const REMOTE_ACCESS = 2 | 4;
+const NO_GID = new Uint8Array(16);
