@@ -55,6 +55,7 @@ export interface Addon {
   futexWake(words: Int32Array, index: number): number;
   eventfdCreate(): number;
   eventfdSignal(fd: number): number;
+  eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
   // fdpass.cc
   fdSocketBind(name: string): number;
@@ -65,6 +66,8 @@ export interface Addon {
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
   pollReadable(fd: number, milliseconds: number): number;
+  /** How many of at most 8 descriptors are readable; 0 after so many milliseconds. */
+  pollAny(fds: Int32Array, milliseconds: number): number;
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
   closeOnExec(fd: number): number;

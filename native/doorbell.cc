@@ -55,6 +55,14 @@ static Napi::Value EventfdSignal(const Napi::CallbackInfo& info) {
   return count < 0 && errno != EAGAIN ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
+// eventfdDrain(fd) -> how often it was signalled since the last time | -errno: 0, it was not.
+static Napi::Value EventfdDrain(const Napi::CallbackInfo& info) {
+  uint64_t count;
+  ssize_t bytes = read(static_cast<int>(NumberOf(info.Env(), info[0], -1)), &count, sizeof count);
+  if (bytes < 0) return errno == EAGAIN ? Answer(info.Env(), 0) : AnswerErrno(info.Env());
+  return Answer(info.Env(), static_cast<double>(count));
+}
+
 // A libuv poll handle on a readable descriptor; it owns neither the descriptor nor the loop.
 class Watcher : public Napi::ObjectWrap<Watcher> {
  public:
@@ -161,6 +169,7 @@ void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("futexWake", Napi::Function::New(env, FutexWake));
   exports.Set("eventfdCreate", Napi::Function::New(env, EventfdCreate));
   exports.Set("eventfdSignal", Napi::Function::New(env, EventfdSignal));
+  exports.Set("eventfdDrain", Napi::Function::New(env, EventfdDrain));
   exports.Set("Watcher", Watcher::Define(env));
 }
 

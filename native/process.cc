@@ -59,6 +59,23 @@ static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   return Answer(env, ready);
 }
 
+// pollAny(fds, milliseconds) -> how many of an Int32Array's descriptors are readable or hung up, 0
+// time-out, -errno. At most POLL_ANY_MAX descriptors.
+static Napi::Value PollAny(const Napi::CallbackInfo& info) {
+  constexpr size_t POLL_ANY_MAX = 8;
+  Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) return Answer(env, -EINVAL);
+  auto fds = info[0].As<Napi::TypedArray>();
+  size_t count = fds.ElementLength();
+  if (fds.TypedArrayType() != napi_int32_array || count > POLL_ANY_MAX) return Answer(env, -EINVAL);
+  pollfd waiting[POLL_ANY_MAX];
+  const int32_t* of = fds.As<Napi::Int32Array>().Data();
+  for (size_t i = 0; i < count; i++) waiting[i] = {of[i], POLLIN, 0};
+  int ready = poll(waiting, count, static_cast<int>(NumberOf(env, info[1], 0)));
+  if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
+  return Answer(env, ready);
+}
+
 // pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
 static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -89,8 +106,8 @@ static void* RegisterForMembarrier(void*) {
 }
 
 // membarrierRegister() -> 1 | 0 | -errno: this process takes part in other processes' membarrier().
-// In a process of several threads the kernel waits for each CPU's next quiet moment (10 ms), so that
-// a thread does it: 1 until it has, and then the same answer to every call.
+// In a process of several threads the kernel waits for each CPU's next quiet moment (10 ms), so
+// that a thread does it: 1 until it has, and then the same answer to every call.
 static Napi::Value MembarrierRegister(const Napi::CallbackInfo& info) {
   std::call_once(registrationBegun, [] {
     pthread_t thread;
@@ -119,6 +136,7 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
   exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
+  exports.Set("pollAny", Napi::Function::New(env, PollAny));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
   exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));

@@ -6,8 +6,10 @@
  * body of 0..maxBody bytes. `test/transports/` runs the same cases over every implementation.
  */
 
+import type { MpiError } from '../runtime/error.ts';
+
 /** Header words beyond kind, context and tag that a packet may carry. */
-export const EXTENSION_WORDS = 6;
+export const EXTENSION_WORDS = 8;
 /** Largest packet kind (8 bits of the header). */
 export const KIND_MAX = 0xff;
 /** Largest context id (22 bits of the header). */
@@ -28,19 +30,47 @@ export interface Packet {
 
 export interface PacketHandler {
   onPacket(peer: number, packet: Packet): void;
-  /** The peer sent what no peer of ours sends, or is gone. Nothing more comes from it. */
+  /**
+   * The peer sent what no peer of ours sends, or is gone. Nothing more comes from it, nothing of it
+   * touches this process's memory any more, and every {@link Done} of its channel was called before.
+   */
   onPeerError(peer: number, error: Error): void;
 }
 
+/** What keeps memory reachable until it is released: a lease. */
+export interface Hold {
+  release(): void;
+}
+
 /**
- * Memory of one process that another may reach without its help, as it travels in a header:
- * `scheme` says how, `low` and `high` where (64 bits).
+ * Memory of one process that another may reach without its help. `scheme`, `low`, `high` and `key`
+ * travel in a header: how, where (64 bits), and under which name a device reaches it.
  */
 export interface Exposure {
   scheme: number;
   low: number;
   high: number;
+  /** For {@link EXPOSED_KEY}. */
+  key: number;
+  /** What keeps the memory reachable on this side; it never travels. */
+  hold: Hold | null;
 }
+
+export function newExposure(): Exposure {
+  return { scheme: EXPOSED_NOT, low: 0, high: 0, key: 0, hold: null };
+}
+
+/** What the peer will do with exposed memory: read it, or write it. */
+export type Purpose = 'pull' | 'push';
+
+/**
+ * How two processes move bytes without the help of the other: the receiver fetches them, the sender
+ * writes them, or both copy as they get to it.
+ */
+export type OneSidedWay = 'get' | 'put' | 'share';
+
+/** Tells the end of a pull or push that was under way: null, or why it failed. */
+export type Done = (error: MpiError | null) => void;
 
 /** {@link Exposure.scheme}: not reachable. */
 export const EXPOSED_NOT = 0;
@@ -48,6 +78,8 @@ export const EXPOSED_NOT = 0;
 export const EXPOSED_SHARED = 1;
 /** {@link Exposure.scheme}: an address in the process's own memory, reached through the kernel. */
 export const EXPOSED_ADDRESS = 2;
+/** {@link Exposure.scheme}: an address that a device reaches under the exposure's key. */
+export const EXPOSED_KEY = 3;
 
 /** {@link Channel.tryTake}: no packet is there. */
 export const TOOK_NOTHING = -1;
@@ -58,11 +90,18 @@ export const TAKE_ANY_TAG = -1;
 
 /** The connection to one peer. */
 export interface Channel {
+  /** The name of its transport; for statistics. */
+  readonly transport: string;
   readonly peer: number;
   /** Largest body of one packet, in bytes. */
   readonly maxBody: number;
-  /** {@link EXPOSED_ADDRESS} works towards this peer. */
-  readonly reachesAddresses: boolean;
+  /** Longest range that one expose, pull or push covers, in bytes; Infinity where exposing costs nothing. */
+  readonly segmentBytes: number;
+  /**
+   * One-sided ways towards this peer; the same array for all peers that are reached in the same way.
+   * Whether a given buffer can go that way shows when it is exposed.
+   */
+  readonly ways: readonly OneSidedWay[];
 
   /** Sends a packet with body `bytes[offset, offset + length)`; false: no room now, nothing was sent. */
   trySend(
@@ -100,14 +139,48 @@ export interface Channel {
   /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
   flush(): void;
 
-  /** How the peer could reach `bytes`, written into `exposure`; open until {@link conceal}. */
-  expose(bytes: Uint8Array, exposure: Exposure): void;
-  /** The peer needs the memory no longer. */
+  /**
+   * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `exposure` how; open
+   * until {@link conceal}. False: it cannot be, and the scheme is EXPOSED_NOT. Never throws.
+   */
+  expose(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    purpose: Purpose,
+    exposure: Exposure,
+  ): boolean;
+  /** The peer needs the memory no longer: gives back what holds it. The scheme is then EXPOSED_NOT. */
   conceal(exposure: Exposure): void;
-  /** Copies from the peer's exposed memory, from byte `at` on, into `to[offset, offset + length)`. */
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void;
-  /** Copies `from[offset, offset + length)` into the peer's exposed memory, from byte `at` on. */
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void;
+  /**
+   * Copies from the peer's exposed memory, from its byte `at` on, into `to[offset, offset + length)`.
+   *
+   * True: done when it returns, and `done` is not called. False: under way, and `done` is called once,
+   * from `poll` or `close`, with what it ended with; `to` is held until then. How many can be under
+   * way is the transport's business: a pull that finds no room in a queue waits in the transport.
+   * @throws MpiError where nothing was begun: ERR_PROTOCOL and ERR_PEER_FAILED where the message is
+   *   lost, any other where its bytes may still come in packets
+   */
+  pull(
+    exposure: Exposure,
+    at: number,
+    to: Uint8Array,
+    offset: number,
+    length: number,
+    done: Done,
+  ): boolean;
+  /**
+   * Copies `from[offset, offset + length)` into the peer's exposed memory, from its byte `at` on, as
+   * {@link pull} does. What is sent after `done` finds the bytes there.
+   */
+  push(
+    exposure: Exposure,
+    at: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+    done: Done,
+  ): boolean;
   /** Words that both ends see, for copies that both work on: from the peer to us, from us to it. */
   readonly inboundClaims: Int32Array | null;
   readonly outboundClaims: Int32Array | null;
@@ -121,14 +194,21 @@ export interface Transport {
   poll(handler: PacketHandler): number;
   /** After `arm` whatever a peer sends rings the bell; the caller polls once more before it sleeps. */
   arm(how: 'block' | 'loop'): void;
+  /** Ends what `arm` began; {@link wakeFd} is not readable any more. */
   disarm(): void;
   /** Blocks the thread until the bell rings or `milliseconds` pass. Only after `arm('block')`. */
   block(milliseconds: number): void;
+  /**
+   * Descriptor that becomes readable when the bell rings after `arm('loop')`, for whoever waits for
+   * several transports at once and calls `disarm` then; -1 where nobody else can ring.
+   */
+  readonly wakeFd: number;
   /** Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`. */
   watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
   /** Says to all that this rank posts no more receives. */
   leave(): void;
+  /** Ends what is under way, too: every {@link Done} that was not called yet is called with an error. */
   close(): void;
 }

@@ -6,12 +6,13 @@
  * - *share*: each end reaches the other's buffer, and both copy, piece by piece;
  * - *copy*: the sender streams them through the channel.
  */
-import type { Exposure, Packet } from '../../transports/transport.ts';
+import type { Done, Exposure, Packet } from '../../transports/transport.ts';
 import {
   EXPOSED_ADDRESS,
   EXPOSED_NOT,
   EXPOSED_SHARED,
   EXTENSION_WORDS,
+  newExposure,
 } from '../../transports/transport.ts';
 import { MpiError } from '../error.ts';
 import type { Request } from '../request.ts';
@@ -44,6 +45,8 @@ import {
 } from './wire.ts';
 
 const TWO_32 = 2 ** 32;
+/** Copies that both ends share are done when they return. */
+const AT_ONCE: Done = () => {};
 /** Shorter messages are never fetched from another process's memory: the system call costs too much. */
 export const GET_MIN = 16 * 1024;
 
@@ -66,7 +69,13 @@ export function offerOf(packet: Packet): Offer {
   return {
     length,
     transfer: words[RTS_WORD.transfer],
-    exposure: { scheme, low: words[RTS_WORD.exposureLow], high: words[RTS_WORD.exposureHigh] },
+    exposure: {
+      scheme,
+      low: words[RTS_WORD.exposureLow],
+      high: words[RTS_WORD.exposureHigh],
+      key: 0,
+      hold: null,
+    },
     firstPiece: packet.length,
   };
 }
@@ -77,7 +86,7 @@ export class Rendezvous {
   readonly #outgoing = new TransferTable<OutgoingTransfer>();
   readonly #incoming = new TransferTable<IncomingTransfer>();
   readonly #words = new Int32Array(EXTENSION_WORDS);
-  readonly #own: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
+  readonly #own: Exposure = newExposure();
   #generation = 0;
   /** Size classes of which the receiver fetched the last message: a piece sent along would only wait. */
   readonly #fetched = new Set<number>();
@@ -106,7 +115,8 @@ export class Rendezvous {
       this.#streamed(ended),
     );
     const { exposure } = transfer;
-    if (length >= GET_MIN || channel.peer === this.#engine.rank) channel.expose(bytes, exposure);
+    if (length >= GET_MIN || channel.peer === this.#engine.rank)
+      channel.expose(bytes, 0, length, 'pull', exposure);
     const first = this.#firstPiece(peer, length, exposure);
     const words = this.#words;
     words[RTS_WORD.lengthLow] = (length % TWO_32) | 0;
@@ -204,7 +214,8 @@ export class Rendezvous {
       this.#shareCopy(transfer, offer, copyFirst);
     } else {
       if (first > 0) copyFirst(request.bytes);
-      if (length > first) channel.pull(exposure, first, request.bytes, first, length - first);
+      if (length > first)
+        channel.pull(exposure, first, request.bytes, first, length - first, AT_ONCE);
     }
     this.#engine.sendControl(peer, FIN, transfer.sender);
     this.#complete(transfer);
@@ -214,8 +225,7 @@ export class Rendezvous {
     const { channel } = transfer.peer;
     if (offer.length - offer.firstPiece < SHARED_COPY_MIN / 2) return false;
     if (channel.inboundClaims === null || transfer.way === 'get') return false;
-    channel.expose(transfer.request.bytes, this.#own);
-    return this.#own.scheme !== EXPOSED_NOT;
+    return channel.expose(transfer.request.bytes, 0, offer.length, 'push', this.#own);
   }
 
   /** Both ends copy. The sender's help is welcome, not needed: what it does not claim we copy. */
@@ -230,7 +240,7 @@ export class Rendezvous {
     this.#sendCts(transfer, SHARE, this.#generation);
     if (first > 0) copyFirst(request.bytes);
     const pull = (at: number, bytes: number) =>
-      channel.pull(exposure, first + at, request.bytes, first + at, bytes);
+      channel.pull(exposure, first + at, request.bytes, first + at, bytes, AT_ONCE);
     try {
       copyClaimed(claims, this.#generation, rest, pull);
     } catch (error) {
@@ -287,10 +297,12 @@ export class Rendezvous {
       scheme: words[CTS_WORD.how] >>> CTS_SCHEME_SHIFT,
       low: words[CTS_WORD.exposureLow],
       high: words[CTS_WORD.exposureHigh],
+      key: 0,
+      hold: null,
     };
     try {
       copyClaimed(claims, words[CTS_WORD.generation], length - first, (at, count) =>
-        peer.channel.push(to, first + at, bytes, first + at, count),
+        peer.channel.push(to, first + at, bytes, first + at, count, AT_ONCE),
       );
     } catch {
       // The claim is marked as broken: the receiver fetches everything itself.

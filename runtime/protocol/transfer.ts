@@ -1,6 +1,6 @@
 /** A large message on its way, seen from either end. */
 import type { Exposure } from '../../transports/transport.ts';
-import { EXPOSED_NOT } from '../../transports/transport.ts';
+import { newExposure } from '../../transports/transport.ts';
 import { MpiError } from '../error.ts';
 import type { Request } from '../request.ts';
 import type { Way } from './cost-model.ts';
@@ -13,7 +13,7 @@ export class OutgoingTransfer {
   readonly id: number;
   readonly request: Request;
   readonly peer: Peer;
-  readonly exposure: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
+  readonly exposure: Exposure = newExposure();
   /** Bytes sent so far. */
   position = 0;
   /** The receiver's transfer id, from its CTS. */

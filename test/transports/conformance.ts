@@ -1,11 +1,13 @@
 /** What every transport must do. A transport's own test file runs this suite over it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Channel, Exposure, Packet, Transport } from '../../transports/transport.ts';
+import { addon } from '../../native/addon.ts';
+import type { Channel, Done, Exposure, Packet, Transport } from '../../transports/transport.ts';
 import {
   CONTEXT_MAX,
   EXPOSED_NOT,
   EXTENSION_WORDS,
   KIND_MAX,
+  newExposure,
   TOOK_NOTHING,
   TOOK_OTHER,
 } from '../../transports/transport.ts';
@@ -311,38 +313,126 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       expect(toB.creditReturned()).toBe(sum);
     });
 
-    test('memory that is exposed can be read from the other end, and written', () => {
-      send(1, 0, 0, NONE, 0, 0);
-      receive(1);
-      const atB = link.b.connect(link.rankA);
+    describe('memory that is exposed', () => {
       const length = 300_000;
-      for (const memory of link.exposable(length)) {
-        memory.set(memory.map((_, i) => i ^ (i >>> 8)));
-        const part = memory.subarray(100, length - 100);
-        const exposure: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
-        toB.expose(part, exposure);
-        expect(exposure.scheme).not.toBe(EXPOSED_NOT);
-        // Only the three words travel.
-        const travelled = { ...exposure };
-        for (const [at, count] of [
-          [0, part.length],
-          [1, 1],
-          [0, 0],
-          [5000, 123_457],
-          [part.length - 1, 1],
-        ]) {
-          const to = new Uint8Array(count + 10).fill(0xee);
-          atB.pull(travelled, at, to, 5, count);
-          expect(Buffer.compare(to.subarray(5, 5 + count), part.subarray(at, at + count))).toBe(0);
-          expect([to[4], to[count + 5]]).toEqual([0xee, 0xee]);
+      let atB: Channel;
+
+      beforeEach(() => {
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        atB = link.b.connect(link.rankA);
+      });
+
+      /** Runs a pull or push to its end, whether it is done at once or later. */
+      function finish(begin: (done: Done) => boolean): void {
+        let ends = 0;
+        const atOnce = begin((error) => {
+          expect(error).toBe(null);
+          ends++;
+        });
+        for (let i = 0; i < POLLS_MAX && !atOnce && ends === 0; i++) {
+          link.b.poll(inbox);
+          link.a.poll(inbox);
         }
-        const before = memory.slice();
-        const from = new Uint8Array(1000).fill(0x77);
-        atB.push(travelled, 2000, from, 100, 700);
-        before.fill(0x77, 2100, 2800);
-        expect(Buffer.compare(memory, before)).toBe(0);
-        toB.conceal(exposure);
+        expect(ends).toBe(atOnce ? 0 : 1);
       }
+
+      /** What of an exposure comes to the other end. */
+      const travelled = ({ scheme, low, high, key }: Exposure): Exposure => ({
+        scheme,
+        low,
+        high,
+        key,
+        hold: null,
+      });
+
+      function memories(): Uint8Array[] {
+        const all = link.exposable(Math.min(length, toB.segmentBytes));
+        for (const memory of all) memory.set(memory.map((_, i) => i ^ (i >>> 8)));
+        return all;
+      }
+
+      const ways = (way: string) => toB.ways.some((one) => one === way);
+
+      test('can be read from the other end', () => {
+        expect(ways('get')).toBe(true);
+        for (const memory of memories()) {
+          const exposure = newExposure();
+          const size = memory.length - 200;
+          expect(toB.expose(memory, 100, size, 'pull', exposure)).toBe(true);
+          expect(exposure.scheme).not.toBe(EXPOSED_NOT);
+          for (const [at, count] of [
+            [0, size],
+            [1, 1],
+            [0, 0],
+            [5000, 23_457],
+            [size - 1, 1],
+          ]) {
+            const to = new Uint8Array(count + 10).fill(0xee);
+            finish((done) => atB.pull(travelled(exposure), at, to, 5, count, done));
+            const wanted = memory.subarray(100 + at, 100 + at + count);
+            expect(Buffer.compare(to.subarray(5, 5 + count), wanted)).toBe(0);
+            expect([to[4], to[count + 5]]).toEqual([0xee, 0xee]);
+          }
+          toB.conceal(exposure);
+          expect(exposure).toMatchObject({ scheme: EXPOSED_NOT, hold: null });
+        }
+      });
+
+      test('can be written from the other end, where the transport has that', () => {
+        if (!ways('put')) return;
+        for (const memory of memories()) {
+          const before = memory.slice();
+          const exposure = newExposure();
+          expect(toB.expose(memory, 100, memory.length - 200, 'push', exposure)).toBe(true);
+          const from = new Uint8Array(1000).fill(0x77);
+          finish((done) => atB.push(travelled(exposure), 2000, from, 100, 700, done));
+          before.fill(0x77, 2100, 2800);
+          expect(Buffer.compare(memory, before)).toBe(0);
+          toB.conceal(exposure);
+        }
+      });
+
+      test('many pulls at once all end, each with its own bytes', () => {
+        const [memory] = memories();
+        const exposure = newExposure();
+        expect(toB.expose(memory, 0, memory.length, 'pull', exposure)).toBe(true);
+        const targets = Array.from({ length: 100 }, () => new Uint8Array(500));
+        let open = 0;
+        for (const [i, to] of targets.entries()) {
+          const done: Done = (error) => {
+            expect(error).toBe(null);
+            open--;
+          };
+          if (!atB.pull(travelled(exposure), i * 700, to, 0, 500, done)) open++;
+        }
+        for (let i = 0; i < POLLS_MAX && open > 0; i++) {
+          link.b.poll(inbox);
+          link.a.poll(inbox);
+        }
+        expect(open).toBe(0);
+        for (const [i, to] of targets.entries())
+          expect(Buffer.compare(to, memory.subarray(i * 700, i * 700 + 500))).toBe(0);
+        toB.conceal(exposure);
+      });
+
+      test('is concealed twice without harm, and not exposed where it is no memory', () => {
+        const exposure = newExposure();
+        toB.conceal(exposure);
+        const memory = link.exposable(1000)[0];
+        toB.expose(memory, 0, 1000, 'pull', exposure);
+        toB.conceal(exposure);
+        toB.conceal(exposure);
+        expect(exposure.scheme).toBe(EXPOSED_NOT);
+      });
+
+      test('of a way that no transport has is ERR_PROTOCOL', () => {
+        const forged: Exposure = { scheme: 99, low: 1, high: 1, key: 1, hold: null };
+        const to = new Uint8Array(8);
+        expect(() => atB.pull(forged, 0, to, 0, 8, () => {})).toThrow(
+          expect.objectContaining({ code: 'ERR_PROTOCOL' }),
+        );
+      });
     });
 
     test('closing gives every descriptor back', () => {
@@ -436,6 +526,22 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         back.flush();
         await rung;
         expect(toB.creditReturned()).toBe(100);
+      });
+
+      test('its descriptor is readable when it was rung, and not after disarm', () => {
+        const { pollReadable } = addon();
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        for (let round = 0; round < 5; round++) {
+          link.b.arm('loop');
+          expect(link.b.poll(inbox)).toBe(0);
+          expect(pollReadable(link.b.wakeFd, 0)).toBe(0);
+          send(1, 0, round, NONE, 0, 0);
+          expect(pollReadable(link.b.wakeFd, 3_600_000)).toBe(1);
+          link.b.disarm();
+          receive(1);
+          expect(pollReadable(link.b.wakeFd, 0)).toBe(0);
+        }
       });
 
       test('after disarm nobody rings', async () => {

@@ -3,9 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/error.ts';
 import {
   EXPOSED_ADDRESS,
-  EXPOSED_NOT,
   EXPOSED_SHARED,
-  type Exposure,
+  newExposure,
   type Packet,
 } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';
@@ -81,15 +80,15 @@ describe('memory of the segment', () => {
 });
 
 describe('exposure', () => {
-  const exposure: Exposure = { scheme: EXPOSED_NOT, low: 0, high: 0 };
+  const exposure = newExposure();
 
   test("memory of the heap is exposed by its offset, a program's own by its address", () => {
     const group = open(2);
     const [a] = group.transports;
     const channel = a.connect(1);
-    channel.expose(new Uint8Array(a.heap.allocate(5000), 100, 50), exposure);
+    channel.expose(new Uint8Array(a.heap.allocate(5000), 100, 50), 0, 50, 'pull', exposure);
     expect(exposure.scheme).toBe(EXPOSED_SHARED);
-    channel.expose(new Uint8Array(100_000), exposure);
+    channel.expose(new Uint8Array(100_000), 0, 100_000, 'pull', exposure);
     expect(exposure.scheme).toBe(EXPOSED_ADDRESS);
   });
 
@@ -103,10 +102,11 @@ describe('exposure', () => {
     const [a, b] = group.transports;
     a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
     b.poll({ onPacket() {}, onPeerError() {} });
-    const forged = { scheme: EXPOSED_SHARED, low, high: low < 0 ? 0x7fff_ffff : 0 };
+    const high = low < 0 ? 0x7fff_ffff : 0;
+    const forged = { ...newExposure(), scheme: EXPOSED_SHARED, low, high };
     let error: unknown;
     try {
-      b.connect(0).pull(forged, 0, new Uint8Array(length), 0, length);
+      b.connect(0).pull(forged, 0, new Uint8Array(length), 0, length, () => {});
     } catch (caught) {
       error = caught;
     }
@@ -125,11 +125,11 @@ describe('exposure', () => {
       [0, 0x7fff_ffff],
       [0, 0],
     ]) {
-      const forged = { scheme: EXPOSED_ADDRESS, low, high };
-      expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100)).toThrow(
+      const forged = { ...newExposure(), scheme: EXPOSED_ADDRESS, low, high };
+      expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
         expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_readv' }),
       );
-      expect(() => b.connect(0).push(forged, 0, new Uint8Array(100), 0, 100)).toThrow(
+      expect(() => b.connect(0).push(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
         expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_writev' }),
       );
     }

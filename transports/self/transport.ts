@@ -1,11 +1,22 @@
 /** A rank's channel to itself: a queue in its own memory. */
-import type { Channel, Exposure, Packet, PacketHandler, Transport } from '../transport.ts';
+import { MpiError } from '../../runtime/error.ts';
+import type {
+  Channel,
+  Exposure,
+  OneSidedWay,
+  Packet,
+  PacketHandler,
+  Purpose,
+  Transport,
+} from '../transport.ts';
 import { EXPOSED_NOT, EXPOSED_SHARED, EXTENSION_WORDS, TOOK_OTHER } from '../transport.ts';
 
 /** Largest body of a packet to oneself. */
 export const SELF_MAX_BODY = 16 * 1024;
 /** Packets that wait to be taken; one more has no room. */
 export const SELF_QUEUE_MAX = 128;
+
+const WAYS: readonly OneSidedWay[] = ['get'];
 
 class QueuedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -32,8 +43,11 @@ class QueuedPacket implements Packet {
 
 export class SelfTransport implements Transport, Channel {
   readonly name = 'self';
+  readonly transport = 'self';
   readonly maxBody = SELF_MAX_BODY;
-  readonly reachesAddresses = false;
+  readonly segmentBytes = Number.POSITIVE_INFINITY;
+  readonly ways = WAYS;
+  readonly wakeFd = -1;
   readonly inboundClaims = null;
   readonly outboundClaims = null;
   readonly takenTag = 0;
@@ -100,26 +114,46 @@ export class SelfTransport implements Transport, Channel {
 
   flush(): void {}
 
-  expose(bytes: Uint8Array, exposure: Exposure): void {
-    exposure.scheme = bytes.length === 0 ? EXPOSED_NOT : EXPOSED_SHARED;
+  expose(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    _purpose: Purpose,
+    exposure: Exposure,
+  ): boolean {
+    if (length === 0) {
+      exposure.scheme = EXPOSED_NOT;
+      return false;
+    }
+    exposure.scheme = EXPOSED_SHARED;
     exposure.low = this.#nextExposure;
     exposure.high = 0;
-    this.#exposed.set(this.#nextExposure, bytes);
+    this.#exposed.set(this.#nextExposure, bytes.subarray(offset, offset + length));
     this.#nextExposure = (this.#nextExposure + 1) & 0x7fff_ffff;
+    return true;
   }
 
   conceal(exposure: Exposure): void {
-    this.#exposed.delete(exposure.low);
+    if (exposure.scheme !== EXPOSED_NOT) this.#exposed.delete(exposure.low);
+    exposure.scheme = EXPOSED_NOT;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void {
-    const from = this.#exposed.get(exposure.low) as Uint8Array;
+  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    const from = this.#find(exposure);
     to.set(from.subarray(at, at + length), offset);
+    return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void {
-    const to = this.#exposed.get(exposure.low) as Uint8Array;
+  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
+    const to = this.#find(exposure);
     to.set(from.subarray(offset, offset + length), at);
+    return true;
+  }
+
+  #find({ scheme, low }: Exposure): Uint8Array {
+    const bytes = scheme === EXPOSED_SHARED ? this.#exposed.get(low) : undefined;
+    if (bytes !== undefined) return bytes;
+    throw new MpiError('ERR_PROTOCOL', 'this rank does not expose that memory to itself');
   }
 
   /** Nobody else sends here, so there is no bell to wait for. */

@@ -1,7 +1,7 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
 import { addon, type RemoteCall } from '../../native/addon.ts';
 import { check, errnoName, MpiError } from '../../runtime/error.ts';
-import type { Channel, Exposure } from '../transport.ts';
+import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
 import type { Heap, HeapWindows } from './heap.ts';
@@ -9,6 +9,7 @@ import { ABSENT, CONTROL, MAX_BODY } from './layout.ts';
 import type { RingReceiver, RingSender } from './ring.ts';
 
 const TWO_32 = 2 ** 32;
+const WAYS: readonly OneSidedWay[] = ['share', 'get', 'put'];
 const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
@@ -21,7 +22,10 @@ export interface Surroundings {
 
 export class ShmChannel implements Channel {
   readonly peer: number;
+  readonly transport = 'shm';
   readonly maxBody = MAX_BODY;
+  readonly segmentBytes = Number.POSITIVE_INFINITY;
+  readonly ways = WAYS;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
   readonly #bell: number;
@@ -107,45 +111,66 @@ export class ShmChannel implements Channel {
     return this.#sender.claims;
   }
 
-  get reachesAddresses(): boolean {
+  /** EXPOSED_ADDRESS works towards this peer. */
+  get #reachesAddresses(): boolean {
     this.#reaches ??= this.#probe();
     return this.#reaches === true;
   }
 
-  expose(bytes: Uint8Array, exposure: Exposure): void {
+  expose(
+    bytes: Uint8Array,
+    offset: number,
+    _length: number,
+    _purpose: Purpose,
+    exposure: Exposure,
+  ): boolean {
     const base = this.#surroundings.heap.offsetOf(bytes.buffer);
     let where = 0;
     if (base !== undefined) {
       exposure.scheme = EXPOSED_SHARED;
-      where = base + bytes.byteOffset;
-    } else if (this.reachesAddresses) {
+      where = base + bytes.byteOffset + offset;
+    } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
-      where = addressOf(bytes);
+      where = addressOf(bytes) + offset;
     } else exposure.scheme = EXPOSED_NOT;
     exposure.low = (where % TWO_32) | 0;
     exposure.high = Math.floor(where / TWO_32);
+    return exposure.scheme !== EXPOSED_NOT;
   }
 
-  conceal(): void {
-    // Neither scheme holds anything: a heap stays mapped, and an address is only a number.
+  /** Nothing is held by either scheme: a heap stays mapped, and an address is only a number. */
+  conceal(exposure: Exposure): void {
+    exposure.scheme = EXPOSED_NOT;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): void {
-    const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
+  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
         copied(copy(to, offset + done, window, from, bytes), this.peer);
       });
     } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
+    return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): void {
-    const where = (exposure.low >>> 0) + exposure.high * TWO_32 + at;
+  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
+    const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
         copied(copy(window, to, from, offset + done, bytes), this.peer);
       });
     } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
+    return true;
+  }
+
+  #placeOf({ scheme, low, high }: Exposure, at: number): number {
+    if (scheme === EXPOSED_SHARED || scheme === EXPOSED_ADDRESS)
+      return (low >>> 0) + high * TWO_32 + at;
+    throw new MpiError(
+      'ERR_PROTOCOL',
+      `rank ${this.peer} exposes memory in the way ${scheme}, which shared memory does not have`,
+      { peer: this.peer },
+    );
   }
 
   #remote(

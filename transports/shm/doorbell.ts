@@ -12,7 +12,8 @@ import { addon } from '../../native/addon.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
 import { STORE_IS_BARRIER } from './ordering.ts';
 
-const { futexWait, futexWake, eventfdSignal, membarrier, membarrierRegister } = addon();
+const { futexWait, futexWake, eventfdSignal, eventfdDrain, membarrier, membarrierRegister } =
+  addon();
 
 /**
  * Wakes the owner of a control page if it sleeps; called after the store that the owner should see.
@@ -33,15 +34,17 @@ function wake(control: Int32Array, bell: number, how: number): void {
 /** A rank's own bell. */
 export class Doorbell {
   readonly #control: Int32Array;
-  readonly #bell: number;
+  /** Becomes readable when it rings after `arm('loop')`. */
+  readonly bell: number;
   #fenced = false;
   /** The process's registration for barriers, which takes some milliseconds, may still end well. */
   #pending: boolean;
+  #inLoop = false;
 
   /** @param crowded more ranks than CPUs: they sleep often, and a barrier for each would cost more */
   constructor(control: Int32Array, bell: number, crowded: boolean) {
     this.#control = control;
-    this.#bell = bell;
+    this.bell = bell;
     this.#pending = STORE_IS_BARRIER && !crowded;
   }
 
@@ -61,12 +64,16 @@ export class Doorbell {
   }
 
   arm(how: 'block' | 'loop'): void {
+    this.#inLoop = how === 'loop';
     Atomics.store(this.#control, CONTROL.sleep, how === 'block' ? BLOCKED : IN_LOOP);
     if (this.#control[CONTROL.fences] === 1) membarrier();
   }
 
   disarm(): void {
-    Atomics.store(this.#control, CONTROL.sleep, AWAKE);
+    const how = Atomics.exchange(this.#control, CONTROL.sleep, AWAKE);
+    // Rung in the meantime: whoever waits for the descriptor next is not to be woken by this one.
+    if (how === AWAKE && this.#inLoop) eventfdDrain(this.bell);
+    this.#inLoop = false;
   }
 
   block(milliseconds: number): void {
@@ -74,6 +81,6 @@ export class Doorbell {
   }
 
   watch(onBell: () => void): Watcher {
-    return new (addon().Watcher)(this.#bell, true, onBell);
+    return new (addon().Watcher)(this.bell, true, onBell);
   }
 }

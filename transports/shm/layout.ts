@@ -12,7 +12,7 @@ export const PAGE_BYTES = 4096;
 export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
-export const SEGMENT_VERSION = 1;
+export const SEGMENT_VERSION = 2;
 
 /** Control page of a rank, as Int32 indices. */
 export const CONTROL = {
@@ -56,7 +56,7 @@ export const CELLS = 256;
  * cells of the other direction's ring the sender has taken.
  */
 export const CELL = {
-  extension: 20,
+  extension: 19,
   acknowledged: 27,
   kindContext: 28,
   tag: 29,

@@ -78,6 +78,10 @@ export class ShmTransport implements Transport {
     this.#doorbell.block(milliseconds);
   }
 
+  get wakeFd(): number {
+    return this.#doorbell.bell;
+  }
+
   watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
     return this.#doorbell.watch(onBell);
   }
