@@ -16,6 +16,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDreg(env, exports);
   InitUserfaultfd(env, exports);
   InitUring(env, exports);
+  InitVerbs(env, exports);
   return exports;
 }
 

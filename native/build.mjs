@@ -13,9 +13,10 @@ const here = resolve(process.argv[2] ?? dirname(fileURLToPath(import.meta.url)))
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const prefix = dirname(dirname(process.execPath));
 const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
-// A change of Node or of binding.gyp asks for a new configuration.
+// A change of Node, of binding.gyp or of the headers there are asks for a new configuration.
 const stamp = join(here, 'build', '.configured');
-const key = `${process.version} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
+const verbs = existsSync('/usr/include/infiniband/verbs.h') ? 'verbs' : '';
+const key = `${process.version} ${verbs} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
 const configured = existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
 
 const run = (...words) =>

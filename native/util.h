@@ -47,6 +47,7 @@ void InitVma(Napi::Env env, Napi::Object exports);
 void InitDreg(Napi::Env env, Napi::Object exports);
 void InitUserfaultfd(Napi::Env env, Napi::Object exports);
 void InitUring(Napi::Env env, Napi::Object exports);
+void InitVerbs(Napi::Env env, Napi::Object exports);
 
 }  // namespace dreg
 

@@ -101,7 +101,7 @@ export const LIMIT = {
 } as const;
 
 /** Places in `verbsPort`. */
-export const PORT = { state: 0, mtu: 1, lid: 2, linkLayer: 3, words: 4 } as const;
+export const PORT = { state: 0, mtu: 1, lid: 2, linkLayer: 3, messageBytes: 4, words: 5 } as const;
 export const PORT_ACTIVE = 4;
 export const LINK_LAYER_ETHERNET = 2;
 /** enum ibv_transport_type. */

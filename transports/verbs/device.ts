@@ -73,6 +73,8 @@ export class VerbsDevice {
   /** Registrations there can be, and bytes of each. */
   readonly regionsMax: number;
   readonly regionBytesMax: number;
+  /** Bytes of one packet or RDMA operation. */
+  readonly messageBytesMax: number;
   /** Readable after `arm` when a completion came. */
   readonly wakeFd: number;
   /** Readable when `takeEvent` has something. */
@@ -127,6 +129,7 @@ export class VerbsDevice {
     this.link = entry.link;
     this.lid = entry.lid;
     this.mtu = entry.mtu;
+    this.messageBytesMax = entry.messageBytes;
     this.gid = gid.gid;
     this.gidIndex = gid.index;
     this.software = isSoftware(entry.device);
@@ -144,6 +147,7 @@ export class VerbsDevice {
       port: this.port,
       gidIndex: this.gidIndex,
       mtu: this.mtu,
+      messageBytesMax: this.messageBytesMax,
       // Ethernet has no LIDs; without one a port of InfiniBand is reached by GID as well.
       global: this.link === 'ethernet' || this.lid === 0,
       readsOut: Math.min(READS_OUT_MAX, limits[LIMIT.readsOut]),
@@ -374,6 +378,7 @@ function portsOf(device: { name: string; transport: number }, id: number): PortE
       link: device.transport === TRANSPORT_IWARP ? 'iwarp' : roce,
       lid: state[PORT.lid],
       mtu: state[PORT.mtu],
+      messageBytes: state[PORT.messageBytes],
       gids: [],
     });
   }

@@ -37,7 +37,7 @@ export const READS_IN_MAX = 16;
 /** SENDs to one that asks for a completion: a share of the send queue. */
 const SIGNAL_SHARE = 4;
 
-const { EAGAIN, ECANCELED, EINVAL } = constants.errno;
+const { EAGAIN, ECANCELED, EINVAL, EMSGSIZE, ENOMEM } = constants.errno;
 
 /** What each side tells the other of its end. */
 export interface QueueAddress extends PathAddress {
@@ -62,6 +62,7 @@ export interface QueueSite {
   readonly port: number;
   readonly gidIndex: number;
   readonly mtu: number;
+  readonly messageBytesMax: number;
   readonly global: boolean;
   readonly readsOut: number;
   readonly readsIn: number;
@@ -110,19 +111,9 @@ export class QueuePair implements Completer {
     this.#lengths = new Float64Array(this.depth);
     core.enter(this);
     const got = new Int32Array(QUEUE.words);
-    const { connected } = QUEUE_KIND;
-    const { native, id, name } = core;
-    const index = native.verbsQueue(
-      id,
-      connected,
-      this.depth,
-      0,
-      options.inlineBytes,
-      this.tag,
-      got,
-    );
+    const index = this.#make(options.inlineBytes, got);
     if (index < 0) core.leave(this);
-    this.#index = check(index, 'ibv_create_qp', name);
+    this.#index = check(index, 'ibv_create_qp', core.name);
     this.number = got[QUEUE.number];
     this.inlineBytes = got[QUEUE.inlineBytes];
     const { attributes } = core;
@@ -217,6 +208,7 @@ export class QueuePair implements Completer {
   ): number {
     if (this.failed) return -ECANCELED;
     if (this.outstanding >= this.depth) return -EAGAIN;
+    if (length > this.#site.messageBytesMax) return -EMSGSIZE;
     const request = this.#core.request;
     request[REQUEST.opcode] = kind === 'read' ? WORK.read : WORK.write;
     request[REQUEST.flags] = FLAG.signaled;
@@ -287,6 +279,16 @@ export class QueuePair implements Completer {
     if (this.failed) return;
     this.fail();
     this.onError(error);
+  }
+
+  /** No device says how much it takes inline: half as much is asked for until it agrees. */
+  #make(inlineBytes: number, got: Int32Array): number {
+    const { native, id } = this.#core;
+    const { connected } = QUEUE_KIND;
+    for (let inline = inlineBytes; ; inline >>>= 1) {
+      const answer = native.verbsQueue(id, connected, this.depth, 0, inline, this.tag, got);
+      if (inline === 0 || (answer !== -EINVAL && answer !== -ENOMEM)) return answer;
+    }
   }
 
   #fell(status: number, vendor: number): void {

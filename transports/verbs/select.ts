@@ -20,6 +20,8 @@ export interface PortEntry {
   lid: number;
   /** Bytes of a packet. */
   mtu: number;
+  /** Bytes of a message. */
+  messageBytes: number;
   gids: GidEntry[];
 }
 

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+// RDMA devices by libibverbs: the library, loaded at run time, and what a device has beside its
+// queue pairs: port, memory, completion channel, events.
+#include "verbs.h"
+
+#ifndef DREG_MPI_VERBS
+
+namespace dreg {
+
+void InitVerbs(Napi::Env env, Napi::Object exports) {
+  exports.Set("verbsLoad", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return Napi::String::New(
+                    info.Env(),
+                    "the addon was built without RDMA verbs; install libibverbs-dev "
+                    "(rdma-core-devel), then run \"npm run build:native\"");
+              }));
+}
+
+}  // namespace dreg
+
+#else
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <string>
+
+namespace dreg {
+
+VerbsLibrary verbs_library;
+
+// What is missing, or ''.
+static std::string LoadLibrary() {
+  void* handle = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    const char* reason = dlerror();
+    return std::string("libibverbs.so.1 does not load (") + (reason ? reason : "unknown") +
+           "); install libibverbs1 and ibverbs-providers (rdma-core)";
+  }
+  VerbsLibrary& library = verbs_library;
+#define DREG_VERBS_LOAD(name)                                                           \
+  library.name = reinterpret_cast<decltype(library.name)>(dlsym(handle, "ibv_" #name)); \
+  if (!library.name) return "libibverbs.so.1 has no ibv_" #name "; install a younger one";
+  DREG_VERBS_FUNCTIONS(DREG_VERBS_LOAD)
+#undef DREG_VERBS_LOAD
+  library.reg_mr_iova2 =
+      reinterpret_cast<decltype(library.reg_mr_iova2)>(dlsym(handle, "ibv_reg_mr_iova2"));
+  library.is_fork_initialized =
+      reinterpret_cast<int (*)()>(dlsym(handle, "ibv_is_fork_initialized"));
+  // Younger kernels copy pinned pages at fork; for the others the library has to keep them from
+  // the child. That must be said before anything is registered.
+  constexpr int kForkDisabled = 0;
+  if (!library.is_fork_initialized || library.is_fork_initialized() == kForkDisabled) {
+    setenv("RDMAV_HUGEPAGES_SAFE", "1", 0);
+    library.fork_init();
+  }
+  return "";
+}
+
+// verbsLoad() -> '' | what is missing.
+static napi_value Load(napi_env env, napi_callback_info) {
+  static std::once_flag once;
+  static std::string missing;
+  std::call_once(once, [] { missing = LoadLibrary(); });
+  return Napi::String::New(env, missing);
+}
+
+std::shared_ptr<Mapping> Mapping::Make(size_t bytes) {
+  auto* mapping = new (std::nothrow) Mapping;
+  if (!mapping) return nullptr;
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) {
+    delete mapping;
+    return nullptr;
+  }
+  mapping->data = static_cast<uint8_t*>(data);
+  mapping->bytes = bytes;
+  return std::shared_ptr<Mapping>(mapping);
+}
+
+Mapping::~Mapping() {
+  if (data) munmap(data, bytes);
+}
+
+napi_value Mapping::Buffer(napi_env env, const std::shared_ptr<Mapping>& mapping) {
+  napi_value buffer = nullptr;
+  auto* hold = new std::shared_ptr<Mapping>(mapping);
+  auto release = [](napi_env, void*, void* held) {
+    delete static_cast<std::shared_ptr<Mapping>*>(held);
+  };
+  if (napi_create_external_arraybuffer(env, mapping->data, mapping->bytes, release, hold,
+                                       &buffer) == napi_ok)
+    return buffer;
+  delete hold;
+  return nullptr;
+}
+
+// What names other things ends before them.
+VerbsDevice::~VerbsDevice() {
+  queues.Clear();
+  addresses.Clear();
+  if (srq) verbs_library.destroy_srq(srq);
+  regions.Clear();
+  areas.Clear();
+  if (cq) verbs_library.destroy_cq(cq);
+  if (channel) verbs_library.destroy_comp_channel(channel);
+  if (pd) verbs_library.dealloc_pd(pd);
+  if (context) verbs_library.close_device(context);
+}
+
+// verbsDevices() -> [{name, transport}] | -errno.
+static napi_value Devices(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  int count = 0;
+  ibv_device** list = verbs_library.get_device_list(&count);
+  if (!list) return call.AnswerError(-1);
+  Napi::Array answer = Napi::Array::New(env, count);
+  for (int i = 0; i < count; i++) {
+    Napi::Object device = Napi::Object::New(env);
+    device.Set("name", verbs_library.get_device_name(list[i]));
+    device.Set("transport", static_cast<double>(list[i]->transport_type));
+    answer[i] = device;
+  }
+  verbs_library.free_device_list(list);
+  return answer;
+}
+
+static int OpenByName(VerbsDevice* device, const std::string& name) {
+  ibv_device** list = verbs_library.get_device_list(nullptr);
+  if (!list) return -errno;
+  int error = -ENODEV;
+  for (ibv_device** entry = list; *entry; entry++) {
+    if (name != verbs_library.get_device_name(*entry)) continue;
+    errno = EIO;
+    device->context = verbs_library.open_device(*entry);
+    error = device->context ? 0 : -errno;
+    break;
+  }
+  verbs_library.free_device_list(list);
+  return error;
+}
+
+static int NonBlocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+// verbsOpen(name, entries) -> device | -errno.
+static napi_value Open(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  int entries = static_cast<int>(call.Number(1));
+  Napi::Value name(env, call.arguments[0]);
+  if (!name.IsString() || entries <= 0) return call.Answer(-EINVAL);
+  auto device = std::make_unique<VerbsDevice>();
+  int error = OpenByName(device.get(), name.As<Napi::String>().Utf8Value());
+  if (error != 0) return call.Answer(error);
+  errno = ENOMEM;
+  device->mailbox = Mapping::Make(8192);
+  bool made = device->mailbox && (device->pd = verbs_library.alloc_pd(device->context)) &&
+              (device->channel = verbs_library.create_comp_channel(device->context)) &&
+              (device->cq = verbs_library.create_cq(device->context, entries, nullptr,
+                                                    device->channel, 0)) &&
+              NonBlocking(device->channel->fd) == 0 && NonBlocking(device->context->async_fd) == 0;
+  if (!made) return call.Answer(-errno);
+  return call.Answer(call.environment->devices.Add(std::move(device)));
+}
+
+// verbsClose(device) -> 0 | -EBADF.
+static napi_value Close(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  return call.Answer(call.environment->devices.Take(call.Number(0)) ? 0 : -EBADF);
+}
+
+static double* DoublesOf(const VerbsCall& call, size_t index, size_t count) {
+  return reinterpret_cast<double*>(
+      RangeOf(call.env, call.arguments[index], 0, static_cast<double>(count * sizeof(double))));
+}
+
+static int32_t* WordsOf(const VerbsCall& call, size_t index, size_t count) {
+  return reinterpret_cast<int32_t*>(
+      RangeOf(call.env, call.arguments[index], 0, static_cast<double>(count * sizeof(int32_t))));
+}
+
+// verbsLimits(device, limits) -> 0 | -errno.
+static napi_value Limits(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  double* limits = DoublesOf(call, 1, 10);
+  if (!call.device || !limits) return call.Answer(-EBADF);
+  ibv_device_attr attributes = {};
+  int error = verbs_library.query_device(call.device->context, &attributes);
+  if (error != 0) return call.AnswerError(error);
+  limits[0] = attributes.max_mr;
+  limits[1] = static_cast<double>(attributes.max_mr_size);
+  limits[2] = attributes.max_qp;
+  limits[3] = attributes.max_qp_wr;
+  limits[4] = attributes.max_cqe;
+  limits[5] = attributes.max_srq_wr;
+  limits[6] = attributes.max_qp_init_rd_atom;
+  limits[7] = attributes.max_qp_rd_atom;
+  limits[8] = verbs_library.reg_mr_iova2 ? 1 : 0;
+  limits[9] = attributes.phys_port_cnt;
+  return call.Answer(0);
+}
+
+// The header's own way: it knows whether the library is younger than the device's provider.
+static int QueryPort(ibv_context* context, uint8_t port, ibv_port_attr* attributes) {
+  verbs_context* extended = verbs_get_ctx_op(context, query_port);
+  if (extended) return extended->query_port(context, port, attributes, sizeof *attributes);
+  return verbs_library.query_port(context, port,
+                                  reinterpret_cast<_compat_ibv_port_attr*>(attributes));
+}
+
+// verbsPort(device, port, state) -> 0 | -errno.
+static napi_value Port(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  double port = call.Number(1);
+  int32_t* state = WordsOf(call, 2, 5);
+  if (!call.device || !state) return call.Answer(-EBADF);
+  if (!(port >= 1 && port <= 255)) return call.Answer(-EINVAL);
+  ibv_port_attr attributes = {};
+  int error = QueryPort(call.device->context, static_cast<uint8_t>(port), &attributes);
+  if (error != 0) return call.AnswerError(error);
+  state[0] = attributes.state;
+  state[1] = 128 << attributes.active_mtu;
+  state[2] = attributes.lid;
+  state[3] = attributes.link_layer;
+  state[4] = static_cast<int32_t>(std::min<uint32_t>(attributes.max_msg_sz, INT32_MAX));
+  return call.Answer(0);
+}
+
+// verbsMailbox(device) -> ArrayBuffer | -errno.
+static napi_value MailboxBuffer(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  if (!call.device) return call.Answer(-EBADF);
+  napi_value buffer = Mapping::Buffer(env, call.device->mailbox);
+  return buffer ? buffer : call.Answer(-ENOMEM);
+}
+
+static napi_value WakeFd(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  return call.Answer(call.device ? call.device->channel->fd : -EBADF);
+}
+
+static napi_value AsyncFd(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  return call.Answer(call.device ? call.device->context->async_fd : -EBADF);
+}
+
+const ibv_mr* VerbsArea::Find(double offset, double length) const {
+  if (!(offset >= 0) || !(length >= 0)) return nullptr;
+  for (const auto& part : parts) {
+    double start = static_cast<double>(static_cast<uint8_t*>(part->mr->addr) - mapping->data);
+    if (offset >= start && offset + length <= start + static_cast<double>(part->mr->length))
+      return part->mr;
+  }
+  return nullptr;
+}
+
+// verbsArea(device, bytes) -> [area, ArrayBuffer] | -errno.
+static napi_value MakeArea(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  double bytes = call.Number(1);
+  if (!call.device) return call.Answer(-EBADF);
+  if (!(bytes > 0)) return call.Answer(-EINVAL);
+  auto area = std::make_unique<VerbsArea>();
+  area->mapping = Mapping::Make(static_cast<size_t>(bytes));
+  if (!area->mapping) return call.Answer(-ENOMEM);
+  napi_value buffer = Mapping::Buffer(env, area->mapping);
+  if (!buffer) return call.Answer(-ENOMEM);
+  Napi::Array answer = Napi::Array::New(env, 2);
+  answer[0u] = Napi::Number::New(env, call.device->areas.Add(std::move(area)));
+  answer[1u] = Napi::Value(env, buffer);
+  return answer;
+}
+
+// verbsAreaRegister(device, area, offset, length) -> 0 | -errno.
+static napi_value RegisterArea(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  VerbsArea* area = call.device ? call.device->areas.Get(call.Number(1)) : nullptr;
+  if (!area) return call.Answer(-EBADF);
+  double offset = call.Number(2), length = call.Number(3);
+  bool inside =
+      offset >= 0 && length > 0 && offset + length <= static_cast<double>(area->mapping->bytes);
+  if (!inside) return call.Answer(-EINVAL);
+  auto part = std::make_unique<VerbsRegion>();
+  part->mr =
+      verbs_library.reg_mr(call.device->pd, area->mapping->data + static_cast<size_t>(offset),
+                           static_cast<size_t>(length), IBV_ACCESS_LOCAL_WRITE);
+  if (!part->mr) return call.AnswerError(-1);
+  area->parts.push_back(std::move(part));
+  return call.Answer(0);
+}
+
+// verbsAreaClose(device, area) -> 0 | -EBADF. Not that of the receive queue.
+static napi_value CloseArea(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  VerbsArea* area = call.device ? call.device->areas.Get(call.Number(1)) : nullptr;
+  if (!area) return call.Answer(-EBADF);
+  if (area == call.device->slots) return call.Answer(-EBUSY);
+  call.device->areas.Take(call.Number(1));
+  return call.Answer(0);
+}
+
+// verbsResize(device, entries) -> 0 | -errno.
+static napi_value Resize(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  double entries = call.Number(1);
+  if (!call.device) return call.Answer(-EBADF);
+  if (!(entries > 0 && entries <= INT32_MAX)) return call.Answer(-EINVAL);
+  return call.AnswerError(verbs_library.resize_cq(call.device->cq, static_cast<int>(entries)));
+}
+
+// verbsArm(device) -> 0 | -errno.
+static napi_value Arm(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  if (!call.device) return call.Answer(-EBADF);
+  return call.AnswerError(ibv_req_notify_cq(call.device->cq, 0));
+}
+
+// verbsDisarm(device) -> events taken | -EBADF.
+static napi_value Disarm(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  if (!call.device) return call.Answer(-EBADF);
+  int count = 0;
+  ibv_cq* cq = nullptr;
+  void* context = nullptr;
+  while (verbs_library.get_cq_event(call.device->channel, &cq, &context) == 0) {
+    verbs_library.ack_cq_events(cq, 1);
+    count++;
+  }
+  return call.Answer(count);
+}
+
+static bool IsOfQueue(ibv_event_type type) {
+  switch (type) {
+    case IBV_EVENT_QP_FATAL:
+    case IBV_EVENT_QP_REQ_ERR:
+    case IBV_EVENT_QP_ACCESS_ERR:
+    case IBV_EVENT_COMM_EST:
+    case IBV_EVENT_SQ_DRAINED:
+    case IBV_EVENT_PATH_MIG:
+    case IBV_EVENT_PATH_MIG_ERR:
+    case IBV_EVENT_QP_LAST_WQE_REACHED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// verbsEvent(device, event) -> 1, 0 or -errno.
+static napi_value Event(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  int32_t* words = WordsOf(call, 1, 2);
+  if (!call.device || !words) return call.Answer(-EBADF);
+  ibv_async_event event = {};
+  errno = EAGAIN;
+  if (verbs_library.get_async_event(call.device->context, &event) != 0)
+    return errno == EAGAIN || errno == EINTR ? call.Answer(0) : call.AnswerError(-1);
+  words[0] = event.event_type;
+  words[1] = -1;
+  if (IsOfQueue(event.event_type))
+    words[1] = static_cast<int32_t>(reinterpret_cast<uintptr_t>(event.element.qp->qp_context));
+  verbs_library.ack_async_event(&event);
+  return call.Answer(1);
+}
+
+// verbsRegister(device, address, length, access) -> region | -errno.
+static napi_value Register(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  double address = call.Number(1), length = call.Number(2), access = call.Number(3);
+  if (!call.device) return call.Answer(-EBADF);
+  if (!(address > 0) || !(length > 0) || !(access >= 0)) return call.Answer(-EINVAL);
+  constexpr unsigned kAllowed = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+                                IBV_ACCESS_REMOTE_READ | IBV_ACCESS_RELAXED_ORDERING;
+  unsigned flags = static_cast<unsigned>(access) & kAllowed;
+  auto start = static_cast<uint64_t>(address);
+  auto bytes = static_cast<size_t>(length);
+  auto region = std::make_unique<VerbsRegion>();
+  errno = EINVAL;
+  region->mr = flags & IBV_ACCESS_OPTIONAL_RANGE && verbs_library.reg_mr_iova2
+                   ? verbs_library.reg_mr_iova2(call.device->pd, reinterpret_cast<void*>(start),
+                                                bytes, start, flags)
+                   : verbs_library.reg_mr(call.device->pd, reinterpret_cast<void*>(start), bytes,
+                                          static_cast<int>(flags & ~IBV_ACCESS_OPTIONAL_RANGE));
+  if (!region->mr) return call.AnswerError(-1);
+  return call.Answer(call.device->regions.Add(std::move(region)));
+}
+
+// verbsDeregister(device, region) -> 0 | -errno.
+static napi_value Deregister(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  auto region = call.device ? call.device->regions.Take(call.Number(1)) : nullptr;
+  if (!region) return call.Answer(-EBADF);
+  ibv_mr* mr = region->mr;
+  region->mr = nullptr;
+  return call.AnswerError(verbs_library.dereg_mr(mr));
+}
+
+// verbsRemoteKey(device, region) -> rkey | -EBADF.
+static napi_value RemoteKey(napi_env env, napi_callback_info info) {
+  VerbsCall call(env, info);
+  VerbsRegion* region = call.device ? call.device->regions.Get(call.Number(1)) : nullptr;
+  return call.Answer(region ? static_cast<double>(region->mr->rkey) : -EBADF);
+}
+
+void SetVerbsFunction(Napi::Env env, Napi::Object exports, const char* name, VerbsFunction call,
+                      VerbsEnvironment* environment) {
+  napi_value function = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, environment, &function) == napi_ok)
+    exports.Set(name, Napi::Value(env, function));
+}
+
+void InitVerbs(Napi::Env env, Napi::Object exports) {
+  auto* environment = new VerbsEnvironment;
+  napi_add_env_cleanup_hook(
+      env, [](void* data) { delete static_cast<VerbsEnvironment*>(data); }, environment);
+  static constexpr struct {
+    const char* name;
+    VerbsFunction call;
+  } kFunctions[] = {
+      {"verbsLoad", Load},
+      {"verbsDevices", Devices},
+      {"verbsOpen", Open},
+      {"verbsClose", Close},
+      {"verbsLimits", Limits},
+      {"verbsPort", Port},
+      {"verbsMailbox", MailboxBuffer},
+      {"verbsWakeFd", WakeFd},
+      {"verbsAsyncFd", AsyncFd},
+      {"verbsArea", MakeArea},
+      {"verbsAreaRegister", RegisterArea},
+      {"verbsAreaClose", CloseArea},
+      {"verbsResize", Resize},
+      {"verbsArm", Arm},
+      {"verbsDisarm", Disarm},
+      {"verbsEvent", Event},
+      {"verbsRegister", Register},
+      {"verbsDeregister", Deregister},
+      {"verbsRemoteKey", RemoteKey},
+  };
+  for (const auto& function : kFunctions)
+    SetVerbsFunction(env, exports, function.name, function.call, environment);
+  InitVerbsQueues(env, exports, environment);
+}
+
+}  // namespace dreg
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+// What the files of the verbs facility share: libibverbs as it was loaded, and what an environment
+// has opened through it. Everything of an environment is closed when the environment ends.
+#ifndef DREG_MPI_NATIVE_VERBS_H_
+#define DREG_MPI_NATIVE_VERBS_H_
+
+#include "util.h"
+
+#if __has_include(<infiniband/verbs.h>)
+#define DREG_MPI_VERBS 1
+#include <infiniband/verbs.h>
+
+#include <memory>
+#include <vector>
+
+namespace dreg {
+
+// The library's functions that its header does not inline. It is not linked, so that the addon
+// loads without it.
+#define DREG_VERBS_FUNCTIONS(F)                                                                    \
+  F(get_device_list)                                                                               \
+  F(free_device_list)                                                                              \
+  F(get_device_name) F(open_device) F(close_device) F(query_device) F(query_port) F(alloc_pd)      \
+      F(dealloc_pd) F(create_comp_channel) F(destroy_comp_channel) F(create_cq) F(resize_cq)       \
+          F(destroy_cq) F(get_cq_event) F(ack_cq_events) F(create_srq) F(destroy_srq) F(create_qp) \
+              F(modify_qp) F(destroy_qp) F(reg_mr) F(dereg_mr) F(create_ah) F(destroy_ah)          \
+                  F(get_async_event) F(ack_async_event) F(fork_init)
+
+struct VerbsLibrary {
+#define DREG_VERBS_MEMBER(name) decltype(&ibv_##name) name = nullptr;
+  DREG_VERBS_FUNCTIONS(DREG_VERBS_MEMBER)
+#undef DREG_VERBS_MEMBER
+  // Of younger libraries; null where it is not there.
+  decltype(&ibv_reg_mr_iova2) reg_mr_iova2 = nullptr;
+  int (*is_fork_initialized)() = nullptr;
+};
+
+// Valid once verbsLoad has answered ''.
+extern VerbsLibrary verbs_library;
+
+// Things named by small numbers. A number that names nothing gives null.
+template <typename T>
+class Numbered {
+ public:
+  int Add(std::unique_ptr<T> thing) {
+    for (size_t i = first_free_; i < things_.size(); i++) {
+      if (things_[i]) continue;
+      things_[i] = std::move(thing);
+      first_free_ = i + 1;
+      return static_cast<int>(i);
+    }
+    things_.push_back(std::move(thing));
+    first_free_ = things_.size();
+    return static_cast<int>(things_.size() - 1);
+  }
+  T* Get(double number) const {
+    // Also false for what is no number.
+    if (!(number >= 0 && number < static_cast<double>(things_.size()))) return nullptr;
+    return things_[static_cast<size_t>(number)].get();
+  }
+  std::unique_ptr<T> Take(double number) {
+    if (!Get(number)) return nullptr;
+    auto index = static_cast<size_t>(number);
+    if (index < first_free_) first_free_ = index;
+    return std::move(things_[index]);
+  }
+  void Clear() {
+    things_.clear();
+    first_free_ = 0;
+  }
+
+ private:
+  std::vector<std::unique_ptr<T>> things_;
+  size_t first_free_ = 0;
+};
+
+// Anonymous memory; lives as long as anybody holds it: the device, or the ArrayBuffer over it.
+class Mapping {
+ public:
+  static std::shared_ptr<Mapping> Make(size_t bytes);
+  ~Mapping();
+  // The ArrayBuffer over it; made once.
+  static napi_value Buffer(napi_env env, const std::shared_ptr<Mapping>& mapping);
+
+  uint8_t* data = nullptr;
+  size_t bytes = 0;
+};
+
+struct VerbsRegion {
+  ibv_mr* mr = nullptr;
+  ~VerbsRegion() {
+    if (mr) verbs_library.dereg_mr(mr);
+  }
+};
+
+struct VerbsArea {
+  std::shared_ptr<Mapping> mapping;
+  std::vector<std::unique_ptr<VerbsRegion>> parts;
+  // The registration of [offset, offset + length), or null.
+  const ibv_mr* Find(double offset, double length) const;
+};
+
+struct VerbsQueue {
+  ibv_qp* qp = nullptr;
+  bool datagram = false;
+  ~VerbsQueue() {
+    if (qp) verbs_library.destroy_qp(qp);
+  }
+};
+
+struct VerbsAddress {
+  ibv_ah* ah = nullptr;
+  ~VerbsAddress() {
+    if (ah) verbs_library.destroy_ah(ah);
+  }
+};
+
+struct VerbsDevice {
+  ibv_context* context = nullptr;
+  ibv_pd* pd = nullptr;
+  ibv_comp_channel* channel = nullptr;
+  ibv_cq* cq = nullptr;
+  ibv_srq* srq = nullptr;
+  std::shared_ptr<Mapping> mailbox;
+  const VerbsArea* slots = nullptr;
+  double slot_bytes = 0;
+  Numbered<VerbsQueue> queues;
+  Numbered<VerbsAddress> addresses;
+  Numbered<VerbsArea> areas;
+  Numbered<VerbsRegion> regions;
+  ~VerbsDevice();
+};
+
+// What one environment (the main thread's or a worker's) has open.
+struct VerbsEnvironment {
+  Numbered<VerbsDevice> devices;
+};
+
+// A call's arguments. Raw Node-API: calls are on the path of each packet.
+struct VerbsCall {
+  VerbsCall(napi_env the_env, napi_callback_info info) : env(the_env) {
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+    environment = static_cast<VerbsEnvironment*>(data);
+    device = environment->devices.Get(Number(0));
+  }
+  double Number(size_t index) const {
+    return index < count ? NumberOf(env, arguments[index], -1) : -1;
+  }
+  napi_value Answer(double value) const {
+    napi_value result = nullptr;
+    napi_create_double(env, value, &result);
+    return result;
+  }
+  // 0 or an errno, as the functions of libibverbs return it.
+  napi_value AnswerError(int error) const {
+    if (error == 0) return Answer(0);
+    int reason = error > 0 ? error : errno;
+    return Answer(-(reason != 0 ? reason : EIO));
+  }
+
+  static constexpr size_t kMost = 8;
+  napi_env env;
+  size_t count = kMost;
+  napi_value arguments[kMost] = {};
+  VerbsEnvironment* environment = nullptr;
+  VerbsDevice* device = nullptr;
+};
+
+// Layout of the mailbox, as in verbs.ts.
+struct VerbsMailbox {
+  double request[16];
+  uint8_t unused[128];
+  int32_t completions[64][8];
+  uint8_t unused_too[1792];
+  int32_t receive_count;
+  int32_t receives[512];
+};
+static_assert(offsetof(VerbsMailbox, completions) == 256, "MAILBOX.completions");
+static_assert(offsetof(VerbsMailbox, receive_count) == 4096, "MAILBOX.receiveCount");
+static_assert(sizeof(VerbsMailbox) <= 8192, "MAILBOX.bytes");
+
+inline VerbsMailbox* MailboxOf(VerbsDevice* device) {
+  return reinterpret_cast<VerbsMailbox*>(device->mailbox->data);
+}
+
+// Posts the receives that the mailbox names: 0 or an errno; what was not posted stays named.
+int PostVerbsReceives(VerbsDevice* device);
+
+using VerbsFunction = napi_value (*)(napi_env, napi_callback_info);
+void SetVerbsFunction(Napi::Env env, Napi::Object exports, const char* name, VerbsFunction call,
+                      VerbsEnvironment* environment);
+
+void InitVerbsQueues(Napi::Env env, Napi::Object exports, VerbsEnvironment* environment);
+
+}  // namespace dreg
+#endif
+
+#endif  // DREG_MPI_NATIVE_VERBS_H_
