@@ -23,10 +23,10 @@ import { errnoOf, errorOf, FLUSHED } from './status.ts';
 
 /**
  * After 4.096 µs · 2^ACK_TIMEOUT without an answer a packet is sent again, ACK_RETRIES times: a peer
- * that vanished is an error after about 2 s.
+ * that vanished is an error after about 2 s. Not 7 times, which rxe takes for ever.
  */
 export const ACK_TIMEOUT = 16;
-export const ACK_RETRIES = 7;
+export const ACK_RETRIES = 6;
 /** Credits keep a receiver ready; should it not be, it is asked so often again before that is an error. */
 export const RNR_RETRIES = 6;
 /** What a receiver that is not ready asks to wait, as the field of the packet encodes it: 1.28 ms. */
