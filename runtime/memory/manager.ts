@@ -7,6 +7,7 @@ import { COUNT, Counters, type Stats } from './counters.ts';
 import { ACCESS, type Access, type Domain, type DomainPort, type Operation } from './domain.ts';
 import { isExhausted } from './errno.ts';
 import { Audit, AuditedGate, auditedPort, Gate, STALE } from './gate.ts';
+import { KeptRegions } from './kept.ts';
 import { type Known, type Lease, LeaseRecord, type View, WAY, type Way } from './lease.ts';
 import { budgetOf, type Limits } from './limits.ts';
 import type { Monitor } from './monitor.ts';
@@ -14,7 +15,16 @@ import { formatBytes, type Notice, printOnce } from './notice.ts';
 import { OWNED, ownerWord } from './owner.ts';
 import type { Region } from './region.ts';
 import { SlowWays } from './slow.ts';
-import { assertAttached, changed, inside, notMemory, outside, plainView, reachOf } from './view.ts';
+import {
+  assertAttached,
+  changed,
+  inside,
+  notMemory,
+  outside,
+  plainView,
+  reachOf,
+  unfit,
+} from './view.ts';
 
 export interface ManagerOptions<O extends Operation> {
   /** Who tells that memory changed. The manager closes it. */
@@ -40,6 +50,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   readonly #gate: Gate<O>;
   readonly #counters = new Counters();
   readonly #slow: SlowWays<O>;
+  readonly #kept: KeptRegions;
   readonly #addressOf: (view: View) => number;
   readonly #pageBytes: number;
   readonly #domainName: string;
@@ -87,6 +98,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       acquire: (view, access) => this.acquire(view, access),
       post: (operation, lease) => this.post(operation, lease),
     });
+    this.#kept = new KeptRegions(this.#cache, () => this.#alive[0] === OWNED);
     this.#leases = new LeaseRecord(this);
     this.#leases.next = this.#leases;
     this.#leases.previous = this.#leases;
@@ -113,7 +125,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     this.#cache.look();
     const byteLength = length * bytes.BYTES_PER_ELEMENT;
     let region = known.region;
-    if (known.whole && region?.cached && region.allows(access))
+    if (known.whole && region?.lendable && region.allows(access))
       this.#counters.values[COUNT.hitsIdentity] += 1;
     else region = this.#seek(bytes.byteOffset, byteLength, access, known);
     if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
@@ -149,6 +161,32 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       if (this.#renew(record)) return this.post(operation, lease, offset, length);
     }
     return this.#slow.post(operation, record, offset, length);
+  }
+
+  /**
+   * Registers a whole buffer for as long as it lives, whatever the monitor: no lease holds it, it is
+   * never evicted, and leases of any view of it cost nothing. For memory whose owner unmaps it only
+   * when the buffer is collected (MPI.allocate). False: it cannot be registered, and is leased as
+   * any other memory is.
+   *
+   * @throws MpiError ERR_BUFFER for a detached or resizable buffer; ERR_CLOSED, ERR_FORKED.
+   */
+  keep(buffer: ArrayBufferLike, access: Access): boolean {
+    if (this.#alive[0] !== OWNED) this.#refuse();
+    const view = new Uint8Array(buffer);
+    if (view.length === 0 || reachOf(buffer) !== view.length) throw unfit(view.length);
+    const known = this.#known.get(buffer) ?? this.#meet(view);
+    if (known.region?.kept && known.region.allows(access)) return true;
+    const page = this.#pageBytes;
+    const start = known.base - (known.base % page);
+    const end = Math.ceil((known.base + view.length) / page) * page;
+    if (end - start > this.#port.regionBytesMax) return false;
+    const region = this.#cache.registerOnce(start, end, access);
+    if (typeof region === 'number') return false;
+    region.kept = true;
+    remember(known, region, 0, view.length);
+    this.#kept.add(buffer, region);
+    return true;
   }
 
   /** What has been counted so far, and what is there now. */
@@ -228,6 +266,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
   #end(): void {
     this.#slow.close();
+    this.#kept.close();
     this.#cache.close();
     this.#monitor.close();
     this.#port.close();
@@ -241,7 +280,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     const start = known.base + offset;
     const end = start + length;
     const last = known.region;
-    if (last?.cached && last.allows(access) && last.covers(start, end)) {
+    if (last?.lendable && last.allows(access) && last.covers(start, end)) {
       this.#counters.values[COUNT.hitsIdentity] += 1;
       return last;
     }
@@ -269,13 +308,15 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
   /** A region that covers the view, one more lease on it; or the way without one. */
   #locate(view: View, length: number, access: Access, known: Known): Region | Way {
-    if (!this.#monitor.caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
-    this.#cache.look();
-    const cached = this.#seek(view.byteOffset, length, access, known);
+    const { caches } = this.#monitor;
+    if (caches) this.#cache.look();
+    const cached =
+      caches || known.region?.kept ? this.#seek(view.byteOffset, length, access, known) : undefined;
     if (cached) {
       this.#cache.hold(cached);
       return cached;
     }
+    if (!caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
     const page = this.#pageBytes;
     const at = known.base + view.byteOffset;
     const start = at - (at % page);
@@ -385,6 +426,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
 /** The region that was found for a part of a buffer is tried first the next time. */
 function remember(known: Known, region: Region, offset: number, length: number): void {
+  if (known.region?.kept) return;
   known.region = region;
   known.whole = offset === 0 && length === known.reach;
 }

@@ -21,6 +21,8 @@ export class Region {
   leases = 0;
   /** In the index: may be leased. */
   cached = false;
+  /** Registered for as long as its buffer lives: found by the buffer alone, in no index. */
+  kept = false;
   /** False from when its slot fired on: must not be named by an operation. */
   valid = true;
 
@@ -32,6 +34,11 @@ export class Region {
 
   get bytes(): number {
     return this.end - this.start;
+  }
+
+  /** Whether a buffer that knows it may lease it again. */
+  get lendable(): boolean {
+    return this.cached || this.kept;
   }
 
   covers(start: number, end: number): boolean {

@@ -60,3 +60,10 @@ export function outside(offset: number, length: number, most: number): MpiError 
 export function reachOf(buffer: ArrayBufferLike): number {
   return (buffer as { maxByteLength?: number }).maxByteLength ?? buffer.byteLength;
 }
+
+export function unfit(length: number): MpiError {
+  return new MpiError(
+    'ERR_BUFFER',
+    `a buffer of ${length} bytes that is detached, empty or resizable cannot be kept registered`,
+  );
+}

@@ -35,6 +35,17 @@ test('inside, the port of a domain posts from one file only', () => {
   expect(posting).toEqual(['runtime/memory/gate.ts']);
 });
 
+test('RDMA operations on registered memory are posted from the domain only', () => {
+  const posting = [...sources('runtime'), ...sources('transports')].filter((file) =>
+    /\.rdma\(|verbsPost\(/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(posting).toEqual([
+    'runtime/memory/domains/verbs.ts',
+    'transports/verbs/datagram.ts',
+    'transports/verbs/queue-pair.ts',
+  ]);
+});
+
 test('the package exports nothing that names a registration', () => {
   expect(Object.keys(memory).sort()).toEqual([
     'ACCESS',

@@ -73,6 +73,48 @@ describe('look-up', () => {
   });
 });
 
+describe('memory that is kept', () => {
+  const access = ACCESS.localWrite | ACCESS.remoteRead;
+
+  test('is registered once, is found by any view of it, and is not evicted', () => {
+    const world = new World();
+    const buffer = world.buffer(1, 3 * PAGE);
+    expect(world.manager.keep(buffer, access)).toBe(true);
+    expect(world.manager.keep(buffer, access)).toBe(true);
+    world.manager.flush();
+    world.manager.acquire(new Uint8Array(buffer), access).release();
+    world.manager.acquire(new Uint8Array(buffer, PAGE, 5), ACCESS.localRead).release();
+    expect(pagesOf(world)).toEqual([[1, 4]]);
+    expect(world.manager.stats()).toMatchObject({ misses: 0, hitsIdentity: 2, registrations: 1 });
+    expect(world.domain.registrations).toMatchObject([{ access }]);
+    world.manager.close();
+    expect(world.domain.registrations).toEqual([]);
+  });
+
+  test('for more access than it has, it is leased as other memory is', () => {
+    const world = new World();
+    const buffer = world.buffer(1, PAGE);
+    world.manager.keep(buffer, ACCESS.localRead);
+    world.manager.acquire(new Uint8Array(buffer), ACCESS.localWrite).release();
+    expect(world.domain.registrations).toHaveLength(2);
+    world.manager.acquire(new Uint8Array(buffer), ACCESS.localRead).release();
+    expect(world.manager.stats()).toMatchObject({ misses: 1, hitsIdentity: 1 });
+  });
+
+  test('beyond the budget it is not kept', () => {
+    const world = new World({ limits: { bytes: 2 * PAGE } });
+    expect(world.manager.keep(world.buffer(1, 3 * PAGE), access)).toBe(false);
+    expect(world.domain.registrations).toEqual([]);
+  });
+
+  test('what can move or has no bytes is refused', () => {
+    const world = new World();
+    const resizable = new ArrayBuffer(PAGE, { maxByteLength: 2 * PAGE });
+    expect(codeOf(() => world.manager.keep(resizable, access))).toBe('ERR_BUFFER');
+    expect(codeOf(() => world.manager.keep(new ArrayBuffer(0), access))).toBe('ERR_BUFFER');
+  });
+});
+
 describe('overlap', () => {
   test('overlapping ranges become one registration', () => {
     const world = new World();

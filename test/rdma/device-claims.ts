@@ -79,7 +79,7 @@ async function fills(pair: Pair): Promise<void> {
   assert.equal(sent, left.depth);
   assert.equal(left.send(area, 0, 8, true), -EAGAIN);
   assert.equal(
-    left.rdma('write', -1, 0, 0, 0, 0, () => {}),
+    left.probe(() => {}),
     -EAGAIN,
   );
   await pair.until('all packets', () => received.length === sent);
@@ -233,7 +233,7 @@ async function datagrams(pair: Pair): Promise<void> {
 function closes(pair: Pair): void {
   let result: number | undefined;
   pair.right.fail();
-  pair.left.rdma('write', -1, 0, 0, 0, 0, (moved) => {
+  pair.left.probe((moved) => {
     result = moved;
   });
   pair.left.close();
@@ -264,7 +264,7 @@ async function vanished(pair: Pair): Promise<void> {
   const { lid, gid, mtu } = device;
   queue.connect({ number: 0xfff0, psn: 1, lid, gid, mtu }, 1);
   let result: number | undefined;
-  queue.rdma('write', -1, 0, 0, 0, 0, (moved) => {
+  queue.probe((moved) => {
     result = moved;
   });
   await pair.until('the error', () => result !== undefined && error !== undefined);

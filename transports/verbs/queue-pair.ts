@@ -193,8 +193,8 @@ export class QueuePair implements Completer {
 
   /**
    * RDMA READ into, or WRITE from, [address, address + length) of a region that the device
-   * registered. `done` is called from the device's `poll` (or from `close`). A zero length with
-   * region -1 touches no memory: it only asks whether the peer answers.
+   * registered. `done` is called from the device's `poll` (or from `close`). Called by the domain
+   * only, behind the look at user_delta that rule R2 asks for.
    * 0; -EAGAIN: the queue is full; another negative errno: the connection cannot be used.
    */
   rdma(
@@ -225,6 +225,11 @@ export class QueuePair implements Completer {
     if (answer === 0) this.#signaled = this.posted;
     else this.#results[place] = undefined;
     return answer;
+  }
+
+  /** Asks whether the peer still answers: a WRITE of no bytes, which touches no memory. As `rdma`. */
+  probe(done: Result): number {
+    return this.rdma('write', -1, 0, 0, 0, 0, done);
   }
 
   /**
