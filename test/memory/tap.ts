@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `node tap.js MONITOR`: the conformance suite and the stale bytes, as a program that prints TAP.
- * For the guest, where the module is.
+ * `node tap.js MONITOR [verbs]`: the conformance suite and the stale bytes, as a program that prints
+ * TAP. For the guest, where the module is, and RDMA devices are.
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -12,12 +12,16 @@ import { DregMonitor } from '../../runtime/memory/monitors/dreg.ts';
 import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
 import { openMonitor } from '../../runtime/memory/monitors/open.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
+import { type Claim, runClaims } from '../rdma/claims.ts';
 import { Missing, Scene } from './monitors/scene.ts';
 import { CASES, SLOTS } from './monitors/suite.ts';
 import { NaiveMonitor } from './naive.ts';
 import { Channel } from './stale/channel.ts';
-import { WAYS } from './stale/javascript.ts';
-import { SCENARIOS } from './stale/scenarios.ts';
+import { MOVER_WAYS, WAYS } from './stale/javascript.ts';
+import { KEPT } from './stale/kept.ts';
+import type { Mover } from './stale/mover.ts';
+import { MOVER_SCENARIOS, SCENARIOS } from './stale/scenarios.ts';
+import { SIDES, VerbsChannel } from './stale/verbs-channel.ts';
 
 const OPEN: Record<string, (slots: number) => Monitor> = {
   dreg: (slots) => new DregMonitor({ slots }),
@@ -25,11 +29,6 @@ const OPEN: Record<string, (slots: number) => Monitor> = {
   none: () => new NoneMonitor(),
   naive: (slots) => new NaiveMonitor(slots),
 };
-
-interface Claim {
-  name: string;
-  check(): void | Promise<void>;
-}
 
 function conformance(open: (slots: number) => Monitor): Claim[] {
   return CASES.map(({ name, run }) => ({
@@ -45,28 +44,19 @@ function conformance(open: (slots: number) => Monitor): Claim[] {
   }));
 }
 
-function stale(open: (slots: number) => Monitor, expected: string): Claim[] {
-  return SCENARIOS.map((scenario) => ({
-    name: `${expected} bytes: ${scenario.name}`,
+/** One claim for each case, with a channel of its own. */
+function claims<M extends Mover>(
+  make: () => M,
+  cases: { name: string; run(channel: M): unknown }[],
+  expected?: string,
+): Claim[] {
+  return cases.map(({ name, run }) => ({
+    name: expected === undefined ? name : `${expected} bytes: ${name}`,
     async check() {
-      const channel = new Channel(open(SLOTS));
+      const channel = make();
       try {
-        const outcome = await scenario.run(channel);
+        const outcome = await run(channel);
         if (outcome !== expected) throw new Error(`the ${outcome} bytes came`);
-      } finally {
-        channel.close();
-      }
-    },
-  }));
-}
-
-function ways(open: (slots: number) => Monitor): Claim[] {
-  return WAYS.map((way) => ({
-    name: way.name,
-    async check() {
-      const channel = new Channel(open(SLOTS));
-      try {
-        await way.run(channel);
       } finally {
         channel.close();
       }
@@ -108,33 +98,35 @@ const MACHINE: Claim[] = [
 
 function claimsOf(name: string): Claim[] {
   if (name === 'machine') return MACHINE;
-  const open = OPEN[name];
-  if (!open) throw new MpiError('ERR_ARG', `there is no monitor "${name}"`);
+  const open = monitorOf(name);
+  const make = () => new Channel(open(SLOTS));
   return [
     ...(name === 'dreg' || name === 'userfaultfd' ? conformance(open) : []),
-    ...stale(open, name === 'naive' ? 'old' : 'new'),
-    ...(name === 'naive' ? [] : ways(open)),
+    ...claims(make, SCENARIOS, name === 'naive' ? 'old' : 'new'),
+    ...(name === 'naive' ? [] : claims(make, WAYS)),
   ];
 }
 
-async function main(name: string): Promise<void> {
-  const claims = claimsOf(name);
-  console.log(`1..${claims.length}`);
-  for (const [i, claim] of claims.entries()) {
-    try {
-      await claim.check();
-      console.log(`ok ${i + 1} - ${claim.name}`);
-    } catch (error) {
-      if (error instanceof Missing && process.env.CI !== 'true') {
-        console.log(`ok ${i + 1} - ${claim.name} # SKIP ${error.message}`);
-        continue;
-      }
-      process.exitCode = 1;
-      console.log(`not ok ${i + 1} - ${claim.name}`);
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      for (const line of text.split('\n')) console.log(`# ${line}`);
-    }
-  }
+/** Over an RDMA device, with the memory at either end of READ and WRITE. */
+function verbsClaimsOf(name: string): Claim[] {
+  const open = monitorOf(name);
+  return SIDES.flatMap((side) => {
+    const make = () => new VerbsChannel(open(SLOTS), side);
+    return [
+      ...claims(make, MOVER_SCENARIOS, name === 'naive' ? 'old' : 'new'),
+      ...(name === 'naive' ? [] : claims(make, [...MOVER_WAYS, KEPT])),
+    ].map((claim) => ({ ...claim, name: `${side}: ${claim.name}` }));
+  });
 }
 
-await main(process.argv[2] ?? '');
+function monitorOf(name: string): (slots: number) => Monitor {
+  const open = OPEN[name];
+  if (!open) throw new MpiError('ERR_ARG', `there is no monitor "${name}"`);
+  return open;
+}
+
+const [name = '', domain = 'uring'] = process.argv.slice(2);
+await runClaims(
+  domain === 'verbs' ? verbsClaimsOf(name) : claimsOf(name),
+  (error) => error instanceof Missing && process.env.CI !== 'true',
+);

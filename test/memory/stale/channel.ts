@@ -15,6 +15,7 @@ import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memor
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { helpers, ok } from '../native/helpers.ts';
+import type { Mover } from './mover.ts';
 
 const SYS_SOCKETPAIR = 53;
 const AF_UNIX = 1;
@@ -23,7 +24,7 @@ const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 /** For so long an operation may take before the test gives up. */
 const PATIENCE_MS = 10_000;
 
-export class Channel {
+export class Channel implements Mover {
   readonly manager: PinnedMemoryManager<UringOperation>;
   readonly domain = new UringDomain({ entries: 16 });
   readonly monitorName: string;
@@ -46,9 +47,8 @@ export class Channel {
     [this.#ours, this.#theirs] = pair;
   }
 
-  /** Another monitor of the same kind. */
-  another(): Monitor {
-    return openMonitor(this.monitorName as MonitorName);
+  sibling(): Channel {
+    return new Channel(openMonitor(this.monitorName as MonitorName));
   }
 
   /** Sends the view's bytes from its registration; answers what the other end got. */

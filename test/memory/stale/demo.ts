@@ -4,28 +4,68 @@ import { parseArgs } from 'node:util';
 import { errnoName, MpiError } from '../../../runtime/error.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
+import { VerbsDevice } from '../../../transports/verbs/device.ts';
 import { NaiveMonitor } from '../naive.ts';
 import { Channel } from './channel.ts';
-import { SCENARIOS, type Scenario } from './scenarios.ts';
+import type { Mover } from './mover.ts';
+import { MOVER_SCENARIOS, SCENARIOS, type Scenario } from './scenarios.ts';
+import { SIDES, VerbsChannel } from './verbs-channel.ts';
 
 const NAMES = ['naive', ...MONITORS] as const;
-const USAGE = `Usage: demo:stale [--monitor ${NAMES.join('|')}] [--json]
+const TRANSPORTS = ['uring', 'verbs'] as const;
+const USAGE = `Usage: demo:stale [--transport ${TRANSPORTS.join('|')}] [--monitor ${NAMES.join('|')}] [--json]
 
 Memory is registered, sent, unmapped, mapped again with new content, and sent again. Without
---monitor: with a cache that nobody tells of it ('naive') beside each monitor that works here.`;
+--monitor: with a cache that nobody tells of it ('naive') beside each monitor that works here.
+--transport uring (the default): sent through a socket by io_uring, from fixed buffers.
+--transport verbs: by RDMA READ and WRITE, the memory at the initiator and at the peer.`;
 
 function open(name: string): Monitor {
   return name === 'naive' ? new NaiveMonitor() : openMonitor(name as MonitorName);
 }
 
-async function outcomeOf(name: string, scenario: Scenario): Promise<string> {
-  const channel = new Channel(open(name));
+/** A scenario together with what it runs over. */
+interface Show {
+  name: string;
+  run(monitor: Monitor): Promise<string>;
+}
+
+function show<M extends Mover>(
+  scenario: Scenario<M>,
+  make: (monitor: Monitor) => M,
+  prefix = '',
+): Show {
+  return {
+    name: `${prefix}${scenario.name}`,
+    async run(monitor) {
+      const channel = make(monitor);
+      try {
+        return await scenario.run(channel);
+      } finally {
+        channel.close();
+      }
+    },
+  };
+}
+
+const SHOWS: Record<(typeof TRANSPORTS)[number], () => Show[]> = {
+  uring: () => SCENARIOS.map((scenario) => show(scenario, (monitor) => new Channel(monitor))),
+  verbs: () => {
+    // Says what is missing, once.
+    VerbsDevice.open().close();
+    return SIDES.flatMap((side) =>
+      MOVER_SCENARIOS.map((scenario) =>
+        show(scenario, (monitor) => new VerbsChannel(monitor, side), `${side}: `),
+      ),
+    );
+  },
+};
+
+async function outcomeOf(name: string, shown: Show): Promise<string> {
   try {
-    return await scenario.run(channel);
+    return await shown.run(open(name));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
-  } finally {
-    channel.close();
   }
 }
 
@@ -44,26 +84,43 @@ function choose(wanted: string | undefined): string[] {
   });
 }
 
+const isOneOf = <T extends string>(names: readonly T[], name: string): name is T =>
+  (names as readonly string[]).includes(name);
+
+async function run(shows: Show[], names: string[], json: boolean): Promise<void> {
+  if (!json) console.log('The bytes that came after the memory was replaced:\n');
+  for (const shown of shows) {
+    if (!json) console.log(shown.name);
+    for (const monitor of names) {
+      const outcome = await outcomeOf(monitor, shown);
+      if (json) console.log(JSON.stringify({ scenario: shown.name, monitor, outcome }));
+      else console.log(`  ${monitor.padEnd(12)} ${outcome === 'old' ? 'OLD: wrong' : outcome}`);
+    }
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { monitor: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      transport: { type: 'string', default: 'uring' },
+      monitor: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean' },
+    },
   });
+  const { transport, monitor } = values;
   if (values.help) return console.log(USAGE);
-  if (values.monitor !== undefined && !(NAMES as readonly string[]).includes(values.monitor)) {
+  if (!isOneOf(TRANSPORTS, transport) || (monitor && !isOneOf(NAMES, monitor))) {
     console.error(USAGE);
     process.exitCode = 2;
     return;
   }
-  const names = choose(values.monitor);
-  if (!values.json) console.log('The bytes that came after the memory was replaced:\n');
-  for (const scenario of SCENARIOS) {
-    if (!values.json) console.log(scenario.name);
-    for (const name of names) {
-      const outcome = await outcomeOf(name, scenario);
-      if (values.json)
-        console.log(JSON.stringify({ scenario: scenario.name, monitor: name, outcome }));
-      else console.log(`  ${name.padEnd(12)} ${outcome === 'old' ? 'OLD: wrong' : outcome}`);
-    }
+  try {
+    await run(SHOWS[transport](), choose(monitor), values.json);
+  } catch (error) {
+    if (!(error instanceof MpiError)) throw error;
+    console.error(`demo:stale --transport ${transport}: ${error.message}`);
+    process.exitCode = 1;
   }
 }
 

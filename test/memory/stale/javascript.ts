@@ -8,14 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { addon, packageRoot } from '../../../native/addon.ts';
 import { MpiError } from '../../../runtime/error.ts';
-import { ACCESS } from '../../../runtime/memory/domain.ts';
-import { uringWrite } from '../../../runtime/memory/domains/uring.ts';
-import { Channel } from './channel.ts';
+import { ACCESS, type Operation } from '../../../runtime/memory/domain.ts';
+import type { Mover } from './mover.ts';
 import { collectGarbage } from './scenarios.ts';
 
 export interface Way {
   name: string;
-  run(channel: Channel): void | Promise<void>;
+  run(channel: Mover): void | Promise<void>;
 }
 
 /** As far as it is used here; TypeScript declares it with the browser's library only. */
@@ -35,23 +34,23 @@ const PATIENCE_MS = 10_000;
 
 const WORKER = join(packageRoot(), 'dist/test/memory/programs/worker.js');
 
-function assertSent(channel: Channel, view: Uint8Array, what: string): void {
+function assertSent(channel: Mover, view: Uint8Array, what: string): void {
   assert.equal(Buffer.compare(channel.send(view), view), 0, `wrong bytes: ${what}`);
 }
 
 const bufferError = (error: unknown) => error instanceof MpiError && error.code === 'ERR_BUFFER';
 
 /** A lease from before the buffer went away, and the buffer itself, are errors, not crashes. */
-function assertGone(channel: Channel, view: Uint8Array, change: () => void): void {
+function assertGone(channel: Mover, view: Uint8Array, change: () => void): void {
   const lease = channel.manager.acquire(view, ACCESS.localRead);
   change();
-  const operation = uringWrite(-1, () => {});
+  const operation: Operation = { direction: 'out', done: () => {} };
   assert.throws(() => channel.manager.post(operation, lease), bufferError, 'the lease is used');
   lease.release();
 }
 
 /** Waits in the event loop, where the monitor wakes the reaper (R5), until nothing is pinned. */
-async function unpinned(channel: Channel): Promise<void> {
+async function unpinned(channel: Mover): Promise<void> {
   if (!channel.caches) return;
   const until = performance.now() + PATIENCE_MS;
   while (channel.manager.stats().bytesPinned > 0) {
@@ -60,7 +59,7 @@ async function unpinned(channel: Channel): Promise<void> {
   }
 }
 
-function transfer(channel: Channel): void {
+function transfer(channel: Mover): void {
   const view = new Uint8Array(LENGTH).fill(1);
   assertSent(channel, view, 'before the transfer');
   const address = addon().addressOf(view);
@@ -73,7 +72,7 @@ function transfer(channel: Channel): void {
   assertSent(channel, next.fill(2), 'after the transfer');
 }
 
-function resize(channel: Channel): void {
+function resize(channel: Mover): void {
   const buffer = new ArrayBuffer(LENGTH, { maxByteLength: 4 * LENGTH });
   const view = new Uint8Array(buffer).fill(1);
   assertSent(channel, view, 'before resize');
@@ -86,7 +85,7 @@ function resize(channel: Channel): void {
   assertSent(channel, view.fill(3).subarray(LENGTH, 2 * LENGTH), 'grown and filled');
 }
 
-function wasm(channel: Channel): void {
+function wasm(channel: Mover): void {
   const memory = new Wasm.Memory({ initial: 1, maximum: 64 });
   const before = new Uint8Array(memory.buffer).fill(1);
   assertSent(channel, before, 'before grow');
@@ -97,7 +96,7 @@ function wasm(channel: Channel): void {
   assertSent(channel, after.fill(2).subarray(LENGTH), 'the part that is new');
 }
 
-async function shared(channel: Channel): Promise<void> {
+async function shared(channel: Mover): Promise<void> {
   const view = new Uint8Array(new SharedArrayBuffer(LENGTH)).fill(1);
   assertSent(channel, view, 'shared memory');
   const worker = new Worker(WORKER, { workerData: { fill: view, value: 2 } });
@@ -107,7 +106,7 @@ async function shared(channel: Channel): Promise<void> {
 }
 
 /** A large buffer that a worker made and gave away, and then one that it kept. */
-async function workerEnds(channel: Channel): Promise<void> {
+async function workerEnds(channel: Mover): Promise<void> {
   const worker = new Worker(WORKER, { workerData: { give: LARGE } });
   const [given] = (await once(worker, 'message')) as [Uint8Array];
   assertSent(channel, given.subarray(0, LENGTH).fill(1), 'of a living worker');
@@ -123,7 +122,7 @@ async function workerEnds(channel: Channel): Promise<void> {
   await unpinned(channel);
 }
 
-async function collected(channel: Channel): Promise<void> {
+async function collected(channel: Mover): Promise<void> {
   (() => {
     const large = new Uint8Array(LARGE);
     assertSent(channel, large.subarray(0, LENGTH).fill(1), 'a large buffer');
@@ -134,7 +133,7 @@ async function collected(channel: Channel): Promise<void> {
 }
 
 /** A child process is made by fork and exec; what is under way meanwhile must arrive. */
-function spawned(channel: Channel): void {
+function spawned(channel: Mover): void {
   const view = new Uint8Array(LENGTH);
   for (const value of [1, 2, 3]) {
     channel.receive(view.fill(0), new Uint8Array(LENGTH).fill(value), () => {
@@ -148,8 +147,8 @@ function spawned(channel: Channel): void {
 }
 
 /** Two managers, each with a monitor and a domain of its own, and the same buffer. */
-function twoManagers(channel: Channel): void {
-  const other = new Channel(channel.another());
+function twoManagers(channel: Mover): void {
+  const other = channel.sibling();
   try {
     const view = new Uint8Array(LENGTH);
     for (let value = 1; value < 10; value++) {
@@ -170,7 +169,7 @@ const threadsNamed = (name: string) =>
   ).length;
 
 /** Workers with managers of their own leave no descriptor and no thread, however they end. */
-async function workersManager(channel: Channel): Promise<void> {
+async function workersManager(channel: Mover): Promise<void> {
   const count = () => [readdirSync('/proc/self/fd').length, threadsNamed('dreg-uffd')];
   const round = async (how: string) => {
     const worker = new Worker(WORKER, { workerData: { manager: channel.monitorName, how } });
@@ -189,7 +188,8 @@ async function workersManager(channel: Channel): Promise<void> {
   }
 }
 
-export const WAYS: Way[] = [
+/** Whatever registers the memory. */
+export const MOVER_WAYS: Way[] = [
   { name: 'an ArrayBuffer that is collected is unpinned without further traffic', run: collected },
   { name: 'structuredClone with transfer', run: transfer },
   { name: 'a resizable ArrayBuffer, shrunk and grown', run: resize },
@@ -198,5 +198,10 @@ export const WAYS: Way[] = [
   { name: 'two managers lease the same buffer', run: twoManagers },
   { name: 'a SharedArrayBuffer', run: shared },
   { name: "memory of a worker that ends, before and after the buffer's end", run: workerEnds },
+];
+
+/** And with a worker that has a manager for io_uring. */
+export const WAYS: Way[] = [
+  ...MOVER_WAYS,
   { name: "a worker's own manager, when the worker ends", run: workersManager },
 ];
