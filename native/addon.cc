@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMemory(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);
+  InitWake(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);
   InitMapping(env, exports);

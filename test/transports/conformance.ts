@@ -88,13 +88,30 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       return inbox.packets.splice(0);
     }
 
+    /** Lets both ends go on. What comes to A is not asked for. */
+    function turn(): void {
+      link.b.poll(inbox);
+      if (link.a === link.b) return;
+      link.a.poll({
+        onPacket() {},
+        onPeerError(_peer, error) {
+          throw error;
+        },
+      });
+    }
+
+    /** Waits for what the other end has said: it may take a while to come. */
+    function eventually(holds: () => boolean, what: string): void {
+      for (let i = 0; i < POLLS_MAX; i++) {
+        if (holds()) return;
+        turn();
+      }
+      throw new Error(`never: ${what}`);
+    }
+
     /** Sends, taking packets at B whenever there is no room; returns what was taken. */
     function send(...packet: Parameters<Channel['trySend']>): void {
-      for (let i = 0; i < POLLS_MAX; i++) {
-        if (toB.trySend(...packet)) return;
-        link.b.poll(inbox);
-      }
-      throw new Error('no room ever came back');
+      eventually(() => toB.trySend(...packet), 'room to send');
     }
 
     test('delivers nothing where nothing was sent', () => {
@@ -118,8 +135,9 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
 
     test('carries bodies of every length at every alignment', () => {
       const { maxBody } = toB;
-      const lengths = [...Array.from({ length: 140 }, (_, i) => i), 1000, 4095, 4096, 4097];
-      lengths.push(maxBody / 2, maxBody - 1, maxBody);
+      const all = [...Array.from({ length: 140 }, (_, i) => i), 1000, 4095, 4096, 4097];
+      all.push(Math.floor(maxBody / 2), maxBody - 1, maxBody);
+      const lengths = all.filter((length) => length <= maxBody);
       const source = new Uint8Array(maxBody + 64).map((_, i) => (i * 7) ^ (i >>> 8));
       for (const length of lengths)
         for (const offset of length > 200 ? [0, 1, 7, 33] : [0, 1, 2, 3, 4, 5, 8, 13, 31, 63]) {
@@ -171,10 +189,12 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
 
     test.each([0, 8, 100, 4000])(
       'runs out of room for %i bytes, says so, and gets it back',
-      (size) => {
+      (asked) => {
+        const size = Math.min(asked, toB.maxBody);
         const body = new Uint8Array(size);
         for (let round = 0; round < 4; round++) {
-          let sent = 0;
+          eventually(() => toB.trySend(1, 0, 0, body, 0, size), 'room');
+          let sent = 1;
           while (toB.trySend(1, 0, sent, body, 0, size)) {
             sent++;
             expect(sent, 'room must have an end').toBeLessThan(100_000);
@@ -213,8 +233,9 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       words[1] = 0x7fff_ffff;
       words[2] = -0x8000_0000;
       const body = new Uint8Array(toB.maxBody).map((_, i) => i ^ 9);
-      for (const length of [0, 1, 48, 49, 5000, toB.maxBody]) {
-        expect(toB.trySendExtended(9, CONTEXT_MAX, 77, words, body, 0, length)).toBe(true);
+      for (const length of [0, 1, 48, 49, 1000, toB.maxBody]) {
+        const trial = () => toB.trySendExtended(9, CONTEXT_MAX, 77, words, body, 0, length);
+        eventually(trial, 'room for extension words');
         send(1, 0, 0, body, 0, Math.min(length, 20));
         const [extended, plain] = receive(2);
         expect(extended).toMatchObject({ kind: 9, context: CONTEXT_MAX, tag: 77 });
@@ -303,14 +324,19 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       back.returnCredit(1000);
       back.returnCredit(24);
       back.flush();
-      expect(toB.creditReturned()).toBe(1024);
+      eventually(() => toB.creditReturned() === 1024, 'credit of 1024');
       let sum = 1024;
       for (let i = 0; i < 9; i++) {
         back.returnCredit(2 ** 29);
         sum = (sum + 2 ** 29) | 0;
       }
       back.flush();
-      expect(toB.creditReturned()).toBe(sum);
+      // What could not be said at once is said when the peer has taken the last.
+      const returned = () => {
+        back.flush();
+        return toB.creditReturned() === sum;
+      };
+      eventually(returned, 'credit modulo 2^32');
     });
 
     describe('memory that is exposed', () => {
@@ -456,10 +482,10 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       test('a peer that leaves is seen to leave, then to have left', () => {
         send(1, 0, 1, NONE, 0, 0);
         link.a.leave();
-        expect(link.b.presence(link.rankA)).toBe('leaving');
+        eventually(() => link.b.presence(link.rankA) === 'leaving', 'leaving');
         send(1, 0, 2, NONE, 0, 0);
         link.a.close();
-        expect(link.b.presence(link.rankA)).toBe('left');
+        eventually(() => link.b.presence(link.rankA) === 'left', 'left');
         // What it sent before is still there.
         expect(receive(2).map(({ tag }) => tag)).toEqual([1, 2]);
       });
@@ -498,7 +524,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         expect(toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(false);
         for (let i = 0; i < 100; i++) link.b.poll(inbox);
         await rung;
-        expect(toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(true);
+        eventually(() => toB.trySend(1, 0, 0, NONE, 0, 0), 'room');
         rung = bell();
         link.a.arm('loop');
         link.b.leave();
@@ -507,7 +533,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         link.a.arm('loop');
         link.b.close();
         await rung;
-        expect(link.a.presence(link.rankB)).toBe('left');
+        eventually(() => link.a.presence(link.rankB) === 'left', 'left');
       });
 
       test('credit that comes back rings it as well', async () => {
@@ -525,7 +551,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         back.returnCredit(100);
         back.flush();
         await rung;
-        expect(toB.creditReturned()).toBe(100);
+        eventually(() => toB.creditReturned() === 100, 'credit of 100');
       });
 
       test('its descriptor is readable when it was rung, and not after disarm', () => {

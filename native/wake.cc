@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Sleeping on several things at once: epoll(7) over descriptors and a timer, timerfd_create(2), in
+// one descriptor; and sched_yield(2).
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <ctime>
+
+#include "util.h"
+
+namespace dreg {
+
+// epollCreate(fds) -> a descriptor that is readable while one of an Int32Array's is | -errno.
+static Napi::Value EpollCreate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) return Answer(env, -EINVAL);
+  auto fds = info[0].As<Napi::TypedArray>();
+  if (fds.TypedArrayType() != napi_int32_array) return Answer(env, -EINVAL);
+  const int32_t* of = fds.As<Napi::Int32Array>().Data();
+  int fd = epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return AnswerErrno(env);
+  for (size_t i = 0; i < fds.ElementLength(); i++) {
+    epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.fd = of[i];
+    if (epoll_ctl(fd, EPOLL_CTL_ADD, of[i], &event) == 0) continue;
+    int error = errno;
+    close(fd);
+    return Answer(env, -error);
+  }
+  return Answer(env, fd);
+}
+
+static Napi::Value TimerCreate(const Napi::CallbackInfo& info) {
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  return fd < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), fd);
+}
+
+// timerSet(fd, milliseconds) -> 0 | -errno: readable so much later; 0: never, and not now either.
+static Napi::Value TimerSet(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  double milliseconds = NumberOf(env, info[1], 0);
+  if (!(milliseconds >= 0 && milliseconds <= 1e9)) return Answer(env, -EINVAL);
+  itimerspec when = {};
+  when.it_value.tv_sec = static_cast<time_t>(milliseconds / 1e3);
+  when.it_value.tv_nsec =
+      static_cast<long>((milliseconds - static_cast<double>(when.it_value.tv_sec) * 1e3) * 1e6);
+  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  return timerfd_settime(fd, 0, &when, nullptr) != 0 ? AnswerErrno(env) : Answer(env, 0);
+}
+
+static Napi::Value Yield(const Napi::CallbackInfo& info) {
+  return sched_yield() != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
+void InitWake(Napi::Env env, Napi::Object exports) {
+  exports.Set("epollCreate", Napi::Function::New(env, EpollCreate));
+  exports.Set("timerCreate", Napi::Function::New(env, TimerCreate));
+  exports.Set("timerSet", Napi::Function::New(env, TimerSet));
+  exports.Set("yieldCpu", Napi::Function::New(env, Yield));
+}
+
+}  // namespace dreg

@@ -1,0 +1,365 @@
+/** Ranks that an RDMA device reaches (docs/design/verbs.md). */
+
+import { wakeAddon } from '../../native/wake.ts';
+import { MpiError } from '../../runtime/error.ts';
+import type { PacketHandler, Transport } from '../transport.ts';
+import { Bell } from './bell.ts';
+import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
+import type { DatagramAddress } from './datagram.ts';
+import { Handshake, type Host } from './handshake.ts';
+import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
+import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
+import { SendSlots } from './send-slots.ts';
+import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './wire.ts';
+
+/** Packets that one poll takes from one peer before it looks at the next. */
+const BURST = 64;
+/** A rank that waits asks connected peers so often whether they are there, in milliseconds. */
+export const HEARTBEAT_MS = 1000;
+/** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
+export const LEFT_MS = 1000;
+/** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
+export const PRESENCE_MS = 1000;
+/** Polls between two looks at the clock and at the device's events. */
+const CLOCK_POLLS = 4096;
+/** Polls that find nothing before a device made of software gets the processor. */
+export const YIELD_POLLS = 16;
+
+/** The job, as far as the transport needs it. */
+export interface VerbsJob {
+  readonly rank: number;
+  readonly size: number;
+  readonly jobId: string;
+  /** The launcher's key-value space. `get` answers undefined where there is no such key. */
+  put(key: string, value: string): void;
+  get(key: string): string | undefined;
+  /** After it everybody sees what everybody has put. */
+  fence(): void;
+}
+
+export class VerbsTransport implements Transport, Host {
+  readonly name = 'verbs';
+  readonly rank: number;
+  readonly size: number;
+  readonly jobId: string;
+  /** The pinned-memory manager; without one nothing is exposed, and messages are copied. */
+  memory: LeasedMemory | null = null;
+
+  readonly #device: PacketDevice;
+  readonly #job: VerbsJob;
+  readonly #handshake: Handshake;
+  readonly #bell: Bell;
+  readonly #sends: SendSlots;
+  readonly #receives: PacketSlots;
+  readonly #channels = new Map<number, VerbsChannel>();
+  readonly #shared: Shared;
+  readonly #room: MemoryRoom;
+  /** Those with packets to deliver. */
+  readonly #waiting: VerbsChannel[] = [];
+  readonly #broken: VerbsChannel[] = [];
+  readonly #finished: Moving[] = [];
+  readonly #crowded: OneSided[] = [];
+  /** Slots that no peer was promised. */
+  #spare = 0;
+  #emptyPolls = 0;
+  #beatAt = 0;
+  /** By peer that is not connected: when the launcher was asked, and what it said. */
+  readonly #asked = new Map<number, { at: number; left: boolean }>();
+  #closed = false;
+
+  /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
+  constructor(device: PacketDevice, job: VerbsJob) {
+    this.#device = device;
+    this.#job = job;
+    this.rank = job.rank;
+    this.size = job.size;
+    this.jobId = job.jobId;
+    this.#receives = device.openReceiveQueue(VERBS_SLOT_BYTES);
+    this.#sends = new SendSlots(device);
+    this.#bell = new Bell(device);
+    const { bytes } = this.#receives;
+    this.#shared = this.#sharedOf(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
+    this.#room = this.#roomOf();
+    device.onReceive = (queue, slot, count) => this.#onReceive(queue, slot, count);
+    this.#handshake = new Handshake(device, this, now);
+    const { number, lid, gid } = this.#handshake.address;
+    job.put(addressKey(this.rank), `${number}:${lid}:${gid}`);
+    job.fence();
+  }
+
+  // ---- connections
+
+  connect(peer: number): VerbsChannel {
+    const known = this.#channels.get(peer);
+    if (known) return known;
+    if (!(peer >= 0 && peer < this.size) || peer === this.rank)
+      throw new MpiError('ERR_UNREACHABLE', `rank ${peer} is not reached by RDMA`, { peer });
+    const address = this.addressOf(peer);
+    this.#provide();
+    const queue = this.#device.createQueuePair({
+      sendDepth: SEND_DEPTH,
+      inlineBytes: INLINE_BYTES,
+    });
+    this.#spare -= SLOTS_PER_PEER;
+    const memory = new OneSided(peer, queue, this.#room);
+    const channel = new VerbsChannel(peer, queue, this.#shared, memory);
+    this.#channels.set(peer, channel);
+    this.#handshake.begin(peer, queue, address);
+    return channel;
+  }
+
+  /** Slots for one more peer. */
+  #provide(): void {
+    if (this.#receives.slots === 0) this.#receives.grow(SPARE_SLOTS);
+    if (this.#spare >= SLOTS_PER_PEER) return;
+    this.#receives.grow(SLOTS_PER_PEER);
+    this.#spare += SLOTS_PER_PEER;
+  }
+
+  addressOf(peer: number): DatagramAddress {
+    const text = this.#job.get(addressKey(peer)) ?? '';
+    const match = /^(\d{1,8}):(\d{1,5}):([0-9a-f]{32})$/i.exec(text);
+    if (match) return { number: Number(match[1]), lid: Number(match[2]), gid: match[3] };
+    throw new MpiError(
+      'ERR_UNREACHABLE',
+      `rank ${peer} has no RDMA device (the launcher knows no address of it); see DREG_TRANSPORT and DREG_VERBS_DEVICE on its machine`,
+      { rank: this.rank, peer },
+    );
+  }
+
+  invite(peer: number): void {
+    if (!this.#closed) this.connect(peer);
+  }
+
+  ready(peer: number): void {
+    const channel = this.#channels.get(peer);
+    if (channel?.state === 'meeting') channel.state = 'ready';
+  }
+
+  failed(peer: number, error: MpiError): void {
+    this.#channels.get(peer)?.fail(error);
+  }
+
+  #sharedOf(words: Int32Array): Shared {
+    const transport = this;
+    return {
+      rank: this.rank,
+      sends: this.#sends,
+      receives: this.#receives,
+      words,
+      segmentBytes: Math.min(VERBS_SEGMENT_BYTES, this.#device.messageBytesMax),
+      pump: () => this.#pump(),
+      get news() {
+        return transport.#finished.length > 0 || transport.#broken.length > 0;
+      },
+      waiting: (channel) => {
+        channel.listed = true;
+        this.#waiting.push(channel);
+      },
+      broken: (channel) => this.#broken.push(channel),
+      heard: (peer) => this.#handshake.heard(peer),
+    };
+  }
+
+  #roomOf(): MemoryRoom {
+    const transport = this;
+    return {
+      get leases() {
+        return transport.memory;
+      },
+      finished: (moving) => this.#finished.push(moving),
+      waiting: (operations) => {
+        if (!this.#crowded.includes(operations)) this.#crowded.push(operations);
+      },
+    };
+  }
+
+  // ---- progress
+
+  poll(handler: PacketHandler): number {
+    this.#pump();
+    let count = 0;
+    if (this.#waiting.length > 0) count = this.#deliver(handler);
+    if (this.#finished.length > 0) this.#tellFinished();
+    if (this.#crowded.length > 0) this.#proceed();
+    if (this.#broken.length > 0) this.#endBroken(handler);
+    if (this.#handshake.pending) this.#handshake.progress();
+    return count;
+  }
+
+  /** Takes completions. A device made of software gets the processor when there are none. */
+  #pump(): number {
+    const count = this.#device.poll();
+    if (count > 0) {
+      this.#emptyPolls = 0;
+      return count;
+    }
+    this.#emptyPolls += 1;
+    if (this.#device.software && this.#emptyPolls % YIELD_POLLS === 0) wakeAddon().yieldCpu();
+    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look();
+    return 0;
+  }
+
+  #onReceive(queue: PacketQueue, slot: number, bytes: number): void {
+    const { owner } = queue;
+    if (owner instanceof VerbsChannel && owner.state !== 'closed') owner.arrived(slot, bytes);
+    else this.#receives.post(slot);
+  }
+
+  #deliver(handler: PacketHandler): number {
+    let count = 0;
+    for (let i = this.#waiting.length; i > 0; i--) {
+      const channel = this.#waiting.shift() as VerbsChannel;
+      channel.listed = false;
+      count += this.#drain(channel, handler);
+      if (channel.any && !channel.listed) this.#shared.waiting(channel);
+    }
+    return count;
+  }
+
+  #drain(channel: VerbsChannel, handler: PacketHandler): number {
+    let count = 0;
+    try {
+      while (count < BURST && channel.any) {
+        channel.open();
+        handler.onPacket(channel.peer, channel);
+        channel.advance();
+        count++;
+      }
+      channel.settle(false);
+    } catch (error) {
+      channel.spoil(error as Error);
+    }
+    return count;
+  }
+
+  #tellFinished(): void {
+    for (const moving of this.#finished.splice(0)) moving.tell();
+  }
+
+  #proceed(): void {
+    for (const operations of this.#crowded.splice(0))
+      if (!operations.proceed()) this.#crowded.push(operations);
+  }
+
+  /** Connections that broke, or that the peer ended, once all that came before is delivered. */
+  #endBroken(handler: PacketHandler): void {
+    for (const channel of this.#broken.splice(0)) {
+      if (channel.any) {
+        this.#broken.push(channel);
+        continue;
+      }
+      const { error } = channel;
+      this.#end(channel);
+      if (error !== null) handler.onPeerError(channel.peer, error);
+    }
+  }
+
+  /** The queue pair is destroyed, and what was under way is told. */
+  #end(channel: VerbsChannel): void {
+    this.#handshake.end(channel.peer);
+    channel.close();
+    this.#spare += SLOTS_PER_PEER;
+    this.#tellFinished();
+  }
+
+  /** Events of the device, and whether peers are there. */
+  #look(): void {
+    while (this.#device.takeEvent() !== null);
+    const time = now();
+    if (time - this.#beatAt < HEARTBEAT_MS) return;
+    this.#beatAt = time;
+    for (const channel of this.#channels.values()) {
+      if (channel.state !== 'ready' || channel.probing) continue;
+      channel.probing = true;
+      const answer = channel.queue.probe(() => {
+        channel.probing = false;
+      });
+      // A queue that is full says in any case whether the peer answers.
+      if (answer !== 0) channel.probing = false;
+    }
+  }
+
+  // ---- sleeping
+
+  arm(how: 'block' | 'loop'): void {
+    void how;
+    this.#look();
+    for (const channel of this.#channels.values()) channel.settle(true);
+    this.#receives.flush();
+    const due = this.#handshake.pending ? this.#handshake.dueIn : HEARTBEAT_MS;
+    this.#bell.arm(Math.min(HEARTBEAT_MS, due));
+  }
+
+  disarm(): void {
+    this.#bell.disarm();
+  }
+
+  block(milliseconds: number): void {
+    this.#bell.block(milliseconds);
+  }
+
+  get wakeFd(): number {
+    return this.#bell.fd;
+  }
+
+  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
+    return this.#bell.watch(onBell);
+  }
+
+  // ---- leaving
+
+  presence(peer: number): 'absent' | 'present' | 'leaving' | 'left' {
+    const channel = this.#channels.get(peer);
+    if (channel?.state === 'left') return 'left';
+    if (channel?.leaving) return 'leaving';
+    if (channel?.state === 'ready') return 'present';
+    return this.#hasLeft(peer) ? 'left' : 'present';
+  }
+
+  /** Of a rank that we are not connected with the launcher knows whether it has left. */
+  #hasLeft(peer: number): boolean {
+    const time = now();
+    const known = this.#asked.get(peer);
+    if (known && (known.left || time - known.at < PRESENCE_MS)) return known.left;
+    const left = this.#job.get(leftKey(peer)) !== undefined;
+    this.#asked.set(peer, { at: time, left });
+    return left;
+  }
+
+  leave(): void {
+    for (const channel of this.#channels.values()) channel.control(CONTROL.leaving);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#job.put(leftKey(this.rank), '1');
+    this.#sayLeft();
+    this.#handshake.close();
+    for (const channel of this.#channels.values()) {
+      channel.close();
+      channel.drop();
+    }
+    this.#tellFinished();
+    this.#bell.close();
+  }
+
+  /** Waits until peers' devices have our last packet: it stands for all before it. */
+  #sayLeft(): void {
+    const open: { channel: VerbsChannel; number: number }[] = [];
+    for (const channel of this.#channels.values()) {
+      const number = channel.queue.posted;
+      if (channel.control(CONTROL.left)) open.push({ channel, number });
+    }
+    const end = now() + LEFT_MS;
+    const waits = ({ channel, number }: (typeof open)[number]) =>
+      channel.state === 'ready' && ((channel.queue.completed - number) | 0) <= 0;
+    while (open.some(waits) && now() < end) this.#pump();
+  }
+}
+
+const addressKey = (rank: number) => `verbs-${rank}`;
+const leftKey = (rank: number) => `verbs-left-${rank}`;
+
+const now = () => performance.now();

@@ -1,0 +1,111 @@
+/**
+ * How many packets two connected ranks may have under way, so that a receive slot is always there.
+ *
+ * A rank may send a packet of the protocols while fewer than {@link DATA_WINDOW} of those it has sent
+ * are not taken. What was taken travels in the header of every packet. Where there is none to send,
+ * a *credit* packet says it; one at a time: the next one waits until the peer has said, in whatever
+ * it sends, that it took the last. A peer with nothing to send says it by an *acknowledge* packet
+ * before it sleeps. So each kind of packet has its own slot at the other end, nobody who lacks room
+ * keeps another from giving it, and two idle ranks send nothing.
+ */
+import { CONTROL, DATA_WINDOW } from './wire.ts';
+
+/** Taken packets that are worth a credit packet at once. */
+export const CREDIT_DUE = DATA_WINDOW / 2;
+
+const DATA_MASK = 0xff_ffff;
+const CREDIT_SHIFT = 24;
+
+/** What a rank owes its peer: see {@link CreditWindow.owed}. */
+export const OWES_NOTHING = 0;
+
+export class CreditWindow {
+  /** Bytes of credit that the peer returned so far, modulo 2^32. */
+  bytesReturned = 0;
+  /** Packets of the protocols: sent, and of these taken by the peer; modulo 2^24. */
+  #sent = 0;
+  #acknowledged = 0;
+  /** Those of the peer that we took, and as far as it was told. */
+  #taken = 0;
+  #takenTold = 0;
+  /** Credit packets, in the same way; modulo 2^8. */
+  #creditsSent = 0;
+  #creditsAcknowledged = 0;
+  #creditsTaken = 0;
+  #creditsTold = 0;
+  #returning = 0;
+  #returningTold = 0;
+
+  /** Whether one more packet of the protocols has its slot. */
+  get room(): boolean {
+    return ((this.#sent - this.#acknowledged) & DATA_MASK) < DATA_WINDOW;
+  }
+
+  /** Packets of the protocols that the peer has not said to have taken. */
+  get underWay(): number {
+    return (this.#sent - this.#acknowledged) & DATA_MASK;
+  }
+
+  sent(): void {
+    this.#sent = (this.#sent + 1) & DATA_MASK;
+  }
+
+  /** A packet of the protocols was taken, and its slot is free again. */
+  took(): void {
+    this.#taken = (this.#taken + 1) & DATA_MASK;
+  }
+
+  tookCredit(): void {
+    this.#creditsTaken = (this.#creditsTaken + 1) & 0xff;
+  }
+
+  returnBytes(bytes: number): void {
+    this.#returning = (this.#returning + bytes) | 0;
+  }
+
+  /** The words of a header that is about to leave; {@link told} where it has left. */
+  get takenWord(): number {
+    return this.#taken | (this.#creditsTaken << CREDIT_SHIFT);
+  }
+
+  get returnedWord(): number {
+    return this.#returning;
+  }
+
+  told(): void {
+    this.#takenTold = this.#taken;
+    this.#creditsTold = this.#creditsTaken;
+    this.#returningTold = this.#returning;
+  }
+
+  sentCredit(): void {
+    this.#creditsSent = (this.#creditsSent + 1) & 0xff;
+  }
+
+  /** Reads the words of a header that came. False: no peer of ours says that. */
+  learn(takenWord: number, returnedWord: number): boolean {
+    const taken = takenWord & DATA_MASK;
+    const credits = takenWord >>> CREDIT_SHIFT;
+    if (((taken - this.#acknowledged) & DATA_MASK) > this.underWay) return false;
+    const open = (this.#creditsSent - this.#creditsAcknowledged) & 0xff;
+    if (((credits - this.#creditsAcknowledged) & 0xff) > open) return false;
+    this.#acknowledged = taken;
+    this.#creditsAcknowledged = credits;
+    this.bytesReturned = returnedWord;
+    return true;
+  }
+
+  /**
+   * Which packet of {@link CONTROL} should go now, or OWES_NOTHING. `sleeping`: even what is too
+   * little to be worth a packet in passing.
+   */
+  owed(sleeping: boolean): number {
+    const taken = (this.#taken - this.#takenTold) & DATA_MASK;
+    const due = sleeping
+      ? taken > 0 || this.#returning !== this.#returningTold
+      : taken >= CREDIT_DUE;
+    if (due && this.#creditsSent === this.#creditsAcknowledged) return CONTROL.credit;
+    if (sleeping && this.#creditsTaken !== this.#creditsTold) return CONTROL.acknowledge;
+    return OWES_NOTHING;
+  }
+}
