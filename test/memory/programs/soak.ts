@@ -3,6 +3,7 @@
  * cached registrations, and compare every byte. Prints TAP, and one line of figures.
  *
  *   node soak.js --monitor userfaultfd --operations 100000 --threads 4 --seed 1
+ *   node soak.js --transport verbs --monitor dreg --operations 8000
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,7 +14,9 @@ import { NaiveMonitor } from '../naive.ts';
 import { bytesAt, helpers, MADV, MAP, map, ok, PAGE, PROT, SYS, unmap } from '../native/helpers.ts';
 import { Random } from '../simulated/random.ts';
 import { Channel } from '../stale/channel.ts';
+import type { Mover } from '../stale/mover.ts';
 import { collectGarbage } from '../stale/scenarios.ts';
+import { SIDES, VerbsChannel } from '../stale/verbs-channel.ts';
 
 /** Bytes of one operation at most: what a socket holds before anybody reads. */
 const OPERATION_BYTES_MAX = 96 * 1024;
@@ -30,6 +33,7 @@ const PATIENCE_MS = 20_000;
 
 interface Task {
   monitor: string;
+  transport: string;
   operations: number;
   seed: number;
 }
@@ -54,7 +58,7 @@ interface Owned {
 
 class Soaker {
   readonly #random: Random;
-  readonly #channel: Channel;
+  readonly #channel: Mover;
   readonly #owned: Owned[] = [];
   readonly #copy = new Uint8Array(OPERATION_BYTES_MAX);
   operations = 0;
@@ -62,7 +66,12 @@ class Soaker {
 
   constructor(task: Task) {
     this.#random = new Random(task.seed);
-    this.#channel = new Channel(open(task.monitor), { limits: { bytes: PIN_BYTES } });
+    const limits = { bytes: PIN_BYTES };
+    const monitor = open(task.monitor);
+    this.#channel =
+      task.transport === 'verbs'
+        ? new VerbsChannel(monitor, SIDES[task.seed % SIDES.length], { limits })
+        : new Channel(monitor, { limits });
   }
 
   step(): void {
@@ -190,6 +199,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       monitor: { type: 'string', default: 'auto' },
+      transport: { type: 'string', default: 'uring' },
       operations: { type: 'string', default: '100000' },
       threads: { type: 'string', default: '4' },
       seed: { type: 'string', default: '1' },
@@ -203,7 +213,8 @@ async function main(): Promise<void> {
   const sampler = setInterval(() => rss.push(statusOf('VmRSS')), SAMPLE_MS);
   const results = await Promise.all(
     Array.from({ length: threads }, (_, i) => {
-      const task: Task = { monitor: values.monitor, operations, seed: Number(values.seed) + i };
+      const { monitor, transport } = values;
+      const task: Task = { monitor, transport, operations, seed: Number(values.seed) + i };
       const worker = new Worker(new URL(import.meta.url), { workerData: task });
       return new Promise<Result>((resolve, reject) => {
         worker.on('message', resolve);
