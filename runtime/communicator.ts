@@ -7,7 +7,6 @@ import { MpiError } from './error.ts';
 import type { Engine } from './protocol/engine.ts';
 import type { Peer } from './protocol/peer.ts';
 import type { Context } from './protocol/receiving.ts';
-import { PIECE_BYTES } from './protocol/streamed.ts';
 import { COMPLETE, type Owner, PENDING, Request } from './request.ts';
 import { Status } from './status.ts';
 
@@ -88,7 +87,7 @@ export class Communicator implements Owner {
     if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
       const { length } = buffer;
       const peer = this.#peerOf(destination);
-      if (peer !== undefined && length > 0 && length <= PIECE_BYTES)
+      if (peer !== undefined && length > 0 && length <= peer.pieceBytes)
         if (peer.trySendNow(this.context, tag, buffer, length)) return;
     }
     this.#sendSlowly(buffer, destination, tag);
@@ -188,7 +187,7 @@ export class Communicator implements Owner {
     if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
       const { length } = buffer;
       const peer = this.#peerOf(destination);
-      if (peer !== undefined && length > 0 && length <= PIECE_BYTES)
+      if (peer !== undefined && length > 0 && length <= peer.pieceBytes)
         if (peer.trySendNow(this.context, tag, buffer, length)) return this.#sent;
     }
     this.#alive();

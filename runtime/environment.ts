@@ -8,7 +8,11 @@ import { checkCount } from './arguments.ts';
 import { Communicator } from './communicator.ts';
 import { MpiError } from './error.ts';
 import { type Job, joinJob } from './launch/job.ts';
-import type { Preference } from './protocol/cost-model.ts';
+import {
+  type Preference,
+  RENDEZVOUS_PREFERENCES,
+  type RendezvousPreference,
+} from './protocol/cost-model.ts';
 import { Engine } from './protocol/engine.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
@@ -132,6 +136,7 @@ function connect(job: Job): World {
     node,
     spinPolls: spinPolls(segment),
     singleCopy: singleCopy(),
+    rendezvous: rendezvous(),
   });
   const world = new Communicator(engine, 0, null, job.rank, checkAlive);
   const self = new Communicator(engine, 2, [job.rank], 0, checkAlive);
@@ -162,6 +167,16 @@ function singleCopy(): Preference {
   throw new MpiError(
     'ERR_ARG',
     `DREG_SINGLE_COPY is "${preference}"; it may be auto, always, never`,
+  );
+}
+
+function rendezvous(): RendezvousPreference {
+  const name = process.env.DREG_RNDV || 'auto';
+  const preference = RENDEZVOUS_PREFERENCES.find((one) => one === name);
+  if (preference !== undefined) return preference;
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_RNDV is "${name}"; it may be ${RENDEZVOUS_PREFERENCES.join(', ')}`,
   );
 }
 

@@ -95,7 +95,12 @@ export interface Channel {
   readonly peer: number;
   /** Largest body of one packet, in bytes. */
   readonly maxBody: number;
-  /** Longest range that one expose, pull or push covers, in bytes; Infinity where exposing costs nothing. */
+  /** Messages up to this many bytes go unasked, in as many packets as they need. */
+  readonly eagerBytes: number;
+  /**
+   * Longest range that one expose, pull or push covers, in bytes. Infinity where exposing costs
+   * nothing, and what is pulled or pushed is there when the call returns.
+   */
   readonly segmentBytes: number;
   /**
    * One-sided ways towards this peer; the same array for all peers that are reached in the same way.

@@ -9,7 +9,6 @@ import type { Engine } from './engine.ts';
 import type { Peer } from './peer.ts';
 import { DIRECT_POLLS, ENVELOPE_BYTES } from './peer.ts';
 import type { Context } from './receiving.ts';
-import { PIECE_BYTES } from './streamed.ts';
 import { EAGER } from './wire.ts';
 
 /** Receives that may be held back; further ones are posted, and these before them. */
@@ -39,8 +38,8 @@ export class Deferred {
   take(request: Request, context: Context, peer: Peer | undefined): boolean {
     if (this.#peer === null) {
       // What is large comes by other packets than those that are taken here.
-      if (request.length > PIECE_BYTES) return false;
-      if (peer === undefined || !context.quiet || !this.#engine.mayDefer(peer)) return false;
+      if (peer === undefined || request.length > peer.pieceBytes) return false;
+      if (!context.quiet || !this.#engine.mayDefer(peer)) return false;
       this.#peer = peer;
       this.#context = context;
     } else if (!this.#continues(request, peer)) {

@@ -9,13 +9,13 @@ import { MpiError } from '../error.ts';
 import { EventLoopProgress } from '../event-loop.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../request.ts';
 import type { Status } from '../status.ts';
-import type { Preference } from './cost-model.ts';
+import type { Preference, RendezvousPreference } from './cost-model.ts';
 import { Losses } from './losses.ts';
 import { DIRECT_POLLS, ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
 import { Receiving } from './receiving.ts';
-import { Rendezvous } from './rendezvous.ts';
-import { EAGER_MAX, PIECE_BYTES, StreamedMessages } from './streamed.ts';
-import { CANCEL, CTS, DATA, EAGER, FIN, LONG, PIECE, RTS } from './wire.ts';
+import { type MessageCounts, Rendezvous } from './rendezvous.ts';
+import { StreamedMessages } from './streamed.ts';
+import { EAGER, LONG, PIECE, RTS } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -30,7 +30,10 @@ export interface EngineOptions {
   node: Transport | null;
   /** Polls that find nothing before a blocked rank sleeps; 0 with more ranks than cores. */
   spinPolls: number;
+  /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
   singleCopy: Preference;
+  /** DREG_RNDV: how a large message goes. */
+  rendezvous: RendezvousPreference;
 }
 
 export class Engine implements PacketHandler {
@@ -60,7 +63,7 @@ export class Engine implements PacketHandler {
     this.#spinPolls = options.spinPolls;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.peers = new Array(options.size).fill(undefined);
-    this.#rendezvous = new Rendezvous(this, options.singleCopy);
+    this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
     this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
     this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
     this.loop = new EventLoopProgress(this, options.node ?? options.self, options.spinPolls > 0);
@@ -109,9 +112,9 @@ export class Engine implements PacketHandler {
       return true;
     }
     const charge = length + ENVELOPE_BYTES;
-    if (length > EAGER_MAX || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
+    if (length > peer.eagerBytes || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
       return this.#rendezvous.offer(peer, request);
-    if (length > PIECE_BYTES) {
+    if (length > peer.pieceBytes) {
       if (!this.#streamed.start(peer, request)) return false;
       peer.charge(charge);
       return true;
@@ -124,12 +127,16 @@ export class Engine implements PacketHandler {
 
   /** A packet without a body that belongs to a transfer; waits for room where there is none. */
   sendControl(peer: Peer, kind: number, tag: number, extension: Int32Array | null = null): void {
-    const send = () =>
-      extension === null
-        ? peer.channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
-        : peer.channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
-    if (peer.clear && send()) return;
-    this.#queue(peer, { retry: send, fail() {} });
+    if (!peer.holdsControls && this.#sendNow(peer, kind, tag, extension)) return;
+    if (peer.error !== null) return;
+    peer.holdControl(() => this.#sendNow(peer, kind, tag, extension));
+    this.markBusy(peer);
+  }
+
+  #sendNow({ channel }: Peer, kind: number, tag: number, extension: Int32Array | null): boolean {
+    return extension === null
+      ? channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
+      : channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
   }
 
   #queue(peer: Peer, waiting: Waiting): void {
@@ -202,20 +209,8 @@ export class Engine implements PacketHandler {
       case RTS:
         this.receiving.onOffer(peer, packet);
         break;
-      case DATA:
-        this.#rendezvous.onData(peer, packet);
-        break;
-      case CTS:
-        this.#rendezvous.onCts(peer, packet);
-        break;
-      case FIN:
-        this.#rendezvous.onFin(peer, packet);
-        break;
-      case CANCEL:
-        this.#rendezvous.onCancel(peer, packet);
-        break;
       default:
-        throw new MpiError('ERR_PROTOCOL', `a packet is of the unknown kind ${packet.kind}`);
+        this.#rendezvous.onPacket(peer, packet);
     }
   }
 
@@ -223,7 +218,7 @@ export class Engine implements PacketHandler {
   takesNow(rank: number, length: number): boolean {
     const peer = this.peer(rank);
     const charge = length + ENVELOPE_BYTES;
-    return length <= EAGER_MAX && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
+    return length <= peer.eagerBytes && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
@@ -341,6 +336,11 @@ export class Engine implements PacketHandler {
     this.losses.onPeerError(rank, cause);
   }
 
+  /** How many large messages went each way. */
+  get messages(): MessageCounts {
+    return this.#rendezvous.counts;
+  }
+
   /**
    * Blocks until everything that was sent has left this rank. A send that nobody receives is given up
    * once its receiver, too, is in MPI.finalize() and nothing has moved for {@link FINALIZE_GRACE_MS}.
@@ -378,6 +378,7 @@ export class Engine implements PacketHandler {
     // The fast paths find no peer any more; the slow ones say why.
     this.peers.fill(undefined);
     this.loop.close();
+    // Ends what still touches buffers, and with it the operations that wait for that.
     this.#node?.close();
     this.#self.close();
   }

@@ -2,7 +2,7 @@
 
 import type { Channel } from '../../transports/transport.ts';
 import type { MpiError } from '../error.ts';
-import type { OutgoingTransfer } from './transfer.ts';
+import type { Request } from '../request.ts';
 import { EAGER } from './wire.ts';
 
 /**
@@ -28,13 +28,27 @@ export interface Waiting {
   fail(error: MpiError): void;
 }
 
+/** A message of which packets are sent whenever there is room for them. */
+export interface Stream {
+  readonly request: Request;
+  /** Sends what there is room for; true: nothing more to send. */
+  stream(): boolean;
+}
+
 export class Peer {
   readonly rank: number;
   readonly channel: Channel;
+  /** Messages of up to this many bytes go in one packet; larger ones in pieces of this size. */
+  readonly pieceBytes: number;
+  /** Messages of up to this many bytes go at once, whether or not somebody waits for them. */
+  readonly eagerBytes: number;
   /** A message may go now: none waits that it would overtake, and the peer is not lost. */
   clear = true;
-  /** Messages of which the receiver takes piece by piece. */
-  readonly streams: OutgoingTransfer[] = [];
+  readonly streams: Stream[] = [];
+  /** Size classes of which this peer fetched the last message: a piece sent along would only wait. */
+  readonly fetches = new Set<number>();
+  /** Packets of transfers under way that found no room: before all else, since others wait for them. */
+  readonly #controls: (() => boolean)[] = [];
   /** Sends and answers that found no room, first come first served. */
   readonly #waiting: Waiting[] = [];
   #error: MpiError | null = null;
@@ -44,6 +58,8 @@ export class Peer {
   constructor(rank: number, channel: Channel) {
     this.rank = rank;
     this.channel = channel;
+    this.eagerBytes = channel.eagerBytes;
+    this.pieceBytes = Math.min(channel.maxBody, channel.eagerBytes);
   }
 
   /** Set once, when the peer cannot be talked to any more. */
@@ -52,7 +68,17 @@ export class Peer {
   }
 
   get busy(): boolean {
-    return this.#waiting.length > 0 || this.streams.length > 0;
+    return this.#waiting.length > 0 || this.streams.length > 0 || this.#controls.length > 0;
+  }
+
+  /** Packets of transfers wait for room: whatever belongs to one must not overtake them. */
+  get holdsControls(): boolean {
+    return this.#controls.length > 0;
+  }
+
+  /** A packet of a transfer that found no room, or others such before it. */
+  holdControl(send: () => boolean): void {
+    this.#controls.push(send);
   }
 
   /** How many operations wait for room. */
@@ -62,7 +88,7 @@ export class Peer {
 
   /**
    * Sends a small message at once; false: it takes a request. The hot path of a blocking send.
-   * @param length of `bytes`, at most EAGER_MAX
+   * @param length of `bytes`, at most `pieceBytes`
    */
   trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
     if (!this.clear) return false;
@@ -91,6 +117,11 @@ export class Peer {
 
   /** Sends what waits for room, as far as there is some. */
   push(): void {
+    const controls = this.#controls;
+    while (controls.length > 0) {
+      if (!controls[0]()) return;
+      controls.shift();
+    }
     const waiting = this.#waiting;
     let done = 0;
     while (done < waiting.length && waiting[done].retry()) done++;
@@ -107,6 +138,7 @@ export class Peer {
   lose(error: MpiError): void {
     this.#error ??= error;
     this.clear = false;
+    this.#controls.length = 0;
     for (const operation of this.#waiting.splice(0)) operation.fail(error);
   }
 }

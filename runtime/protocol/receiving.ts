@@ -10,8 +10,9 @@ import { Envelope, PostedReceives, UnexpectedMessages } from '../matching.ts';
 import type { Request } from '../request.ts';
 import { Deferred } from './deferred.ts';
 import type { Engine } from './engine.ts';
+import { type Offer, offerOf } from './incoming.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from './peer.ts';
-import { type Offer, offerOf, type Rendezvous } from './rendezvous.ts';
+import type { Rendezvous } from './rendezvous.ts';
 import { type Arrival, StreamedMessages } from './streamed.ts';
 
 /** A message that came before its receive: whole, still arriving in pieces, or only offered. */
@@ -139,7 +140,7 @@ export class Receiving {
   }
 
   onLong(peer: Peer, packet: Packet): void {
-    const length = StreamedMessages.lengthOf(packet);
+    const length = StreamedMessages.lengthOf(peer, packet);
     const { tag } = packet;
     const context = this.#contextOf(packet);
     const request = context.posted.match(peer.rank, tag) as Request | null;

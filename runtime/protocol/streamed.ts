@@ -12,11 +12,6 @@ import type { Peer } from './peer.ts';
 import { OutgoingTransfer } from './transfer.ts';
 import { LONG, PIECE } from './wire.ts';
 
-/** Bodies of up to this many bytes go in one packet; larger messages in pieces of this size. */
-export const PIECE_BYTES = 8 * 1024;
-/** Messages up to this many bytes go at once, whether or not somebody waits for them. */
-export const EAGER_MAX = 16 * 1024;
-
 /** Words of a LONG's extension. */
 const LENGTH = 0;
 const TRANSFER = 1;
@@ -64,11 +59,11 @@ export class StreamedMessages {
     this.#words[LENGTH] = length;
     this.#words[TRANSFER] = id;
     const { channel } = peer;
-    if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, PIECE_BYTES))
+    if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, peer.pieceBytes))
       return false;
     this.#next = id;
     const transfer = new OutgoingTransfer(id, request, peer, (ended) => this.#sent(ended));
-    transfer.position = PIECE_BYTES;
+    transfer.position = peer.pieceBytes;
     transfer.begin(PIECE, id);
     if (!transfer.stream()) {
       peer.streams.push(transfer);
@@ -144,9 +139,9 @@ export class StreamedMessages {
   }
 
   /** @throws MpiError ERR_PROTOCOL where a LONG's length cannot be ours */
-  static lengthOf(packet: Packet): number {
+  static lengthOf(peer: Peer, packet: Packet): number {
     const length = packet.extension[LENGTH];
-    if (length > packet.length && length <= EAGER_MAX) return length;
+    if (length > packet.length && length <= peer.eagerBytes) return length;
     throw new MpiError('ERR_PROTOCOL', `a message in pieces claims ${length} bytes`);
   }
 

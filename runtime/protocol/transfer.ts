@@ -1,23 +1,34 @@
 /** A large message on its way, seen from either end. */
-import type { Exposure } from '../../transports/transport.ts';
 import { newExposure } from '../../transports/transport.ts';
 import { MpiError } from '../error.ts';
 import type { Request } from '../request.ts';
 import type { Way } from './cost-model.ts';
-import type { Peer } from './peer.ts';
-import { PIECE_BYTES } from './streamed.ts';
+import type { Peer, Stream } from './peer.ts';
+import type { ExposedSegments, Moves } from './segments.ts';
 import { DATA } from './wire.ts';
 
-/** A send whose bytes go piece by piece, or are fetched. */
-export class OutgoingTransfer {
+/** A send whose bytes go piece by piece, are fetched, or are written by us to where they belong. */
+export class OutgoingTransfer implements Stream {
   readonly id: number;
   readonly request: Request;
   readonly peer: Peer;
-  readonly exposure: Exposure = newExposure();
+  /** How the RTS said that the message can be reached: its first `exposedBytes` bytes. */
+  readonly exposure = newExposure();
+  exposedBytes = 0;
+  /** The exposure holds registered memory. */
+  costly = false;
+  /** What the receiver asked for; 'get' until it asks, since it may just fetch the message. */
+  way: Way = 'get';
   /** Bytes sent so far. */
   position = 0;
   /** The receiver's transfer id, from its CTS. */
   receiver = 0;
+  /** While the receiver fetches segments. */
+  exposed: ExposedSegments | null = null;
+  /** While we write segments. */
+  moves: Moves | null = null;
+  /** We write no more, but the receiver may not know yet: it still has to ask for the rest. */
+  gaveUp = false;
   #kind = DATA;
   readonly #finish: (transfer: OutgoingTransfer) => void;
 
@@ -38,8 +49,14 @@ export class OutgoingTransfer {
     return this.request.bytes.length !== this.request.length;
   }
 
+  /** Whether the rest is sent in packets: the receiver waits for these and nothing else. */
+  get streaming(): boolean {
+    return this.way === 'copy';
+  }
+
   /** The rest goes in packets of this kind, with this id for their tag. */
   begin(kind: number, id: number): void {
+    this.way = 'copy';
     this.#kind = kind;
     this.receiver = id;
   }
@@ -47,15 +64,23 @@ export class OutgoingTransfer {
   /** Sends pieces while there is room; true: all sent, or given up. */
   stream(): boolean {
     const { bytes, length } = this.request;
-    const channel = this.peer.channel;
+    const { channel, pieceBytes } = this.peer;
+    // What says where the pieces begin must not be overtaken.
+    if (this.peer.holdsControls) return false;
     while (this.position < length) {
       if (this.bufferLost) break;
-      const piece = Math.min(PIECE_BYTES, length - this.position);
+      const piece = Math.min(pieceBytes, length - this.position);
       if (!channel.trySend(this.#kind, 0, this.receiver, bytes, this.position, piece)) return false;
       this.position += piece;
     }
     this.#finish(this);
     return true;
+  }
+
+  /** Gives back what is exposed of the message. */
+  conceal(): void {
+    this.peer.channel.conceal(this.exposure);
+    this.exposed?.close();
   }
 }
 
@@ -69,11 +94,20 @@ export class IncomingTransfer {
   readonly length: number;
   /** The sender's transfer id. */
   readonly sender: number;
-  /** Bytes received so far. */
+  /** Bytes received so far, where they come in packets. */
   received = 0;
-  /** For the cost model: the way taken, and when it began. */
-  way: Way | null = null;
+  /** While we fetch segments. */
+  moves: Moves | null = null;
+  /** We fetch no more, but the sender may not know yet. */
+  gaveUp = false;
+  /** While the sender writes segments. */
+  exposed: ExposedSegments | null = null;
+  /** How the message comes. */
+  way: Way = 'copy';
+  /** For the cost model: when it began; 0 where it is not timed. */
   started = 0;
+  /** Bytes that came with the offer. */
+  ahead = 0;
 
   constructor(
     id: number,
@@ -92,43 +126,66 @@ export class IncomingTransfer {
   }
 }
 
-/** Transfers by id. An id comes from the other side of a wire, so it is looked up and never trusted. */
+/** Transfers under way in one direction, at most: a number of 20 bits finds them. */
+export const TRANSFERS_MAX = 2 ** 20;
+const GENERATIONS = 2 ** 11;
+
+/**
+ * Transfers by id: a place, and a generation that tells its occupants apart. An id comes from the other
+ * side of a wire, so it is looked up and never trusted.
+ */
 export class TransferTable<Transfer extends { readonly id: number; readonly peer: Peer }> {
-  readonly #byId = new Map<number, Transfer>();
-  #next = 1;
+  readonly #places: (Transfer | null)[] = [];
+  readonly #free: number[] = [];
+  #generation = 0;
+  #size = 0;
 
   get size(): number {
-    return this.#byId.size;
+    return this.#size;
   }
 
+  get full(): boolean {
+    return this.#size >= TRANSFERS_MAX;
+  }
+
+  /** The id for the transfer that is added next, where the table is not full; never 0. */
   takeId(): number {
-    do this.#next = (this.#next % 0x7fff_ffff) + 1;
-    while (this.#byId.has(this.#next));
-    return this.#next;
+    const free = this.#free;
+    const place = free.length > 0 ? free[free.length - 1] : this.#places.length;
+    // From 1 on: no id is 0.
+    this.#generation = (this.#generation % (GENERATIONS - 1)) + 1;
+    return this.#generation * TRANSFERS_MAX + place;
   }
 
   add(transfer: Transfer): void {
-    this.#byId.set(transfer.id, transfer);
+    const place = transfer.id % TRANSFERS_MAX;
+    if (this.#free.length > 0) this.#free.pop();
+    this.#places[place] = transfer;
+    this.#size++;
   }
 
   remove(transfer: Transfer): void {
-    this.#byId.delete(transfer.id);
+    const place = transfer.id % TRANSFERS_MAX;
+    if (this.#places[place] !== transfer) return;
+    this.#places[place] = null;
+    this.#free.push(place);
+    this.#size--;
   }
 
   /** @throws MpiError ERR_PROTOCOL where `peer` has no such transfer with us */
   find(id: number, peer: Peer): Transfer {
-    const transfer = this.#byId.get(id);
-    if (transfer === undefined || transfer.peer !== peer)
+    const transfer = id > 0 ? this.#places[id % TRANSFERS_MAX] : undefined;
+    if (!transfer || transfer.id !== id || transfer.peer !== peer)
       throw new MpiError('ERR_PROTOCOL', `a packet names the unknown transfer ${id}`);
     return transfer;
   }
 
   /** All that involve a peer. */
   of(peer: Peer): Transfer[] {
-    return [...this.#byId.values()].filter((transfer) => transfer.peer === peer);
+    return this.values().filter((transfer) => transfer.peer === peer);
   }
 
-  values(): Iterable<Transfer> {
-    return this.#byId.values();
+  values(): Transfer[] {
+    return this.#places.filter((transfer) => transfer !== null);
   }
 }

@@ -84,6 +84,7 @@ export function engines(
         node,
         spinPolls: 10,
         singleCopy,
+        rendezvous: 'auto',
       }),
   );
 }

@@ -45,6 +45,7 @@ export class SelfTransport implements Transport, Channel {
   readonly name = 'self';
   readonly transport = 'self';
   readonly maxBody = SELF_MAX_BODY;
+  readonly eagerBytes = SELF_MAX_BODY;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
   readonly ways = WAYS;
   readonly wakeFd = -1;

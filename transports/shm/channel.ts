@@ -9,7 +9,11 @@ import { ABSENT, CONTROL, MAX_BODY } from './layout.ts';
 import type { RingReceiver, RingSender } from './ring.ts';
 
 const TWO_32 = 2 ** 32;
-const WAYS: readonly OneSidedWay[] = ['share', 'get', 'put'];
+/**
+ * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
+ * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else.
+ */
+const WAYS: readonly OneSidedWay[] = ['share', 'get'];
 const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
@@ -24,6 +28,8 @@ export class ShmChannel implements Channel {
   readonly peer: number;
   readonly transport = 'shm';
   readonly maxBody = MAX_BODY;
+  /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
+  readonly eagerBytes = MAX_BODY;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
   readonly ways = WAYS;
   /** The peer's control page and bell. */
