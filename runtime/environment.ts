@@ -2,18 +2,22 @@
 import { isMainThread } from 'node:worker_threads';
 import { SelfTransport } from '../transports/self/transport.ts';
 import { HEAP_BYTES } from '../transports/shm/layout.ts';
-import { joinSegment, type Segment, soloSegment } from '../transports/shm/segment.ts';
+import { type Segment, soloSegment } from '../transports/shm/segment.ts';
 import { ShmTransport } from '../transports/shm/transport.ts';
 import { checkCount } from './arguments.ts';
 import { Communicator } from './communicator.ts';
 import { MpiError } from './error.ts';
 import { type Job, joinJob } from './launch/job.ts';
+import type { Stats } from './memory/counters.ts';
 import {
   type Preference,
   RENDEZVOUS_PREFERENCES,
   type RendezvousPreference,
 } from './protocol/cost-model.ts';
 import { Engine } from './protocol/engine.ts';
+import type { MessageCounts } from './protocol/rendezvous.ts';
+import type { Rdma } from './rdma.ts';
+import { reachOthers } from './reach.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -23,10 +27,18 @@ interface World {
   engine: Engine;
   world: Communicator;
   self: Communicator;
+  /** The node's shared memory. */
   node: ShmTransport | null;
+  rdma: Rdma | null;
 }
 
-const TRANSPORTS = ['auto', 'shm', 'self'];
+/** What has been going on in a rank; for examples, tests and the curious. */
+export interface Statistics {
+  /** Large messages by transport, and by the way that they went. */
+  messages: MessageCounts;
+  /** The pinned-memory manager's counters; null where no transport registers memory. */
+  memory: Stats | null;
+}
 
 type Phase = 'new' | 'running' | 'finalized';
 
@@ -86,10 +98,19 @@ export const MPI = {
    * @throws MpiError ERR_COUNT, ERR_NO_MEM
    */
   allocate(bytes: number): ArrayBuffer {
-    const { node } = running();
+    const { node, rdma } = running();
     checkCount(bytes, HEAP_BYTES);
     if (bytes === 0) return new ArrayBuffer(0);
-    return (node ?? soloNode()).heap.allocate(bytes);
+    const buffer = (node ?? soloNode()).heap.allocate(bytes);
+    // Registered once, for as long as it lives.
+    rdma?.keep(buffer);
+    return buffer;
+  },
+
+  /** How large messages went, and what registering memory for them took. */
+  statistics(): Statistics {
+    const { engine, rdma } = running();
+    return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
   },
 
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
@@ -126,21 +147,19 @@ function start(): void {
 }
 
 function connect(job: Job): World {
-  const transport = transportName();
-  const segment = job.size > 1 && transport !== 'self' ? joinSegment(job) : null;
-  const node = segment === null ? null : new ShmTransport(segment);
+  const { transport, node, segment, rdma } = reachOthers(job);
   const engine = new Engine({
     rank: job.rank,
     size: job.size,
     self: new SelfTransport(job.rank),
-    node,
+    node: transport,
     spinPolls: spinPolls(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
   const world = new Communicator(engine, 0, null, job.rank, checkAlive);
   const self = new Communicator(engine, 2, [job.rank], 0, checkAlive);
-  return { job, engine, world, self, node };
+  return { job, engine, world, self, node, rdma };
 }
 
 function checkAlive(): void {
@@ -150,15 +169,6 @@ function checkAlive(): void {
 function soloNode(): ShmTransport {
   soloTransport ??= new ShmTransport(soloSegment(running().job.jobId, 0));
   return soloTransport;
-}
-
-function transportName(): string {
-  const name = process.env.DREG_TRANSPORT || 'auto';
-  if (TRANSPORTS.includes(name)) return name;
-  throw new MpiError(
-    'ERR_ARG',
-    `DREG_TRANSPORT (dregrun --transport) is "${name}"; there are ${TRANSPORTS.join(', ')}`,
-  );
 }
 
 function singleCopy(): Preference {
@@ -189,11 +199,13 @@ function spinPolls(segment: Segment | null): number {
   throw new MpiError('ERR_ARG', `DREG_SPIN_POLLS is "${polls}"; it must be a number of polls`);
 }
 
-function stop({ engine, job, world }: World): void {
+function stop({ engine, job, world, node, rdma }: World): void {
   const pending = engine.drain();
   phase = 'finalized';
   current = null;
   engine.close();
+  node?.close();
+  rdma?.close();
   soloTransport?.close();
   process.off('exit', atExit);
   job.finalize();

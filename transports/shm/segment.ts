@@ -38,10 +38,14 @@ interface Address {
   cpus: number[];
 }
 
-/** The same for all processes that can share memory and find each other's sockets. */
+/**
+ * The same for all processes that can share memory and find each other's sockets. DREG_NODE tells
+ * further ones apart: ranks with another value are taken for ranks of another node.
+ */
 export function nodeIdentity(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return `${boot}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}`;
+  const given = process.env.DREG_NODE ?? '';
+  return `${boot}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
 }
 
 /** A rank's hold on the segment. Ranks in here are *local* ones: indices into `ranks`. */

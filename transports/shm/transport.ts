@@ -34,6 +34,7 @@ export class ShmTransport implements Transport {
   readonly #controls: Int32Array[] = [];
   readonly #probe: Int32Array;
   #contacts = 0;
+  #closed = false;
   #noted = false;
 
   constructor(segment: Segment) {
@@ -98,6 +99,8 @@ export class ShmTransport implements Transport {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     // Kept alive until here: peers read it by its address.
     this.#probe.fill(0);
     this.#setPresence(LEFT);

@@ -1,0 +1,41 @@
+/**
+ * What a rank needs to reach others by RDMA: the device, the transport over it, and the pinned-memory
+ * manager that registers for it. Only a job that has such ranks loads this file, and what it needs.
+ */
+import { VerbsDevice } from '../transports/verbs/device.ts';
+import { VerbsTransport } from '../transports/verbs/transport.ts';
+import type { Job } from './launch/job.ts';
+import { ACCESS } from './memory/domain.ts';
+import { VerbsDomain } from './memory/domains/verbs.ts';
+import { PinnedMemoryManager } from './memory/manager.ts';
+import { openMonitor } from './memory/monitors/open.ts';
+
+/** MPI.allocate()'s memory is sent and received, by either end. */
+const EVERY_ACCESS = ACCESS.localRead | ACCESS.localWrite | ACCESS.remoteRead | ACCESS.remoteWrite;
+
+/** Opens the device. @throws MpiError ERR_UNSUPPORTED, ERR_ARG, ERR_SYSTEM */
+export function openDevice(): VerbsDevice {
+  return VerbsDevice.open();
+}
+
+/** Meets the job's other ranks; collective. @throws MpiError ERR_NO_MEM, ERR_SYSTEM, ERR_ARG */
+export function openRdma(job: Job, device: VerbsDevice) {
+  const transport = new VerbsTransport(device, job);
+  const manager = new PinnedMemoryManager({
+    monitor: openMonitor(),
+    domain: new VerbsDomain(device),
+  });
+  transport.memory = manager;
+  return {
+    transport,
+    stats: () => manager.stats(),
+    keep: (buffer: ArrayBuffer) => manager.keep(buffer, EVERY_ACCESS),
+    /** After the transport: what it leased is given back by then. */
+    close(): void {
+      manager.close();
+      device.close();
+    },
+  };
+}
+
+export type Rdma = ReturnType<typeof openRdma>;
