@@ -144,6 +144,8 @@ export interface Channel {
   /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
   flush(): void;
 
+  /** Whether the peer maps this memory: it fetches even a short message best from where it lies. */
+  maps(bytes: Uint8Array): boolean;
   /**
    * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `exposure` how; open
    * until {@link conceal}. False: it cannot be, and the scheme is EXPOSED_NOT. Never throws.

@@ -20,31 +20,46 @@ export type Preference = 'auto' | 'always' | 'never';
 export const RENDEZVOUS_PREFERENCES = ['auto', 'get', 'put', 'copy'] as const;
 export type RendezvousPreference = (typeof RENDEZVOUS_PREFERENCES)[number];
 
+/** Of a way's last so many messages the median counts: one that was interrupted must not decide. */
+export const SAMPLES = 5;
+
 /** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
 export const TIMED_INTERVAL = 16;
 
 class SizeClass {
-  /** The least time of a byte seen, in nanoseconds; drifts up so that an old best fades. */
-  readonly #least = new Map<Way, number>();
+  /** Nanoseconds a byte of the last {@link SAMPLES} messages, the oldest first. */
+  readonly #samples = new Map<Way, number[]>();
   readonly #trials = new Map<Way, number>();
-  /** The verdict, until something is recorded. */
+  /** The verdict; null while ways are tried. */
   #best: Way | null = null;
+  /** Something was recorded since the verdict. */
+  #stale = false;
+  /** A loser that was just better than the best: the next message goes that way, too. */
+  #again: Way | null = null;
   #messages = 0;
   /** Whether the message that was given a way last is to be timed. */
   timed = true;
 
   choose(ways: readonly Way[]): Way {
     const messages = ++this.#messages;
+    if (this.#again !== null) return this.#tryAgain(this.#again);
     if (this.#best === null) {
       this.timed = true;
       const untried = this.#untried(ways);
       if (untried !== undefined) return untried;
-      this.#best = this.#ranking(ways)[0];
     }
+    if (this.#best === null || this.#stale) this.#best = this.#ranking(ways)[0];
+    this.#stale = false;
     this.timed = messages % TIMED_INTERVAL === 0;
     if (messages % RETRIAL_INTERVAL !== 0) return this.#best;
     const retrial = messages / RETRIAL_INTERVAL;
     return this.#ranking(ways)[1 + (retrial % (ways.length - 1))];
+  }
+
+  #tryAgain(way: Way): Way {
+    this.#again = null;
+    this.timed = true;
+    return way;
   }
 
   /** Counted when it begins: of many messages under way at once each way gets its part. */
@@ -59,13 +74,19 @@ class SizeClass {
   }
 
   #cost(way: Way): number {
-    return this.#least.get(way) ?? Number.POSITIVE_INFINITY;
+    const samples = this.#samples.get(way);
+    if (samples === undefined) return Number.POSITIVE_INFINITY;
+    return samples.toSorted((a, b) => a - b)[samples.length >>> 1];
   }
 
   record(way: Way, nanosecondsPerByte: number): void {
-    // Minimum with a slow forgetting: one preempted message must not decide, nor one lucky one for ever.
-    this.#least.set(way, Math.min(nanosecondsPerByte, this.#cost(way) * 1.01));
-    this.#best = null;
+    const samples = this.#samples.get(way) ?? [];
+    samples.push(nanosecondsPerByte);
+    if (samples.length > SAMPLES) samples.shift();
+    this.#samples.set(way, samples);
+    const best = this.#best;
+    if (best !== null && way !== best && nanosecondsPerByte < this.#cost(best)) this.#again = way;
+    this.#stale = true;
   }
 }
 
@@ -92,14 +113,9 @@ export class CostModel {
     return way;
   }
 
-  /**
-   * What a message took.
-   * @param ahead bytes that were there before the clock started; of a copy they are a part, which the
-   *   sender had written already
-   */
-  record(way: Way, length: number, nanoseconds: number, ahead = 0): void {
-    const whole = way === 'copy' ? nanoseconds * (1 + ahead / length) : nanoseconds;
-    this.#classOf(length).record(way, whole / length);
+  /** What a message took, from when the sender began to when it was there. */
+  record(way: Way, length: number, nanoseconds: number): void {
+    this.#classOf(length).record(way, nanoseconds / length);
   }
 
   #classOf(length: number): SizeClass {

@@ -112,7 +112,7 @@ export class Engine implements PacketHandler {
       return true;
     }
     const charge = length + ENVELOPE_BYTES;
-    if (length > peer.eagerBytes || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
+    if (!peer.goesUnasked(bytes, length) || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
       return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
       if (!this.#streamed.start(peer, request)) return false;

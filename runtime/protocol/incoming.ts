@@ -150,7 +150,6 @@ export class RendezvousReceiver {
     const transfer = new IncomingTransfer(id, request, peer, tag, offer.length, offer.transfer);
     transfer.way = way;
     transfer.started = started;
-    transfer.ahead = offer.firstPiece;
     this.#transfers.add(transfer);
     try {
       this.#begin(transfer, offer, copyFirst);
@@ -207,7 +206,8 @@ export class RendezvousReceiver {
   #waysOf(channel: Channel, { exposure, length }: Offer): readonly Way[] {
     // What is not exposed may be so on demand, where it is worth the trouble.
     const reachable = exposure.scheme !== EXPOSED_NOT || !isFree(channel);
-    if (!reachable || length <= channel.eagerBytes) return COPY_ONLY;
+    if (!reachable) return COPY_ONLY;
+    if (length <= channel.eagerBytes && exposure.scheme !== EXPOSED_SHARED) return COPY_ONLY;
     const choices = this.#choicesOf(channel);
     return length < SHARED_COPY_MIN ? choices.alone : choices.all;
   }
@@ -227,7 +227,10 @@ export class RendezvousReceiver {
   #askForCopy(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
     // Asked before the first piece is copied: the sender goes on meanwhile.
     if (offer.firstPiece < offer.length) this.#sendCopyCts(transfer, offer.firstPiece);
+    const began = transfer.started > 0 ? performance.now() : 0;
     if (offer.firstPiece > 0) copyFirst(transfer.request.bytes);
+    // The sender wrote that piece before our clock started; reading it took about as long.
+    if (began > 0) transfer.ahead = performance.now() - began;
     this.#received(transfer, offer.firstPiece);
     if (offer.length === 0) this.#complete(transfer);
   }
@@ -286,7 +289,7 @@ export class RendezvousReceiver {
       return;
     }
     this.#engine.sendControl(peer, FIN, offer.transfer);
-    if (started > 0) this.#record(peer, 'get', length, started, first);
+    if (started > 0) this.#record(peer, 'get', length, performance.now() - started);
     this.#succeed(request, peer, tag, length, 'get');
   }
 
@@ -433,13 +436,12 @@ export class RendezvousReceiver {
   #complete(transfer: IncomingTransfer): void {
     const { request, peer, tag, length, way, started, ahead } = transfer;
     this.#transfers.remove(transfer);
-    if (started > 0) this.#record(peer, way, length, started, ahead);
+    if (started > 0) this.#record(peer, way, length, performance.now() - started + ahead);
     this.#succeed(request, peer, tag, length, way);
   }
 
-  #record(peer: Peer, way: Way, length: number, started: number, ahead: number): void {
-    const nanoseconds = (performance.now() - started) * 1e6;
-    this.#choicesOf(peer.channel).costs.record(way, length, nanoseconds, ahead);
+  #record(peer: Peer, way: Way, length: number, milliseconds: number): void {
+    this.#choicesOf(peer.channel).costs.record(way, length, milliseconds * 1e6);
   }
 
   #succeed(request: Request, peer: Peer, tag: number, length: number, way: Way): void {

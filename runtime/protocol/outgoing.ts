@@ -82,7 +82,7 @@ export class RendezvousSender {
     const { length } = request;
     const free = channel.segmentBytes === Number.POSITIVE_INFINITY;
     // Of what would have gone unasked, had there been credit, fetching costs more than it saves.
-    if (length <= peer.eagerBytes && peer.rank !== this.#engine.rank) return;
+    if (peer.goesUnasked(request.bytes, length) && peer.rank !== this.#engine.rank) return;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
     // before may wait again, each time with another registration.
     if (!free && (!peer.clear || !peer.fetches.has(sizeClass(length)))) return;

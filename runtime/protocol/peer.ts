@@ -99,6 +99,12 @@ export class Peer {
     return true;
   }
 
+  /** Whether a message goes at once, if there is credit: it is short, and not better fetched. */
+  goesUnasked(bytes: Uint8Array, length: number): boolean {
+    if (length <= this.pieceBytes) return true;
+    return length <= this.eagerBytes && !this.channel.maps(bytes);
+  }
+
   /** Whether the receiver has room for `bytes` more in its unexpected messages. */
   hasCredit(bytes: number, limit: number): boolean {
     if (((this.#charged + bytes - this.#returned) | 0) <= limit) return true;

@@ -106,7 +106,7 @@ export class IncomingTransfer {
   way: Way = 'copy';
   /** For the cost model: when it began; 0 where it is not timed. */
   started = 0;
-  /** Bytes that came with the offer. */
+  /** Milliseconds that its sender was at work before; measured on the part that came with the offer. */
   ahead = 0;
 
   constructor(

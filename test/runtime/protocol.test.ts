@@ -20,9 +20,15 @@ const compiled = (file: string) => pathToFileURL(join(packageRoot(), 'dist', fil
 const ALL: readonly Way[] = ['copy', 'share', 'get', 'put'];
 
 /** Runs messages through a model where each way costs so many nanoseconds a byte. */
-function ways(model: CostModel, length: number, count: number, cost: (way: Way) => number): Way[] {
+function ways(
+  model: CostModel,
+  length: number,
+  count: number,
+  cost: (way: Way) => number,
+  all: readonly Way[] = ALL,
+): Way[] {
   return Array.from({ length: count }, () => {
-    const way = model.choose(length, ALL);
+    const way = model.choose(length, all);
     if (model.timed) model.record(way, length, cost(way) * length);
     return way;
   });
@@ -79,15 +85,24 @@ describe('the cost model', () => {
     for (const way of ALL) expect(chosen.filter((one) => one === way).length).toBe(3);
   });
 
-  test('what came ahead of the clock counts for a copy', () => {
+  test('a message that was interrupted does not decide, nor does a lucky one', () => {
     const model = new CostModel();
+    const times = { copy: [1000, 90_000, 1000], get: [1400, 1400, 10], share: [], put: [] };
     const all: Way[] = ['copy', 'get'];
     for (let i = 0; i < 6; i++) {
       const way = model.choose(16_384, all);
-      // The copy took 1000 for the half that was left: get, with 1400 for all of it, is better.
-      model.record(way, 16_384, way === 'copy' ? 1000 : 1400, 8192);
+      model.record(way, 16_384, times[way].shift() as number);
     }
-    expect(model.choose(16_384, all)).toBe('get');
+    expect(model.choose(16_384, all)).toBe('copy');
+  });
+
+  test('a loser that has become the best is known after a few messages', () => {
+    const model = new CostModel();
+    const all: Way[] = ['copy', 'get'];
+    const time = (way: Way) => (way === 'copy' ? 1 : 2);
+    ways(model, 1_000_000, RETRIAL_INTERVAL - 1, time, all);
+    const later = ways(model, 1_000_000, 10, (way) => (way === 'copy' ? 1 : 0.1), all);
+    expect(later.slice(-4)).toEqual(['get', 'get', 'get', 'get']);
   });
 
   test('one way is no choice', () => {

@@ -356,6 +356,10 @@ class SimulatedChannel implements Channel {
     return true;
   }
 
+  maps(): boolean {
+    return false;
+  }
+
   conceal(exposure: Exposure): void {
     if (exposure.scheme === EXPOSED_NOT) return;
     if (exposure.hold === null) this.#simulation.offences.push("the peer's exposure is concealed");

@@ -134,6 +134,11 @@ export class SelfTransport implements Transport, Channel {
     return true;
   }
 
+  /** What goes unasked is cheap enough here. */
+  maps(): boolean {
+    return false;
+  }
+
   conceal(exposure: Exposure): void {
     if (exposure.scheme !== EXPOSED_NOT) this.#exposed.delete(exposure.low);
     exposure.scheme = EXPOSED_NOT;

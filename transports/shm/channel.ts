@@ -5,7 +5,7 @@ import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
 import type { Heap, HeapWindows } from './heap.ts';
-import { ABSENT, CONTROL, MAX_BODY } from './layout.ts';
+import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver, RingSender } from './ring.ts';
 
 const TWO_32 = 2 ** 32;
@@ -29,7 +29,7 @@ export class ShmChannel implements Channel {
   readonly transport = 'shm';
   readonly maxBody = MAX_BODY;
   /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
-  readonly eagerBytes = MAX_BODY;
+  readonly eagerBytes = SHM_EAGER_BYTES;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
   readonly ways = WAYS;
   /** The peer's control page and bell. */
@@ -121,6 +121,10 @@ export class ShmChannel implements Channel {
   get #reachesAddresses(): boolean {
     this.#reaches ??= this.#probe();
     return this.#reaches === true;
+  }
+
+  maps(bytes: Uint8Array): boolean {
+    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
   }
 
   expose(

@@ -50,7 +50,7 @@ export const LEFT = 3;
 export const CELL_BYTES = 128;
 export const CELL_WORDS = CELL_BYTES / 4;
 /** Cells in a ring; a power of two. */
-export const CELLS = 256;
+export const CELLS = 64;
 /**
  * Int32 indices in a cell. `sequence` is written last and read first; `acknowledged` says how many
  * cells of the other direction's ring the sender has taken.
@@ -67,11 +67,19 @@ export const CELL = {
 export const INLINE_BYTES = 104;
 
 /** Bodies beyond INLINE_BYTES lie in this ring of bytes; a power of two. */
-export const DATA_BYTES = 32768;
+export const DATA_BYTES = 65536;
 /** A body in the data ring begins at a multiple of this. */
 export const DATA_ALIGNMENT = 64;
-/** Largest body of a packet: four fit in the data ring. */
-export const MAX_BODY = DATA_BYTES / 4;
+/** The receiver gives room in the data ring back when this much was taken: each store costs the sender a miss. */
+export const DATA_HELD = DATA_BYTES / 16;
+/**
+ * Largest body of a packet: one is written while another is read. Where no cache is common to the two
+ * cores, larger pieces are worth more than more of them. A body may have to leave out nearly as much
+ * at the ring's end as it is long, and the receiver may hold room back: all of it must fit.
+ */
+export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
+/** Messages up to this long go unasked, in packets of MAX_BODY: what the data ring takes at once. */
+export const SHM_EAGER_BYTES = DATA_BYTES;
 
 /** Region of an ordered pair (from, to): bytes from its start. */
 export const REGION = {

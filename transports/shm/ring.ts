@@ -23,6 +23,7 @@ import {
   CELLS,
   DATA_ALIGNMENT,
   DATA_BYTES,
+  DATA_HELD,
   INLINE_BYTES,
   MAX_BODY,
   REGION,
@@ -36,9 +37,8 @@ const DATA_MASK = DATA_BYTES - 1;
 const EXTENDED = 1 << 31;
 /** Bit 30: with this packet the ring begins anew. */
 const REWOUND = 1 << 30;
-/** The receiver gives room back when this much of a ring was taken: each store costs the sender a miss. */
+/** The receiver gives cells back when so many were taken: each store costs the sender a miss. */
 const CELLS_HELD = CELLS / 4;
-const DATA_HELD = DATA_BYTES / 4;
 /** Credit is given back in pieces of at least this many bytes. */
 const CREDIT_HELD = 64 * 1024;
 /** Up to this many bytes a loop beats the call of TypedArray.set. */
@@ -323,6 +323,9 @@ export class RingReceiver implements Packet {
   #rewound(): void {
     this.#base = this.position;
     this.#dataPosition = ringStart(this.#dataPosition);
+    // The sender knows: that is why it did so.
+    this.#cellsPublished = this.position;
+    this.#dataPublished = this.#dataPosition;
   }
 
   /**

@@ -341,6 +341,10 @@ export class VerbsChannel implements Channel, Packet {
     return this.memory.expose(bytes, offset, length, purpose, exposure);
   }
 
+  maps(): boolean {
+    return false;
+  }
+
   conceal(exposure: Exposure): void {
     this.memory.conceal(exposure);
   }
