@@ -75,6 +75,8 @@ export interface Addon {
   membarrierRegister(): number;
   membarrier(): number;
   closeFd(fd: number): number;
+  /** '' where the dynamic linker finds that library; else what it says. */
+  libraryMissing(name: string): string;
 }
 
 /** The package's root: the nearest folder above this file that has a package.json. */

@@ -17,6 +17,7 @@ export const RANGE_WORDS = 6;
 export const EVENT_WORDS = 6;
 /** struct dreg_shared, in 32-bit words. */
 export const SHARED = {
+  abi: 0,
   slots: 1,
   flagOffset: 2,
   ringOffset: 3,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), fcntl(2), close(2).
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <string>
 
 #include "util.h"
 
@@ -131,6 +133,18 @@ static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
+// libraryMissing(name) -> '' where the dynamic linker finds it | what the linker says.
+static Napi::Value LibraryMissing(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsString()) return Napi::String::New(env, "no name of a library");
+  std::string name = info[0].As<Napi::String>().Utf8Value();
+  void* handle = dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  const char* reason = handle ? "" : dlerror();
+  Napi::String answer = Napi::String::New(env, reason ? reason : "unknown");
+  if (handle) dlclose(handle);
+  return answer;
+}
+
 void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinityGet", Napi::Function::New(env, AffinityGet));
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
@@ -142,6 +156,7 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));
   exports.Set("membarrier", Napi::Function::New(env, Membarrier));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd));
+  exports.Set("libraryMissing", Napi::Function::New(env, LibraryMissing));
 }
 
 }  // namespace dreg

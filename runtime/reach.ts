@@ -23,7 +23,7 @@ export interface Reach {
 }
 
 /** DREG_TRANSPORT. @throws MpiError ERR_ARG */
-function transportName(): TransportName {
+export function transportName(): TransportName {
   const name = process.env.DREG_TRANSPORT || 'auto';
   const known = TRANSPORTS.find((one) => one === name);
   if (known !== undefined) return known;
@@ -87,8 +87,11 @@ function openAll(job: Job): Rdma {
 /** Where the kernel shows RDMA devices. */
 const CLASS = '/sys/class/infiniband';
 
-/** Loaded when it is needed: MPI.init() cannot wait for an import, and most jobs do without. */
-function loadRdma(): typeof RdmaModule {
+/**
+ * Loaded when it is needed: MPI.init() cannot wait for an import, and most jobs do without.
+ * @throws MpiError ERR_UNSUPPORTED where this Node cannot
+ */
+export function loadRdma(): typeof RdmaModule {
   const file = import.meta.url.endsWith('.ts') ? './rdma.ts' : './rdma.js';
   try {
     return createRequire(import.meta.url)(file) as typeof RdmaModule;

@@ -22,7 +22,15 @@ export interface RunCommand {
   programArguments: string[];
 }
 
-export type Command = RunCommand | { kind: 'help' } | { kind: 'version' };
+/** `--doctor`: what works here; with what a job would be given besides. */
+export interface DoctorCommand {
+  kind: 'doctor';
+  json: boolean;
+  transport: string | undefined;
+  exports: Map<string, string>;
+}
+
+export type Command = RunCommand | DoctorCommand | { kind: 'help' } | { kind: 'version' };
 
 export const HELP = `usage: dregrun [options] program [arguments]
 
@@ -39,6 +47,8 @@ with this Node; anything else is run as it is. What follows the program belongs 
       --transport NAME  the transport between ranks (DREG_TRANSPORT)
       --verbose         say on stderr what is done
       --json            end with the job's outcome on stderr, as one JSON object
+      --doctor          say what works on this machine, what is missing, what to do
+                        (with --json: as one JSON object on stdout)
       --help, --version
   --                    the next word is the program
 
@@ -116,6 +126,7 @@ const OPTIONS: Record<string, Option> = {
 /** @throws MpiError ERR_ARG with a message for the user. */
 export function parseArguments(words: readonly string[]): Command {
   const command = emptyCommand();
+  let doctor = false;
   let at = 0;
   for (; at < words.length && words[at].startsWith('-') && words[at] !== '-'; at++) {
     const word = words[at];
@@ -125,6 +136,10 @@ export function parseArguments(words: readonly string[]): Command {
     }
     if (word === '--help' || word === '-h') return { kind: 'help' };
     if (word === '--version') return { kind: 'version' };
+    if (word === '--doctor') {
+      doctor = true;
+      continue;
+    }
     const equals = word.startsWith('--') ? word.indexOf('=') : -1;
     const name = equals < 0 ? word : word.slice(0, equals);
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
@@ -138,10 +153,17 @@ export function parseArguments(words: readonly string[]): Command {
     }
     option.apply(command, value ?? '', name);
   }
+  if (doctor) return doctorCommand(command, words[at]);
   if (at >= words.length || words[at] === '') throw usage('no program to run');
   command.program = words[at];
   command.programArguments = words.slice(at + 1);
   return command;
+}
+
+function doctorCommand(command: RunCommand, program: string | undefined): DoctorCommand {
+  if (program !== undefined) throw usage(`--doctor runs no program, and there is "${program}"`);
+  const { json, transport, exports } = command;
+  return { kind: 'doctor', json, transport, exports };
 }
 
 function emptyCommand(): RunCommand {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MpiError } from '../error.ts';
-import { HELP, parseArguments, type RunCommand } from './arguments.ts';
+import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
 import { allowedCpus, planBinding } from './binding.ts';
 import { jobEnvironment } from './environment.ts';
 import { JobRun } from './job-run.ts';
@@ -42,6 +42,7 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
   try {
     const command = parseArguments(words);
     if (command.kind === 'run') return await run(command, stdout, stderr);
+    if (command.kind === 'doctor') return await examine(command, stdout);
     if (command.kind === 'help') stdout.write(undefined, Buffer.from(HELP));
     else stdout.say(`dregrun ${packageVersion()}`);
     return { status: 0, hurry: false };
@@ -50,6 +51,16 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
     stderr.say(`dregrun: ${error.message}; see dregrun --help`);
     return { status: EXIT_USAGE, hurry: false };
   }
+}
+
+async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> {
+  // Loaded when it is asked for: it knows every part of the package.
+  const { examination, shown } = await import('./doctor/doctor.ts');
+  for (const [name, value] of command.exports) process.env[name] = value;
+  if (command.transport !== undefined) process.env.DREG_TRANSPORT = command.transport;
+  const found = await examination(packageVersion());
+  stdout.say(command.json ? JSON.stringify(found) : shown(found));
+  return { status: found.ok ? 0 : EXIT_FAILED, hurry: false };
 }
 
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {

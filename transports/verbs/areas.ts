@@ -39,7 +39,7 @@ export class SendArea extends Area {
   }
 }
 
-/** Slots of the shared receive queue, at most: 8 for each of 2048 peers. */
+/** Slots of the shared receive queue, at most: SLOTS_PER_PEER (wire.ts) for each connected peer, some 800. */
 export const RECEIVE_SLOTS_MAX = 16384;
 
 /**

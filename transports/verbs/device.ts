@@ -15,7 +15,7 @@ import {
   type VerbsAddon,
   verbs,
 } from '../../native/verbs.ts';
-import { check, MpiError } from '../../runtime/error.ts';
+import { check, errnoName, MpiError } from '../../runtime/error.ts';
 import { RECEIVE_SLOTS_MAX, ReceiveQueue, SendArea } from './areas.ts';
 import { DeviceCore } from './core.ts';
 import { DATAGRAM_RECEIVES, DATAGRAM_SENDS, DatagramQueue } from './datagram.ts';
@@ -339,6 +339,37 @@ const QUEUE_EVENTS = new Set<number>([
   EVENT.queueAccessError,
   EVENT.pathMigrationError,
 ]);
+
+/** A device as it looks from outside; for whoever wants to know what there is. */
+export interface DeviceSurvey {
+  name: string;
+  ports: PortEntry[];
+  /** Why it cannot be opened. */
+  error: MpiError | null;
+}
+
+/** All devices that the library knows, with their ports and GIDs. @throws MpiError ERR_UNSUPPORTED without it */
+export function surveyDevices(): DeviceSurvey[] {
+  const native = verbs();
+  const missing = native.verbsLoad();
+  if (missing !== '') throw new MpiError('ERR_UNSUPPORTED', missing);
+  const devices = native.verbsDevices();
+  if (typeof devices === 'number') return [];
+  return devices.map((device) => {
+    const id = native.verbsOpen(device.name, COMPLETIONS_FIRST);
+    if (id < 0) return { name: device.name, ports: [], error: refusedToOpen(id, device.name) };
+    const ports = portsOf(device, id);
+    for (const port of ports) port.gids = gidsOf(port.device, port.port);
+    native.verbsClose(id);
+    return { name: device.name, ports, error: null };
+  });
+}
+
+function refusedToOpen(answer: number, name: string): MpiError {
+  const errno = -answer;
+  const text = `${name}: ibv_open_device failed with ${errnoName(errno)}`;
+  return new MpiError('ERR_SYSTEM', text, { errno, syscall: 'ibv_open_device' });
+}
 
 interface Opened {
   name: string;

@@ -22,6 +22,11 @@ function list(folder: string): string[] {
   }
 }
 
+/** The names of all devices that the kernel has. */
+export function deviceNames(root = CLASS): string[] {
+  return list(root).sort();
+}
+
 /** A port's GIDs in the order of their indices; those that are not in use are left out. */
 export function gidsOf(device: string, port: number, root = CLASS): GidEntry[] {
   const folder = join(root, device, 'ports', String(port));

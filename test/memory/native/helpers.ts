@@ -74,6 +74,8 @@ export const SYS = {
   mremap: 25,
   mincore: 27,
   madvise: 28,
+  processVmReadv: 310,
+  memfdCreate: 319,
   userfaultfd: 323,
   pkeyMprotect: 329,
   ioUringSetup: 425,

@@ -1,0 +1,38 @@
+/** Messages between the ranks of a node. */
+import { readFileSync } from 'node:fs';
+import { type Finding, lacks, works } from './finding.ts';
+import { type Trial, tryJob } from './trial-job.ts';
+
+/** A job over shared memory whose large messages are to be fetched from the sender's memory. */
+export async function withinNode(): Promise<Finding[]> {
+  const trial = await tryJob('shm', { DREG_SINGLE_COPY: 'always', DREG_RNDV: 'auto' });
+  return [job(trial), singleCopy(trial)];
+}
+
+function job({ failure }: Trial): Finding {
+  if (failure === null) return works('job over shm', 'two ranks exchanged a message of 1 MiB');
+  const remedy = 'dregrun -n 2 --verbose PROGRAM shows more; docs/launch.md';
+  return lacks('job over shm', failure, { needed: true, remedy });
+}
+
+function singleCopy({ statistics, notes }: Trial): Finding {
+  const part = 'process_vm_readv';
+  if ((statistics?.messages.shm?.received.get ?? 0) > 0)
+    return works(part, "ranks read each other's memory: large messages are copied once");
+  const scope = yama();
+  const [, reason] = /process_vm_readv: (\w+)/.exec(notes) ?? [];
+  const why = [reason, scope === null ? undefined : `ptrace_scope ${scope}`].filter(Boolean);
+  const says = `large messages take two copies${why.length > 0 ? ` (${why.join(', ')})` : ''}`;
+  const remedy =
+    'sysctl kernel.yama.ptrace_scope=0; in a container: allow process_vm_readv, --cap-add SYS_PTRACE';
+  return { ...lacks(part, says, { remedy }), facts: { yama: scope } };
+}
+
+/** Yama's setting; null where the kernel has no Yama. */
+function yama(): number | null {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'utf8'));
+  } catch {
+    return null;
+  }
+}

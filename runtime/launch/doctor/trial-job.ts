@@ -1,0 +1,49 @@
+/** A job of two ranks: whether one runs here nobody knows better than one that does. */
+import { execFile } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Statistics } from '../../environment.ts';
+
+/** Longer than this it hangs. */
+const TIMEOUT_SECONDS = 60;
+
+export interface Trial {
+  /** null where the message came as it was sent; else the reason. */
+  failure: string | null;
+  statistics: Statistics | null;
+  /** What the job said on stderr. */
+  notes: string;
+}
+
+const EXTENSION = extname(fileURLToPath(import.meta.url));
+const file = (name: string) => fileURLToPath(new URL(`${name}${EXTENSION}`, import.meta.url));
+
+/** Two ranks exchange a message over a transport. */
+export async function tryJob(transport: string, variables: NodeJS.ProcessEnv): Promise<Trial> {
+  const words = [file('../dregrun'), '-n', '2', '--timeout', String(TIMEOUT_SECONDS)];
+  words.push('--transport', transport, '--', process.execPath, file('./trial'));
+  const env = { ...process.env, ...variables };
+  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) =>
+    execFile(process.execPath, words, { env }, (_error, out, err) =>
+      resolve({ stdout: out, stderr: err }),
+    ),
+  );
+  return resultOf(stdout, stderr);
+}
+
+function resultOf(stdout: string, stderr: string): Trial {
+  const notes = stderr.trim();
+  try {
+    const { intact, ...statistics } = JSON.parse(stdout) as Statistics & { intact: boolean };
+    return { failure: intact ? null : 'the message came with other bytes', statistics, notes };
+  } catch {
+    return { failure: reasonOf(notes), statistics: null, notes };
+  }
+}
+
+/** Of an uncaught error the line with its message, else what dregrun says last. */
+function reasonOf(notes: string): string {
+  const lines = notes.split('\n');
+  const thrown = lines.find((line) => /^(?:\w+Error|dreg-mpi)\b.*: /.test(line));
+  return thrown ?? lines.at(-1) ?? 'it ends without a word';
+}

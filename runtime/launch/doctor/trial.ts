@@ -1,0 +1,16 @@
+/** The program of the doctor's trial job: rank 0 sends, rank 1 says on stdout what became of it. */
+import { MPI } from '../../index.ts';
+
+const BYTES = 2 ** 20;
+const { world } = MPI;
+
+// Of a rank that is not there yet nobody can say whether its memory can be read.
+world.barrierSync();
+if (world.rank === 0) world.sendSync(new Uint8Array(BYTES).fill(7), 1);
+else {
+  const bytes = new Uint8Array(BYTES);
+  world.recvSync(bytes, 0);
+  const intact = bytes.every((byte) => byte === 7);
+  process.stdout.write(`${JSON.stringify({ intact, ...MPI.statistics() })}\n`);
+}
+MPI.finalize();
