@@ -9,7 +9,8 @@
  * See pingpong.ts first for what a rank is.
  */
 import { MPI, Request, Status } from 'dreg-mpi';
-import { makeBuffer, measure, roundsFor } from './measure.ts';
+import { type Exchange, makeBuffer, measure, roundsFor } from './measure.ts';
+import type { Options } from './options.ts';
 import { showBandwidth, showBytes, showRate, showTime } from './report.ts';
 import { sweep } from './sweep.ts';
 
@@ -96,21 +97,22 @@ class Traffic {
   }
 }
 
-async function measureRow(mode: string, bytes: number, allocate: boolean): Promise<Row> {
+async function measureRow(mode: string, bytes: number, options: Options): Promise<Row> {
   const [habit, direction = 'one'] = mode.split('-') as [string, Row['direction']?];
   const both = direction === 'both';
-  const traffic = new Traffic(bytes, allocate);
+  const traffic = new Traffic(bytes, options.allocate);
   const rounds = windowsFor(bytes);
-  const timing = await measure((windows) => {
+  const exchange: Exchange = (windows) => {
     if (habit === 'sync') return traffic.sync(windows);
     return habit === 'async' ? traffic.async(windows, both) : traffic.nonblocking(windows, both);
-  }, rounds);
+  };
+  const timing = await measure(exchange, rounds, options.blocks);
   const messages = WINDOW * (both ? 2 : 1);
   const ns = timing.median / messages;
   return {
     mode: habit,
     direction,
-    memory: allocate ? 'shared' : 'private',
+    memory: options.allocate ? 'shared' : 'private',
     bytes,
     ns: Number(ns.toFixed(1)),
     best: Number((timing.best / messages).toFixed(1)),

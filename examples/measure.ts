@@ -4,10 +4,10 @@
  */
 import { MPI } from 'dreg-mpi';
 
-/** Blocks measured for each figure; odd, so that one of them is the median. */
+/** Blocks measured for each figure, unless told otherwise; odd, so that one of them is the median. */
 export const BLOCKS = 101;
 /** Blocks before those, which do not count: until V8 has compiled what they run for good. */
-const WARM_UP_BLOCKS = 150;
+const WARM_UP_SHARE = 1.5;
 
 /** Exchanges in a block: few enough that a block is short, many enough that reading the clock is free. */
 export function roundsFor(bytes: number): number {
@@ -27,9 +27,9 @@ export interface Timing {
 }
 
 /** Both ranks call this; rank 0's answer is the one to print. */
-export async function measure(exchange: Exchange, rounds: number): Promise<Timing> {
-  const samples = new Float64Array(BLOCKS);
-  for (let block = -WARM_UP_BLOCKS; block < BLOCKS; block++) {
+export async function measure(exchange: Exchange, rounds: number, blocks: number): Promise<Timing> {
+  const samples = new Float64Array(blocks);
+  for (let block = -Math.floor(WARM_UP_SHARE * blocks); block < blocks; block++) {
     // Nobody starts the clock before the other one is there.
     MPI.world.barrierSync();
     const started = performance.now();

@@ -1,9 +1,16 @@
 /** The command line that the examples share. */
 import { parseArgs } from 'node:util';
 import { MPI } from 'dreg-mpi';
+import { BLOCKS } from './measure.ts';
 
 /** 8 B to 4 MiB. */
 const SIZES = [8, 64, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304];
+/** How the program says it, and the variable that a rank reads when MPI starts. */
+const SETTINGS = {
+  transport: { variable: 'DREG_TRANSPORT', values: null },
+  monitor: { variable: 'DREG_MONITOR', values: ['auto', 'dreg', 'userfaultfd', 'none'] },
+  rndv: { variable: 'DREG_RNDV', values: ['auto', 'get', 'put', 'copy'] },
+} as const;
 /** A longer message than this is a typing error. */
 const SIZE_MAX = 2 ** 30;
 
@@ -12,7 +19,13 @@ export interface Options {
   modes: string[];
   /** Buffers from MPI.allocate(), which the ranks of a machine share, instead of Node's own. */
   allocate: boolean;
+  /** Blocks measured for each figure. */
+  blocks: number;
   json: boolean;
+  /** What was chosen of transport, monitor and way: 'verbs, none, get'; '' where nothing was. */
+  setting: string;
+  /** A file of JSON lines that an earlier run wrote: they are shown beside this one's. */
+  beside: string | undefined;
   /** Where to write a plot. */
   svg: string | undefined;
 }
@@ -34,8 +47,13 @@ ${purpose}
   --modes ${Object.keys(modes).join(',')}
                      what to measure (default: all)
   --allocate         take the buffers from MPI.allocate()
-  --transport NAME   the transport between the ranks (DREG_TRANSPORT)
+  --blocks N         measure so many blocks for each figure (default: ${BLOCKS})
+  --transport NAME   the transport between the ranks (DREG_TRANSPORT): verbs is RDMA
+  --monitor NAME     who keeps cached registrations true (DREG_MONITOR):
+                     dreg, userfaultfd; none registers for each message
+  --rndv WAY         how large messages go (DREG_RNDV): get, put, copy
   --json             print one JSON object a line
+  --beside FILE      show what an earlier run printed with --json beside this run
   --svg FILE         also write a plot, with both axes logarithmic
   --help
 
@@ -85,22 +103,46 @@ function parse(words: string[], modes: string[]): Options | null {
       sizes: { type: 'string' },
       modes: { type: 'string' },
       allocate: { type: 'boolean', default: false },
+      blocks: { type: 'string', default: String(BLOCKS) },
       transport: { type: 'string' },
+      monitor: { type: 'string' },
+      rndv: { type: 'string' },
+      beside: { type: 'string' },
       json: { type: 'boolean', default: false },
       svg: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return null;
-  // Read when MPI starts, which it does by its first use.
-  if (values.transport !== undefined) process.env.DREG_TRANSPORT = values.transport;
   return {
     sizes: values.sizes === undefined ? SIZES : values.sizes.split(',').map(readSize),
     modes: values.modes === undefined ? modes : readModes(values.modes, modes),
     allocate: values.allocate,
+    blocks: readBlocks(values.blocks),
     json: values.json,
+    setting: applySettings(values),
+    beside: values.beside,
     svg: values.svg,
   };
+}
+
+/** Sets what MPI reads when it starts, which it does by its first use. */
+function applySettings(given: Record<string, unknown>): string {
+  const chosen: string[] = [];
+  for (const [name, { variable, values }] of Object.entries(SETTINGS)) {
+    const value = given[name];
+    if (typeof value !== 'string') continue;
+    if (values !== null && !(values as readonly string[]).includes(value))
+      throw new Error(`--${name}: "${value}" is none of ${values.join(', ')}`);
+    process.env[variable] = value;
+    chosen.push(value);
+  }
+  return chosen.join(', ');
+}
+
+function readBlocks(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new Error(`--blocks: "${text}" is no number from 1 on`);
 }
 
 function readSize(text: string): number {

@@ -5,11 +5,18 @@
  *     npm run pingpong
  *     dregrun -n 2 dist/examples/pingpong.js --sizes 8,1024 --svg latency.svg
  *
+ * What caching registrations is worth, over RDMA: each message registers its memory, or finds it
+ * registered and still the same. One run each, the second shows both:
+ *
+ *     dregrun -n 2 dist/examples/pingpong.js --transport verbs --monitor none --json >none.jsonl
+ *     dregrun -n 2 dist/examples/pingpong.js --transport verbs --monitor dreg --beside none.jsonl --svg worth.svg
+ *
  * An MPI job is one program, started several times. Each process is a *rank* and knows its number;
  * here rank 0 and rank 1 do the two halves of the same conversation.
  */
 import { type Communicator, MPI, Status } from 'dreg-mpi';
-import { type Exchange, makeBuffer, measure, quantile, roundsFor } from './measure.ts';
+import { BLOCKS, type Exchange, makeBuffer, measure, quantile, roundsFor } from './measure.ts';
+import type { Options } from './options.ts';
 import { showBytes, showTime } from './report.ts';
 import { sweep } from './sweep.ts';
 
@@ -79,21 +86,25 @@ class Game {
 }
 
 /** The time that 99 of 100 round trips stay below. */
-async function slowest(game: Game, exchange: Exchange): Promise<number> {
-  const times = new Float64Array(SINGLES);
+async function slowest(game: Game, exchange: Exchange, singles: number): Promise<number> {
+  const times = new Float64Array(singles + 1);
   game.times = times;
-  await exchange(SINGLES);
+  await exchange(singles + 1);
   game.times = null;
   const durations = times.subarray(1).map((time, index) => (time - times[index]) * 1e6);
   return quantile(durations.sort(), 0.99);
 }
 
-async function measureRow(mode: string, bytes: number, allocate: boolean): Promise<Row> {
+async function measureRow(
+  mode: string,
+  bytes: number,
+  { allocate, blocks }: Options,
+): Promise<Row> {
   const game = new Game(MPI.world, bytes, allocate);
   const exchange: Exchange = mode === 'sync' ? (n) => game.sync(n) : (n) => game.async(n);
   const rounds = roundsFor(bytes);
-  const { median, best } = await measure(exchange, rounds);
-  const p99 = await slowest(game, exchange);
+  const { median, best } = await measure(exchange, rounds, blocks);
+  const p99 = await slowest(game, exchange, blocks < BLOCKS ? blocks : SINGLES);
   const half = (ns: number) => Math.round(ns * 5) / 10;
   const memory = allocate ? 'shared' : 'private';
   return { mode, memory, bytes, ns: half(median), best: half(best), p99: half(p99), rounds };

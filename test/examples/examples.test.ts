@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
@@ -78,6 +78,40 @@ describe.each([
     ]);
   });
 
+  it('shows an earlier run beside this one, each with its setting', async () => {
+    const [earlier, svg] = [join(folder.path, `${name}.jsonl`), join(folder.path, `${name}-2.svg`)];
+    const words = [
+      '--modes',
+      'sync',
+      '--transport',
+      'shm',
+      '--sizes',
+      '8,131072',
+      '--json',
+      '--blocks',
+      '5',
+    ];
+    const rndv = ['--rndv', 'copy', '--monitor', 'none'];
+    const { stdout: lines } = await run(name, [...words, ...rndv]);
+    writeFileSync(earlier, lines);
+    const rows = await rowsOf(name, [...words, '--beside', earlier, '--svg', svg]);
+    expect(rows.map(({ setting, bytes }) => [setting, bytes])).toEqual([
+      ['shm, none, copy', 8],
+      ['shm, none, copy', 131072],
+      ['shm', 8],
+      ['shm', 131072],
+    ]);
+    expect(rows[0].way).toBe('eager');
+    expect(rows[1].way).toBe('copy');
+    expect(xmlOf(svg).count.polyline).toBe(2);
+  });
+
+  it('names a file of an earlier run that is not there', async () => {
+    const { status, stderr } = await run(name, ['--beside', join(folder.path, 'nowhere')]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/--beside .*nowhere: ENOENT/);
+  });
+
   it('prints a table without --json', async () => {
     const { status, stdout } = await run(name, ['--sizes', '8', '--modes', 'sync']);
     expect(status).toBe(0);
@@ -88,7 +122,17 @@ describe.each([
     const { status, stdout, stderr } = await run(name, ['--help']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain(`dregrun -n 2 ${name}.js`);
-    for (const word of ['--sizes', '--allocate', '--transport', '--json', '--svg', ...modes])
+    for (const word of [
+      '--sizes',
+      '--allocate',
+      '--transport',
+      '--blocks',
+      '--monitor',
+      '--rndv',
+      '--json',
+      '--svg',
+      ...modes,
+    ])
       expect(stdout).toContain(word);
   });
 
@@ -97,6 +141,9 @@ describe.each([
     [['--sizes', '4294967296'], /is no number of bytes up to 1073741824/],
     [['--modes', 'slow'], /"slow" is none of sync/],
     [['--transport', 'pigeon'], /"pigeon"/],
+    [['--monitor', 'owl'], /--monitor: "owl" is none of auto, dreg/],
+    [['--blocks', '0'], /--blocks: "0" is no number from 1 on/],
+    [['--rndv', 'throw'], /--rndv: "throw" is none of auto, get, put, copy/],
     [['--loud'], /--loud/],
   ])('refuses %j with status 2 and the reason', async (words, reason) => {
     const { status, stdout, stderr } = await run(name, words);
