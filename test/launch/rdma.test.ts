@@ -10,7 +10,8 @@ await guestTests('RDMA as a user sees it', {
       name: 'doctor, pingpong, demo:stale',
       command: [process.execPath, join(packageRoot(), 'dist/test/launch/rdma-tap.js')],
       before: 'sh test/guest/rdma.sh lo',
-      timeoutSeconds: 200,
+      // Each command is several starts of Node, which is many times slower in there.
+      timeoutSeconds: 270,
     },
   ],
 });

@@ -2,7 +2,8 @@
 /**
  * Measures what test/scale/measured.json holds, where there is an RDMA device:
  * npm run guest -- --command 'sh test/guest/rdma.sh lo && node dist/test/scale/measure.js'
- * and, on any machine, what a request to the launcher costs: dregrun -n 2 dist/test/scale/measure.js pmi
+ * and, on any machine, what a request to the launcher costs, and a HELLO:
+ * dregrun -n 2 dist/test/scale/measure.js pmi; node dist/test/scale/measure.js hello
  */
 import { readFileSync } from 'node:fs';
 import { LIMIT, verbs } from '../../native/verbs.ts';
@@ -43,7 +44,7 @@ function device(): void {
   verbs().verbsClose(second);
   opened.close();
   const [completionsMax, queuesMax] = [limits[LIMIT.completions], limits[LIMIT.queues]];
-  print({ createUs, connectUs, queueBytes, completionsMax, queuesMax, helloUs: hello() });
+  print({ createUs, connectUs, queueBytes, completionsMax, queuesMax });
 }
 
 const address = ({ lid, gid, mtu }: VerbsDevice, { number }: QueuePair) => {
@@ -76,4 +77,5 @@ function pmi(): void {
 const print = (values: object) => console.log(JSON.stringify(values));
 
 if (process.argv[2] === 'pmi') pmi();
+else if (process.argv[2] === 'hello') print({ helloUs: hello() });
 else device();
