@@ -9,7 +9,7 @@
  * See pingpong.ts first for what a rank is.
  */
 import { MPI, Request, Status } from 'dreg-mpi';
-import { type Exchange, makeBuffer, measure, roundsFor } from './measure.ts';
+import { makeBuffer, measure, roundsFor } from './measure.ts';
 import type { Options } from './options.ts';
 import { showBandwidth, showBytes, showRate, showTime } from './report.ts';
 import { sweep } from './sweep.ts';
@@ -18,7 +18,7 @@ const TAG = 7;
 /** Messages on their way at once. */
 const WINDOW = 64;
 /** Windows in a block: a fraction of a ping-pong's rounds, since each has so many messages. */
-const windowsFor = (bytes: number) => Math.floor(roundsFor(bytes) / 40) + 1;
+const windowsFor = (bytes: number, quick: boolean) => Math.floor(roundsFor(bytes, quick) / 40) + 1;
 
 interface Row {
   mode: string;
@@ -98,21 +98,25 @@ class Traffic {
 }
 
 async function measureRow(mode: string, bytes: number, options: Options): Promise<Row> {
+  const { allocate, quick } = options;
+  const rounds = windowsFor(bytes, quick);
   const [habit, direction = 'one'] = mode.split('-') as [string, Row['direction']?];
   const both = direction === 'both';
-  const traffic = new Traffic(bytes, options.allocate);
-  const rounds = windowsFor(bytes);
-  const exchange: Exchange = (windows) => {
-    if (habit === 'sync') return traffic.sync(windows);
-    return habit === 'async' ? traffic.async(windows, both) : traffic.nonblocking(windows, both);
-  };
-  const timing = await measure(exchange, rounds, options.blocks);
+  const traffic = new Traffic(bytes, allocate);
+  const timing = await measure(
+    (windows) => {
+      if (habit === 'sync') return traffic.sync(windows);
+      return habit === 'async' ? traffic.async(windows, both) : traffic.nonblocking(windows, both);
+    },
+    rounds,
+    quick,
+  );
   const messages = WINDOW * (both ? 2 : 1);
   const ns = timing.median / messages;
   return {
     mode: habit,
     direction,
-    memory: options.allocate ? 'shared' : 'private',
+    memory: allocate ? 'shared' : 'private',
     bytes,
     ns: Number(ns.toFixed(1)),
     best: Number((timing.best / messages).toFixed(1)),

@@ -4,13 +4,17 @@
  */
 import { MPI } from 'dreg-mpi';
 
-/** Blocks measured for each figure, unless told otherwise; odd, so that one of them is the median. */
+/** Blocks measured for each figure; odd, so that one of them is the median. */
 export const BLOCKS = 101;
 /** Blocks before those, which do not count: until V8 has compiled what they run for good. */
-const WARM_UP_SHARE = 1.5;
+const WARM_UP_BLOCKS = 150;
+/** The same with --quick: one exchange in each. */
+const QUICK_BLOCKS = 5;
+const QUICK_WARM_UP_BLOCKS = 1;
 
 /** Exchanges in a block: few enough that a block is short, many enough that reading the clock is free. */
-export function roundsFor(bytes: number): number {
+export function roundsFor(bytes: number, quick: boolean): number {
+  if (quick) return 1;
   if (bytes <= 8192) return 1000;
   if (bytes <= 65536) return 200;
   if (bytes <= 1048576) return 20;
@@ -27,9 +31,10 @@ export interface Timing {
 }
 
 /** Both ranks call this; rank 0's answer is the one to print. */
-export async function measure(exchange: Exchange, rounds: number, blocks: number): Promise<Timing> {
-  const samples = new Float64Array(blocks);
-  for (let block = -Math.floor(WARM_UP_SHARE * blocks); block < blocks; block++) {
+export async function measure(exchange: Exchange, rounds: number, quick: boolean): Promise<Timing> {
+  const samples = new Float64Array(quick ? QUICK_BLOCKS : BLOCKS);
+  const warmUp = quick ? QUICK_WARM_UP_BLOCKS : WARM_UP_BLOCKS;
+  for (let block = -warmUp; block < samples.length; block++) {
     // Nobody starts the clock before the other one is there.
     MPI.world.barrierSync();
     const started = performance.now();

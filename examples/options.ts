@@ -1,7 +1,6 @@
 /** The command line that the examples share. */
 import { parseArgs } from 'node:util';
 import { MPI } from 'dreg-mpi';
-import { BLOCKS } from './measure.ts';
 
 /** 8 B to 4 MiB. */
 const SIZES = [8, 64, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304];
@@ -19,8 +18,8 @@ export interface Options {
   modes: string[];
   /** Buffers from MPI.allocate(), which the ranks of a machine share, instead of Node's own. */
   allocate: boolean;
-  /** Blocks measured for each figure. */
-  blocks: number;
+  /** A few exchanges, to see that it works. */
+  quick: boolean;
   json: boolean;
   /** What was chosen of transport, monitor and way: 'verbs, none, get'; '' where nothing was. */
   setting: string;
@@ -46,8 +45,8 @@ ${purpose}
   --sizes 8,1024     bytes of a message (default: ${SIZES.join(',')})
   --modes ${Object.keys(modes).join(',')}
                      what to measure (default: all)
+  --quick            a few exchanges only, to see that it works: no figures to go by
   --allocate         take the buffers from MPI.allocate()
-  --blocks N         measure so many blocks for each figure (default: ${BLOCKS})
   --transport NAME   the transport between the ranks (DREG_TRANSPORT): verbs is RDMA
   --monitor NAME     who keeps cached registrations true (DREG_MONITOR):
                      dreg, userfaultfd; none registers for each message
@@ -103,7 +102,7 @@ function parse(words: string[], modes: string[]): Options | null {
       sizes: { type: 'string' },
       modes: { type: 'string' },
       allocate: { type: 'boolean', default: false },
-      blocks: { type: 'string', default: String(BLOCKS) },
+      quick: { type: 'boolean', default: false },
       transport: { type: 'string' },
       monitor: { type: 'string' },
       rndv: { type: 'string' },
@@ -118,7 +117,7 @@ function parse(words: string[], modes: string[]): Options | null {
     sizes: values.sizes === undefined ? SIZES : values.sizes.split(',').map(readSize),
     modes: values.modes === undefined ? modes : readModes(values.modes, modes),
     allocate: values.allocate,
-    blocks: readBlocks(values.blocks),
+    quick: values.quick,
     json: values.json,
     setting: applySettings(values),
     beside: values.beside,
@@ -138,11 +137,6 @@ function applySettings(given: Record<string, unknown>): string {
     chosen.push(value);
   }
   return chosen.join(', ');
-}
-
-function readBlocks(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new Error(`--blocks: "${text}" is no number from 1 on`);
 }
 
 function readSize(text: string): number {

@@ -15,7 +15,7 @@
  * here rank 0 and rank 1 do the two halves of the same conversation.
  */
 import { type Communicator, MPI, Status } from 'dreg-mpi';
-import { BLOCKS, type Exchange, makeBuffer, measure, quantile, roundsFor } from './measure.ts';
+import { type Exchange, makeBuffer, measure, quantile, roundsFor } from './measure.ts';
 import type { Options } from './options.ts';
 import { showBytes, showTime } from './report.ts';
 import { sweep } from './sweep.ts';
@@ -24,6 +24,7 @@ import { sweep } from './sweep.ts';
 const TAG = 7;
 /** Round trips timed one by one, to see the slow ones that a median hides. */
 const SINGLES = 1000;
+const QUICK_SINGLES = 10;
 
 interface Row {
   mode: string;
@@ -86,25 +87,22 @@ class Game {
 }
 
 /** The time that 99 of 100 round trips stay below. */
-async function slowest(game: Game, exchange: Exchange, singles: number): Promise<number> {
-  const times = new Float64Array(singles + 1);
+async function slowest(game: Game, exchange: Exchange, count: number): Promise<number> {
+  const times = new Float64Array(count);
   game.times = times;
-  await exchange(singles + 1);
+  await exchange(count);
   game.times = null;
   const durations = times.subarray(1).map((time, index) => (time - times[index]) * 1e6);
   return quantile(durations.sort(), 0.99);
 }
 
-async function measureRow(
-  mode: string,
-  bytes: number,
-  { allocate, blocks }: Options,
-): Promise<Row> {
+async function measureRow(mode: string, bytes: number, options: Options): Promise<Row> {
+  const { allocate, quick } = options;
+  const rounds = roundsFor(bytes, quick);
   const game = new Game(MPI.world, bytes, allocate);
   const exchange: Exchange = mode === 'sync' ? (n) => game.sync(n) : (n) => game.async(n);
-  const rounds = roundsFor(bytes);
-  const { median, best } = await measure(exchange, rounds, blocks);
-  const p99 = await slowest(game, exchange, blocks < BLOCKS ? blocks : SINGLES);
+  const { median, best } = await measure(exchange, rounds, quick);
+  const p99 = await slowest(game, exchange, quick ? QUICK_SINGLES : SINGLES);
   const half = (ns: number) => Math.round(ns * 5) / 10;
   const memory = allocate ? 'shared' : 'private';
   return { mode, memory, bytes, ns: half(median), best: half(best), p99: half(p99), rounds };

@@ -88,8 +88,7 @@ describe.each([
       '--sizes',
       '8,131072',
       '--json',
-      '--blocks',
-      '5',
+      '--quick',
     ];
     const rndv = ['--rndv', 'copy', '--monitor', 'none'];
     const { stdout: lines } = await run(name, [...words, ...rndv]);
@@ -126,7 +125,7 @@ describe.each([
       '--sizes',
       '--allocate',
       '--transport',
-      '--blocks',
+      '--quick',
       '--monitor',
       '--rndv',
       '--json',
@@ -142,7 +141,6 @@ describe.each([
     [['--modes', 'slow'], /"slow" is none of sync/],
     [['--transport', 'pigeon'], /"pigeon"/],
     [['--monitor', 'owl'], /--monitor: "owl" is none of auto, dreg/],
-    [['--blocks', '0'], /--blocks: "0" is no number from 1 on/],
     [['--rndv', 'throw'], /--rndv: "throw" is none of auto, get, put, copy/],
     [['--loud'], /--loud/],
   ])('refuses %j with status 2 and the reason', async (words, reason) => {

@@ -31,7 +31,7 @@ function examine(...words: string[]): { status: number | null; parts: Record<str
 
 /** Rows of examples/pingpong over verbs. */
 function pingpong(...words: string[]): Record<string, unknown>[] {
-  const options = ['--transport', 'verbs', '--modes', 'sync', '--sizes', '262144', '--blocks', '1'];
+  const options = ['--transport', 'verbs', '--modes', 'sync', '--sizes', '262144', '--quick'];
   const { status, stdout, stderr } = run([
     DREGRUN,
     '-n',
