@@ -11,7 +11,7 @@ export interface Costs {
   connectUs: number;
   /** To take a datagram, understand it, and answer. */
   helloUs: number;
-  /** A request to the launcher and its answer. */
+  /** The launcher's time for a request, while several ranks ask. */
   pmiUs: number;
   /** From one rank's device to another one's memory. */
   latencyUs: number;
