@@ -9,7 +9,7 @@ import { ENOMEM, isExhausted } from './errno.ts';
 import { IntervalIndex } from './interval-index.ts';
 import type { Budget } from './limits.ts';
 import type { Monitor } from './monitor.ts';
-import { IdleList, NO_SLOT, Region } from './region.ts';
+import { NO_SLOT, Region, UseOrder } from './region.ts';
 
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
 export const RETRIES_MAX = 3;
@@ -50,9 +50,11 @@ interface Bounds {
 const caches = new Set<RegistrationCache>();
 
 export class RegistrationCache {
-  readonly idle = new IdleList();
   readonly budget: Budget;
   readonly #index = new IntervalIndex<Region>();
+  readonly #order = new UseOrder();
+  /** Cached regions without a lease. */
+  #idle = 0;
   readonly #monitor: Monitor;
   readonly #port: DomainPort<Operation>;
   readonly #counters: Counters;
@@ -98,6 +100,11 @@ export class RegistrationCache {
     return this.#index.size;
   }
 
+  /** Those of them that nobody has a lease on. */
+  get idle(): number {
+    return this.#idle;
+  }
+
   /**
    * Whatever changed before this call is known after it (R2): two loads when nothing did. First the
    * busy word, then `user_delta`: whoever clears the one has written the other.
@@ -115,14 +122,16 @@ export class RegistrationCache {
 
   /** One more lease on a cached region. */
   hold(region: Region): void {
-    if (region.leases++ === 0) this.idle.remove(region.slot);
+    if (region.leases++ === 0) this.#idle -= 1;
   }
 
   /** A lease ends. */
   drop(region: Region): void {
     if (--region.leases !== 0) return;
-    if (region.cached) this.idle.push(region.slot);
-    else this.#retire(region);
+    if (region.cached) {
+      this.#idle += 1;
+      this.#order.use(region.slot);
+    } else this.#retire(region);
   }
 
   /**
@@ -228,7 +237,8 @@ export class RegistrationCache {
     if (!region.cached) return;
     this.#index.remove(region);
     region.cached = false;
-    if (region.leases === 0) this.idle.remove(region.slot);
+    this.#order.remove(region.slot);
+    if (region.leases === 0) this.#idle -= 1;
   }
 
   /** Takes a cached region out of the index; what is leased lives on as a zombie. */
@@ -369,10 +379,13 @@ export class RegistrationCache {
   }
 
   #evictOldest(): boolean {
-    const slot = this.idle.oldest;
-    if (slot === NO_SLOT) return false;
+    if (this.#idle === 0) return false;
+    let region = this.#regions[this.#order.oldest]!;
+    // Leased since: it comes back when its last lease ends.
+    for (; region.leases > 0; region = this.#regions[this.#order.oldest]!)
+      this.#order.remove(region.slot);
     this.#counters.values[COUNT.evictions] += 1;
-    this.#supersede(this.#regions[slot]!);
+    this.#supersede(region);
     return true;
   }
 

@@ -1,6 +1,7 @@
 /** A lease: the right to post operations on a view's memory until it is released. */
 import type { Access } from './domain.ts';
 import type { Region } from './region.ts';
+import type { Elements } from './view.ts';
 
 /** The bytes that can be leased. */
 export type View = ArrayBufferView;
@@ -51,11 +52,13 @@ export interface Lender {
 }
 
 /**
- * The lease with what only the manager may see. Living leases are linked to each other from the
- * manager: that holds the ArrayBuffer strongly (rule R4) even if the program loses the lease.
+ * The lease with what only the manager may see. Living leases are in a list of the manager's: that
+ * holds the ArrayBuffer strongly (rule R4) even if the program loses the lease.
  */
 export class LeaseRecord implements Lease {
-  view: View | undefined;
+  view: Elements | undefined;
+  /** Elements that the view had when it was leased, and their bytes. */
+  length = 0;
   byteLength = 0;
   access: Access = 0;
   way: Way = WAY.region;
@@ -64,8 +67,8 @@ export class LeaseRecord implements Lease {
   region: Region | undefined;
   /** Regions of operations posted before, which end with the lease. */
   earlier: Region[] | undefined;
-  next: LeaseRecord | undefined;
-  previous: LeaseRecord | undefined;
+  /** Its place in the manager's list while it lives. */
+  place = 0;
 
   constructor(lender: Lender) {
     this.lender = lender;

@@ -17,7 +17,11 @@ import type { Region } from './region.ts';
 import { SlowWays } from './slow.ts';
 import {
   assertAttached,
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
   changed,
+  type Elements,
   inside,
   notMemory,
   outside,
@@ -58,9 +62,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   readonly #audit: Audit | undefined;
   readonly #known = new WeakMap<ArrayBufferLike, Known>();
   readonly #watcher: Watcher | undefined;
-  /** The living leases, linked in a ring that begins and ends here (R4). */
-  readonly #leases: LeaseRecord;
-  #leaseCount = 0;
+  /** The living leases (R4); each knows its place. */
+  readonly #leases: LeaseRecord[] = [];
   /** OWNED at [0] while this process may use the manager. */
   #alive = ownerWord();
   #closing = false;
@@ -99,9 +102,6 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       post: (operation, lease) => this.post(operation, lease),
     });
     this.#kept = new KeptRegions(this.#cache, () => this.#alive[0] === OWNED);
-    this.#leases = new LeaseRecord(this);
-    this.#leases.next = this.#leases;
-    this.#leases.previous = this.#leases;
     this.#watcher = this.#watch();
   }
 
@@ -116,18 +116,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
-    // A typed array's length is a load; its other getters are calls of 10 ns each.
-    const bytes = view as Uint8Array;
-    const length = bytes?.length;
+    if (!ArrayBuffer.isView(view)) throw notMemory();
+    const bytes = view as Elements;
+    const length = bytes.length;
     if (length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
-    const known = this.#known.get(bytes.buffer);
+    const known = this.#known.get(bufferOf(bytes));
     if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.look();
-    const byteLength = length * bytes.BYTES_PER_ELEMENT;
+    const byteLength = byteLengthOf(bytes, length);
     let region = known.region;
     if (known.whole && region?.lendable && region.allows(access))
       this.#counters.values[COUNT.hitsIdentity] += 1;
-    else region = this.#seek(bytes.byteOffset, byteLength, access, known);
+    else region = this.#seek(bytes, byteLength, access, known);
     if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.hold(region);
     return this.#lend(lease, bytes, byteLength, access, known, region, WAY.region);
@@ -148,14 +148,14 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const view = record.view;
     if (view === undefined || record.lender !== this) throw notOurs(view);
-    if (view.byteLength !== record.byteLength) throw changed(record.byteLength, view.byteLength);
+    if (view.length !== record.length) throw changed(record.byteLength, view.byteLength);
     if (!inside(offset, length, record.byteLength))
       throw outside(offset, length, record.byteLength);
     if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
       throw new MpiError('ERR_ARG', 'bytes cannot come into memory that was leased for reading');
     const region = record.region;
     if (region !== undefined) {
-      const address = record.known!.base + view.byteOffset + offset;
+      const address = record.known!.base + byteOffsetOf(view) + offset;
       const answer = this.#gate.post(operation, region, address, length);
       if (answer !== STALE) return answer;
       if (this.#renew(record)) return this.post(operation, lease, offset, length);
@@ -196,8 +196,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       ...this.#counters.snapshot(),
       monitor: this.#monitor.name,
       domain: this.#domainName,
-      leases: this.#leaseCount,
-      regionsIdle: idle.size,
+      leases: this.#leases.length,
+      regionsIdle: idle,
       bytesLimit: budget.bytes,
       regionsLimit: budget.regions,
       bytesLimitSource: budget.source,
@@ -231,7 +231,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     // A forked child must not touch what it shares with its parent.
     if (!owned) return;
     this.#cache.flush();
-    if (this.#leaseCount === 0) this.#end();
+    if (this.#leases.length === 0) this.#end();
   }
 
   [Symbol.dispose](): void {
@@ -240,12 +240,12 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
   /** @internal Ends a lease; leases call it. */
   release(lease: LeaseRecord): void {
-    lease.previous!.next = lease.next;
-    lease.next!.previous = lease.previous;
-    lease.next = undefined;
-    lease.previous = undefined;
+    const last = this.#leases.pop()!;
+    if (last !== lease) {
+      this.#leases[lease.place] = last;
+      last.place = lease.place;
+    }
     lease.view = undefined;
-    this.#leaseCount -= 1;
     const region = lease.region;
     lease.region = undefined;
     // In a forked child keys and slots are the parent's.
@@ -261,7 +261,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   #releasedLate(): void {
     if (ownerWord()[0] !== OWNED) return;
     this.#cache.flush();
-    if (this.#leaseCount === 0) this.#end();
+    if (this.#leases.length === 0) this.#end();
   }
 
   #end(): void {
@@ -276,7 +276,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** A cached region for a part of a known buffer: the one it had last, or by address. */
-  #seek(offset: number, length: number, access: Access, known: Known): Region | undefined {
+  #seek(view: Elements, length: number, access: Access, known: Known): Region | undefined {
+    const offset = byteOffsetOf(view);
     const start = known.base + offset;
     const end = start + length;
     const last = known.region;
@@ -292,8 +293,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
-  #acquireSlowly(view: View, access: Access, lease: LeaseRecord): Lease {
-    if (!ArrayBuffer.isView(view)) throw notMemory();
+  #acquireSlowly(view: Elements, access: Access, lease: LeaseRecord): Lease {
     const length = view.byteLength;
     if (length === 0) {
       assertAttached(view);
@@ -307,11 +307,11 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** A region that covers the view, one more lease on it; or the way without one. */
-  #locate(view: View, length: number, access: Access, known: Known): Region | Way {
+  #locate(view: Elements, length: number, access: Access, known: Known): Region | Way {
     const { caches } = this.#monitor;
     if (caches) this.#cache.look();
     const cached =
-      caches || known.region?.kept ? this.#seek(view.byteOffset, length, access, known) : undefined;
+      caches || known.region?.kept ? this.#seek(view, length, access, known) : undefined;
     if (cached) {
       this.#cache.hold(cached);
       return cached;
@@ -345,26 +345,21 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
   #lend(
     lease: LeaseRecord,
-    view: View,
-    length: number,
+    view: Elements,
+    byteLength: number,
     access: Access,
     known: Known | undefined,
     region: Region | undefined,
     way: Way,
   ): Lease {
     lease.view = view;
-    lease.byteLength = length;
+    lease.length = view.length;
+    lease.byteLength = byteLength;
     lease.access = access;
     lease.known = known;
     lease.region = region;
     lease.way = way;
-    const ring = this.#leases;
-    const last = ring.previous!;
-    lease.previous = last;
-    lease.next = ring;
-    last.next = lease;
-    ring.previous = lease;
-    this.#leaseCount += 1;
+    lease.place = this.#leases.push(lease) - 1;
     return lease;
   }
 

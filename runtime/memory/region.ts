@@ -1,4 +1,4 @@
-/** A registration with its range, and the list of those that nobody uses just now. */
+/** A registration with its range, and the order in which registrations were used. */
 import type { Access } from './domain.ts';
 
 /** `Region.slot` where the region is not monitored. */
@@ -50,61 +50,64 @@ export class Region {
   }
 }
 
-/** Slots that an {@link IdleList} has room for at first; it grows as they are used. */
-const IDLE_SLOTS_FIRST = 256;
+/** Slots that a {@link UseOrder} has room for at first; it grows as they are used. */
+const SLOTS_FIRST = 256;
+/** Links of a slot: the one used before it and the one used after it. */
+const OLDER = 0;
+const NEWER = 1;
+/** In place of a link: the slot is not in the order. */
+const ABSENT = -2;
 
 /**
- * The slots of cached regions without a lease, least recently used first. The links lie in arrays,
- * not in the regions: to take one out then touches none of its neighbours' objects.
+ * The slots of cached regions in the order of their last use. One that is leased again stays where
+ * it was until the lease ends: what is leased again and again costs nothing while nobody else is.
+ * The links lie in one array, not in the regions: to move one touches none of the others' objects.
  */
-export class IdleList {
-  #older = new Int32Array(IDLE_SLOTS_FIRST);
-  #newer = new Int32Array(IDLE_SLOTS_FIRST);
+export class UseOrder {
+  #links = new Int32Array(SLOTS_FIRST * 2).fill(ABSENT);
   #oldest = NO_SLOT;
   #newest = NO_SLOT;
-  #size = 0;
 
-  /** NO_SLOT where the list is empty. */
+  /** NO_SLOT where there is none. */
   get oldest(): number {
     return this.#oldest;
   }
 
-  get size(): number {
-    return this.#size;
+  /** The slot was used just now. */
+  use(slot: number): void {
+    if (slot !== this.#newest) this.#append(slot);
   }
 
-  push(slot: number): void {
-    if (slot >= this.#older.length) this.#grow(slot);
-    const newest = this.#newest;
-    this.#older[slot] = newest;
-    this.#newer[slot] = NO_SLOT;
-    if (newest === NO_SLOT) this.#oldest = slot;
-    else this.#newer[newest] = slot;
-    this.#newest = slot;
-    this.#size += 1;
-  }
-
-  /** Takes out a slot that is in the list. */
+  /** Takes a slot out, if it is there. */
   remove(slot: number): void {
-    const older = this.#older[slot];
-    const newer = this.#newer[slot];
+    const links = this.#links;
+    const older = links[slot * 2 + OLDER];
+    if (older === ABSENT || older === undefined) return;
+    const newer = links[slot * 2 + NEWER];
     if (older === NO_SLOT) this.#oldest = newer;
-    else this.#newer[older] = newer;
+    else links[older * 2 + NEWER] = newer;
     if (newer === NO_SLOT) this.#newest = older;
-    else this.#older[newer] = older;
-    this.#size -= 1;
+    else links[newer * 2 + OLDER] = older;
+    links[slot * 2 + OLDER] = ABSENT;
+  }
+
+  #append(slot: number): void {
+    if (slot * 2 >= this.#links.length) this.#grow(slot);
+    this.remove(slot);
+    const links = this.#links;
+    const newest = this.#newest;
+    links[slot * 2 + OLDER] = newest;
+    links[slot * 2 + NEWER] = NO_SLOT;
+    if (newest === NO_SLOT) this.#oldest = slot;
+    else links[newest * 2 + NEWER] = slot;
+    this.#newest = slot;
   }
 
   #grow(slot: number): void {
-    let length = this.#older.length;
-    while (length <= slot) length *= 2;
-    this.#older = enlarged(this.#older, length);
-    this.#newer = enlarged(this.#newer, length);
+    let length = this.#links.length;
+    while (length <= slot * 2) length *= 2;
+    const larger = new Int32Array(length).fill(ABSENT, this.#links.length);
+    larger.set(this.#links);
+    this.#links = larger;
   }
-}
-
-function enlarged(links: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(links);
-  return larger;
 }

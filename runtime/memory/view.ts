@@ -2,8 +2,34 @@
 import { MpiError } from '../error.ts';
 import type { View } from './lease.ts';
 
+/** A view with elements: a typed array, no DataView. */
+export type Elements = View & { readonly length: number; readonly BYTES_PER_ELEMENT: number };
+
+/**
+ * V8 compiles `view.length` to a load, but `view.buffer` and `view.byteOffset` to a generic look-up
+ * of the property and a call. With the getter in hand only the call is left: 7 ns less each.
+ */
+const getters = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype));
+const getBuffer = getters.buffer.get as (this: Elements) => ArrayBufferLike;
+const getByteOffset = getters.byteOffset.get as (this: Elements) => number;
+
+/** `view.buffer`, sooner. @throws TypeError for what is no typed array */
+export function bufferOf(view: Elements): ArrayBufferLike {
+  return getBuffer.call(view);
+}
+
+/** `view.byteOffset`, sooner. @throws TypeError for what is no typed array */
+export function byteOffsetOf(view: Elements): number {
+  return getByteOffset.call(view);
+}
+
+/** `view.byteLength` of a view whose length is known, sooner: no property is looked up for bytes. */
+export function byteLengthOf(view: Elements, length: number): number {
+  return view instanceof Uint8Array ? length : length * view.BYTES_PER_ELEMENT;
+}
+
 /** A DataView as the Uint8Array of its bytes: one whose length does not throw when it is detached. */
-export function plainView(view: unknown): View {
+export function plainView(view: unknown): Elements {
   if (!(view instanceof DataView)) throw notMemory();
   try {
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -13,7 +39,7 @@ export function plainView(view: unknown): View {
 }
 
 /** A view of no bytes is legal; one of a detached buffer looks the same until it is used. */
-export function assertAttached(view: View): void {
+export function assertAttached(view: Elements): void {
   try {
     (view as Uint8Array).keys();
   } catch (cause) {
