@@ -23,17 +23,24 @@ class Block<T> {
 }
 
 /**
- * The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. Without
- * a branch on what it compares: on random addresses every second one would be mispredicted.
+ * The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. Each
+ * step looks at three places at a time, which the processor does at once, and leaves a quarter; a
+ * step of halves would wait as long. Without a branch on what it compares: on random addresses
+ * every second one would be mispredicted.
  */
 function lastAtOrBelow(starts: Float64Array, count: number, address: number): number {
   if (count === 0 || starts[0] > address) return -1;
   let low = 0;
-  for (let left = count; left > 1; ) {
-    const half = left >>> 1;
-    low += half & -Number(starts[low + half] <= address);
-    left -= half;
+  let left = count;
+  while (left > 3) {
+    const quarter = left >>> 2;
+    const first = quarter & -Number(starts[low + quarter] <= address);
+    const second = quarter & -Number(starts[low + 2 * quarter] <= address);
+    const third = quarter & -Number(starts[low + 3 * quarter] <= address);
+    low += first + second + third;
+    left -= 3 * quarter;
   }
+  for (; left > 1; left -= 1) low += Number(starts[low + 1] <= address);
   return low;
 }
 
