@@ -1,11 +1,13 @@
 /**
  * Disjoint intervals sorted by address: a B+ tree of two levels. The lower holds the intervals in
- * blocks of at most BLOCK_MAX, the upper the first address of each block. To look up is one binary
- * search in either (logarithmic, no allocation); to insert or remove moves at most one block, and
- * the upper level only when a block is divided or ends.
+ * blocks of at most BLOCK_MAX, the upper the first address of each block. To look up is one search
+ * by quarters in either (logarithmic, no allocation); to insert or remove moves at most one block,
+ * and the upper level only when a block is divided or ends.
  *
  * Addresses are kept in Float64Arrays beside the objects, so that a search touches a few cache
- * lines, and of the objects none but the one it answers.
+ * lines, and of the objects none but the one it answers. All blocks lie in the same arrays, a block
+ * is BLOCK_MAX *places* of them: with many regions each object on the way to a block's addresses
+ * would be one more wait for memory.
  */
 
 export interface Interval {
@@ -16,21 +18,15 @@ export interface Interval {
 /** Intervals in a block before it is divided. */
 export const BLOCK_MAX = 256;
 
-class Block<T> {
-  readonly starts = new Float64Array(BLOCK_MAX);
-  readonly ends = new Float64Array(BLOCK_MAX);
-  readonly items: T[] = [];
-}
-
 /**
- * The place of the last of `starts[0..count)` that is <= address; -1 where all are above it. Each
- * step looks at three places at a time, which the processor does at once, and leaves a quarter; a
- * step of halves would wait as long. Without a branch on what it compares: on random addresses
- * every second one would be mispredicted.
+ * The last of the places [from, from + count) whose start is <= address; from - 1 where all are above
+ * it. Each step looks at three places at a time, which the processor does at once, and leaves a
+ * quarter; a step of halves would wait as long. Without a branch on what it compares: on random
+ * addresses every second one would be mispredicted.
  */
-function lastAtOrBelow(starts: Float64Array, count: number, address: number): number {
-  if (count === 0 || starts[0] > address) return -1;
-  let low = 0;
+function lastAtOrBelow(starts: Float64Array, from: number, count: number, address: number): number {
+  if (count === 0 || starts[from] > address) return from - 1;
+  let low = from;
   let left = count;
   while (left > 3) {
     const quarter = left >>> 2;
@@ -44,34 +40,78 @@ function lastAtOrBelow(starts: Float64Array, count: number, address: number): nu
   return low;
 }
 
-/** Moves the items from `at` on one place up. A loop: V8's splice and copyWithin are calls of 50 ns. */
-function openPlace<T>({ starts, ends, items }: Block<T>, at: number): void {
-  const count = items.length;
-  if (at === count) return;
-  items.push(items[count - 1]);
-  starts[count] = starts[count - 1];
-  ends[count] = ends[count - 1];
-  for (let i = count - 1; i > at; i--) {
-    starts[i] = starts[i - 1];
-    ends[i] = ends[i - 1];
-    items[i] = items[i - 1];
+/** The intervals: at place p, of which `starts[p]` and `ends[p]` are the bounds. */
+class Places<T> {
+  starts = new Float64Array(BLOCK_MAX);
+  ends = new Float64Array(BLOCK_MAX);
+  readonly items: (T | undefined)[] = new Array(BLOCK_MAX).fill(undefined);
+  /** First places of blocks that nobody uses. */
+  readonly #free: number[] = [0];
+
+  /** The first place of a new block. */
+  take(): number {
+    if (this.#free.length === 0) this.#grow();
+    return this.#free.pop()!;
+  }
+
+  give(first: number): void {
+    this.#free.push(first);
+  }
+
+  /** Moves `count` places to others; what they held is forgotten where they were. */
+  move(from: number, to: number, count: number): void {
+    this.starts.copyWithin(to, from, from + count);
+    this.ends.copyWithin(to, from, from + count);
+    for (let i = 0; i < count; i++) {
+      this.items[to + i] = this.items[from + i];
+      this.items[from + i] = undefined;
+    }
+  }
+
+  /** Moves [at, end) one place up. A loop: V8's splice and copyWithin are calls of 50 ns. */
+  open(at: number, end: number): void {
+    const { starts, ends, items } = this;
+    for (let i = end; i > at; i--) {
+      starts[i] = starts[i - 1];
+      ends[i] = ends[i - 1];
+      items[i] = items[i - 1];
+    }
+  }
+
+  /** Moves [at + 1, end) one place down, onto what is at `at`. */
+  close(at: number, end: number): void {
+    const { starts, ends, items } = this;
+    const last = end - 1;
+    for (let i = at; i < last; i++) {
+      starts[i] = starts[i + 1];
+      ends[i] = ends[i + 1];
+      items[i] = items[i + 1];
+    }
+    items[last] = undefined;
+  }
+
+  #grow(): void {
+    const length = this.starts.length;
+    this.starts = doubled(this.starts);
+    this.ends = doubled(this.ends);
+    for (let i = 0; i < length; i++) this.items.push(undefined);
+    for (let first = length * 2 - BLOCK_MAX; first >= length; first -= BLOCK_MAX)
+      this.#free.push(first);
   }
 }
 
-/** Moves the items behind `at` one place down, onto it. */
-function closePlace<T>({ starts, ends, items }: Block<T>, at: number): void {
-  const last = items.length - 1;
-  for (let i = at; i < last; i++) {
-    starts[i] = starts[i + 1];
-    ends[i] = ends[i + 1];
-    items[i] = items[i + 1];
-  }
-  items.pop();
+function doubled(values: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(values.length * 2);
+  larger.set(values);
+  return larger;
 }
 
 export class IntervalIndex<T extends Interval> {
+  readonly #places = new Places<T>();
+  /** The blocks in order of address: their first addresses, first places, and how much they hold. */
   #firsts = new Float64Array(16);
-  readonly #blocks: Block<T>[] = [];
+  readonly #blocks: number[] = [];
+  readonly #counts: number[] = [];
   #size = 0;
 
   get size(): number {
@@ -80,110 +120,122 @@ export class IntervalIndex<T extends Interval> {
 
   /** The interval that contains [start, end). */
   find(start: number, end: number): T | undefined {
-    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, start);
+    const b = lastAtOrBelow(this.#firsts, 0, this.#blocks.length, start);
     if (b < 0) return undefined;
-    const block = this.#blocks[b];
-    const at = lastAtOrBelow(block.starts, block.items.length, start);
-    return end <= block.ends[at] ? block.items[at] : undefined;
+    const places = this.#places;
+    const at = lastAtOrBelow(places.starts, this.#blocks[b], this.#counts[b], start);
+    return end <= places.ends[at] ? places.items[at] : undefined;
   }
 
   /** Whether any overlaps [start, end) or lies directly beside it. */
   touches(start: number, end: number): boolean {
-    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, end);
+    const b = this.#blockOf(end);
     if (b < 0) return false;
-    const block = this.#blocks[b];
     // The last one that begins at or before `end` is also the last to end: they are disjoint.
-    const at = lastAtOrBelow(block.starts, block.items.length, end);
-    return at >= 0 && block.ends[at] >= start;
+    const at = this.#placeIn(b, end);
+    return at >= this.#blocks[b] && this.#places.ends[at] >= start;
   }
 
   /** Those that overlap [start, end) or lie directly beside it, in order of address. */
   touching(start: number, end: number): T[] {
     const found: T[] = [];
-    let b = Math.max(0, lastAtOrBelow(this.#firsts, this.#blocks.length, start));
+    let b = Math.max(0, this.#blockOf(start));
     // The interval before may end exactly at `start`, or in it, and may be in the block before.
     if (b > 0 && this.#firsts[b] === start) b -= 1;
     for (; b < this.#blocks.length && this.#firsts[b] <= end; b++)
-      for (const item of this.#blocks[b].items)
+      for (const item of this.#itemsOf(b))
         if (item.end >= start && item.start <= end) found.push(item);
     return found;
   }
 
   /** Adds an interval that overlaps none that is there. */
   insert(item: T): void {
-    if (this.#blocks.length === 0) this.#addBlock(0, new Block<T>());
-    const b = Math.max(0, lastAtOrBelow(this.#firsts, this.#blocks.length, item.start));
-    let block = this.#blocks[b];
-    if (block.items.length === BLOCK_MAX) {
-      const upper = this.#divide(b);
-      if (item.start > upper.starts[0]) block = upper;
+    if (this.#blocks.length === 0) this.#addBlock(0, 0);
+    let b = Math.max(0, this.#blockOf(item.start));
+    if (this.#counts[b] === BLOCK_MAX) {
+      this.#divide(b);
+      if (item.start > this.#firsts[b + 1]) b += 1;
     }
-    const at = lastAtOrBelow(block.starts, block.items.length, item.start) + 1;
-    openPlace(block, at);
-    block.starts[at] = item.start;
-    block.ends[at] = item.end;
-    block.items[at] = item;
-    if (at === 0) this.#firsts[this.#blocks.indexOf(block, b)] = item.start;
+    const places = this.#places;
+    const at = this.#placeIn(b, item.start) + 1;
+    const first = this.#blocks[b];
+    places.open(at, first + this.#counts[b]);
+    places.starts[at] = item.start;
+    places.ends[at] = item.end;
+    places.items[at] = item;
+    this.#counts[b] += 1;
+    if (at === first) this.#firsts[b] = item.start;
     this.#size += 1;
   }
 
   /** Removes an interval; false where it is not there. The last block stays, though it be empty. */
   remove(item: T): boolean {
-    const b = lastAtOrBelow(this.#firsts, this.#blocks.length, item.start);
+    const b = this.#blockOf(item.start);
     if (b < 0) return false;
-    const block = this.#blocks[b];
-    const at = lastAtOrBelow(block.starts, block.items.length, item.start);
-    if (block.items[at] !== item) return false;
-    closePlace(block, at);
+    const places = this.#places;
+    const first = this.#blocks[b];
+    const at = this.#placeIn(b, item.start);
+    if (at < first || places.items[at] !== item) return false;
+    places.close(at, first + this.#counts[b]);
+    this.#counts[b] -= 1;
     this.#size -= 1;
-    if (block.items.length > 0) {
-      this.#firsts[b] = block.starts[0];
+    if (this.#counts[b] > 0) {
+      this.#firsts[b] = places.starts[first];
       this.#join(b);
     } else if (this.#blocks.length > 1) this.#removeBlock(b);
     return true;
   }
 
   *[Symbol.iterator](): Generator<T> {
-    for (const block of this.#blocks) yield* block.items;
+    for (let b = 0; b < this.#blocks.length; b++) yield* this.#itemsOf(b);
   }
 
-  /** Moves the upper half of block `b` into a new one behind it, which it answers. */
-  #divide(b: number): Block<T> {
-    const block = this.#blocks[b];
-    const upper = new Block<T>();
+  #blockOf(address: number): number {
+    return lastAtOrBelow(this.#firsts, 0, this.#blocks.length, address);
+  }
+
+  #placeIn(b: number, address: number): number {
+    return lastAtOrBelow(this.#places.starts, this.#blocks[b], this.#counts[b], address);
+  }
+
+  #itemsOf(b: number): T[] {
+    const first = this.#blocks[b];
+    return this.#places.items.slice(first, first + this.#counts[b]) as T[];
+  }
+
+  /** Moves the upper half of block `b` into a new one behind it. */
+  #divide(b: number): void {
     const half = BLOCK_MAX >>> 1;
-    upper.starts.set(block.starts.subarray(half));
-    upper.ends.set(block.ends.subarray(half));
-    upper.items.push(...block.items.splice(half));
-    this.#addBlock(b + 1, upper);
-    return upper;
+    const upper = this.#addBlock(b + 1, BLOCK_MAX - half);
+    this.#places.move(this.#blocks[b] + half, upper, BLOCK_MAX - half);
+    this.#counts[b] = half;
+    this.#firsts[b + 1] = this.#places.starts[upper];
   }
 
-  /** Joins block `b` with the next where both are nearly empty, so that memory follows the size. */
+  /** Joins block `b` with the next where both are nearly empty, so that blocks follow the size. */
   #join(b: number): void {
-    const block = this.#blocks[b];
-    const next = this.#blocks[b + 1];
-    if (!next || block.items.length + next.items.length > BLOCK_MAX >>> 2) return;
-    block.starts.set(next.starts.subarray(0, next.items.length), block.items.length);
-    block.ends.set(next.ends.subarray(0, next.items.length), block.items.length);
-    block.items.push(...next.items);
+    if (b + 1 === this.#blocks.length) return;
+    const [count, more] = [this.#counts[b], this.#counts[b + 1]];
+    if (count + more > BLOCK_MAX >>> 2) return;
+    this.#places.move(this.#blocks[b + 1], this.#blocks[b] + count, more);
+    this.#counts[b] = count + more;
     this.#removeBlock(b + 1);
   }
 
-  #addBlock(b: number, block: Block<T>): void {
-    const count = this.#blocks.length;
-    if (count === this.#firsts.length) {
-      const larger = new Float64Array(count * 2);
-      larger.set(this.#firsts);
-      this.#firsts = larger;
-    }
-    this.#firsts.copyWithin(b + 1, b, count);
-    this.#firsts[b] = block.starts[0];
-    this.#blocks.splice(b, 0, block);
+  /** Adds a block of so many intervals at `b`; answers its first place. */
+  #addBlock(b: number, count: number): number {
+    if (this.#blocks.length === this.#firsts.length) this.#firsts = doubled(this.#firsts);
+    this.#firsts.copyWithin(b + 1, b, this.#blocks.length);
+    const first = this.#places.take();
+    this.#blocks.splice(b, 0, first);
+    this.#counts.splice(b, 0, count);
+    return first;
   }
 
   #removeBlock(b: number): void {
+    this.#places.give(this.#blocks[b]);
     this.#firsts.copyWithin(b, b + 1, this.#blocks.length);
     this.#blocks.splice(b, 1);
+    this.#counts.splice(b, 1);
   }
 }
