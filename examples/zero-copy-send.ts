@@ -101,20 +101,34 @@ async function send(bytes: number, count: number, monitor: MonitorName | 'auto')
   console.log('what arrived is what was sent');
 }
 
-const { values } = parseArgs({
-  options: {
-    bytes: { type: 'string', default: '4194304' },
-    count: { type: 'string', default: '100' },
-    monitor: { type: 'string', default: 'auto' },
-    receive: { type: 'boolean' },
-    help: { type: 'boolean' },
-  },
-});
+/** The arguments; null where one is wrong, which has been said. */
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        bytes: { type: 'string', default: '4194304' },
+        count: { type: 'string', default: '100' },
+        monitor: { type: 'string', default: 'auto' },
+        receive: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const [bytes, count] = [values.bytes, values.count].map(Number);
+    if (Number.isSafeInteger(bytes) && Number.isSafeInteger(count) && bytes > 0 && count > 0)
+      return { ...values, bytes, count };
+    throw new Error('--bytes and --count are whole numbers above 0');
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    process.exitCode = 2;
+    return null;
+  }
+}
 
+const settings = readArguments();
 try {
-  if (values.help) console.log(USAGE);
-  else if (values.receive) await receive();
-  else await send(Number(values.bytes), Number(values.count), values.monitor as MonitorName);
+  if (settings?.help) console.log(USAGE);
+  else if (settings?.receive) await receive();
+  else if (settings) await send(settings.bytes, settings.count, settings.monitor as MonitorName);
 } catch (error) {
   // Such as: no io_uring here, or no monitor of that name.
   if (!(error instanceof MpiError)) throw error;

@@ -1,5 +1,5 @@
 /**
- * What launching costs: `npm run bench:launch [-- --rounds N] [-- --json]`.
+ * What launching costs: `npm run bench:launch`.
  *
  * Each round runs every case once, in turn, so that a change of the machine's mood meets all of
  * them; the figures are medians and quartiles of the ratios (and differences) within a round to a
@@ -9,14 +9,24 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { cpus } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { packageRoot } from '../../native/addon.ts';
+import { positiveInteger, readCommandLine } from '../command-line.ts';
 
 const ROUNDS = 10;
 const HYDRA = 'mpiexec.hydra';
 const dregrun = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
 const rank = join(packageRoot(), 'test/launch/fixtures/join.mjs');
 const node = process.execPath;
+
+const HELP = `usage: npm run bench:launch -- [options]
+
+Starts jobs of 1, 2 and 32 ranks with dregrun and, where it is there, MPICH's ${HYDRA}, beside a
+bare Node.
+
+  --rounds N   rounds that count (default ${ROUNDS})
+  --json       print one JSON object a line
+  --help
+`;
 
 interface Case {
   name: string;
@@ -92,11 +102,23 @@ function report(times: Map<string, number[]>, json: boolean): void {
   }
 }
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, json: { type: 'boolean', default: false } },
-});
-const missing = inPath(HYDRA) ? [] : [HYDRA];
-if (missing.length > 0) console.error(`left out: ${missing} (Debian: mpich)`);
-const cases = CASES.filter(({ words }) => !missing.includes(words[0]));
-if (!values.json) console.log(`${cpus().length} CPUs, Node ${process.version}`);
-report(await measure(cases, Number(values.rounds ?? ROUNDS)), values.json);
+async function main(): Promise<void> {
+  const settings = readCommandLine({
+    name: 'bench:launch',
+    help: HELP,
+    options: {
+      rounds: { type: 'string', default: String(ROUNDS) },
+      json: { type: 'boolean', default: false },
+    },
+    read: ({ rounds, json }) => ({ rounds: positiveInteger(rounds, 'rounds'), json }),
+  });
+  if (settings === null) return;
+  const { rounds, json } = settings;
+  const missing = inPath(HYDRA) ? [] : [HYDRA];
+  if (missing.length > 0) console.error(`left out: ${missing} (Debian: mpich)`);
+  const cases = CASES.filter(({ words }) => !missing.includes(words[0]));
+  if (!json) console.log(`${cpus().length} CPUs, Node ${process.version}`);
+  report(await measure(cases, rounds), json);
+}
+
+await main();

@@ -1,34 +1,45 @@
-/**
- * What the pinned-memory manager costs and is worth:
- * `npm run bench:memory [-- --monitor NAME] [-- --svg FOLDER] [-- --json]`.
- */
+/** What the pinned-memory manager costs and is worth: `npm run bench:memory`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { plot } from '../../examples/plot.ts';
 import { showBytes, showTime } from '../../examples/report.ts';
-import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
-import { type ByAddress, byAddress, hotPath } from './memory/hot.ts';
+import { MONITORS, type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
+import { oneOf, readCommandLine, someOf } from '../command-line.ts';
+import { type ByAddress, byAddress, type Hit, hotPath } from './memory/hot.ts';
 import { idling, unpinning } from './memory/idle.ts';
 import { type Miss, missOf, type Worth, worthOf } from './memory/miss.ts';
-import { type Line, show } from './memory/timing.ts';
+import { isMissed, LEAST_OF, type Line, show } from './memory/timing.ts';
 
 const MISS_BYTES = [64 * 1024, 2 ** 20, 16 * 2 ** 20];
 const WORTH_BYTES = Array.from({ length: 9 }, (_, i) => 64 * 1024 * 2 ** i);
 const CURVE_REGIONS = [100, 1000, 10_000, 100_000, 1_000_000];
+/** So many of them the aim is for. */
+const AIMED_REGIONS = 10_000;
 /** What a miss may cost beside the bare calls. */
 const MISS_RATIO_MAX = 1.15;
 
-interface Point {
-  regions: number;
-  inTurn: ByAddress;
-  atRandom: ByAddress;
-}
+const PARTS = ['hot', 'curve', 'miss', 'worth', 'idle'] as const;
+
+type Part = (typeof PARTS)[number];
+
+const HELP = `usage: npm run bench:memory -- [options]
+
+  --monitor NAME     auto, ${MONITORS.join(', ')} (default: DREG_MONITOR, or auto)
+  --only ${PARTS.join(',')}
+                     some of: the hot path; a hit by address by the number of regions; what a miss
+                     costs; what caching is worth; what memory costs that nobody uses any more
+  --svg FOLDER       also write the plots of curve and worth
+  --json             print one JSON object
+  --check            end with status 1 where an aim was missed
+  --help
+
+Without a monitor that caches (none) there is no miss and nothing idle to measure.
+`;
 
 const cell = (text: string) => text.padStart(12);
 const row = (cells: string[]) => console.log(cells.map(cell).join(' '));
 
-function printCurve(points: Point[]): void {
+function printCurve(points: ByAddress[]): void {
   console.log('\nA hit by address, by the number of cached regions and the order of the leases;');
   console.log('"pick" is the part of it that fetching the view from memory takes');
   row(['regions', 'in turn', 'pick', 'at random', 'pick']);
@@ -39,13 +50,16 @@ function printCurve(points: Point[]): void {
     ]);
 }
 
+const ratioOf = ({ managed, bare }: Miss) => managed / bare;
+const isMissDear = (miss: Miss) => ratioOf(miss) > MISS_RATIO_MAX;
+
 function printMisses(misses: Miss[]): void {
   console.log('\nA miss and its eviction, beside the four calls it is made of (medians)');
   row(['size', 'monitor', 'register', 'deregister', 'unmonitor', 'all four', 'a miss', 'ratio']);
   for (const miss of misses) {
-    const ratio = miss.managed / miss.bare;
+    const ratio = ratioOf(miss);
     const times = [miss.monitor, miss.register, miss.deregister, miss.unmonitor, miss.bare];
-    const verdict = ratio <= MISS_RATIO_MAX ? 'kept' : 'MISSED';
+    const verdict = isMissDear(miss) ? 'MISSED' : 'kept';
     row([
       showBytes(miss.bytes),
       ...times.map(showTime),
@@ -62,31 +76,40 @@ function printWorth(name: string, worth: Worth[]): void {
     row([showBytes(bytes), showTime(cached), showTime(none), (none / cached).toFixed(2)]);
 }
 
-function writePlots(folder: string, name: string, curve: Point[], worth: Worth[]): void {
-  mkdirSync(folder, { recursive: true });
+function plotWorth(name: string, worth: Worth[]): string {
   const series = (name: string, of: (one: Worth) => number) => ({
     name,
     points: worth.map((one) => ({ x: one.bytes, y: of(one) })),
   });
-  const worthPlot = plot({
+  return plot({
     title: 'What caching registrations is worth',
     y: 'time of one send',
     show: showTime,
     series: [series(`cached, ${name}`, (one) => one.cached), series('none', (one) => one.none)],
   });
-  writeFileSync(join(folder, 'memory-worth.svg'), worthPlot);
-  const at = (regions: number, { lease }: ByAddress) => ({ x: regions, y: lease });
-  const curvePlot = plot({
+}
+
+function plotCurve(curve: ByAddress[]): string {
+  const series = (name: string, of: (one: ByAddress) => Hit) => ({
+    name,
+    points: curve.map((one) => ({ x: one.regions, y: of(one).lease })),
+  });
+  return plot({
     title: 'Finding a registration by address',
     y: 'time of acquire and release',
     show: showTime,
     x: { title: 'cached regions', show: (value) => Math.round(value).toLocaleString('en') },
     series: [
-      { name: 'in turn', points: curve.map(({ regions, inTurn }) => at(regions, inTurn)) },
-      { name: 'at random', points: curve.map(({ regions, atRandom }) => at(regions, atRandom)) },
+      series('in turn', ({ inTurn }) => inTurn),
+      series('at random', ({ atRandom }) => atRandom),
     ],
   });
-  writeFileSync(join(folder, 'memory-lookup.svg'), curvePlot);
+}
+
+function writePlots(folder: string, { monitor, curve, worth }: Results): void {
+  mkdirSync(folder, { recursive: true });
+  if (worth.length > 0) writeFileSync(join(folder, 'memory-worth.svg'), plotWorth(monitor, worth));
+  if (curve.length > 1) writeFileSync(join(folder, 'memory-lookup.svg'), plotCurve(curve));
 }
 
 async function idleLines(name: MonitorName): Promise<Line[]> {
@@ -100,38 +123,71 @@ async function idleLines(name: MonitorName): Promise<Line[]> {
   ];
 }
 
+/** What was measured; what was not asked for is empty. */
+interface Results {
+  monitor: string;
+  hot: Line[];
+  curve: ByAddress[];
+  misses: Miss[];
+  worth: Worth[];
+  idle: Line[];
+}
+
+async function measure(chosen: MonitorName | 'auto' | undefined, parts: Part[]): Promise<Results> {
+  const opened = openMonitor(chosen);
+  const monitor = opened.name as MonitorName;
+  const { caches } = opened;
+  opened.close();
+  const has = (part: Part) => parts.includes(part);
+  const sizes = has('curve') ? CURVE_REGIONS : has('hot') ? [AIMED_REGIONS] : [];
+  const points = sizes.map(byAddress);
+  const aimed = points.find(({ regions }) => regions === AIMED_REGIONS);
+  return {
+    monitor,
+    hot: has('hot') && aimed ? hotPath(aimed) : [],
+    curve: has('curve') ? points : [],
+    misses: has('miss') && caches ? MISS_BYTES.map((bytes) => missOf(monitor, bytes)) : [],
+    worth: has('worth') ? WORTH_BYTES.map((bytes) => worthOf(monitor, bytes)) : [],
+    idle: has('idle') && caches ? await idleLines(monitor) : [],
+  };
+}
+
+function print({ monitor, hot, curve, misses, worth, idle }: Results): void {
+  if (hot.length > 0)
+    console.log(`The hot path (processor time, least of ${LEAST_OF} rounds in turn)`);
+  for (const line of hot) console.log(show(line));
+  if (curve.length > 0) printCurve(curve);
+  if (misses.length > 0) printMisses(misses);
+  if (worth.length > 0) printWorth(monitor, worth);
+  if (idle.length > 0) console.log(`\nWith nothing to do (${monitor})`);
+  for (const line of idle) console.log(show(line));
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const settings = readCommandLine({
+    name: 'bench:memory',
+    help: HELP,
     options: {
       monitor: { type: 'string' },
+      only: { type: 'string' },
       svg: { type: 'string' },
       json: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
     },
+    read: ({ monitor, only, ...rest }) => ({
+      ...rest,
+      monitor: monitor === undefined ? undefined : oneOf(['auto', ...MONITORS], monitor, 'monitor'),
+      parts: only === undefined ? [...PARTS] : someOf(PARTS, only, 'only'),
+    }),
   });
-  const monitor = openMonitor(values.monitor as MonitorName | undefined);
-  const name = monitor.name as MonitorName;
-  monitor.close();
-  const hot = hotPath();
-  const curve = CURVE_REGIONS.map((regions) => ({
-    regions,
-    inTurn: byAddress(regions, 'in turn'),
-    atRandom: byAddress(regions, 'at random'),
-  }));
-  const misses = name === 'none' ? [] : MISS_BYTES.map((bytes) => missOf(name, bytes));
-  const worth = WORTH_BYTES.map((bytes) => worthOf(name, bytes));
-  const idle = name === 'none' ? [] : await idleLines(name);
-  if (values.svg !== undefined) writePlots(values.svg, name, curve, worth);
-  if (values.json) {
-    console.log(JSON.stringify({ monitor: name, hot, curve, misses, worth, idle }));
-    return;
-  }
-  console.log('The hot path (processor time, least of nine rounds)');
-  for (const line of hot) console.log(show(line));
-  printCurve(curve);
-  if (misses.length > 0) printMisses(misses);
-  printWorth(name, worth);
-  console.log(`\nWith nothing to do (${name})`);
-  for (const line of idle) console.log(show(line));
+  if (settings === null) return;
+  const results = await measure(settings.monitor, settings.parts);
+  if (settings.svg !== undefined) writePlots(settings.svg, results);
+  if (settings.json) console.log(JSON.stringify(results));
+  else print(results);
+  const { hot, idle, misses } = results;
+  if (settings.check && ([...hot, ...idle].some(isMissed) || misses.some(isMissDear)))
+    process.exitCode = 1;
 }
 
 await main();

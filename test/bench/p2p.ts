@@ -5,7 +5,7 @@
  * the peers and against the machine's floor (p2p/floor.c), and the figures are medians of such ratios.
  */
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { positiveInteger, readCommandLine, UsageError } from '../command-line.ts';
 import { type Cost, measureCosts } from './p2p/costs.ts';
 import { buildFloor, MEASURES } from './p2p/programs.ts';
 import { type Comparison, type Plan, runRound } from './p2p/rounds.ts';
@@ -47,7 +47,9 @@ interface Settings {
 }
 
 function readSettings(): Settings | null {
-  const { values } = parseArgs({
+  return readCommandLine({
+    name: 'bench:p2p',
+    help: HELP,
     options: {
       peers: { type: 'string' },
       rounds: { type: 'string', default: String(ROUNDS) },
@@ -56,19 +58,23 @@ function readSettings(): Settings | null {
       'no-costs': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
+    read: ({ peers, rounds, sizes, json, check, ...rest }) => ({
+      peers,
+      rounds: positiveInteger(rounds, 'rounds'),
+      sizes: sizes.split(',').map((size) => positiveInteger(size, 'sizes')),
+      tolerance: readTolerance(rest['floor-tolerance']),
+      costs: !rest['no-costs'],
+      json,
+      check,
+    }),
   });
-  if (values.help) return null;
-  return {
-    peers: values.peers,
-    rounds: Number(values.rounds),
-    sizes: values.sizes.split(',').map(Number),
-    tolerance: Number(values['floor-tolerance']),
-    costs: !values['no-costs'],
-    json: values.json,
-    check: values.check,
-  };
+}
+
+function readTolerance(text: string): number {
+  const value = Number(text);
+  if (text !== '' && value >= 0) return value;
+  throw new UsageError(`--floor-tolerance: "${text}" is no number from 0 on`);
 }
 
 function showSpread({ median, least, most }: Spread): string {
@@ -120,10 +126,7 @@ async function runRounds(plan: Plan, rounds: number): Promise<Comparison[]> {
 
 async function main(): Promise<void> {
   const settings = readSettings();
-  if (settings === null) {
-    process.stdout.write(HELP);
-    return;
-  }
+  if (settings === null) return;
   const { json } = settings;
   if (settings.peers === undefined)
     console.error('no peers to compare with: give a runner by --peers FILE (see --help)');

@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../native/addon.ts';
+import { readCommandLine } from '../command-line.ts';
 
 const DOCUMENT = 'docs/limits.md';
 
@@ -55,7 +56,21 @@ function show(value: number, unit: string | undefined): string {
     : `${value / UNITS[fitting]} ${fitting}`;
 }
 
+const HELP = `usage: npm run docs:limits
+
+Writes the values that the code has into ${DOCUMENT}; what is said about them is for people to write.
+
+  --help
+`;
+
 function update(): void {
+  const settings = readCommandLine({
+    name: 'docs:limits',
+    help: HELP,
+    options: {},
+    read: () => ({}),
+  });
+  if (settings === null) return;
   const path = join(packageRoot(), DOCUMENT);
   const document = readFileSync(path, 'utf8');
   const text = document.replace(ROW, (_row, name, _number, unit, file) => {

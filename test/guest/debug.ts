@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { readCommandLine } from '../command-line.ts';
 import { selftestPrograms } from '../kernel/programs.ts';
 import { buildDebugKernel } from './debug-kernel.ts';
 import { GUEST_SOURCES } from './paths.ts';
@@ -11,10 +12,13 @@ import {
   type SuiteResult,
 } from './suite.ts';
 
-const HELP = `npm run guest:debug -- [--build-only] [PROGRAM...]
+const HELP = `usage: npm run guest:debug -- [options] [PROGRAM...]
 
 Builds, once, a small kernel with KASAN, PROVE_LOCKING, DEBUG_ATOMIC_SLEEP and KMEMLEAK; shows that
 it notices what it is for; then runs the self-tests of dreg in it. Named programs: those only.
+
+  --build-only   the kernel, and nothing else
+  --help
 `;
 
 /** The debug kernel, itself under emulation, is about this much slower than a stock one. */
@@ -111,24 +115,28 @@ function report(result: SuiteResult): boolean {
   return result.problems.length === 0 && good.every(Boolean);
 }
 
-async function main(argv: string[]): Promise<number> {
-  if (argv.includes('--help')) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+async function main(): Promise<number> {
+  const settings = readCommandLine({
+    name: 'guest:debug',
+    help: HELP,
+    options: { 'build-only': { type: 'boolean', default: false } },
+    words: true,
+    read: (values, programs) => ({ buildOnly: values['build-only'], chosen: programs }),
+  });
+  if (settings === null) return Number(process.exitCode ?? 0);
+  const { buildOnly, chosen } = settings;
   const kernel = await buildDebugKernel(progress);
   progress(`${kernel.abi} is ready`);
-  if (argv.includes('--build-only')) return 0;
-  if (argv.some((word) => word.startsWith('-'))) throw new Error(HELP);
+  if (buildOnly) return 0;
 
   // Whoever names programs is in a hurry.
-  const missed = argv.length === 0 ? await checkKernelNotices() : [];
+  const missed = chosen.length === 0 ? await checkKernelNotices() : [];
   for (const line of missed) process.stdout.write(`FAIL debug kernel: ${line}\n`);
-  if (argv.length === 0 && missed.length === 0) {
+  if (chosen.length === 0 && missed.length === 0) {
     process.stdout.write('pass the kernel notices mistakes\n');
   }
 
-  const programs = await programsToRun(argv);
+  const programs = await programsToRun(chosen);
   let good = missed.length === 0;
   let seconds = 0;
   for (let first = 0; first < programs.length; first += PROGRAMS_PER_BOOT) {
@@ -140,4 +148,4 @@ async function main(argv: string[]): Promise<number> {
   return good ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main();

@@ -1,11 +1,11 @@
 /**
- * What dreg.ko costs: `npm run bench:kernel [-- --kernel 6.1|6.12] [-- --json]`.
+ * What dreg.ko costs: `npm run bench:kernel`.
  *
  * Runs kernel/selftests/bench_* in a guest and prints ratios within that one boot: the guest is
  * emulated, so its nanoseconds mean nothing outside of it.
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { oneOf, readCommandLine } from '../command-line.ts';
 import { PACKAGED_KERNELS, type PackagedKernel } from '../guest/kernels.ts';
 import { buildModule, buildSelftests } from '../guest/modules.ts';
 import { CHECKOUT } from '../guest/paths.ts';
@@ -16,6 +16,15 @@ import { describeFailure, runInGuest } from '../guest/run.ts';
 const TIMEOUT_SECONDS = 300;
 const PROGRAMS = ['bench_check', 'bench_monitor', 'bench_munmap', 'bench_memory'];
 const MONITORED = [0, 1, 10, 100, 1000, 10_000, 100_000];
+
+const HELP = `usage: npm run bench:kernel -- [options]
+
+Runs kernel/selftests/bench_* in a guest. Ends with status 1 where a limit was not met.
+
+  --kernel ${PACKAGED_KERNELS.join('|')}   one kernel only
+  --json              print one JSON object a line, for each kernel
+  --help
+`;
 
 /** What a benchmark program measured, by name: one value a round. */
 type Figures = Map<string, number[]>;
@@ -126,18 +135,24 @@ function print(row: Row): void {
   process.stdout.write(`${row.what.padEnd(40)}${value.padStart(14)}  ${ratio}${verdict}\n`);
 }
 
-async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: argv,
+async function main(): Promise<number> {
+  const settings = readCommandLine({
+    name: 'bench:kernel',
+    help: HELP,
     options: { kernel: { type: 'string' }, json: { type: 'boolean', default: false } },
+    read: ({ kernel, json }) => ({
+      kernels:
+        kernel === undefined ? PACKAGED_KERNELS : [oneOf(PACKAGED_KERNELS, kernel, 'kernel')],
+      json,
+    }),
   });
-  const kernels = PACKAGED_KERNELS.filter((name) => !values.kernel || name === values.kernel);
-  if (kernels.length === 0) throw new Error(`--kernel is one of ${PACKAGED_KERNELS.join(', ')}`);
+  if (settings === null) return Number(process.exitCode ?? 0);
+  const { kernels, json } = settings;
   let good = true;
   for (const kernel of kernels) {
     const rows = makeRows(await measure(kernel));
     good &&= rows.every((row) => isMet(row) !== false);
-    if (values.json) {
+    if (json) {
       process.stdout.write(`${JSON.stringify({ kernel, rows })}\n`);
       continue;
     }
@@ -147,4 +162,4 @@ async function main(argv: string[]): Promise<number> {
   return good ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main();

@@ -1,21 +1,24 @@
 /** Small measurements: the least of several rounds, so that the machine's other work stays out. */
 
-const ROUNDS = 9;
+/** Rounds of the loops whose least counts. */
+export const LEAST_OF = 15;
 const WARM_UPS = 3;
 
 /**
- * Nanoseconds of processor time of one of `count` repetitions that `run` makes. Not of the clock:
- * these are loops of many milliseconds, in which the machine does other things as well.
+ * Nanoseconds of processor time of one of `count` repetitions that each of `runs` makes. Not of the
+ * clock: these are loops of many milliseconds, in which the machine does other things as well. In
+ * turn, round by round: what disturbs one of them for a second disturbs no figure.
  */
-export function nanoseconds(count: number, run: (count: number) => void, rounds = ROUNDS): number {
-  for (let i = 0; i < WARM_UPS; i++) run(count);
-  let least = Infinity;
-  for (let i = 0; i < rounds; i++) {
-    const started = process.cpuUsage();
-    run(count);
-    const { user, system } = process.cpuUsage(started);
-    least = Math.min(least, ((user + system) * 1000) / count);
-  }
+export function nanoseconds(count: number, ...runs: ((count: number) => void)[]): number[] {
+  for (let i = 0; i < WARM_UPS; i++) for (const run of runs) run(count);
+  const least = runs.map(() => Infinity);
+  for (let round = 0; round < LEAST_OF; round++)
+    for (const [i, run] of runs.entries()) {
+      const started = process.cpuUsage();
+      run(count);
+      const { user, system } = process.cpuUsage(started);
+      least[i] = Math.min(least[i], ((user + system) * 1000) / count);
+    }
   return least;
 }
 
@@ -48,9 +51,14 @@ export interface Line {
   most?: number;
 }
 
-export function show({ what, value, unit, most }: Line): string {
+export function isMissed({ value, most }: Line): boolean {
+  return most !== undefined && value > most;
+}
+
+export function show(line: Line): string {
+  const { what, value, unit, most } = line;
   const figure = value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
   const aim =
-    most === undefined ? '' : `   at most ${most} ${unit}: ${value <= most ? 'kept' : 'MISSED'}`;
+    most === undefined ? '' : `   at most ${most} ${unit}: ${isMissed(line) ? 'MISSED' : 'kept'}`;
   return `  ${what.padEnd(52)} ${figure.padStart(9)} ${unit}${aim}`;
 }

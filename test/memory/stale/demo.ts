@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** `npm run demo:stale`: what a stale registration does, and what a monitor does about it. */
-import { parseArgs } from 'node:util';
 import { errnoName, MpiError } from '../../../runtime/error.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { VerbsDevice } from '../../../transports/verbs/device.ts';
+import { oneOf, readCommandLine } from '../../command-line.ts';
 import { NaiveMonitor } from '../naive.ts';
 import { Channel } from './channel.ts';
 import type { Mover } from './mover.ts';
@@ -13,12 +13,18 @@ import { SIDES, VerbsChannel } from './verbs-channel.ts';
 
 const NAMES = ['naive', ...MONITORS] as const;
 const TRANSPORTS = ['uring', 'verbs'] as const;
-const USAGE = `Usage: demo:stale [--transport ${TRANSPORTS.join('|')}] [--monitor ${NAMES.join('|')}] [--json]
+const HELP = `usage: npm run demo:stale -- [options]
 
-Memory is registered, sent, unmapped, mapped again with new content, and sent again. Without
---monitor: with a cache that nobody tells of it ('naive') beside each monitor that works here.
---transport uring (the default): sent through a socket by io_uring, from fixed buffers.
---transport verbs: by RDMA READ and WRITE, the memory at the initiator and at the peer.`;
+Memory is registered, sent, unmapped, mapped again with new content, and sent again.
+
+  --monitor ${NAMES.join('|')}
+                     one monitor only; otherwise a cache that nobody tells of anything ('naive')
+                     beside each monitor that works here
+  --transport uring  (the default) sent through a socket by io_uring, from fixed buffers
+  --transport verbs  by RDMA READ and WRITE, the memory at the initiator and at the peer
+  --json             print one JSON object a line
+  --help
+`;
 
 function open(name: string): Monitor {
   return name === 'naive' ? new NaiveMonitor() : openMonitor(name as MonitorName);
@@ -84,9 +90,6 @@ function choose(wanted: string | undefined): string[] {
   });
 }
 
-const isOneOf = <T extends string>(names: readonly T[], name: string): name is T =>
-  (names as readonly string[]).includes(name);
-
 async function run(shows: Show[], names: string[], json: boolean): Promise<void> {
   if (!json) console.log('The bytes that came after the memory was replaced:\n');
   for (const shown of shows) {
@@ -100,23 +103,24 @@ async function run(shows: Show[], names: string[], json: boolean): Promise<void>
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const settings = readCommandLine({
+    name: 'demo:stale',
+    help: HELP,
     options: {
       transport: { type: 'string', default: 'uring' },
       monitor: { type: 'string' },
       json: { type: 'boolean', default: false },
-      help: { type: 'boolean' },
     },
+    read: ({ transport, monitor, json }) => ({
+      transport: oneOf(TRANSPORTS, transport, 'transport'),
+      monitor: monitor === undefined ? undefined : oneOf(NAMES, monitor, 'monitor'),
+      json,
+    }),
   });
-  const { transport, monitor } = values;
-  if (values.help) return console.log(USAGE);
-  if (!isOneOf(TRANSPORTS, transport) || (monitor && !isOneOf(NAMES, monitor))) {
-    console.error(USAGE);
-    process.exitCode = 2;
-    return;
-  }
+  if (settings === null) return;
+  const { transport, monitor, json } = settings;
   try {
-    await run(SHOWS[transport](), choose(monitor), values.json);
+    await run(SHOWS[transport](), choose(monitor), json);
   } catch (error) {
     if (!(error instanceof MpiError)) throw error;
     console.error(`demo:stale --transport ${transport}: ${error.message}`);
