@@ -4,6 +4,7 @@ import { RETRIES_MAX } from '../../runtime/memory/cache.ts';
 import { ACCESS } from '../../runtime/memory/domain.ts';
 import type { Lease } from '../../runtime/memory/lease.ts';
 import { EAGAIN, EFAULT, ENOMEM, ENOSPC, type SimulatedOperation } from './simulated/domain.ts';
+import { Random } from './simulated/random.ts';
 import { PAGE } from './simulated/space.ts';
 import { ARENA, World } from './simulated/world.ts';
 
@@ -439,6 +440,38 @@ describe('R7: limits', () => {
     expect(world.manager.stats()).toMatchObject({ evictions: 1, bytesPinnedMax: 2 * PAGE });
   });
 
+  test('the order is that of the last releases, whatever is leased meanwhile', () => {
+    const regions = 6;
+    const world = new World({ limits: { regions } });
+    const views = Array.from({ length: 14 }, (_, i) => world.view(2 * i, PAGE));
+    const random = new Random(11);
+    const leased = new Map<number, Lease>();
+    // Least recently used first.
+    const idle: number[] = [];
+    for (let step = 0; step < 2000; step++) {
+      const i = random.below(views.length);
+      const lease = leased.get(i);
+      if (lease) {
+        lease.release();
+        leased.delete(i);
+        idle.push(i);
+      } else if (leased.size < regions - 1) {
+        leased.set(i, world.manager.acquire(views[i]));
+        const at = idle.indexOf(i);
+        if (at >= 0) idle.splice(at, 1);
+        else if (leased.size + idle.length > regions) idle.shift();
+      }
+      const cached = [...leased.keys(), ...idle].sort((a, b) => a - b);
+      expect(pagesOf(world)).toEqual(cached.map((page) => [2 * page, 2 * page + 1]));
+      expect(world.manager.stats()).toMatchObject({
+        leases: leased.size,
+        regionsIdle: idle.length,
+      });
+    }
+    for (const lease of leased.values()) lease.release();
+    expect(world.manager.flush()).toBe(leased.size + idle.length);
+  });
+
   test('a budget of regions, and of slots', () => {
     for (const world of [new World({ limits: { regions: 4 } }), new World({ slots: 4 })]) {
       for (let page = 0; page < 20; page += 2)
@@ -684,12 +717,15 @@ describe('bad arguments', () => {
       new BigInt64Array(3),
       new DataView(new ArrayBuffer(50), 7),
     ];
-    for (const view of views) {
+    // Met for the first time, then known.
+    for (const view of [...views, ...views]) {
       const lease = world.manager.acquire(view);
       expect(lease.byteLength).toBe(view.byteLength);
       expect(world.manager.post(nothing, lease)).toBe(0);
       await new Promise(setImmediate);
       lease.release();
     }
+    // A DataView is leased as a Uint8Array made for it, of a buffer that is known.
+    expect(world.manager.stats().hitsIdentity).toBe(views.length);
   });
 });
