@@ -23,6 +23,7 @@ import {
   changed,
   type Elements,
   inside,
+  lengthOf,
   notMemory,
   outside,
   plainView,
@@ -118,19 +119,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
     if (!ArrayBuffer.isView(view)) throw notMemory();
     const bytes = view as Elements;
-    const length = bytes.length;
-    if (length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
+    if (bytes.length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
+    const length = lengthOf(bytes);
     const known = this.#known.get(bufferOf(bytes));
     if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.look();
-    const byteLength = byteLengthOf(bytes, length);
     let region = known.region;
     if (known.whole && region?.lendable && region.allows(access))
       this.#counters.values[COUNT.hitsIdentity] += 1;
-    else region = this.#seek(bytes, byteLength, access, known);
+    else region = this.#seek(bytes, byteLengthOf(bytes, length), access, known);
     if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.hold(region);
-    return this.#lend(lease, bytes, byteLength, access, known, region, WAY.region);
+    return this.#lend(lease, bytes, length, access, known, region, WAY.region);
   }
 
   /**
@@ -148,7 +148,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const view = record.view;
     if (view === undefined || record.lender !== this) throw notOurs(view);
-    if (view.length !== record.length) throw changed(record.byteLength, view.byteLength);
+    if (lengthOf(view) !== record.length) throw changed(record.byteLength, view.byteLength);
     if (!inside(offset, length, record.byteLength))
       throw outside(offset, length, record.byteLength);
     if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
@@ -294,13 +294,13 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 
   /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
   #acquireSlowly(view: Elements, access: Access, lease: LeaseRecord): Lease {
-    const length = view.byteLength;
+    const length = lengthOf(view);
     if (length === 0) {
       assertAttached(view);
       return this.#lend(lease, view, 0, access, undefined, undefined, WAY.once);
     }
-    const known = this.#known.get(view.buffer) ?? this.#meet(view);
-    const found = this.#locate(view, length, access, known);
+    const known = this.#known.get(bufferOf(view)) ?? this.#meet(view);
+    const found = this.#locate(view, byteLengthOf(view, length), access, known);
     const region = typeof found === 'number' ? undefined : found;
     const way = typeof found === 'number' ? found : WAY.region;
     return this.#lend(lease, view, length, access, known, region, way);
@@ -318,14 +318,14 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     }
     if (!caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
     const page = this.#pageBytes;
-    const at = known.base + view.byteOffset;
+    const at = known.base + byteOffsetOf(view);
     const start = at - (at % page);
     const end = Math.ceil((at + length) / page) * page;
     if (end - start > this.#port.regionBytesMax) return WAY.pieces;
     this.#counters.values[COUNT.misses] += 1;
     const region = this.#cache.obtain(start, end, access);
     if (typeof region === 'number') return isExhausted(region) ? WAY.bounce : WAY.once;
-    remember(known, region, view.byteOffset, length);
+    remember(known, region, byteOffsetOf(view), length);
     return region;
   }
 
@@ -333,10 +333,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    * A buffer that was not seen before. Its address may have belonged to another whose end is still
    * on its way to us: behind the fence it has arrived.
    */
-  #meet(view: View): Known {
+  #meet(view: Elements): Known {
     if (this.#monitor.caches) this.#monitor.fence();
-    // `view.buffer` first: V8 may keep the bytes of a small array elsewhere until it is asked.
-    const { buffer } = view;
+    // The buffer first: V8 may keep the bytes of a small array elsewhere until it is asked.
+    const buffer = bufferOf(view);
     const base = this.#addressOf(new Uint8Array(buffer));
     const known: Known = { base, reach: reachOf(buffer), region: undefined, whole: false };
     this.#known.set(buffer, known);
@@ -346,15 +346,15 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   #lend(
     lease: LeaseRecord,
     view: Elements,
-    byteLength: number,
+    length: number,
     access: Access,
     known: Known | undefined,
     region: Region | undefined,
     way: Way,
   ): Lease {
     lease.view = view;
-    lease.length = view.length;
-    lease.byteLength = byteLength;
+    lease.length = length;
+    lease.byteLength = byteLengthOf(view, length);
     lease.access = access;
     lease.known = known;
     lease.region = region;

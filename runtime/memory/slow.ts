@@ -12,7 +12,7 @@ import type { Gate } from './gate.ts';
 import { type Lease, type LeaseRecord, type View, WAY } from './lease.ts';
 import type { Region } from './region.ts';
 import { BouncedTransfer, type Cut, PIECE_BYTES, PiecewiseTransfer } from './transfer.ts';
-import { changed } from './view.ts';
+import { bufferOf, byteOffsetOf, changed, lengthOf } from './view.ts';
 
 /** What the slow ways share with their manager. */
 export interface SlowContext<O extends Operation> {
@@ -51,7 +51,7 @@ export class SlowWays<O extends Operation> {
   /** As the manager's `post`, for a lease without a region; the arguments have been checked. */
   post(operation: O, lease: LeaseRecord, offset: number, length: number): number {
     if (lease.way === WAY.pieces) return this.#postPieces(operation, lease, offset, length);
-    const address = lease.known!.base + lease.view!.byteOffset + offset;
+    const address = lease.known!.base + byteOffsetOf(lease.view!) + offset;
     if (lease.way === WAY.once) {
       const answer = this.#postOnce(operation, lease, address, length);
       if (answer !== WANTING) return answer;
@@ -136,7 +136,7 @@ export class SlowWays<O extends Operation> {
     const view = lease.view!;
     return new BouncedTransfer<O>(
       operation,
-      new Uint8Array(view.buffer, view.byteOffset + offset, length),
+      new Uint8Array(bufferOf(view), byteOffsetOf(view) + offset, length),
       this.#cut,
       this.#pool,
       (piece, chunk, count) => gate.post(piece, pool, chunk.address, count),
@@ -146,7 +146,7 @@ export class SlowWays<O extends Operation> {
   #postPieces(operation: O, lease: LeaseRecord, offset: number, length: number): number {
     const context = this.#context;
     const view = lease.view!;
-    const first = lease.known!.base + view.byteOffset + offset;
+    const first = lease.known!.base + byteOffsetOf(view) + offset;
     const most = Math.min(PIECE_BYTES, context.port.regionBytesMax);
     let inner: Lease | undefined;
     return new PiecewiseTransfer<O>(operation, this.#cut, {
@@ -154,8 +154,8 @@ export class SlowWays<O extends Operation> {
       // Pieces end at page boundaries, so that no page belongs to two.
       bytesAt: (at) => most - ((first + at) % context.pageBytes),
       post: (piece, at, count) => {
-        if (view.byteLength !== lease.byteLength) throw changed(lease.byteLength, view.byteLength);
-        const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + at, count);
+        if (lengthOf(view) !== lease.length) throw changed(lease.byteLength, view.byteLength);
+        const bytes = new Uint8Array(bufferOf(view), byteOffsetOf(view) + offset + at, count);
         inner = context.acquire(bytes, lease.access);
         const answer = context.post(piece, inner);
         if (answer < 0) inner.release();

@@ -3,29 +3,36 @@ import { MpiError } from '../error.ts';
 import type { View } from './lease.ts';
 
 /** A view with elements: a typed array, no DataView. */
-export type Elements = View & { readonly length: number; readonly BYTES_PER_ELEMENT: number };
+export type Elements = View & { readonly length: number };
 
 /**
- * V8 compiles `view.length` to a load, but `view.buffer` and `view.byteOffset` to a generic look-up
- * of the property and a call. With the getter in hand only the call is left: 7 ns less each.
+ * The language's own getters, which no subclass can replace: that a view is as long as it says must
+ * be true, since devices do not check. And V8 compiles `view.buffer` to a generic look-up of the
+ * property and a call; with the getter in hand the call is left, 7 ns less, and of `length` a load.
+ * They throw TypeError for what is no typed array.
  */
 const getters = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype));
 const getBuffer = getters.buffer.get as (this: Elements) => ArrayBufferLike;
 const getByteOffset = getters.byteOffset.get as (this: Elements) => number;
+const getByteLength = getters.byteLength.get as (this: Elements) => number;
+const getLength = getters.length.get as (this: Elements) => number;
 
-/** `view.buffer`, sooner. @throws TypeError for what is no typed array */
 export function bufferOf(view: Elements): ArrayBufferLike {
   return getBuffer.call(view);
 }
 
-/** `view.byteOffset`, sooner. @throws TypeError for what is no typed array */
 export function byteOffsetOf(view: Elements): number {
   return getByteOffset.call(view);
 }
 
-/** `view.byteLength` of a view whose length is known, sooner: no property is looked up for bytes. */
+/** Elements; 0 where the buffer is detached or the view out of its bounds. */
+export function lengthOf(view: Elements): number {
+  return getLength.call(view);
+}
+
+/** The bytes of so many elements, which are all that the view has. */
 export function byteLengthOf(view: Elements, length: number): number {
-  return view instanceof Uint8Array ? length : length * view.BYTES_PER_ELEMENT;
+  return view instanceof Uint8Array ? length : getByteLength.call(view);
 }
 
 /** A DataView as the Uint8Array of its bytes: one whose length does not throw when it is detached. */

@@ -665,6 +665,29 @@ describe('bad arguments', () => {
       expect(codeOf(() => world.manager.acquire(view as unknown as Uint8Array))).toBe('ERR_ARG');
   });
 
+  test('a typed array is as long as it is, not as it says', () => {
+    const world = new World();
+    class Longer extends Uint8Array {
+      override get length() {
+        return 2 * PAGE;
+      }
+      override get byteLength() {
+        return 2 * PAGE;
+      }
+      override get byteOffset() {
+        return PAGE;
+      }
+    }
+    const view = new Longer(world.buffer(0, PAGE));
+    for (let i = 0; i < 2; i++) {
+      const lease = world.manager.acquire(view);
+      expect(lease.byteLength).toBe(PAGE);
+      expect(codeOf(() => world.manager.post(nothing, lease, PAGE, 1))).toBe('ERR_COUNT');
+      lease.release();
+    }
+    expect(pagesOf(world)).toEqual([[0, 1]]);
+  });
+
   test('ranges outside of the lease', () => {
     const world = new World();
     const lease: Lease = world.manager.acquire(world.view(0, 100));
