@@ -49,6 +49,8 @@ export interface Shared {
   waiting(channel: VerbsChannel): void;
   /** The channel cannot go on; told from the next poll. */
   broken(channel: VerbsChannel): void;
+  /** The peer waits to hear that its credit came. */
+  owing(channel: VerbsChannel): void;
   heard(peer: number): void;
 }
 
@@ -268,8 +270,10 @@ export class VerbsChannel implements Channel, Packet {
   }
 
   #onControl(kind: number): void {
-    if (kind === CONTROL.credit) this.window.tookCredit();
-    else if (kind === CONTROL.leaving) this.leaving = true;
+    if (kind === CONTROL.credit) {
+      this.window.tookCredit();
+      this.#shared.owing(this);
+    } else if (kind === CONTROL.leaving) this.leaving = true;
     else if (kind === CONTROL.left) {
       this.leaving = true;
       if (this.state !== 'broken') {

@@ -24,6 +24,8 @@ export const PRESENCE_MS = 1000;
 const CLOCK_POLLS = 4096;
 /** Polls that find nothing before a device made of software gets the processor. */
 export const YIELD_POLLS = 16;
+/** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
+export const ACKNOWLEDGE_POLLS = 64;
 
 /** The job, as far as the transport needs it. */
 export interface VerbsJob {
@@ -57,6 +59,8 @@ export class VerbsTransport implements Transport, Host {
   /** Those with packets to deliver. */
   readonly #waiting: VerbsChannel[] = [];
   readonly #broken: VerbsChannel[] = [];
+  /** Those whose peer waits to hear that its credit came. */
+  readonly #owing: VerbsChannel[] = [];
   readonly #finished: Moving[] = [];
   readonly #crowded: OneSided[] = [];
   /** Slots that no peer was promised. */
@@ -157,6 +161,9 @@ export class VerbsTransport implements Transport, Host {
         this.#waiting.push(channel);
       },
       broken: (channel) => this.#broken.push(channel),
+      owing: (channel) => {
+        if (!this.#owing.includes(channel)) this.#owing.push(channel);
+      },
       heard: (peer) => this.#handshake.heard(peer),
     };
   }
@@ -196,8 +203,17 @@ export class VerbsTransport implements Transport, Host {
     }
     this.#emptyPolls += 1;
     if (this.#device.software && this.#emptyPolls % YIELD_POLLS === 0) wakeAddon().yieldCpu();
+    if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
     if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look();
     return 0;
+  }
+
+  /** A rank that polls and never sleeps keeps no peer from giving credit. */
+  #acknowledge(): void {
+    for (const channel of this.#owing.splice(0)) {
+      channel.settle(true);
+      if (channel.state === 'ready' && channel.window.owesAcknowledge) this.#owing.push(channel);
+    }
   }
 
   #onReceive(queue: PacketQueue, slot: number, bytes: number): void {

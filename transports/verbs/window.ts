@@ -5,7 +5,7 @@
  * are not taken. What was taken travels in the header of every packet. Where there is none to send,
  * a *credit* packet says it; one at a time: the next one waits until the peer has said, in whatever
  * it sends, that it took the last. A peer with nothing to send says it by an *acknowledge* packet
- * before it sleeps. So each kind of packet has its own slot at the other end, nobody who lacks room
+ * before it sleeps, or when it has polled in vain for a while. So each kind of packet has its own slot at the other end, nobody who lacks room
  * keeps another from giving it, and two idle ranks send nothing.
  */
 import { CONTROL, DATA_WINDOW } from './wire.ts';
@@ -59,6 +59,11 @@ export class CreditWindow {
     this.#creditsTaken = (this.#creditsTaken + 1) & 0xff;
   }
 
+  /** Whether the peer does not know yet that its credit came. */
+  get owesAcknowledge(): boolean {
+    return this.#creditsTaken !== this.#creditsTold;
+  }
+
   returnBytes(bytes: number): void {
     this.#returning = (this.#returning + bytes) | 0;
   }
@@ -105,7 +110,7 @@ export class CreditWindow {
       ? taken > 0 || this.#returning !== this.#returningTold
       : taken >= CREDIT_DUE;
     if (due && this.#creditsSent === this.#creditsAcknowledged) return CONTROL.credit;
-    if (sleeping && this.#creditsTaken !== this.#creditsTold) return CONTROL.acknowledge;
+    if (sleeping && this.owesAcknowledge) return CONTROL.acknowledge;
     return OWES_NOTHING;
   }
 }
