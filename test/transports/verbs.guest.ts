@@ -1,4 +1,8 @@
 /** RDMA: the suite of all transports over a real device. It needs one, so that it runs in the guest. */
+import { describe, expect, test } from 'vitest';
+import { MpiError } from '../../runtime/error.ts';
+import type { Done } from '../../transports/transport.ts';
+import { newExposure } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';
 import { VerbsGroup } from './verbs-group.ts';
 
@@ -15,5 +19,49 @@ function linkOf(ranks: number, a: number, b: number) {
   };
 }
 
-conformance('verbs, two ranks', () => linkOf(2, 0, 1), { separate: true });
 conformance('verbs, the last of three to the first', () => linkOf(3, 2, 0), { separate: true });
+
+describe('verbs, memory that is not exposed', () => {
+  const LENGTH = 5000;
+  /** How long the ends may take to hear of it; a queue pair gives up after some seconds. */
+  const PATIENCE_MS = 30_000;
+
+  test.each(['pull', 'push'] as const)(
+    'a %s with a wrong key touches nothing; the connection ends at both',
+    (way) => {
+      const group = new VerbsGroup(2);
+      group.meet(0, 1);
+      const memory = new Uint8Array(LENGTH).fill(1);
+      const exposure = newExposure();
+      expect(group.transports[0].connect(1).expose(memory, 0, LENGTH, way, exposure)).toBe(true);
+      const forged = { ...exposure, key: exposure.key ^ 0x5a00, hold: null };
+      const ours = new Uint8Array(LENGTH).fill(2);
+      const told: (Error | null)[] = [];
+      const done: Done = (error) => void told.push(error);
+      expect(group.transports[1].connect(0)[way](forged, 0, ours, 0, LENGTH, done)).toBe(false);
+
+      const lost = new Map<string, unknown>();
+      const handlerOf = (rank: number) => ({
+        onPacket() {},
+        onPeerError: (peer: number, error: Error) =>
+          void lost.set(`${rank} lost ${peer}`, error instanceof MpiError && error.code),
+      });
+      const handlers = [handlerOf(0), handlerOf(1)];
+      const end = performance.now() + PATIENCE_MS;
+      while (lost.size < 2 && performance.now() < end)
+        for (const [rank, transport] of group.transports.entries()) transport.poll(handlers[rank]);
+
+      expect(Object.fromEntries(lost)).toEqual({
+        '1 lost 0': 'ERR_PEER_FAILED',
+        '0 lost 1': 'ERR_PEER_FAILED',
+      });
+      expect(told).toEqual([expect.objectContaining({ code: 'ERR_PEER_FAILED' })]);
+      expect([memory.every((byte) => byte === 1), ours.every((byte) => byte === 2)]).toEqual([
+        true,
+        true,
+      ]);
+      group.transports[0].connect(1).conceal(exposure);
+      group.close();
+    },
+  );
+});

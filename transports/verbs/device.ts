@@ -113,7 +113,7 @@ export class VerbsDevice {
         opened.flatMap((device) => device.ports),
         wanted,
       );
-      entry.gids = gidsOf(entry.device, entry.port);
+      entry.gids = gidsOf(entry.device, entry.port, gidIndex);
       const chosen = opened.find(({ name }) => name === entry.device)!;
       const device = new VerbsDevice(chosen.id, entry, chooseGid(entry, gidIndex));
       opened.splice(opened.indexOf(chosen), 1);

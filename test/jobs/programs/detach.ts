@@ -1,9 +1,9 @@
 /** Programs take buffers away in mid-transfer: ERR_BUFFER, no crash, and both sides go on. */
 import { MPI } from '../../../runtime/index.ts';
-import { assert, filled, rejects, sayOk, throws, verify } from './lib.ts';
+import { assert, filled, rejects, sayOk, scaled, throws, verify } from './lib.ts';
 
 const world = MPI.world;
-const LARGE = 64 * 2 ** 20;
+const LARGE = Math.max(16 * 2 ** 20, scaled(64 * 2 ** 20));
 const detach = (bytes: Uint8Array<ArrayBuffer>) =>
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
 

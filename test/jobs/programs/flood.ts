@@ -1,11 +1,12 @@
 /** Rank 0 sends far more than rank 1 asks for: the sends wait, and rank 1's memory stays bounded. */
 import { MPI, Request } from '../../../runtime/index.ts';
 import { UNEXPECTED_BYTES_MAX } from '../../../runtime/protocol/peer.ts';
-import { assert, sayOk } from './lib.ts';
+import { assert, sayOk, scaled } from './lib.ts';
 
 const world = MPI.world;
 const LENGTH = 8192;
-const COUNT = 20_000;
+const COUNT = scaled(20_000);
+const NUMBERS = scaled(200_000);
 const GO = 1;
 const DATA = 2;
 const resident = () => process.memoryUsage.rss();
@@ -43,14 +44,14 @@ if (world.rank === 0) {
 world.barrierSync();
 const number = new Int32Array(2);
 if (world.rank === 0)
-  for (let i = 0; i < 200_000; i++) {
+  for (let i = 0; i < NUMBERS; i++) {
     number[0] = i;
     world.sendSync(number, 1, DATA);
   }
 else {
   const end = performance.now() + 200;
   while (performance.now() < end);
-  for (let i = 0; i < 200_000; i++) {
+  for (let i = 0; i < NUMBERS; i++) {
     world.recvSync(number, 0, DATA);
     assert.equal(number[0], i);
   }

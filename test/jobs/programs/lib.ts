@@ -4,6 +4,10 @@ import { type ErrorCode, MPI, MpiError } from '../../../runtime/index.ts';
 
 export { assert };
 
+/** So many, or the share of it that DREG_TEST_SCALE says: a guest is slow. */
+export const scaled = (count: number): number =>
+  Math.ceil(count * Number(process.env.DREG_TEST_SCALE ?? 1));
+
 /** xorshift32: the same numbers from the same seed, at every rank. */
 export class Random {
   #state: number;

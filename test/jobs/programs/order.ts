@@ -3,9 +3,9 @@
  * argv: how rank 0 sends, how rank 1 receives, a seed.
  */
 import { ANY_SOURCE, ANY_TAG, MPI, type Request, Status } from '../../../runtime/index.ts';
-import { assert, filled, Random, sayOk, verify } from './lib.ts';
+import { assert, filled, Random, sayOk, scaled, verify } from './lib.ts';
 
-const MESSAGES = 1500;
+const MESSAGES = scaled(1500);
 const WINDOW = 48;
 const [sending, receiving, seed] = process.argv.slice(2);
 const world = MPI.world;

@@ -1,8 +1,8 @@
 /** Many messages that nobody asked for, taken in the reverse order of their tags. argv: their length. */
 import { ANY_SOURCE, ANY_TAG, MPI, Request, Status } from '../../../runtime/index.ts';
-import { assert, sayOk } from './lib.ts';
+import { assert, sayOk, scaled } from './lib.ts';
 
-const COUNT = 100_000;
+const COUNT = scaled(100_000);
 const length = Number(process.argv[2]);
 const world = MPI.world;
 if (world.rank === 0) {

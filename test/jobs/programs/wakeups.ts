@@ -3,9 +3,9 @@
  * loop, thousands of times: a bell that is missed is a hang in the loop, and half a second when blocked.
  */
 import { MPI, Status } from '../../../runtime/index.ts';
-import { assert, Random, sayOk } from './lib.ts';
+import { assert, Random, sayOk, scaled } from './lib.ts';
 
-const ROUNDS = 3000;
+const ROUNDS = scaled(3000);
 const world = MPI.world;
 const { rank, size } = world;
 const next = (rank + 1) % size;

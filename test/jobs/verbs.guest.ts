@@ -1,0 +1,214 @@
+/** Jobs over RDMA with the module loaded: they need a device, so that they run in the guest. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
+import { DREGRUN, killSurvivors, start, survivors, until } from '../launch/support.ts';
+import type { Report } from './programs/report.ts';
+import { expectAllWell, type JobEnded, type JobOptions, jobProgram, runJob } from './support.ts';
+
+type Way = 'get' | 'put' | 'copy';
+
+/** 6.12 gives its software device to threads, which makes everything some times slower. */
+const SLOW = process.env.GUEST_KERNEL === '6.12';
+/** The share of a program's messages that a guest has time for. */
+const SCALE = SLOW ? '0.05' : '0.2';
+const REPORT = join(packageRoot(), 'dist/test/jobs/programs/report.js');
+const WAYS: Way[] = ['get', 'put', 'copy'];
+
+interface Over extends JobOptions {
+  /** DREG_RNDV */
+  way: Way | 'auto';
+}
+
+/** Runs a job over RDMA; what its ranks report at the end. */
+async function runOver(program: string, options: Over): Promise<[JobEnded, Report[]]> {
+  const folder = mkdtempSync(join(tmpdir(), 'dreg-report-'));
+  const job = await runJob(program, {
+    ...options,
+    nodeOptions: ['--import', REPORT, ...(options.nodeOptions ?? [])],
+    environment: {
+      DREG_TRANSPORT: 'verbs',
+      DREG_RNDV: options.way,
+      DREG_TEST_REPORT: folder,
+      DREG_TEST_SCALE: SCALE,
+      ...options.environment,
+    },
+  });
+  const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  return [job, files.map((text) => JSON.parse(text) as Report)];
+}
+
+/** Registrations that the device still has, of whatever process. */
+const registrations = () =>
+  spawnSync('rdma', ['resource', 'show', 'mr'], { encoding: 'utf8' }).stdout;
+
+/** Messages that came each way over RDMA, at all ranks; no large one came otherwise. */
+function ways(reports: Report[]): Record<Way | 'share', number> {
+  const sum = { get: 0, put: 0, copy: 0, share: 0 };
+  for (const { messages } of reports) {
+    expect(Object.keys(messages).filter((name) => name !== 'self')).toEqual(['verbs']);
+    for (const [way, count] of Object.entries(messages.verbs.received)) sum[way as Way] += count;
+  }
+  return sum;
+}
+
+/** The monitor was dreg, the messages went as they were told, and nothing is pinned any more. */
+function checkReports(reports: Report[], { ranks, way }: Over, detaches: boolean): void {
+  expect(reports.map(({ memory, pinned }) => [memory?.monitor, memory?.domain, pinned])).toEqual(
+    new Array(ranks).fill(['dreg', 'verbs', 0]),
+  );
+  const sum = ways(reports);
+  const gone = WAYS.filter((one) => sum[one] > 0);
+  // A choice by cost tries them all. Of a buffer that is taken away the sender can expose nothing.
+  if (detaches) expect(gone).toContain(way);
+  else expect(gone).toEqual(way === 'auto' ? WAYS : [way]);
+  expect(registrations()).toBe('');
+}
+
+function job(program: string, options: Over, name = program): void {
+  const words = options.words ? ` ${options.words.join(' ')}` : '';
+  test(`${name}${words}, ${options.ranks} ranks, ${options.way}`, async () => {
+    const [ended, reports] = await runOver(program, options);
+    if (program === 'every-size') {
+      const { status, stderr, orphans, shared, stdout } = ended;
+      const clean = { status: 0, stderr: '', orphans: [], shared: [] };
+      expect({ status, stderr, orphans, shared }).toEqual(clean);
+      const lines = stdout.trim().split('\n');
+      expect(lines.length).toBe(new Set(lines).size * options.ranks);
+    } else expectAllWell(ended, options.ranks);
+    checkReports(reports, options, program === 'detach');
+  });
+}
+
+const TWO = { ranks: 2 };
+const COLLECT = { nodeOptions: ['--expose-gc'] };
+
+describe('jobs over RDMA', () => {
+  job('every-size', { ranks: 2, way: 'put' });
+  job('every-size', { ranks: 3, way: 'get' });
+  job('every-size', { ranks: 5, way: 'auto' });
+  job('order', { ...TWO, way: 'get', words: ['mixed', 'mixed', '1'] });
+  job('order', { ...TWO, way: 'put', words: ['start', 'mixed', '2'] });
+  job('order', { ...TWO, way: 'copy', words: ['mixed', 'start', '3'] });
+  for (const way of SLOW ? (['put'] as const) : WAYS) job('thresholds', { ...TWO, way });
+  for (const way of ['get', 'put'] as const) job('truncation', { ...TWO, way });
+  for (const way of SLOW ? [] : (['get', 'put'] as const)) job('detach', { ...TWO, way });
+  for (const way of ['get', 'put'] as const) job('garbage', { ...TWO, ...COLLECT, way });
+});
+
+/** Programs without large messages: nothing is said of their ways. */
+describe('small messages', () => {
+  async function well(program: string, options: Omit<Over, 'way'>): Promise<Report[]> {
+    const [ended, reports] = await runOver(program, { ...options, way: 'auto' });
+    expectAllWell(ended, options.ranks);
+    expect(reports.map(({ memory, pinned }) => [memory?.monitor, pinned])).toEqual(
+      new Array(options.ranks).fill(['dreg', 0]),
+    );
+    expect(registrations()).toBe('');
+    return reports;
+  }
+
+  test('a flood waits at its sender', () => well('flood', TWO));
+  test('messages that nobody asked for', () => well('unexpected', { ...TWO, words: ['8'] }));
+  test('every bell is heard', () =>
+    well('wakeups', {
+      ranks: 3,
+      words: ['block,loop'],
+      environment: { DREG_SPIN_POLLS: '0' },
+    }));
+  test('a rank that waits uses less than 1 % of a core', () => well('idle', TWO));
+});
+
+describe('memory of connections', () => {
+  /** KiB at rank 0, alone and after each peer that it has talked to. */
+  async function used(ranks: number): Promise<number[]> {
+    const [{ stdout, stderr }] = await runOver('connected', { ranks, way: 'auto' });
+    expect(stderr).toBe('');
+    return JSON.parse(stdout) as number[];
+  }
+
+  test('at most 64 KiB for each peer, none for those that were never talked to', async () => {
+    const two = await used(2);
+    const five = await used(5);
+    expect([two.length, five.length]).toEqual([2, 5]);
+    expect(five.slice(0, 2)).toEqual(two);
+    // The first one brings what all share.
+    for (let peer = 2; peer < five.length; peer++) {
+      expect(five[peer] - five[peer - 1]).toBeGreaterThan(0);
+      expect(five[peer] - five[peer - 1]).toBeLessThanOrEqual(64);
+    }
+  });
+});
+
+describe('ranks and devices that fail', () => {
+  test.each(['recvSync', 'await send, large'])('%s of a peer that has left', async (how) => {
+    for (const way of SLOW ? WAYS.slice(1, 2) : WAYS.slice(0, 2)) {
+      const [ended] = await runOver('left', { ...TWO, way, words: [how, 'before'] });
+      expectAllWell(ended, 2);
+      expect(registrations()).toBe('');
+    }
+  });
+
+  test.each(['get', 'put'] as const)('a rank that is killed in mid-transfer, %s', async (way) => {
+    const [ended] = await runOver('killed', { ranks: 3, way, words: ['SIGKILL'] });
+    expect({ ...ended, stderr: '' }).toEqual({
+      status: 137,
+      signal: null,
+      stdout: 'under way\n',
+      stderr: '',
+      orphans: [],
+      shared: [],
+    });
+    expect(registrations()).toBe('');
+  });
+
+  /** A job that is in the midst of large messages; `stop` ends it in order. */
+  async function streaming(way: Way) {
+    const stop = join(mkdtempSync(join(tmpdir(), 'dreg-stop-')), 'stop');
+    const words = [DREGRUN, '-n', '2', '--timeout', '50', jobProgram('streaming'), stop];
+    const environment = { DREG_TRANSPORT: 'verbs', DREG_RNDV: way };
+    const running = start(process.execPath, words, { environment });
+    await until('messages are under way', () => running.seen().includes('under way'));
+    return { running, stop: () => writeFileSync(stop, '') };
+  }
+
+  test.each(['get', 'put'] as const)('the network goes in mid-transfer, %s', async (way) => {
+    const { running } = await streaming(way);
+    expect(spawnSync('ip', ['link', 'set', 'lo', 'down']).status).toBe(0);
+    const { status, stdout, stderr } = await running.ended;
+    expect(spawnSync('ip', ['link', 'set', 'lo', 'up']).status).toBe(0);
+    expect({ status, stderr, lines: stdout.split('\n').sort() }).toEqual({
+      status: 0,
+      stderr: '',
+      lines: [
+        '',
+        'rank 0: ERR_PEER_FAILED of rank 1',
+        'rank 1: ERR_PEER_FAILED of rank 0',
+        'under way',
+      ],
+    });
+    expect(survivors(running.mark)).toEqual([]);
+    expect(registrations()).toBe('');
+  });
+
+  // The last one: it takes the device away.
+  test('the device is removed in mid-transfer', async () => {
+    const { running, stop } = await streaming('put');
+    const removal = spawn('rdma', ['link', 'delete', 'rxe0'], { stdio: 'ignore' });
+    const removed = new Promise((resolve) => removal.once('exit', resolve));
+    // rxe waits for those who use it, and serves them meanwhile; other devices fail at once.
+    await sleep(300);
+    stop();
+    const { status, stdout, stderr } = await running.ended;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^rank 0(?: ok|: ERR_PEER_FAILED of rank 1)$/m);
+    expect(stdout).toMatch(/^rank 1(?: ok|: ERR_PEER_FAILED of rank 0)$/m);
+    expect(await removed).toBe(0);
+    killSurvivors(running.mark);
+    expect(existsSync('/sys/class/infiniband/rxe0')).toBe(false);
+  });
+});
