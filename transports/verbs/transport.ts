@@ -25,7 +25,7 @@ const CLOCK_POLLS = 4096;
 /** Polls that find nothing before a device made of software gets the processor. */
 export const YIELD_POLLS = 16;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
-export const ACKNOWLEDGE_POLLS = 64;
+const ACKNOWLEDGE_POLLS = 64;
 
 /** The job, as far as the transport needs it. */
 export interface VerbsJob {
