@@ -9,6 +9,10 @@ export interface GuestTestOptions {
   kernels?: readonly PackagedKernel[];
   /** The programs for one kernel; called only where guests can run. */
   programs: (kernel: PackagedKernel) => SuiteProgram[] | Promise<SuiteProgram[]>;
+  /** 2: two guests, see {@link SuiteOptions.nodes}. */
+  nodes?: 1 | 2;
+  /** The guest that the last program kills on purpose. */
+  dies?: number;
   memoryMiB?: number;
   env?: Record<string, string>;
   allowedLog?: RegExp[];
@@ -56,8 +60,9 @@ function mustFailTest({ tap, output, program }: ProgramResult): void {
 }
 
 function programTests(result: ProgramResult): void {
-  describe(result.program.name, () => {
-    if (result.program.mustFail) mustFailTest(result);
+  const { program, node } = result;
+  describe(node === undefined ? program.name : `${program.name}, node ${node}`, () => {
+    if (program.mustFail) mustFailTest(result);
     else claimTests(result);
     test('comes to its end, the kernel has not complained', () => {
       const output = tail(result.output, OUTPUT_TAIL_LINES);

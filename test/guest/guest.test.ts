@@ -121,6 +121,19 @@ function harnessTests(): void {
   );
 
   test(
+    'a guest that has to die: that it does is no failure, that it lives on is one',
+    async () => {
+      const commands = 'echo last; [ $HOW = lives ] || echo b >/proc/sysrq-trigger; sleep 1';
+      const run = (how: string) => runInGuest({ dies: 0, commands, env: { HOW: how } });
+      const dead = requireSuccess(await run('dies'));
+      expect(dead.status).toBeUndefined();
+      expect(dead.output).toBe('last\n');
+      expect((await run('lives')).problems).toEqual(['the guest lived on, and should have died']);
+    },
+    BOOT_MS,
+  );
+
+  test(
     'a process left in the background does not hold the guest up',
     async () => {
       const result = await runInGuest({ commands: 'sleep 1000 &\necho done', timeoutSeconds: 60 });

@@ -19,6 +19,8 @@ export interface GuestOptions {
   commands?: string;
   /** 2: two guests joined by a network, each runs the script; GUEST_NODE tells which it is. */
   nodes?: 1 | 2;
+  /** The guest that the test kills on purpose: it has no status, and to live to its end is a problem. */
+  dies?: number;
   /** Loaded before the script: a name (modprobe) or a path (insmod), with parameters. */
   modules?: string[];
   /** Environment of the script. */
@@ -184,13 +186,16 @@ function nodeProblems(
   qemuErrors: string,
   timedOut: boolean,
   options: GuestOptions,
+  dies: boolean,
 ): string[] {
   const problems = findProblems(result.log, options.allowedLog).map(
     ({ kind, line }) => `kernel log: ${kind}: ${line}`,
   );
   const seconds = options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
   if (timedOut) problems.push(`the guest was killed after ${seconds} s`);
-  else if (result.status === undefined) problems.push('the guest died before its script ended');
+  else if (dies) {
+    if (result.status !== undefined) problems.push('the guest lived on, and should have died');
+  } else if (result.status === undefined) problems.push('the guest died before its script ended');
   else if (result.status !== 0) problems.push(`exit status ${result.status}`);
   if (qemuErrors !== '') problems.push(`qemu: ${tail(qemuErrors, 5)}`);
   return problems;
@@ -236,7 +241,13 @@ export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
       const results = nodes.map((node) => readNode(join(folder, `node${node}`)));
       const problems = results.flatMap((result, node) => {
         const qemuErrors = readText(join(folder, `node${node}`, '.qemu'));
-        const found = nodeProblems(result, qemuErrors, timedOut[node]!, options);
+        const found = nodeProblems(
+          result,
+          qemuErrors,
+          timedOut[node]!,
+          options,
+          node === options.dies,
+        );
         return nodes.length === 1 ? found : found.map((problem) => `node ${node}: ${problem}`);
       });
       return { ...results[0]!, ok: problems.length === 0, problems, nodes: results, seconds };

@@ -3,7 +3,7 @@ import type { Kernel, KernelName } from './kernels.ts';
 import { findProblems } from './log.ts';
 import { buildModule, type ModuleOptions } from './modules.ts';
 import { readyKernel } from './ready.ts';
-import { type GuestResult, runInGuest } from './run.ts';
+import { type GuestResult, type NodeResult, runInGuest } from './run.ts';
 import { parseTap, type TapStream } from './tap.ts';
 
 /** A module to load before a program and to unload after it. */
@@ -35,6 +35,10 @@ export interface SuiteProgram {
 export interface SuiteOptions {
   kernel: KernelName;
   programs: SuiteProgram[];
+  /** 2: two guests joined by a network. Each program runs in both, and begins when both are there. */
+  nodes?: 1 | 2;
+  /** The guest that the last program kills on purpose. */
+  dies?: number;
   memoryMiB?: number;
   env?: Record<string, string>;
   /** Multiplies every time limit: a debug kernel is slow. */
@@ -46,6 +50,8 @@ export interface SuiteOptions {
 
 export interface ProgramResult {
   program: SuiteProgram;
+  /** Which of two guests it ran in. */
+  node?: number;
   tap: TapStream;
   /** Why the program as a whole failed, whatever its claims say. */
   problems: string[];
@@ -69,10 +75,21 @@ const DEFAULT_PROGRAM_SECONDS = 60;
 const SUITE_SECONDS = 60;
 const MARK = 'guest-suite:';
 
+/** Waits until the other guest has come here, too; for so long, should it be dead. */
+function meet(place: string, seconds: number): string {
+  return [
+    `touch "$GUEST_SHARED/${place}.$GUEST_NODE"; waited=0`,
+    `until [ -e "$GUEST_SHARED/${place}.$((1 - GUEST_NODE))" ] || [ $waited -gt ${10 * seconds} ]`,
+    'do sleep 0.1; waited=$((waited + 1)); done',
+  ].join('\n');
+}
+
 async function programCommands(
   kernel: Kernel,
   program: SuiteProgram,
   index: number,
+  /** Whether it begins, and ends, together with the other guest. */
+  together: { begin: boolean; end: boolean },
 ): Promise<string> {
   const {
     module = {},
@@ -85,6 +102,7 @@ async function programCommands(
   const parameters = module === false ? '' : (module.parameters ?? '');
   const output = `"$GUEST_OUT/${index}.tap"`;
   return [
+    together.begin ? meet(`${index}.begin`, timeoutSeconds) : '',
     `echo "${MARK} begin ${index}" >/dev/kmsg`,
     `echo ${quote(program.name)}`,
     'read -r start rest </proc/uptime',
@@ -100,6 +118,7 @@ async function programCommands(
     // The guest's own clock, in seconds since its start.
     `status=$?; read -r now rest </proc/uptime; echo $status $start $now >"$GUEST_OUT/${index}.status"`,
     `echo "${MARK} end ${index}" >/dev/kmsg`,
+    together.end ? meet(`${index}.end`, timeoutSeconds) : '',
     '',
   ].join('\n');
 }
@@ -131,7 +150,7 @@ function statusProblem(status: string | undefined, tap: TapStream, limit: number
 function programResult(
   program: SuiteProgram,
   index: number,
-  guest: GuestResult,
+  guest: NodeResult,
   log: string,
   allowedLog: RegExp[] | undefined,
 ): ProgramResult {
@@ -153,9 +172,29 @@ function programResult(
   return { program, tap, problems, output, seconds, log };
 }
 
+/** What the programs did in one guest. */
+function nodeResults(
+  guest: NodeResult,
+  programs: SuiteProgram[],
+  allowedLog: RegExp[] | undefined,
+): { results: ProgramResult[]; problems: string[] } {
+  const { parts, rest } = splitLog(guest.log, programs.length);
+  return {
+    results: programs.map((program, index) =>
+      programResult(program, index, guest, parts[index]!, allowedLog),
+    ),
+    problems: findProblems(rest, allowedLog).map(({ line }) => `kernel log: ${line}`),
+  };
+}
+
+/** Takes the last program's result from the guest that it has killed: that has nothing to tell. */
+function withoutTheDead(results: ProgramResult[], node: number, dies: number | undefined) {
+  return node === dies ? results.slice(0, -1) : results;
+}
+
 /** Runs TAP programs one after another in one boot of a kernel. */
 export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
-  const { kernel, allowedLog, timeScale = 1, progress = () => {} } = options;
+  const { kernel, allowedLog, nodes = 1, dies, timeScale = 1, progress = () => {} } = options;
   const programs = options.programs.map((program) => ({
     ...program,
     timeoutSeconds: timeScale * (program.timeoutSeconds ?? DEFAULT_PROGRAM_SECONDS),
@@ -163,27 +202,32 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
   const ready = await readyKernel(kernel);
   const commands: string[] = [];
   for (const [index, program] of programs.entries()) {
-    commands.push(await programCommands(ready, program, index));
+    // Nobody waits for the one that has died.
+    const dead = dies !== undefined && program === programs.at(-1);
+    const together = { begin: nodes === 2, end: nodes === 2 && !dead };
+    commands.push(await programCommands(ready, program, index, together));
   }
   const limits = programs.map(({ timeoutSeconds }) => timeoutSeconds);
   const guest = await runInGuest({
     kernel,
+    nodes,
     commands: `${commands.join('')}exit 0\n`,
     timeoutSeconds: limits.reduce((sum, limit) => sum + limit, timeScale * SUITE_SECONDS),
-    onOutput: (text) => progress(`${kernel}: ${text.trim().replaceAll('\n', ', ')}`),
+    onOutput: (text, node) => {
+      const where = nodes === 1 ? kernel : `${kernel}, node ${node}`;
+      progress(`${where}: ${text.trim().replaceAll('\n', ', ')}`);
+    },
     env: { ...(process.env.CI ? { CI: process.env.CI } : {}), ...options.env },
+    ...(dies === undefined ? {} : { dies }),
     ...(options.memoryMiB ? { memoryMiB: options.memoryMiB } : {}),
     ...(allowedLog ? { allowedLog } : {}),
   });
-  const { parts, rest } = splitLog(guest.log, programs.length);
-  const problems = findProblems(rest, allowedLog).map(({ line }) => `kernel log: ${line}`);
-  problems.push(...guest.problems.filter((problem) => !problem.startsWith('kernel log:')));
-  return {
-    kernel,
-    guest,
-    problems,
-    programs: programs.map((program, index) =>
-      programResult(program, index, guest, parts[index]!, allowedLog),
-    ),
-  };
+  const problems = guest.problems.filter((problem) => !problem.includes('kernel log:'));
+  const results = guest.nodes.flatMap((one, node) => {
+    const found = nodeResults(one, programs, allowedLog);
+    problems.unshift(...found.problems);
+    if (nodes === 1) return found.results;
+    return withoutTheDead(found.results, node, dies).map((result) => ({ ...result, node }));
+  });
+  return { kernel, guest, problems, programs: results };
 }
