@@ -1,0 +1,43 @@
+/** Jobs over two machines: two guests on 6.1, joined by a network, RDMA (rxe) between them. */
+import { join } from 'node:path';
+import { packageRoot } from '../../native/addon.ts';
+import { guestTests } from '../guest/bridge.ts';
+import type { SuiteProgram } from '../guest/suite.ts';
+import { helpers } from '../memory/native/helpers.ts';
+
+const PROGRAM = join(packageRoot(), 'dist/test/nodes/jobs.js');
+const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh eth0';
+/** Node is many times slower in there, and rxe is a program as well. */
+const TIMEOUT_SECONDS = 120;
+
+const jobs = (list: string, more: Partial<SuiteProgram> = {}): SuiteProgram => ({
+  name: list,
+  command: [process.execPath, PROGRAM, list],
+  before: RDMA,
+  timeoutSeconds: TIMEOUT_SECONDS,
+  ...more,
+});
+
+await guestTests('two nodes', {
+  kernels: ['6.1'],
+  nodes: 2,
+  memoryMiB: 2048,
+  // By the last program.
+  dies: 1,
+  programs: () => {
+    // Built here: the guest sees this machine's files, but writes none.
+    helpers();
+    // user_delta does not move: the look before each operation finds nothing, and it must show.
+    const held = { variables: { DREG_TEST: '1' }, parameters: 'test_hold_delta=1' };
+    return [
+      jobs('random'),
+      jobs('examples'),
+      jobs('naive', { module: false }),
+      jobs('dreg'),
+      jobs('held', { module: held, mustFail: /new bytes: get: memory of both replaced/ }),
+      jobs('soak'),
+      jobs('mute'),
+      jobs('reset'),
+    ];
+  },
+});
