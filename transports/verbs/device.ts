@@ -48,8 +48,11 @@ export interface DeviceOptions {
 }
 
 export interface DeviceEvent {
-  /** 'fatal': the device is lost; 'port': its port is down; 'queue': a queue pair is; 'other': nothing to do. */
-  kind: 'fatal' | 'port' | 'queue' | 'other';
+  /**
+   * 'fatal': the device is lost; 'port': its port is down; 'active': it works again; 'queue': a queue
+   * pair is broken; 'other': nothing to do.
+   */
+  kind: 'fatal' | 'port' | 'active' | 'queue' | 'other';
   error: MpiError | null;
   queue: QueuePair | null;
 }
@@ -250,10 +253,7 @@ export class VerbsDevice {
       this.#lost(error);
       return { kind: 'fatal', error, queue: null };
     }
-    if (type === EVENT.portError) {
-      const error = new MpiError('ERR_PEER_FAILED', `${name}: port ${this.port} is down`);
-      return { kind: 'port', error, queue: null };
-    }
+    if (type === EVENT.portError || type === EVENT.portActive) return this.#portEvent();
     const completer = tag === -1 ? undefined : this.#core.find(tag);
     if (QUEUE_EVENTS.has(type) && completer instanceof QueuePair) {
       const text = `${name}: the connection broke (the peer used memory that is not exposed to it, or the device failed)`;
@@ -262,6 +262,16 @@ export class VerbsDevice {
       return { kind: 'queue', error, queue: completer };
     }
     return { kind: 'other', error: null, queue: null };
+  }
+
+  /** Of which port the event is it does not say: ours is looked at. */
+  #portEvent(): DeviceEvent {
+    const state = new Int32Array(PORT.words);
+    const answer = this.#native.verbsPort(this.#core.id, this.port, state);
+    if (answer >= 0 && state[PORT.state] === PORT_ACTIVE)
+      return { kind: 'active', error: null, queue: null };
+    const error = new MpiError('ERR_PEER_FAILED', `${this.name}: port ${this.port} is down`);
+    return { kind: 'port', error, queue: null };
   }
 
   /** Registers memory of the process: a number >= 0, or a negative errno. `access` of runtime/memory's ACCESS. */

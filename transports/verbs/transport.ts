@@ -6,6 +6,7 @@ import type { PacketHandler, Transport } from '../transport.ts';
 import { Bell } from './bell.ts';
 import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
 import type { DatagramAddress } from './datagram.ts';
+import type { DeviceEvent } from './device.ts';
 import { Handshake, type Host } from './handshake.ts';
 import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
@@ -20,6 +21,11 @@ export const HEARTBEAT_MS = 1000;
 export const LEFT_MS = 1000;
 /** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
 export const PRESENCE_MS = 1000;
+/**
+ * A port that is down for so long, in milliseconds, takes its connections with it: not every device
+ * notices by itself that nothing goes out any more. What is shorter is made good by repetition.
+ */
+export const PORT_DOWN_MS = 2000;
 /** Polls between two looks at the clock and at the device's events. */
 const CLOCK_POLLS = 4096;
 /** Polls that find nothing before a device made of software gets the processor. */
@@ -67,6 +73,8 @@ export class VerbsTransport implements Transport, Host {
   #spare = 0;
   #emptyPolls = 0;
   #beatAt = 0;
+  /** Since when the port is down, and the error that says so. */
+  #down: { since: number; error: MpiError } | null = null;
   /** By peer that is not connected: when the launcher was asked, and what it said. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
@@ -281,8 +289,8 @@ export class VerbsTransport implements Transport, Host {
 
   /** Events of the device, and whether peers are there. */
   #look(): void {
-    while (this.#device.takeEvent() !== null);
     const time = now();
+    this.#takeEvents(time);
     if (time - this.#beatAt < HEARTBEAT_MS) return;
     this.#beatAt = time;
     for (const channel of this.#channels.values()) {
@@ -294,6 +302,17 @@ export class VerbsTransport implements Transport, Host {
       // A queue that is full says in any case whether the peer answers.
       if (answer !== 0) channel.probing = false;
     }
+  }
+
+  #takeEvents(time: number): void {
+    for (;;) {
+      const event = this.#device.takeEvent() as DeviceEvent | null;
+      if (event === null) break;
+      if (event.kind === 'active') this.#down = null;
+      if (event.kind === 'port' && event.error) this.#down ??= { since: time, error: event.error };
+    }
+    if (this.#down === null || time - this.#down.since < PORT_DOWN_MS) return;
+    for (const channel of this.#channels.values()) channel.fail(this.#down.error);
   }
 
   // ---- sleeping
