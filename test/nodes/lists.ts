@@ -79,5 +79,6 @@ export const LISTS: Record<string, Case[]> = {
   held: [reused('get')],
   soak: [stale('soak', 'dreg', ['1500'])],
   mute: [lost('mute', { DREG_RNDV: 'put' })],
+  unplug: [lost('unplug', { DREG_RNDV: 'put' })],
   reset: [lost('reset', { DREG_RNDV: 'get' })],
 };

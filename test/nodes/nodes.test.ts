@@ -37,6 +37,7 @@ await guestTests('two nodes', {
       jobs('held', { module: held, mustFail: /new bytes: get: memory of both replaced/ }),
       jobs('soak'),
       jobs('mute'),
+      jobs('unplug'),
       jobs('reset'),
     ];
   },
