@@ -5,6 +5,7 @@ import { MpiError } from '../../runtime/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
 import { Bell } from './bell.ts';
 import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
+import { Courtesy } from './courtesy.ts';
 import type { DatagramAddress } from './datagram.ts';
 import type { DeviceEvent } from './device.ts';
 import { Handshake, type Host } from './handshake.ts';
@@ -28,8 +29,6 @@ export const PRESENCE_MS = 1000;
 export const PORT_DOWN_MS = 2000;
 /** Polls between two looks at the clock and at the device's events. */
 const CLOCK_POLLS = 4096;
-/** Polls that find nothing before a device made of software gets the processor. */
-export const YIELD_POLLS = 16;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
 const ACKNOWLEDGE_POLLS = 64;
 
@@ -72,6 +71,8 @@ export class VerbsTransport implements Transport, Host {
   /** Slots that no peer was promised. */
   #spare = 0;
   #emptyPolls = 0;
+  /** For a device made of software. */
+  readonly #courtesy: Courtesy | null;
   #beatAt = 0;
   /** Since when the port is down, and the error that says so. */
   #down: { since: number; error: MpiError } | null = null;
@@ -82,6 +83,7 @@ export class VerbsTransport implements Transport, Host {
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
     this.#device = device;
+    this.#courtesy = device.software ? new Courtesy() : null;
     this.#job = job;
     this.rank = job.rank;
     this.size = job.size;
@@ -207,11 +209,12 @@ export class VerbsTransport implements Transport, Host {
     const count = this.#device.poll();
     if (count > 0) {
       this.#emptyPolls = 0;
+      this.#courtesy?.found();
       return count;
     }
     this.#emptyPolls += 1;
-    if (this.#device.software && this.#emptyPolls % YIELD_POLLS === 0) wakeAddon().yieldCpu();
     if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
+    if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
     if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look();
     return 0;
   }

@@ -19,15 +19,18 @@ function look(): number {
   const port = new FreeDomain().attach();
   const cache = new RegistrationCache(openMonitor('dreg'), port, budget, new Counters(), () => {});
   let sum = 0;
-  const empty = nanoseconds(LOOKS, (count) => {
-    for (let i = 0; i < count; i++) sum ^= i;
-  });
-  const looking = nanoseconds(LOOKS, (count) => {
-    for (let i = 0; i < count; i++) {
-      sum ^= i;
-      cache.look();
-    }
-  });
+  const [empty, looking] = nanoseconds(
+    LOOKS,
+    (count) => {
+      for (let i = 0; i < count; i++) sum ^= i;
+    },
+    (count) => {
+      for (let i = 0; i < count; i++) {
+        sum ^= i;
+        cache.look();
+      }
+    },
+  );
   cache.close();
   if (!Number.isInteger(sum)) throw new Error('nothing was counted');
   return looking - empty;
