@@ -24,8 +24,8 @@ import {
   targetsOf,
 } from './verbs/verdict.ts';
 
-const ROUNDS = 5;
-/** Usually 100 s; a machine that is busy with other things takes many times longer. */
+const ROUNDS = 4;
+/** Usually 200 s; a machine that is busy with other things takes many times longer. */
 const TIMEOUT_SECONDS = 600;
 const MEBIBYTES_A_SECOND = 1e9 / 2 ** 20;
 

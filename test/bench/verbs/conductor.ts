@@ -25,8 +25,12 @@ import { countsOf, perMessage, startCounting, stopCounting } from './system-call
 const [device, gidIndex, bare, roundsText] = process.argv.slice(2);
 const ROUNDS = Number(roundsText);
 /** Round trips before those that count: until V8 has compiled what they run for good. */
-const WARM_UPS = 20_000;
-const ROUND_TRIPS = 3000;
+const WARM_UPS = 40_000;
+const WARM_UP_MS = 15_000;
+/** Round trips of a round, at most, and how long they may take about. */
+const ROUND_TRIPS_MAX = 3000;
+const ROUND_TRIPS_LEAST = 100;
+const ROUND_NS = 5e8;
 /** Messages of TRANSFER_BYTES in a round. */
 const TRANSFERS = 64;
 /** Messages of each size of CACHED_BYTES in a round. */
@@ -82,14 +86,20 @@ async function perftestOnce(program: string, bytes: number, count: number): Prom
 const bareOf = async (...words: (string | number)[]) =>
   Number(await output(bare, [device, gidIndex, ...words.map(String)]));
 
-async function latencies(round: number, job: Job, ticks: Ticks): Promise<void> {
+/** How many round trips a round has: where a kernel takes its time for each, fewer. */
+async function roundTrips(): Promise<number> {
+  const ns = 2 * (await bareOf('latency', LATENCY_BYTES, ROUND_TRIPS_LEAST));
+  return Math.max(ROUND_TRIPS_LEAST, Math.min(ROUND_TRIPS_MAX, Math.round(ROUND_NS / ns)));
+}
+
+async function latencies(round: number, job: Job, count: number, ticks: Ticks): Promise<void> {
   const bytes = LATENCY_BYTES;
   for (const program of ['ib_send_lat', 'ib_write_lat']) {
-    const text = await perftest(program, bytes, ROUND_TRIPS);
+    const text = await perftest(program, bytes, count);
     figure(round, 'latency', program, bytes, latencyOf(text, ticks));
   }
-  figure(round, 'latency', 'bare', bytes, await bareOf('latency', bytes, ROUND_TRIPS));
-  const { ns } = await job.run({ what: 'latency', bytes, count: ROUND_TRIPS });
+  figure(round, 'latency', 'bare', bytes, await bareOf('latency', bytes, count));
+  const { ns } = await job.run({ what: 'latency', bytes, count });
   figure(round, 'latency', 'ours', bytes, ns);
 }
 
@@ -134,7 +144,7 @@ async function systemCalls(job: Job, ranks: readonly number[]): Promise<void> {
     for (const times of [1, 9]) {
       const count = task.count * times;
       startCounting();
-      await job.run({ ...task, count });
+      await job.run({ ...task, count, untimed: true });
       const counts = countsOf(ranks);
       stopCounting();
       // A round trip is two messages.
@@ -156,9 +166,11 @@ async function looks(job: Job): Promise<void> {
   }
 }
 
-/** Where the device yields to pollers, fewer round trips do: each takes milliseconds. */
 async function warmUp(jobs: readonly Job[], first: Job): Promise<void> {
-  await first.run({ what: 'latency', bytes: LATENCY_BYTES, count: WARM_UPS });
+  const end = performance.now() + WARM_UP_MS;
+  const count = WARM_UPS / 40;
+  for (let done = 0; done < WARM_UPS && performance.now() < end; done += count)
+    await first.run({ what: 'latency', bytes: LATENCY_BYTES, count });
   for (const job of jobs) {
     await moved(job, { what: 'window', bytes: TRANSFER_BYTES, count: TRANSFERS });
     for (const [i, bytes] of CACHED_BYTES.entries())
@@ -191,9 +203,10 @@ async function main(): Promise<void> {
   const ours = jobs.filter(({ monitor }) => monitor === 'dreg');
   phase('warm-up');
   await warmUp(jobs, ours[0]);
+  const count = await roundTrips();
   for (let round = 1; round <= ROUNDS; round++) {
     phase(`round ${round} of ${ROUNDS}`);
-    await latencies(round, ours[0], ticks);
+    await latencies(round, ours[0], count, ticks);
     for (const job of ours) await transfers(round, job, ticks);
     for (const job of jobs) await cached(round, job);
   }

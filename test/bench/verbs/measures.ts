@@ -3,7 +3,7 @@
 /** What a rank is asked to do, over and over. */
 export interface Task {
   /**
-   * 'latency': a ping-pong, each round trip timed by itself; 'window': windows of messages from rank 0;
+   * 'latency': a ping-pong, a few round trips timed at once; 'window': windows of messages from rank 0;
    * 'single': one message after the other, each answered by an empty one.
    */
   what: 'latency' | 'window' | 'single';
@@ -12,6 +12,8 @@ export interface Task {
   count: number;
   /** Count looks at user_delta, which makes the figures of time useless. */
   audit?: boolean;
+  /** Do not read the clock: that may be a system call. */
+  untimed?: boolean;
 }
 
 export interface Answer {
@@ -64,6 +66,8 @@ export interface Looks {
 
 export type Report = Figure | Calls | Part | Looks;
 
+/** Round trips between two looks at the clock. */
+export const TRIPS_TIMED = 5;
 /** Messages under way in a window. */
 export const WINDOW = 16;
 export const LATENCY_BYTES = 8;

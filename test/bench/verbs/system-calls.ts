@@ -37,7 +37,7 @@ export function perMessage(
   const result: Record<string, number> = {};
   for (const [name, count] of many.counts) {
     const further = (count - (few.counts.get(name) ?? 0)) / (many.messages - few.messages);
-    if (Math.abs(further) >= LEAST) result[name] = further;
+    if (further >= LEAST) result[name] = further;
   }
   return result;
 }
