@@ -3,20 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import {
-  fetchAndUnpack,
-  installPackages,
-  KERNEL_BUILD_PACKAGES,
-  MACHINE_PACKAGES,
-  type Progress,
-} from './apt.ts';
+import { installPackages, KERNEL_BUILD_PACKAGES, MACHINE_PACKAGES, type Progress } from './apt.ts';
 import { run, tail } from './command.ts';
+import { SOURCE_PACKAGE, sourceVersion, unpackSource } from './kernel-source.ts';
 import type { Kernel } from './kernels.ts';
 import { withFileLock, withMachineLock } from './lock.ts';
 import { CACHE, GUEST_SOURCES } from './paths.ts';
 import { once, prepareInitramfs } from './setup.ts';
 
-const SOURCE_PACKAGE = 'linux-source-6.1';
 const CONFIG = join(GUEST_SOURCES, 'debug.config');
 
 /**
@@ -82,21 +76,9 @@ async function describeKernel(folder: string, source: string): Promise<Kernel> {
   };
 }
 
-async function unpackSource(folder: string, progress: Progress): Promise<void> {
-  const unpacked = join(folder, 'package');
-  const from = { packages: [SOURCE_PACKAGE], aptOptions: [] };
-  await fetchAndUnpack(from, join(folder, 'debs'), unpacked, progress);
-  progress('unpacking the kernel source');
-  const archive = join(unpacked, 'usr', 'src', `${SOURCE_PACKAGE}.tar.xz`);
-  await withMachineLock(() => run('tar', ['-xf', archive, '-C', folder]));
-  await rm(unpacked, { recursive: true });
-}
-
 /** What a build depends on: the source's version and the configuration. */
 async function buildKey(): Promise<string> {
-  const { stdout } = await run('apt-cache', ['policy', SOURCE_PACKAGE]);
-  const version = /Candidate: (\S+)/.exec(stdout)?.[1];
-  if (!version || version === '(none)') throw new Error(`apt knows no ${SOURCE_PACKAGE}`);
+  const version = await sourceVersion();
   const hash = createHash('sha256')
     .update(await readFile(CONFIG))
     .digest('hex')
