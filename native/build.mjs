@@ -15,8 +15,10 @@ const prefix = dirname(dirname(process.execPath));
 const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 // A change of Node, of binding.gyp or of the headers there are asks for a new configuration.
 const stamp = join(here, 'build', '.configured');
-const verbs = existsSync('/usr/include/infiniband/verbs.h') ? 'verbs' : '';
-const key = `${process.version} ${verbs} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
+const optional = ['infiniband/verbs.h', 'rdma/rdma_cma.h'].filter((header) =>
+  existsSync(join('/usr/include', header)),
+);
+const key = `${process.version} ${optional} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
 const configured = existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
 
 const run = (...words) =>

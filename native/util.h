@@ -49,6 +49,7 @@ void InitDreg(Napi::Env env, Napi::Object exports);
 void InitUserfaultfd(Napi::Env env, Napi::Object exports);
 void InitUring(Napi::Env env, Napi::Object exports);
 void InitVerbs(Napi::Env env, Napi::Object exports);
+void InitRdmacm(Napi::Env env, Napi::Object exports);
 
 }  // namespace dreg
 
