@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { addon, packageRoot } from '../../native/addon.ts';
 import { verbs } from '../../native/verbs.ts';
 import { MpiError } from '../../runtime/error.ts';
+import { ConnectionManager } from '../../transports/verbs/connections.ts';
 import { type DeviceEvent, VerbsDevice } from '../../transports/verbs/device.ts';
 import type { Claim } from './claims.ts';
 import { DEPTH, INLINE_BYTES, Pair, SLOT_BYTES } from './pair.ts';
@@ -50,7 +51,7 @@ function chooses(): void {
 /** Longer and shorter than what goes inline, more than the queues hold, in order. */
 async function sends(pair: Pair): Promise<void> {
   const { area, left, right, received } = pair;
-  assert.ok(left.inlineBytes >= INLINE_BYTES);
+  assert.ok(left.inlineBytes >= 64, `${left.inlineBytes} bytes go inline`);
   const rounds = 10 * DEPTH;
   for (let i = 0; i < rounds; i++) {
     const length = i % 2 === 0 ? 8 : SLOT_BYTES;
@@ -121,7 +122,12 @@ async function moves(pair: Pair): Promise<void> {
       [i + 1, i + 100, i + 100, i + 100, i + 1],
     );
   }
-  assert.equal(await pair.rdma('write', -1, 0, 0, 0, 0), 0);
+  let answered: number | undefined;
+  pair.left.probe((result) => {
+    answered = result;
+  });
+  await pair.until('the answer to a probe', () => answered !== undefined);
+  assert.equal(answered, 0);
   assert.equal(pair.device.deregister(remote.region), 0);
   assert.equal(pair.device.deregister(remote.region), -EBADF);
   assert.deepEqual(pair.errors, []);
@@ -145,7 +151,7 @@ async function refused(pair: Pair, access: number, key: (key: number) => number)
   await pair.until('the error', () => pair.errors.length > 0);
   const error = pair.errors[0]!;
   assert.equal(error.code, 'ERR_PEER_FAILED');
-  assert.match(error.message, /rxe0: /);
+  assert.match(error.message, /(rxe|siw)0: /);
   assert.equal(pair.left.send(pair.area, 0, 8, true), -ECANCELED);
 }
 
@@ -297,7 +303,7 @@ function resources(): string {
 function leavesNothing(): void {
   const pair = new Pair();
   pair.register(new Uint8Array(LENGTH), LOCAL_WRITE);
-  pair.device.createDatagramQueue();
+  if (pair.device.link !== 'iwarp') pair.device.createDatagramQueue();
   assert.match(resources(), /comm node/, 'what is open is not seen');
   pair.close();
   pair.close();
@@ -326,6 +332,72 @@ export const DEVICE_CLAIMS: Claim[] = [
   withPair('a peer that is not there is an error', vanished),
   { name: 'a device that is closed leaves nothing', check: leavesNothing },
   { name: 'a worker that ends leaves nothing', check: worker },
+];
+
+/** The device that has no datagrams, and whose queue pairs only a connection manager connects. */
+function iwarp(): void {
+  const device = VerbsDevice.open({ device: 'siw0:1' });
+  try {
+    assert.equal(device.link, 'iwarp');
+    assert.ok(device.software);
+    assert.ok(device.reads.out >= 1 && device.reads.in >= 1);
+    assert.throws(
+      () => device.createDatagramQueue(),
+      (error) => error instanceof MpiError && error.code === 'ERR_UNSUPPORTED',
+    );
+    // Made in advance, since it does not grow: room for what comes in and for hundreds of peers.
+    device.openReceiveQueue(SLOT_BYTES).grow(1);
+    const manager = new ConnectionManager('siw0', device.reads);
+    assert.equal(manager.own.ip, '10.78.0.1');
+    assert.ok(manager.own.port > 0);
+    manager.close();
+    assert.equal(manager.next(), null);
+    assert.throws(
+      () => new ConnectionManager('siw7', device.reads),
+      (error) => error instanceof MpiError && /siw7 has no IP address/.test(error.message),
+    );
+  } finally {
+    device.close();
+  }
+}
+
+/** Memory that was not exposed for it: not written, and the connection is over, for both. */
+async function refusedOnIwarp(pair: Pair): Promise<void> {
+  const bytes = new Uint8Array(3 * 8192);
+  const local = pair.register(bytes.subarray(0, 8192), LOCAL_WRITE);
+  const remote = pair.register(bytes.subarray(8192), REMOTE_READ);
+  await pair.rdma('write', local.region, local.address, 100, remote.address, remote.key);
+  // A WRITE has completed when it is on its way: what becomes of it is told by what follows.
+  let answer: number | undefined;
+  pair.left.probe((result) => {
+    answer = result;
+  });
+  await pair.until('the end of the connection', () => pair.ended > 0 || pair.errors.length > 0);
+  await pair.until('the answer to a probe', () => answer !== undefined);
+  assert.ok(answer! < 0, `the result is ${answer}`);
+  assert.ok(bytes.every((byte) => byte === 0));
+}
+
+/** One end closes: the other one is told, though nothing of its was under way. */
+async function hangsUp(pair: Pair): Promise<void> {
+  pair.left.close();
+  await pair.until('the end of the connection', () => pair.ended > 0);
+  assert.ok(!pair.right.closed);
+}
+
+export const IWARP_CLAIMS: Claim[] = [
+  { name: 'iWARP: the device, and where it listens', check: iwarp },
+  ...[
+    withPair('packets of all lengths arrive in order, inline and not', sends),
+    withPair('a full send queue says so and loses nothing', fills),
+    withPair('RDMA READ and WRITE, and an answer to a probe', moves),
+    withPair('RDMA without the right: refused, and the connection ends', refusedOnIwarp),
+    withPair('what is under way when a connection ends is told', flushes),
+    withPair('what is under way when a queue pair is closed is told', closes),
+    withPair('a completion wakes the sleeper', wakes),
+    withPair('the end of a connection is told', hangsUp),
+    { name: 'a device that is closed leaves nothing', check: leavesNothing },
+  ].map((claim) => ({ ...claim, name: `iWARP: ${claim.name}` })),
 ];
 
 /** READs on the left queue, one after the other, until one cannot be posted. */

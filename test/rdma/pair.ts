@@ -2,14 +2,18 @@
 import { addon } from '../../native/addon.ts';
 import type { MpiError } from '../../runtime/error.ts';
 import type { ReceiveQueue, SendArea } from '../../transports/verbs/areas.ts';
+import type { ConnectionManager } from '../../transports/verbs/connections.ts';
 import { VerbsDevice } from '../../transports/verbs/device.ts';
 import type { QueuePair } from '../../transports/verbs/queue-pair.ts';
+import { introduce } from './introduce.ts';
 
 export const SLOT_BYTES = 4096;
 export const SLOTS = 16;
 export const DEPTH = 16;
 export const INLINE_BYTES = 128;
 const PSN = 0x1234;
+const LOCAL_WRITE = 1;
+const REMOTE_WRITE = 2;
 
 /** For so long something may take before the test gives up. */
 const PATIENCE_MS = 10_000;
@@ -27,6 +31,10 @@ export class Pair {
   readonly right: QueuePair;
   readonly received: Received[] = [];
   readonly errors: MpiError[] = [];
+  /** On iWARP; it is looked at by {@link until}. */
+  readonly connections: ConnectionManager | undefined;
+  /** Connections of the queue pairs that have ended. */
+  ended = 0;
 
   constructor(slots = SLOTS) {
     this.device = VerbsDevice.open();
@@ -35,8 +43,12 @@ export class Pair {
     this.area = this.device.openSendArea(DEPTH * SLOT_BYTES);
     this.left = this.#queue();
     this.right = this.#queue();
-    this.left.connect(this.#address(this.right), PSN);
-    this.right.connect(this.#address(this.left), PSN);
+    if (this.device.link === 'iwarp') {
+      this.connections = introduce(this.device, this.left, this.right);
+    } else {
+      this.left.connect(this.#address(this.right), PSN);
+      this.right.connect(this.#address(this.left), PSN);
+    }
     this.device.onReceive = (queue, slot, bytes) => {
       const start = slot * SLOT_BYTES;
       this.received.push({ queue, bytes: this.receives.bytes.slice(start, start + bytes) });
@@ -49,6 +61,7 @@ export class Pair {
     const end = performance.now() + PATIENCE_MS;
     while (!so()) {
       if (this.device.poll() > 0) continue;
+      if (this.connections?.next()?.kind === 'ended') this.ended += 1;
       if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -57,7 +70,10 @@ export class Pair {
   /** Registers an array for the life of the device. */
   register(bytes: Uint8Array, access: number): { region: number; address: number; key: number } {
     const address = addon().addressOf(bytes);
-    const region = this.device.register(address, bytes.length, access);
+    // On iWARP the answer to a READ is a write of the peer's.
+    const sink = this.device.link === 'iwarp' && (access & LOCAL_WRITE) !== 0;
+    const allowed = sink ? access | REMOTE_WRITE : access;
+    const region = this.device.register(address, bytes.length, allowed);
     if (region < 0) throw new Error(`not registered: ${region}`);
     return { region, address, key: this.device.rkeyOf(region) };
   }
@@ -81,6 +97,9 @@ export class Pair {
   }
 
   close(): void {
+    this.left.close();
+    this.right.close();
+    this.connections?.close();
     this.device.close();
   }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-/** `node tap.js device|loss|interop [BARE-PEER]`: what RDMA devices do, as TAP; for the guest, where there is one. */
+/** `node tap.js device|loss|iwarp|interop [BARE-PEER]`: what RDMA devices do, as TAP; for the guest, where there is one. */
 import { MpiError } from '../../runtime/error.ts';
 import { type Claim, runClaims } from './claims.ts';
-import { DEVICE_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
+import { DEVICE_CLAIMS, IWARP_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
 import { interopClaims } from './interop-claims.ts';
 
 const [name = '', barePeer = ''] = process.argv.slice(2);
@@ -10,6 +10,7 @@ const LISTS: Record<string, Claim[]> = {
   device: DEVICE_CLAIMS,
   interop: interopClaims(barePeer),
   loss: LOSS_CLAIMS,
+  iwarp: IWARP_CLAIMS,
 };
 
 const claims = LISTS[name];

@@ -4,14 +4,22 @@ import { wakeAddon } from '../../native/wake.ts';
 import { check } from '../../runtime/error.ts';
 import type { PacketDevice } from './ports.ts';
 
+/** What else wakes: a descriptor, and what takes what made it readable. */
+export interface News {
+  readonly fd: number;
+  take(): void;
+}
+
 export class Bell {
   readonly #device: PacketDevice;
+  readonly #news: News | null;
   #fd = -1;
   #timer = -1;
   #armed = false;
 
-  constructor(device: PacketDevice) {
+  constructor(device: PacketDevice, news: News | null = null) {
     this.#device = device;
+    this.#news = news;
   }
 
   /** Made when it is first asked for. */
@@ -34,6 +42,7 @@ export class Bell {
     if (!this.#armed) return;
     this.#armed = false;
     this.#device.disarm();
+    this.#news?.take();
     wakeAddon().timerSet(this.#timer, 0);
   }
 
@@ -47,7 +56,10 @@ export class Bell {
       const rung = this.#armed;
       // What came in late, when nobody listens any more, must not keep the loop turning.
       if (rung) this.disarm();
-      else this.#device.disarm();
+      else {
+        this.#device.disarm();
+        this.#news?.take();
+      }
       if (rung) onBell();
     });
   }
@@ -64,7 +76,8 @@ export class Bell {
     const native = wakeAddon();
     const { wakeFd, asyncFd } = this.#device;
     this.#timer = check(native.timerCreate(), 'timerfd_create', 'a timer to sleep with');
-    const all = Int32Array.of(wakeFd, asyncFd, this.#timer);
+    const news = this.#news === null ? [] : [this.#news.fd];
+    const all = Int32Array.of(wakeFd, asyncFd, this.#timer, ...news);
     this.#fd = check(native.epollCreate(all), 'epoll_create1', 'a descriptor to sleep on');
   }
 }

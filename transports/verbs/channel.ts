@@ -65,7 +65,7 @@ export class VerbsChannel implements Channel, Packet {
   readonly inboundClaims = null;
   readonly outboundClaims = null;
   readonly segmentBytes: number;
-  readonly queue: PacketQueue;
+  queue: PacketQueue;
   readonly window = new CreditWindow();
   readonly memory: OneSided;
   state: State = 'meeting';
@@ -77,6 +77,8 @@ export class VerbsChannel implements Channel, Packet {
   listed = false;
   /** A question whether the peer answers is under way. */
   probing = false;
+  /** Since when, by the transport's clock. */
+  probedAt = 0;
   takenTag = 0;
 
   // The packet being delivered.
@@ -88,7 +90,7 @@ export class VerbsChannel implements Channel, Packet {
   #body = 0;
 
   readonly #shared: Shared;
-  readonly #inlineBytes: number;
+  #inlineBytes = 0;
   /** Packets that came and were not taken: their slots and lengths, in a ring. */
   readonly #slots = new Int32Array(DATA_WINDOW);
   readonly #lengths = new Int32Array(DATA_WINDOW);
@@ -101,6 +103,13 @@ export class VerbsChannel implements Channel, Packet {
     this.memory = memory;
     this.segmentBytes = shared.segmentBytes;
     this.#shared = shared;
+    this.adopt(queue);
+  }
+
+  /** Takes a queue pair for its own, in place of one over which nothing was sent yet. */
+  adopt(queue: PacketQueue): void {
+    this.queue = queue;
+    this.memory.queue = queue;
     this.#inlineBytes = Math.min(INLINE_BYTES, queue.inlineBytes);
     queue.owner = this;
     queue.onError = (error) => this.fail(error);

@@ -39,6 +39,8 @@ import { gidsOf, isSoftware } from './sysfs.ts';
 
 /** Completions that the queue has room for at first; it grows with the queue pairs. */
 export const COMPLETIONS_FIRST = 1024;
+/** The same on iWARP, where devices need not be able to make it grow. */
+export const COMPLETIONS_IWARP = 32768;
 
 export interface DeviceOptions {
   /** name[:port]. Default: DREG_VERBS_DEVICE, else the first port that is active. */
@@ -78,6 +80,8 @@ export class VerbsDevice {
   readonly regionBytesMax: number;
   /** Bytes of one packet or RDMA operation. */
   readonly messageBytesMax: number;
+  /** RDMA READs of a connection under way at one time, from us and from the peer. */
+  readonly reads: { readonly out: number; readonly in: number };
   /** Readable after `arm` when a completion came. */
   readonly wakeFd: number;
   /** Readable when `takeEvent` has something. */
@@ -95,7 +99,7 @@ export class VerbsDevice {
   readonly #event = new Int32Array(2);
   #receives: ReceiveQueue | undefined;
   /** Room in the completion queue, and what may come into it at one time. */
-  #room = COMPLETIONS_FIRST;
+  #room: number;
   #need = 0;
   /** Completions that were taken and not told yet. */
   #next = 0;
@@ -143,6 +147,11 @@ export class VerbsDevice {
     this.relaxedOrdering = limits[LIMIT.relaxedOrdering] !== 0;
     this.regionsMax = limits[LIMIT.regions];
     this.regionBytesMax = limits[LIMIT.regionBytes];
+    this.reads = {
+      out: Math.min(READS_OUT_MAX, limits[LIMIT.readsOut]),
+      in: Math.min(READS_IN_MAX, limits[LIMIT.readsIn]),
+    };
+    this.#room = this.link === 'iwarp' ? COMPLETIONS_IWARP : COMPLETIONS_FIRST;
     this.wakeFd = check(this.#native.verbsWakeFd(id), 'ibv_create_comp_channel', this.name);
     this.asyncFd = check(this.#native.verbsAsyncFd(id), 'ibv_open_device', this.name);
     this.#site = {
@@ -153,8 +162,9 @@ export class VerbsDevice {
       messageBytesMax: this.messageBytesMax,
       // Ethernet has no LIDs; without one a port of InfiniBand is reached by GID as well.
       global: this.link === 'ethernet' || this.lid === 0,
-      readsOut: Math.min(READS_OUT_MAX, limits[LIMIT.readsOut]),
-      readsIn: Math.min(READS_IN_MAX, limits[LIMIT.readsIn]),
+      readsOut: this.reads.out,
+      readsIn: this.reads.in,
+      probeBy: this.link === 'iwarp' ? 'read' : 'write',
       joined: (queue) => this.#queues.set(queue.number, queue),
       left: (queue) => this.#left(queue),
     };
@@ -395,7 +405,8 @@ function openPorts(name: string | undefined): Opened[] {
   const named = devices.filter((device) => device.name === name);
   const opened: Opened[] = [];
   for (const device of named.length > 0 ? named : devices) {
-    const id = native.verbsOpen(device.name, COMPLETIONS_FIRST);
+    const iwarp = device.transport === TRANSPORT_IWARP;
+    const id = native.verbsOpen(device.name, iwarp ? COMPLETIONS_IWARP : COMPLETIONS_FIRST);
     if (id >= 0) opened.push({ name: device.name, id, ports: portsOf(device, id) });
     else if (named.length > 0) check(id, 'ibv_open_device', device.name);
   }

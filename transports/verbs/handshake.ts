@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { MpiError } from '../../runtime/error.ts';
 import type { DatagramAddress } from './datagram.ts';
+import type { Meeting } from './meeting.ts';
 import type { Datagrams, PacketDevice, PacketQueue } from './ports.ts';
 import { decodeHello, encodeHello, type Hello, jobKey } from './wire.ts';
 
@@ -19,8 +20,6 @@ export interface Host {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** Where the peer's datagram queue is. @throws MpiError ERR_UNREACHABLE */
-  addressOf(peer: number): DatagramAddress;
   /** A peer has begun: makes our end, and calls {@link Handshake.begin}. @throws MpiError ERR_NO_MEM */
   invite(peer: number): void;
   /** The peer has connected with us: packets may be sent. */
@@ -41,7 +40,7 @@ interface Contact {
   delay: number;
 }
 
-export class Handshake {
+export class Handshake implements Meeting<DatagramAddress> {
   readonly #device: PacketDevice;
   readonly #host: Host;
   readonly #datagrams: Datagrams;
@@ -80,8 +79,8 @@ export class Handshake {
     return Math.max(0, at - this.#now());
   }
 
-  /** Tells the peer of our queue pair. */
-  begin(peer: number, queue: PacketQueue, address = this.#host.addressOf(peer)): void {
+  /** Tells the peer of our queue pair. `address`: where its datagram queue is. */
+  begin(peer: number, queue: PacketQueue, address: DatagramAddress): void {
     const contact: Contact = {
       peer,
       queue,

@@ -86,7 +86,7 @@ export class Moving implements MemoryOperation {
 }
 
 export class OneSided {
-  readonly queue: PacketQueue;
+  queue: PacketQueue;
   readonly #peer: number;
   readonly #room: MemoryRoom;
   readonly #open = new Set<Moving>();

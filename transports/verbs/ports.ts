@@ -54,6 +54,8 @@ export interface PacketDevice {
   readonly mtu: number;
   readonly software: boolean;
   readonly messageBytesMax: number;
+  /** RDMA READs of a connection under way at one time, from us and from the peer. */
+  readonly reads: { readonly out: number; readonly in: number };
   readonly wakeFd: number;
   readonly asyncFd: number;
   onReceive(queue: PacketQueue, slot: number, bytes: number): void;

@@ -66,6 +66,8 @@ export interface QueueSite {
   readonly global: boolean;
   readonly readsOut: number;
   readonly readsIn: number;
+  /** Which operation of no bytes the peer answers: on iWARP a WRITE is not. */
+  readonly probeBy: 'read' | 'write';
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }
@@ -227,9 +229,9 @@ export class QueuePair implements Completer {
     return answer;
   }
 
-  /** Asks whether the peer still answers: a WRITE of no bytes, which touches no memory. As `rdma`. */
+  /** Asks whether the peer still answers: an operation of no bytes, which touches no memory. As `rdma`. */
   probe(done: Result): number {
-    return this.rdma('write', -1, 0, 0, 0, 0, done);
+    return this.rdma(this.#site.probeBy, -1, 0, 0, 0, 0, done);
   }
 
   /**

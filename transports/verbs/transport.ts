@@ -1,14 +1,16 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
-
+import { constants } from 'node:os';
 import { wakeAddon } from '../../native/wake.ts';
 import { MpiError } from '../../runtime/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
 import { Bell } from './bell.ts';
 import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
+import { ConnectionManager } from './connections.ts';
 import { Courtesy } from './courtesy.ts';
-import type { DatagramAddress } from './datagram.ts';
 import type { DeviceEvent } from './device.ts';
 import { Handshake, type Host } from './handshake.ts';
+import { type IwarpHost, IwarpMeeting } from './iwarp.ts';
+import { formatAddress, type Meeting, parseAddress } from './meeting.ts';
 import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
 import { SendSlots } from './send-slots.ts';
@@ -18,6 +20,8 @@ import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './wire.ts';
 const BURST = 64;
 /** A rank that waits asks connected peers so often whether they are there, in milliseconds. */
 export const HEARTBEAT_MS = 1000;
+/** On iWARP a connection over which a peer has not answered for so long, in milliseconds, is broken. */
+export const SILENCE_MS = 4000;
 /** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
 export const LEFT_MS = 1000;
 /** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
@@ -44,7 +48,7 @@ export interface VerbsJob {
   fence(): void;
 }
 
-export class VerbsTransport implements Transport, Host {
+export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly name = 'verbs';
   readonly rank: number;
   readonly size: number;
@@ -54,7 +58,7 @@ export class VerbsTransport implements Transport, Host {
 
   readonly #device: PacketDevice;
   readonly #job: VerbsJob;
-  readonly #handshake: Handshake;
+  readonly #handshake: Meeting;
   readonly #bell: Bell;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
@@ -90,30 +94,36 @@ export class VerbsTransport implements Transport, Host {
     this.jobId = job.jobId;
     this.#receives = device.openReceiveQueue(VERBS_SLOT_BYTES);
     this.#sends = new SendSlots(device);
-    this.#bell = new Bell(device);
     const { bytes } = this.#receives;
     this.#shared = this.#sharedOf(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     this.#room = this.#roomOf();
     device.onReceive = (queue, slot, count) => this.#onReceive(queue, slot, count);
-    this.#handshake = new Handshake(device, this, now);
-    const { number, lid, gid } = this.#handshake.address;
-    job.put(addressKey(this.rank), `${number}:${lid}:${gid}`);
+    const handshake: Meeting = this.#openMeeting();
+    this.#handshake = handshake;
+    const { fd } = handshake;
+    const news = fd === undefined ? null : { fd, take: () => handshake.poll?.(true) };
+    this.#bell = new Bell(device, news);
+    job.put(addressKey(this.rank), formatAddress(handshake.address));
     job.fence();
   }
 
   // ---- connections
+
+  #openMeeting(): Meeting {
+    const device = this.#device;
+    if (device.link !== 'iwarp') return new Handshake(device, this, now) as Meeting;
+    const connections = new ConnectionManager(device.name, device.reads);
+    return new IwarpMeeting(device, this, connections, now) as Meeting;
+  }
 
   connect(peer: number): VerbsChannel {
     const known = this.#channels.get(peer);
     if (known) return known;
     if (!(peer >= 0 && peer < this.size) || peer === this.rank)
       throw new MpiError('ERR_UNREACHABLE', `rank ${peer} is not reached by RDMA`, { peer });
-    const address = this.addressOf(peer);
+    const address = this.#addressOf(peer);
     this.#provide();
-    const queue = this.#device.createQueuePair({
-      sendDepth: SEND_DEPTH,
-      inlineBytes: INLINE_BYTES,
-    });
+    const queue = this.#createQueuePair();
     this.#spare -= SLOTS_PER_PEER;
     const memory = new OneSided(peer, queue, this.#room);
     const channel = new VerbsChannel(peer, queue, this.#shared, memory);
@@ -130,15 +140,12 @@ export class VerbsTransport implements Transport, Host {
     this.#spare += SLOTS_PER_PEER;
   }
 
-  addressOf(peer: number): DatagramAddress {
-    const text = this.#job.get(addressKey(peer)) ?? '';
-    const match = /^(\d{1,8}):(\d{1,5}):([0-9a-f]{32})$/i.exec(text);
-    if (match) return { number: Number(match[1]), lid: Number(match[2]), gid: match[3] };
-    throw new MpiError(
-      'ERR_UNREACHABLE',
-      `rank ${peer} has no RDMA device (the launcher knows no address of it); see DREG_TRANSPORT and DREG_VERBS_DEVICE on its machine`,
-      { rank: this.rank, peer },
-    );
+  #createQueuePair(): PacketQueue {
+    return this.#device.createQueuePair({ sendDepth: SEND_DEPTH, inlineBytes: INLINE_BYTES });
+  }
+
+  #addressOf(peer: number) {
+    return parseAddress(this.#job.get(addressKey(peer)) ?? '', this.#device.link, peer);
   }
 
   invite(peer: number): void {
@@ -147,7 +154,19 @@ export class VerbsTransport implements Transport, Host {
 
   ready(peer: number): void {
     const channel = this.#channels.get(peer);
-    if (channel?.state === 'meeting') channel.state = 'ready';
+    if (channel?.state !== 'meeting') return;
+    channel.state = 'ready';
+    // On iWARP the rank that called sends first: the other one waits for it.
+    if (this.#device.link === 'iwarp' && this.rank < peer) channel.control(CONTROL.acknowledge);
+  }
+
+  renew(peer: number): PacketQueue {
+    const channel = this.#channels.get(peer) as VerbsChannel;
+    const old = channel.queue;
+    channel.adopt(this.#createQueuePair());
+    old.onError = () => {};
+    old.close();
+    return channel.queue;
   }
 
   failed(peer: number, error: MpiError): void {
@@ -207,6 +226,7 @@ export class VerbsTransport implements Transport, Host {
   /** Takes completions. A device made of software gets the processor when there are none. */
   #pump(): number {
     const count = this.#device.poll();
+    this.#handshake.poll?.(false);
     if (count > 0) {
       this.#emptyPolls = 0;
       this.#courtesy?.found();
@@ -297,8 +317,14 @@ export class VerbsTransport implements Transport, Host {
     if (time - this.#beatAt < HEARTBEAT_MS) return;
     this.#beatAt = time;
     for (const channel of this.#channels.values()) {
-      if (channel.state !== 'ready' || channel.probing) continue;
+      if (channel.state !== 'ready') continue;
+      if (channel.probing) {
+        const silent = this.#device.link === 'iwarp' && time - channel.probedAt > SILENCE_MS;
+        if (silent) channel.fail(silence());
+        continue;
+      }
       channel.probing = true;
+      channel.probedAt = time;
       const answer = channel.queue.probe(() => {
         channel.probing = false;
       });
@@ -387,8 +413,12 @@ export class VerbsTransport implements Transport, Host {
   #sayLeft(): void {
     const open: { channel: VerbsChannel; number: number }[] = [];
     for (const channel of this.#channels.values()) {
-      const number = channel.queue.posted;
-      if (channel.control(CONTROL.left)) open.push({ channel, number });
+      let number = channel.queue.posted;
+      if (!channel.control(CONTROL.left)) continue;
+      // On iWARP a packet has completed when it is on its way; the answer to a READ comes after it.
+      const last = channel.queue.posted;
+      if (this.#device.link === 'iwarp' && channel.queue.probe(() => {}) === 0) number = last;
+      open.push({ channel, number });
     }
     const end = now() + LEFT_MS;
     const waits = ({ channel, number }: (typeof open)[number]) =>
@@ -397,6 +427,8 @@ export class VerbsTransport implements Transport, Host {
   }
 }
 
+const silence = () =>
+  new MpiError('ERR_PEER_FAILED', 'the peer does not answer', { errno: constants.errno.ETIMEDOUT });
 const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;
 
