@@ -7,7 +7,6 @@ import { Worker } from 'node:worker_threads';
 import { addon, packageRoot } from '../../native/addon.ts';
 import { verbs } from '../../native/verbs.ts';
 import { MpiError } from '../../runtime/error.ts';
-import { ConnectionManager } from '../../transports/verbs/connections.ts';
 import { type DeviceEvent, VerbsDevice } from '../../transports/verbs/device.ts';
 import type { Claim } from './claims.ts';
 import { DEPTH, INLINE_BYTES, Pair, SLOT_BYTES } from './pair.ts';
@@ -16,11 +15,11 @@ const { EACCES, EAGAIN, EBADF, ECANCELED, EFAULT, EINVAL, EMSGSIZE } = constants
 const LOCAL_WRITE = 1;
 const REMOTE_WRITE = 2;
 const REMOTE_READ = 4;
-const LENGTH = 1 << 20;
+export const LENGTH = 1 << 20;
 
 type Check = (pair: Pair) => void | Promise<void>;
 
-function withPair(name: string, check: Check): Claim {
+export function withPair(name: string, check: Check): Claim {
   return {
     name,
     async check() {
@@ -49,7 +48,7 @@ function chooses(): void {
 }
 
 /** Longer and shorter than what goes inline, more than the queues hold, in order. */
-async function sends(pair: Pair): Promise<void> {
+export async function sends(pair: Pair): Promise<void> {
   const { area, left, right, received } = pair;
   assert.ok(left.inlineBytes >= 64, `${left.inlineBytes} bytes go inline`);
   const rounds = 10 * DEPTH;
@@ -72,7 +71,7 @@ async function sends(pair: Pair): Promise<void> {
 }
 
 /** A full queue says so, loses nothing, and has room when completions have been taken. */
-async function fills(pair: Pair): Promise<void> {
+export async function fills(pair: Pair): Promise<void> {
   const { area, left, received } = pair;
   let sent = 0;
   area.bytes.fill(7);
@@ -89,7 +88,7 @@ async function fills(pair: Pair): Promise<void> {
   await pair.until('all completions', () => left.outstanding === 0);
 }
 
-async function moves(pair: Pair): Promise<void> {
+export async function moves(pair: Pair): Promise<void> {
   const mine = new Uint8Array(LENGTH);
   const theirs = new Uint8Array(LENGTH);
   const local = pair.register(mine, LOCAL_WRITE);
@@ -156,7 +155,7 @@ async function refused(pair: Pair, access: number, key: (key: number) => number)
 }
 
 /** What is under way when a connection is ended is told, once each. */
-async function flushes(pair: Pair): Promise<void> {
+export async function flushes(pair: Pair): Promise<void> {
   const results: number[] = [];
   const bytes = new Uint8Array(LENGTH);
   const local = pair.register(bytes, LOCAL_WRITE | REMOTE_READ);
@@ -205,7 +204,7 @@ function checks(pair: Pair): void {
 }
 
 /** A completion wakes whoever sleeps on the descriptor. */
-async function wakes(pair: Pair): Promise<void> {
+export async function wakes(pair: Pair): Promise<void> {
   const { device, area, left, received } = pair;
   device.arm();
   device.poll();
@@ -236,7 +235,7 @@ async function datagrams(pair: Pair): Promise<void> {
 
 /** Queue pairs made and closed again and again: nothing stays, and no name is mistaken for another. */
 /** What is under way when a queue pair is destroyed is told before `close` returns. */
-function closes(pair: Pair): void {
+export function closes(pair: Pair): void {
   let result: number | undefined;
   pair.right.fail();
   pair.left.probe((moved) => {
@@ -300,7 +299,7 @@ function resources(): string {
     .join('\n');
 }
 
-function leavesNothing(): void {
+export function leavesNothing(): void {
   const pair = new Pair();
   pair.register(new Uint8Array(LENGTH), LOCAL_WRITE);
   if (pair.device.link !== 'iwarp') pair.device.createDatagramQueue();
@@ -332,72 +331,6 @@ export const DEVICE_CLAIMS: Claim[] = [
   withPair('a peer that is not there is an error', vanished),
   { name: 'a device that is closed leaves nothing', check: leavesNothing },
   { name: 'a worker that ends leaves nothing', check: worker },
-];
-
-/** The device that has no datagrams, and whose queue pairs only a connection manager connects. */
-function iwarp(): void {
-  const device = VerbsDevice.open({ device: 'siw0:1' });
-  try {
-    assert.equal(device.link, 'iwarp');
-    assert.ok(device.software);
-    assert.ok(device.reads.out >= 1 && device.reads.in >= 1);
-    assert.throws(
-      () => device.createDatagramQueue(),
-      (error) => error instanceof MpiError && error.code === 'ERR_UNSUPPORTED',
-    );
-    // Made in advance, since it does not grow: room for what comes in and for hundreds of peers.
-    device.openReceiveQueue(SLOT_BYTES).grow(1);
-    const manager = new ConnectionManager('siw0', device.reads);
-    assert.equal(manager.own.ip, '10.78.0.1');
-    assert.ok(manager.own.port > 0);
-    manager.close();
-    assert.equal(manager.next(), null);
-    assert.throws(
-      () => new ConnectionManager('siw7', device.reads),
-      (error) => error instanceof MpiError && /siw7 has no IP address/.test(error.message),
-    );
-  } finally {
-    device.close();
-  }
-}
-
-/** Memory that was not exposed for it: not written, and the connection is over, for both. */
-async function refusedOnIwarp(pair: Pair): Promise<void> {
-  const bytes = new Uint8Array(3 * 8192);
-  const local = pair.register(bytes.subarray(0, 8192), LOCAL_WRITE);
-  const remote = pair.register(bytes.subarray(8192), REMOTE_READ);
-  await pair.rdma('write', local.region, local.address, 100, remote.address, remote.key);
-  // A WRITE has completed when it is on its way: what becomes of it is told by what follows.
-  let answer: number | undefined;
-  pair.left.probe((result) => {
-    answer = result;
-  });
-  await pair.until('the end of the connection', () => pair.ended > 0 || pair.errors.length > 0);
-  await pair.until('the answer to a probe', () => answer !== undefined);
-  assert.ok(answer! < 0, `the result is ${answer}`);
-  assert.ok(bytes.every((byte) => byte === 0));
-}
-
-/** One end closes: the other one is told, though nothing of its was under way. */
-async function hangsUp(pair: Pair): Promise<void> {
-  pair.left.close();
-  await pair.until('the end of the connection', () => pair.ended > 0);
-  assert.ok(!pair.right.closed);
-}
-
-export const IWARP_CLAIMS: Claim[] = [
-  { name: 'iWARP: the device, and where it listens', check: iwarp },
-  ...[
-    withPair('packets of all lengths arrive in order, inline and not', sends),
-    withPair('a full send queue says so and loses nothing', fills),
-    withPair('RDMA READ and WRITE, and an answer to a probe', moves),
-    withPair('RDMA without the right: refused, and the connection ends', refusedOnIwarp),
-    withPair('what is under way when a connection ends is told', flushes),
-    withPair('what is under way when a queue pair is closed is told', closes),
-    withPair('a completion wakes the sleeper', wakes),
-    withPair('the end of a connection is told', hangsUp),
-    { name: 'a device that is closed leaves nothing', check: leavesNothing },
-  ].map((claim) => ({ ...claim, name: `iWARP: ${claim.name}` })),
 ];
 
 /** READs on the left queue, one after the other, until one cannot be posted. */

@@ -2,8 +2,9 @@
 /** `node tap.js device|loss|iwarp|interop [BARE-PEER]`: what RDMA devices do, as TAP; for the guest, where there is one. */
 import { MpiError } from '../../runtime/error.ts';
 import { type Claim, runClaims } from './claims.ts';
-import { DEVICE_CLAIMS, IWARP_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
+import { DEVICE_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
 import { interopClaims } from './interop-claims.ts';
+import { IWARP_CLAIMS } from './iwarp-claims.ts';
 
 const [name = '', barePeer = ''] = process.argv.slice(2);
 const LISTS: Record<string, Claim[]> = {

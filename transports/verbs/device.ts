@@ -164,7 +164,7 @@ export class VerbsDevice {
       global: this.link === 'ethernet' || this.lid === 0,
       readsOut: this.reads.out,
       readsIn: this.reads.in,
-      probeBy: this.link === 'iwarp' ? 'read' : 'write',
+      iwarp: this.link === 'iwarp',
       joined: (queue) => this.#queues.set(queue.number, queue),
       left: (queue) => this.#left(queue),
     };

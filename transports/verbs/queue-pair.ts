@@ -1,7 +1,7 @@
 /**
  * A reliable connection (RC) to one peer: packets by SEND into the peer's shared receive queue, and
- * RDMA READ and WRITE. Only every so many-th SEND asks for a completion: completions come in order,
- * so that one stands for all before it; what fails completes in any case.
+ * RDMA READ and WRITE. Only every so many-th SEND asks for a completion: completions come in order
+ * (but for READs on iWARP), so that one stands for all before it; what fails completes in any case.
  */
 import { constants } from 'node:os';
 import {
@@ -66,8 +66,11 @@ export interface QueueSite {
   readonly global: boolean;
   readonly readsOut: number;
   readonly readsIn: number;
-  /** Which operation of no bytes the peer answers: on iWARP a WRITE is not. */
-  readonly probeBy: 'read' | 'write';
+  /**
+   * On iWARP a WRITE is not answered, and of the work requests only those that send are over in the
+   * order of their posting: siw tells the end of a READ when its answer has come.
+   */
+  readonly iwarp: boolean;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }
@@ -101,6 +104,11 @@ export class QueuePair implements Completer {
   readonly #lengths: Float64Array;
   readonly #signalEvery: number;
   #signaled = 0;
+  /** By place, on iWARP: whether it is a READ, and how it has ended ({@link OVER}, a negative errno). */
+  readonly #reading: Uint8Array;
+  readonly #outcomes: Int32Array;
+  /** The last work request that is known to be sent. */
+  #sent = -1;
 
   /** @throws MpiError ERR_NO_MEM where the device has no more queue pairs, or of less depth */
   constructor(site: QueueSite, options: QueueOptions) {
@@ -111,6 +119,8 @@ export class QueuePair implements Completer {
     this.#signalEvery = this.depth / SIGNAL_SHARE;
     this.#results = new Array(this.depth).fill(undefined);
     this.#lengths = new Float64Array(this.depth);
+    this.#reading = new Uint8Array(this.depth);
+    this.#outcomes = new Int32Array(this.depth);
     core.enter(this);
     const got = new Int32Array(QUEUE.words);
     const index = this.#make(options.inlineBytes, got);
@@ -231,7 +241,7 @@ export class QueuePair implements Completer {
 
   /** Asks whether the peer still answers: an operation of no bytes, which touches no memory. As `rdma`. */
   probe(done: Result): number {
-    return this.rdma(this.#site.probeBy, -1, 0, 0, 0, 0, done);
+    return this.rdma(this.#site.iwarp ? 'read' : 'write', -1, 0, 0, 0, 0, done);
   }
 
   /**
@@ -273,11 +283,13 @@ export class QueuePair implements Completer {
     if (((sequence - this.completed) | 0) < 0 || ((this.posted - sequence) | 0) <= 0) return;
     const status = completion[at + COMPLETION.status];
     const vendor = completion[at + COMPLETION.vendor];
-    while (this.completed !== sequence && !this.closed) this.#finish(0);
+    const error = status === 0 ? 0 : -errnoOf(status);
+    if (!this.#site.iwarp) while (this.completed !== sequence && !this.closed) this.#finish(0);
     if (this.closed) return;
     const known = this.failed;
     if (status !== 0) this.failed = true;
-    this.#finish(status === 0 ? 0 : -errnoOf(status));
+    if (this.#site.iwarp) this.#settle(sequence, error);
+    else this.#finish(error);
     if (status !== 0 && !known) this.#fell(status, vendor);
   }
 
@@ -307,6 +319,21 @@ export class QueuePair implements Completer {
     );
   }
 
+  /** One work request is over; those before it are, except READs, which have completions of their own. */
+  #settle(sequence: number, error: number): void {
+    const place = sequence & (this.depth - 1);
+    this.#outcomes[place] = error === 0 ? OVER : error;
+    if (this.#reading[place] === 0) this.#sent = sequence;
+    while (!this.closed && this.completed !== this.posted) {
+      const oldest = this.completed & (this.depth - 1);
+      const outcome = this.#outcomes[oldest];
+      const sent = this.#reading[oldest] === 0 && ((this.#sent - this.completed) | 0) >= 0;
+      if (outcome === 0 && !sent) return;
+      this.#outcomes[oldest] = 0;
+      this.#finish(Math.min(outcome, 0));
+    }
+  }
+
   /** The oldest work request is over; what its result is called with. */
   #finish(error: number): void {
     const place = this.completed & (this.depth - 1);
@@ -321,6 +348,7 @@ export class QueuePair implements Completer {
     const { request, native, id } = this.#core;
     request[REQUEST.idLow] = this.posted >>> 0;
     request[REQUEST.idHigh] = this.tag;
+    this.#reading[this.posted & (this.depth - 1)] = request[REQUEST.opcode] === WORK.read ? 1 : 0;
     const answer = native.verbsPost(id, this.#index);
     if (answer === 0) this.posted = (this.posted + 1) | 0;
     return answer;
@@ -335,6 +363,8 @@ export class QueuePair implements Completer {
   }
 }
 
+/** A work request has ended well. */
+const OVER = 1;
 /** REMOTE_WRITE and REMOTE_READ: what a region allows is decided when it is registered. */
 const REMOTE_ACCESS = 2 | 4;
 const NO_GID = new Uint8Array(16);

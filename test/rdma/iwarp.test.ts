@@ -1,0 +1,49 @@
+/**
+ * RDMA over iWARP, on the 6.1 kernel and siw: queue pairs, the transport, jobs, and registrations that
+ * lose their mapping.
+ */
+import { join } from 'node:path';
+import { packageRoot } from '../../native/addon.ts';
+import { guestTests } from '../guest/bridge.ts';
+import { readyKernel } from '../guest/ready.ts';
+import { buildSiw } from '../guest/siw.ts';
+import type { SuiteProgram } from '../guest/suite.ts';
+import { helpers } from '../memory/native/helpers.ts';
+
+const DIST = join(packageRoot(), 'dist/test');
+const TIMEOUT_SECONDS = 150;
+
+await guestTests('iWARP', {
+  kernels: ['6.1'],
+  programs: async (kernel) => {
+    // Built here: the guest sees this machine's files, but writes none.
+    helpers();
+    const say = (line: string) => void process.stderr.write(`iWARP: ${line}\n`);
+    const module = await buildSiw(await readyKernel(kernel), say);
+    const before = `[ -e /sys/class/infiniband/siw0 ] || sh test/guest/siw.sh ${module} dummy0`;
+    const program = (
+      name: string,
+      command: string[],
+      more: Partial<SuiteProgram> = {},
+    ): SuiteProgram => ({
+      name,
+      command: [process.execPath, ...command],
+      before,
+      module: false,
+      timeoutSeconds: TIMEOUT_SECONDS,
+      ...more,
+    });
+    const stale = (monitor: string, more: Partial<SuiteProgram> = {}) =>
+      program(`stale registrations, ${monitor}`, [`${DIST}/memory/tap.js`, monitor, 'verbs'], more);
+    return [
+      program('queue pairs', [`${DIST}/rdma/tap.js`, 'iwarp']),
+      program('the transport suite', [
+        join(packageRoot(), 'test/guest/vitest-tap.mjs'),
+        'test/transports/verbs.guest.ts',
+      ]),
+      program('jobs', [`${DIST}/rdma/job.js`, '2', '3']),
+      stale('naive'),
+      stale('dreg', { module: {} }),
+    ];
+  },
+});
