@@ -1,5 +1,7 @@
 /** What queue pairs do on iWARP: as elsewhere, and what is different there. */
 import assert from 'node:assert/strict';
+import { constants } from 'node:os';
+import { CM_DATA_BYTES, CM_EVENT, rdmacm } from '../../native/rdmacm.ts';
 import { MpiError } from '../../runtime/error.ts';
 import { ConnectionManager } from '../../transports/verbs/connections.ts';
 import { VerbsDevice } from '../../transports/verbs/device.ts';
@@ -17,6 +19,7 @@ import {
 } from './device-claims.ts';
 import { type Pair, SLOT_BYTES } from './pair.ts';
 
+const { EBADF, EINVAL } = constants.errno;
 const LOCAL_WRITE = 1;
 const REMOTE_READ = 4;
 
@@ -62,6 +65,40 @@ async function refusedOnIwarp(pair: Pair): Promise<void> {
   await pair.until('the answer to a probe', () => answer !== undefined);
   assert.ok(answer! < 0, `the result is ${answer}`);
   assert.ok(bytes.every((byte) => byte === 0));
+}
+
+/** Every number and address from JavaScript is checked before librdmacm sees it. */
+function checks(): void {
+  const native = rdmacm();
+  const channel = native.rdmacmOpen();
+  const [event, data] = [new Int32Array(CM_EVENT.words), new Uint8Array(CM_DATA_BYTES)];
+  try {
+    for (const wrong of [-1, 99, Number.NaN]) {
+      assert.equal(native.rdmacmFd(wrong), -EBADF);
+      assert.equal(native.rdmacmNext(wrong, event, data), -EBADF);
+      assert.equal(native.rdmacmClose(wrong), -EBADF);
+      assert.equal(native.rdmacmRoute(channel, wrong, 100), -EBADF);
+      assert.equal(native.rdmacmConnect(channel, wrong, 1, 1, 1, data, 8), -EBADF);
+      assert.equal(native.rdmacmAccept(channel, wrong, 1, 1, 1, data, 8), -EBADF);
+      assert.equal(native.rdmacmReject(channel, wrong), -EBADF);
+      assert.equal(native.rdmacmDestroy(channel, wrong), -EBADF);
+    }
+    for (const wrong of ['', 'localhost', '10.78.0.256', '10.78.0.1:80', ':::'])
+      assert.equal(native.rdmacmListen(channel, wrong, 1), -EINVAL, wrong);
+    for (const port of [-1, 65536, Number.NaN])
+      assert.equal(native.rdmacmResolve(channel, '10.78.0.1', '10.78.0.1', port, 100), -EINVAL);
+    assert.ok((native.rdmacmListen(channel, '192.0.2.7', 1) as number) < 0, 'no address of ours');
+    const end = native.rdmacmResolve(channel, '10.78.0.1', '10.78.0.1', 9, 100);
+    assert.ok(end >= 0);
+    assert.equal(native.rdmacmConnect(channel, end, 1, 1, 1, data, 256), -EINVAL);
+    assert.equal(native.rdmacmConnect(channel, end, -1, 1, 1, data, 8), -EINVAL);
+    assert.equal(native.rdmacmConnect(channel, end, 1, 300, 1, data, 8), -EINVAL);
+    assert.equal(native.rdmacmNext(channel, new Int32Array(2), data), -EBADF);
+    assert.equal(native.rdmacmNext(channel, event, new Uint8Array(8)), -EBADF);
+  } finally {
+    assert.equal(native.rdmacmClose(channel), 0);
+  }
+  assert.equal(native.rdmacmClose(channel), -EBADF);
 }
 
 /**
@@ -110,6 +147,7 @@ async function hangsUp(pair: Pair): Promise<void> {
 
 export const IWARP_CLAIMS: Claim[] = [
   { name: 'iWARP: the device, and where it listens', check: iwarp },
+  { name: 'iWARP: numbers and addresses are checked', check: checks },
   ...[
     withPair('packets of all lengths arrive in order, inline and not', sends),
     withPair('a full send queue says so and loses nothing', fills),

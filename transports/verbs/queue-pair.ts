@@ -323,7 +323,8 @@ export class QueuePair implements Completer {
   #settle(sequence: number, error: number): void {
     const place = sequence & (this.depth - 1);
     this.#outcomes[place] = error === 0 ? OVER : error;
-    if (this.#reading[place] === 0) this.#sent = sequence;
+    // Also a READ was sent after all that stand before it.
+    if (((sequence - this.#sent) | 0) > 0) this.#sent = sequence;
     while (!this.closed && this.completed !== this.posted) {
       const oldest = this.completed & (this.depth - 1);
       const outcome = this.#outcomes[oldest];
