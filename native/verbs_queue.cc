@@ -241,8 +241,7 @@ static int PostOn(const VerbsDevice* device, const VerbsQueue* queue, const Requ
   request.wr_id = IdOf(from.id_low, from.id_high);
   request.sg_list = &piece;
   auto opcode = static_cast<int>(from.opcode);
-  // iWARP wants a READ's answer to have a place even if it is empty.
-  request.num_sge = piece.length == 0 && opcode != IBV_WR_RDMA_READ ? 0 : 1;
+  request.num_sge = piece.length == 0 ? 0 : 1;
   request.send_flags = static_cast<unsigned>(from.flags) & 0xf;
   if (queue->datagram) {
     const VerbsAddress* address = device->addresses.Get(from.address);

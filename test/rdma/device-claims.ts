@@ -126,7 +126,7 @@ export async function moves(pair: Pair): Promise<void> {
     answered = result;
   });
   await pair.until('the answer to a probe', () => answered !== undefined);
-  assert.equal(answered, 0);
+  assert.ok(answered! >= 0, `the answer is ${answered}`);
   assert.equal(pair.device.deregister(remote.region), 0);
   assert.equal(pair.device.deregister(remote.region), -EBADF);
   assert.deepEqual(pair.errors, []);

@@ -41,6 +41,9 @@ export function introduce(
   must(manager.accept(request.end, right.number, data), 'rdma_accept');
   next(manager, 'established');
   next(manager, 'established');
+  // Each is the other's peer, in one process.
+  left.peerPulse = device.pulse();
+  right.peerPulse = device.pulse();
   // Who has connected sends first.
   let over = false;
   left.probe(() => {

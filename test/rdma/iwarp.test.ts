@@ -39,7 +39,7 @@ await guestTests('iWARP', {
       program('queue pairs', [`${DIST}/rdma/tap.js`, 'iwarp']),
       program('the transport suite', [
         join(packageRoot(), 'test/guest/vitest-tap.mjs'),
-        'test/transports/verbs.guest.ts',
+        `${DIST}/transports/verbs.guest.js`,
       ]),
       program('jobs', [`${DIST}/rdma/job.js`, '2', '3']),
       stale('naive'),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { UNREACHABLE_MS } from '../../transports/verbs/iwarp.ts';
 import { formatAddress, parseAddress } from '../../transports/verbs/meeting.ts';
-import { encodeIntroduction, jobKey } from '../../transports/verbs/wire.ts';
+import { decodeIntroduction, encodeIntroduction, jobKey } from '../../transports/verbs/wire.ts';
 import { type Rank, World } from './iwarp-network.ts';
 
 /** Both are ready, once, and connected with each other by the queue pairs that they think they are. */
@@ -126,11 +126,14 @@ test('strangers are refused', () => {
   const world = new World(2);
   const { connections, meeting, readies } = world.ranks[1];
   const job = jobKey('a job');
+  const pulse = { address: 2 ** 47, key: 2 ** 32 - 1 };
+  const said = { from: 0, to: 1, pulse };
+  expect(decodeIntroduction(encodeIntroduction(said, job), job)).toEqual(said);
   const strange = [
-    encodeIntroduction(0, 1, jobKey('another job')),
-    encodeIntroduction(0, 0, job),
-    encodeIntroduction(1, 1, job),
-    encodeIntroduction(2, 1, job),
+    encodeIntroduction({ from: 0, to: 1, pulse }, jobKey('another job')),
+    encodeIntroduction({ from: 0, to: 0, pulse }, job),
+    encodeIntroduction({ from: 1, to: 1, pulse }, job),
+    encodeIntroduction({ from: 2, to: 1, pulse }, job),
     Buffer.from('hello'),
     Buffer.alloc(200, 0xff),
   ];

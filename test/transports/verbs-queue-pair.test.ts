@@ -1,4 +1,5 @@
 /** What completions say of work requests, on links where they come in order and on iWARP. */
+import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { SendArea } from '../../transports/verbs/areas.ts';
 import type { DeviceCore } from '../../transports/verbs/core.ts';
@@ -24,7 +25,7 @@ function queuePair(iwarp: boolean) {
     enter() {},
     leave() {},
   } as unknown as DeviceCore;
-  const site = { core, iwarp, messageBytesMax: 1 << 20, joined() {}, left() {} };
+  const site = { core, iwarp, readsOut: 4, messageBytesMax: 1 << 20, joined() {}, left() {} };
   const queue = new QueuePair(site as unknown as QueueSite, { sendDepth: 16, inlineBytes: 0 });
   const told: string[] = [];
   queue.onError = ({ code }) => told.push(code);
@@ -110,6 +111,20 @@ describe('iWARP', () => {
       expect(queue.outstanding).toBe(0);
     }
     expect(told).toEqual(expected);
+  });
+
+  test('no more READs than the peer has agreed to', () => {
+    const { queue, told, move, complete } = queuePair(true);
+    const more = () => queue.rdma('read', 0, 0, 100, 0, 0, () => {});
+    for (const name of ['a', 'b', 'c', 'd']) move('read', name);
+    expect(more()).toBe(-constants.errno.EAGAIN);
+    move('write', 'e');
+    complete(4);
+    expect(more()).toBe(-constants.errno.EAGAIN);
+    complete(0);
+    expect(told).toEqual(['a: 100']);
+    expect(more()).toBe(0);
+    expect(more()).toBe(-constants.errno.EAGAIN);
   });
 
   test('what failed is told as failed, and so is what is under way at the end', () => {

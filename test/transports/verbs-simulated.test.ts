@@ -27,7 +27,6 @@ describe('two ranks meet', () => {
         rank,
         size: 2,
         jobId: 'a test',
-        addressOf: (peer) => ends[peer].handshake.address,
         invite: (peer) => this.begin(peer),
         ready: () => this.ready++,
         failed(_peer, error) {

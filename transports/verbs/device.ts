@@ -19,6 +19,7 @@ import { check, errnoName, MpiError } from '../../runtime/error.ts';
 import { RECEIVE_SLOTS_MAX, ReceiveQueue, SendArea } from './areas.ts';
 import { DeviceCore } from './core.ts';
 import { DATAGRAM_RECEIVES, DATAGRAM_SENDS, DatagramQueue } from './datagram.ts';
+import { Pulse } from './pulse.ts';
 import {
   type QueueOptions,
   QueuePair,
@@ -98,6 +99,7 @@ export class VerbsDevice {
   readonly #queues = new Map<number, QueuePair>();
   readonly #event = new Int32Array(2);
   #receives: ReceiveQueue | undefined;
+  #pulse: Pulse | undefined;
   /** Room in the completion queue, and what may come into it at one time. */
   #room: number;
   #need = 0;
@@ -148,7 +150,7 @@ export class VerbsDevice {
     this.regionsMax = limits[LIMIT.regions];
     this.regionBytesMax = limits[LIMIT.regionBytes];
     this.reads = {
-      out: Math.min(READS_OUT_MAX, limits[LIMIT.readsOut]),
+      out: Math.min(this.link === 'iwarp' ? READS_IN_MAX : READS_OUT_MAX, limits[LIMIT.readsOut]),
       in: Math.min(READS_IN_MAX, limits[LIMIT.readsIn]),
     };
     this.#room = this.link === 'iwarp' ? COMPLETIONS_IWARP : COMPLETIONS_FIRST;
@@ -165,9 +167,16 @@ export class VerbsDevice {
       readsOut: this.reads.out,
       readsIn: this.reads.in,
       iwarp: this.link === 'iwarp',
+      pulse: () => this.pulse(),
       joined: (queue) => this.#queues.set(queue.number, queue),
       left: (queue) => this.#left(queue),
     };
+  }
+
+  /** What peers on iWARP read to see whether this process is there. @throws MpiError ERR_SYSTEM */
+  pulse(): Pulse {
+    this.#pulse ??= new Pulse(this);
+    return this.#pulse;
   }
 
   /** Slots that a receive queue can have. */

@@ -13,6 +13,7 @@ import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
 import { HELLO_FIRST_MS, HELLO_LAST_MS } from './handshake.ts';
 import type { Meeting } from './meeting.ts';
 import type { PacketDevice, PacketQueue } from './ports.ts';
+import type { PulseAddress } from './pulse.ts';
 import { decodeIntroduction, encodeIntroduction, jobKey } from './wire.ts';
 
 /** A peer whose machine refuses all calls for so long, in milliseconds, has failed. */
@@ -60,6 +61,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
   readonly #host: IwarpHost;
   readonly #connections: Connections;
   readonly #job: Buffer;
+  readonly #pulse: PulseAddress;
   readonly #now: () => number;
   readonly #contacts = new Map<number, Contact>();
   /** Contacts that are not ready. */
@@ -78,6 +80,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
     this.#job = jobKey(host.jobId);
     this.#now = now;
     this.fd = connections.fd;
+    this.#pulse = device.pulse?.() ?? { address: 0, key: 0 };
   }
 
   get address(): IpAddress {
@@ -201,7 +204,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
   }
 
   #introduction(peer: number): Buffer {
-    return encodeIntroduction(this.#host.rank, peer, this.#job);
+    return encodeIntroduction({ from: this.#host.rank, to: peer, pulse: this.#pulse }, this.#job);
   }
 
   /** A peer calls or knocks. */
@@ -211,7 +214,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
     const known = said !== null && said.to === rank && said.from < size && said.from !== rank;
     if (!known) this.strangers += 1;
     const answers = known && !this.#calls(said.from);
-    if (answers && this.#answer(this.#contactOf(said.from), end)) return;
+    if (answers && this.#answer(this.#contactOf(said.from), end, said.pulse)) return;
     this.#connections.reject(end);
     this.#connections.destroy(end);
     if (!known || answers) return;
@@ -235,7 +238,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
   }
 
   /** Whether the end is in use now. */
-  #answer(contact: Contact | undefined, end: number): boolean {
+  #answer(contact: Contact | undefined, end: number, pulse: PulseAddress): boolean {
     // Who calls once more has given the first call up.
     if (contact?.step === 'answered') this.#renew(contact);
     if (contact?.step !== 'waiting') return false;
@@ -246,6 +249,7 @@ export class IwarpMeeting implements Meeting<IpAddress> {
     }
     this.#stopKnocking(contact);
     this.#ends.set(end, contact);
+    contact.queue.peerPulse = pulse;
     contact.end = end;
     contact.step = 'answered';
     contact.nextAt = Number.POSITIVE_INFINITY;
@@ -256,8 +260,12 @@ export class IwarpMeeting implements Meeting<IpAddress> {
     if (contact.step !== 'calling') return;
     const said = decodeIntroduction(data, this.#job);
     const { rank } = this.#host;
-    if (said?.from === contact.peer && said.to === rank) this.#becomeReady(contact);
-    else this.#missed(contact, ECONNREFUSED);
+    if (said?.from !== contact.peer || said.to !== rank) {
+      this.#missed(contact, ECONNREFUSED);
+      return;
+    }
+    contact.queue.peerPulse = said.pulse;
+    this.#becomeReady(contact);
   }
 
   #becomeReady(contact: Contact): void {

@@ -4,6 +4,7 @@
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './datagram.ts';
+import type { PulseAddress } from './pulse.ts';
 import type { QueueAddress, QueueOptions, Result } from './queue-pair.ts';
 
 /** Registered memory that packets leave from. */
@@ -30,6 +31,8 @@ export interface PacketQueue {
   readonly posted: number;
   readonly completed: number;
   owner: unknown;
+  /** On iWARP: what the peer has for {@link probe}. */
+  peerPulse?: PulseAddress | null;
   onError(error: Error): void;
   connect(remote: QueueAddress, psn: number): void;
   send(area: PacketArea, offset: number, length: number, inline: boolean, signal?: boolean): number;
@@ -55,7 +58,7 @@ export interface PacketDevice {
   readonly software: boolean;
   readonly messageBytesMax: number;
   /** RDMA READs of a connection under way at one time, from us and from the peer. */
-  readonly reads: { readonly out: number; readonly in: number };
+  readonly reads?: { readonly out: number; readonly in: number };
   readonly wakeFd: number;
   readonly asyncFd: number;
   onReceive(queue: PacketQueue, slot: number, bytes: number): void;
@@ -67,6 +70,8 @@ export interface PacketDevice {
   arm(): void;
   disarm(): void;
   takeEvent(): unknown;
+  /** On iWARP: what peers read to see whether we are there. */
+  pulse?(): PulseAddress;
 }
 
 /** ibv_access_flags of the leases that the transport takes. */

@@ -19,6 +19,7 @@ import { check, MpiError } from '../../runtime/error.ts';
 import type { SendArea } from './areas.ts';
 import { type PathAddress, setPath } from './attributes.ts';
 import type { Completer, DeviceCore } from './core.ts';
+import { PULSE_BYTES, type Pulse, type PulseAddress } from './pulse.ts';
 import { errnoOf, errorOf, FLUSHED } from './status.ts';
 
 /**
@@ -71,6 +72,8 @@ export interface QueueSite {
    * order of their posting: siw tells the end of a READ when its answer has come.
    */
   readonly iwarp: boolean;
+  /** On iWARP: what is read to see whether a peer answers. */
+  pulse(): Pulse;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }
@@ -96,6 +99,8 @@ export class QueuePair implements Completer {
   onError: (error: MpiError) => void = () => {};
   /** For its user: whose connection it is. */
   owner: unknown;
+  /** On iWARP: what the peer has for {@link probe}, once it is known. */
+  peerPulse: PulseAddress | null = null;
 
   readonly #site: QueueSite;
   readonly #core: DeviceCore;
@@ -107,6 +112,8 @@ export class QueuePair implements Completer {
   /** By place, on iWARP: whether it is a READ, and how it has ended ({@link OVER}, a negative errno). */
   readonly #reading: Uint8Array;
   readonly #outcomes: Int32Array;
+  /** READs under way. More than the peer has agreed to would stop siw's answers to the peer's READs. */
+  #reads = 0;
   /** The last work request that is known to be sent. */
   #sent = -1;
 
@@ -221,6 +228,8 @@ export class QueuePair implements Completer {
     if (this.failed) return -ECANCELED;
     if (this.outstanding >= this.depth) return -EAGAIN;
     if (length > this.#site.messageBytesMax) return -EMSGSIZE;
+    const reads = this.#site.iwarp && kind === 'read' ? 1 : 0;
+    if (this.#reads + reads > this.#site.readsOut) return -EAGAIN;
     const request = this.#core.request;
     request[REQUEST.opcode] = kind === 'read' ? WORK.read : WORK.write;
     request[REQUEST.flags] = FLAG.signaled;
@@ -234,14 +243,20 @@ export class QueuePair implements Completer {
     this.#results[place] = done;
     this.#lengths[place] = length;
     const answer = this.#post();
-    if (answer === 0) this.#signaled = this.posted;
-    else this.#results[place] = undefined;
+    if (answer === 0) {
+      this.#signaled = this.posted;
+      this.#reads += reads;
+    } else this.#results[place] = undefined;
     return answer;
   }
 
-  /** Asks whether the peer still answers: an operation of no bytes, which touches no memory. As `rdma`. */
+  /** Asks whether the peer still answers: a WRITE of no bytes, on iWARP a READ of the pulse. As `rdma`. */
   probe(done: Result): number {
-    return this.rdma(this.#site.iwarp ? 'read' : 'write', -1, 0, 0, 0, 0, done);
+    if (!this.#site.iwarp) return this.rdma('write', -1, 0, 0, 0, 0, done);
+    if (this.peerPulse === null) return -EAGAIN;
+    const { region, sink } = this.#site.pulse();
+    const { address, key } = this.peerPulse;
+    return this.rdma('read', region, sink, PULSE_BYTES, address, key, done);
   }
 
   /**
@@ -331,6 +346,7 @@ export class QueuePair implements Completer {
       const sent = this.#reading[oldest] === 0 && ((this.#sent - this.completed) | 0) >= 0;
       if (outcome === 0 && !sent) return;
       this.#outcomes[oldest] = 0;
+      this.#reads -= this.#reading[oldest];
       this.#finish(Math.min(outcome, 0));
     }
   }

@@ -112,7 +112,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   #openMeeting(): Meeting {
     const device = this.#device;
     if (device.link !== 'iwarp') return new Handshake(device, this, now) as Meeting;
-    const connections = new ConnectionManager(device.name, device.reads);
+    const connections = new ConnectionManager(device.name, device.reads ?? { out: 1, in: 1 });
     return new IwarpMeeting(device, this, connections, now) as Meeting;
   }
 

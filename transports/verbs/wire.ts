@@ -124,25 +124,37 @@ export function decodeHello(datagram: Uint8Array, job: Buffer): Hello | null {
 const isMtu = (bytes: number) => bytes >= 256 && bytes <= 4096 && (bytes & (bytes - 1)) === 0;
 
 /** Bytes of what two ranks say to each other when they connect on iWARP. */
-export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES;
+export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
 
-export function encodeIntroduction(from: number, to: number, job: Buffer): Buffer {
+/** Who calls or answers whom, and what it has to be read (pulse.ts). */
+export interface Introduction {
+  from: number;
+  to: number;
+  pulse: { address: number; key: number };
+}
+
+export function encodeIntroduction({ from, to, pulse }: Introduction, job: Buffer): Buffer {
   const bytes = Buffer.alloc(INTRODUCTION_BYTES);
   for (const [i, word] of [MAGIC, VERBS_WIRE_VERSION, from, to].entries())
     bytes.writeUInt32LE(word, 4 * i);
   job.copy(bytes, 16);
+  bytes.writeBigUInt64LE(BigInt(pulse.address), 16 + JOB_BYTES);
+  bytes.writeUInt32LE(pulse.key, 24 + JOB_BYTES);
   return bytes;
 }
 
-/** Who calls whom, by a rank of this job; null where it is none. Devices may append zeros. */
-export function decodeIntroduction(
-  said: Uint8Array,
-  job: Buffer,
-): { from: number; to: number } | null {
+/** What a rank of this job has said; null where it is none. Devices may append zeros. */
+export function decodeIntroduction(said: Uint8Array, job: Buffer): Introduction | null {
   const bytes = Buffer.from(said.buffer, said.byteOffset, said.byteLength);
   if (bytes.length < INTRODUCTION_BYTES) return null;
   const word = (i: number) => bytes.readUInt32LE(4 * i);
   if (word(0) !== MAGIC || word(1) !== VERBS_WIRE_VERSION) return null;
   if (bytes.compare(job, 0, JOB_BYTES, 16, 16 + JOB_BYTES) !== 0) return null;
-  return { from: word(2), to: word(3) };
+  const address = Number(bytes.readBigUInt64LE(16 + JOB_BYTES));
+  if (!Number.isSafeInteger(address)) return null;
+  return {
+    from: word(2),
+    to: word(3),
+    pulse: { address, key: bytes.readUInt32LE(24 + JOB_BYTES) },
+  };
 }
