@@ -97,6 +97,8 @@ test('events happen in order of time, those of a lane in theirs', () => {
 
 // ---- the real handshake, over a network of this test
 
+const gid = '0'.repeat(32);
+
 class Network {
   readonly #queue: [to: number, bytes: Uint8Array][] = [];
   readonly #listeners: ((bytes: Uint8Array) => void)[] = [];
@@ -109,7 +111,6 @@ class Network {
   }
 
   #rank(rank: number, size: number): Handshake {
-    const gid = '0'.repeat(32);
     const createDatagramQueue = () => {
       const datagrams = {
         number: rank + 1,
@@ -129,7 +130,6 @@ class Network {
       device,
       {
         ...{ rank, size, jobId: 'scale' },
-        addressOf: (peer) => ({ number: peer + 1, lid: 0, gid }),
         invite: (peer) => this.begin(rank, peer),
         ready: () => this.ready++,
         failed: (_peer: number, error: MpiError) => {
@@ -142,7 +142,8 @@ class Network {
 
   begin(rank: number, peer: number): void {
     const number = 1 + rank * this.#listeners.length + peer;
-    this.#handshakes[rank].begin(peer, { number, connect() {} } as unknown as PacketQueue);
+    const queue = { number, connect() {} } as unknown as PacketQueue;
+    this.#handshakes[rank].begin(peer, queue, { number: peer + 1, lid: 0, gid });
   }
 
   deliver(): void {
