@@ -11,7 +11,7 @@ import type { SuiteProgram } from '../guest/suite.ts';
 import { helpers } from '../memory/native/helpers.ts';
 
 const DIST = join(packageRoot(), 'dist/test');
-const TIMEOUT_SECONDS = 150;
+const TIMEOUT_SECONDS = 240;
 
 await guestTests('iWARP', {
   kernels: ['6.1'],
