@@ -6,8 +6,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { showBytes, showTime } from '../../examples/report.ts';
+import { oneOf, positiveInteger, readCommandLine } from '../command-line.ts';
 import { PACKAGED_KERNELS, type PackagedKernel } from '../guest/kernels.ts';
 import { buildModule } from '../guest/modules.ts';
 import { CHECKOUT } from '../guest/paths.ts';
@@ -132,26 +132,28 @@ function print(kernel: string, { compared, cached, called }: Results): void {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const settings = readCommandLine({
+    name: 'bench:verbs',
+    help: HELP,
     options: {
       kernel: { type: 'string', default: '6.1' },
       rounds: { type: 'string', default: String(ROUNDS) },
       json: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
+    read: ({ kernel, rounds, json, check }) => ({
+      kernel: oneOf(PACKAGED_KERNELS, kernel, 'kernel'),
+      rounds: positiveInteger(rounds, 'rounds'),
+      json,
+      check,
+    }),
   });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const kernel = PACKAGED_KERNELS.find((name) => name === values.kernel);
-  if (kernel === undefined) throw new Error(`--kernel is one of ${PACKAGED_KERNELS.join(', ')}`);
-  if (!/^[1-9]\d*$/.test(values.rounds)) throw new Error('--rounds is a number from 1 on');
-  const results = resultsOf(await measure(kernel, Number(values.rounds)));
-  if (values.json) console.log(JSON.stringify({ kernel, ...results }));
+  if (settings === null) return Number(process.exitCode ?? 0);
+  const { kernel, rounds, json, check } = settings;
+  const results = resultsOf(await measure(kernel, rounds));
+  if (json) console.log(JSON.stringify({ kernel, ...results }));
   else print(kernel, results);
-  return values.check && targetsOf(results).some(({ met }) => !met) ? 1 : 0;
+  return check && targetsOf(results).some(({ met }) => !met) ? 1 : 0;
 }
 
 process.exitCode = await main();
