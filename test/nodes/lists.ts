@@ -42,7 +42,6 @@ const stale = (name: string, monitor: string, operations: string[] = []): Case =
   ranksPerNode: 1,
   // What the ranks tell each other has nothing to do with what is tested.
   environment: { DREG_TRANSPORT: 'verbs', DREG_RNDV: 'copy', DREG_MONITOR: 'none' },
-  timeoutSeconds: 100,
 });
 
 const reused = (rndv: string): Case => ({
@@ -58,7 +57,6 @@ const lost = (how: string, environment: Record<string, string>): Case => ({
   words: [how],
   ranksPerNode: 3,
   environment: { DREG_TRANSPORT: 'auto', DREG_MONITOR: 'dreg', ...environment },
-  timeoutSeconds: 60,
   // The network comes back, and TCP tries again some time after that.
   lingerSeconds: how === 'reset' ? 0 : 40,
 });

@@ -8,7 +8,7 @@ import { helpers } from '../memory/native/helpers.ts';
 const PROGRAM = join(packageRoot(), 'dist/test/nodes/jobs.js');
 const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh eth0';
 /** Node is many times slower in there, and rxe is a program as well. */
-const TIMEOUT_SECONDS = 120;
+const TIMEOUT_SECONDS = 300;
 
 const jobs = (list: string, more: Partial<SuiteProgram> = {}): SuiteProgram => ({
   name: list,

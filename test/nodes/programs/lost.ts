@@ -15,9 +15,9 @@ import { assert } from '../../jobs/programs/lib.ts';
 const REPORT_MS = 5000;
 /** The network is back after this long: later than all have reported, so that they can leave the job. */
 const AWAY_SECONDS = 8;
-const LARGE = 8 * 2 ** 20;
+const LARGE = 2 ** 20;
 /** Large messages before the end. */
-const MESSAGES = 3;
+const MESSAGES = 2;
 /** When this node has last seen the other one alive. */
 const LAST_SIGN = '/tmp/last-sign';
 
@@ -33,7 +33,11 @@ const PLUGS: Record<string, [off: string, on: string]> = {
   unplug: ['ip link set eth0 down', 'ip link set eth0 up'],
 };
 
+/** For whoever reads how it went, or how far it came. */
+const note = (text: string) => process.stdout.write(`# rank ${rank}: ${text}\n`);
+
 function pullThePlug(): void {
+  note('pulls the plug');
   sign();
   if (how === 'reset') writeFileSync('/proc/sysrq-trigger', 'b');
   const [off, on] = PLUGS[how];
@@ -75,6 +79,7 @@ function say(name: string, action: () => void): void {
 // All have met their peers, so that each has its connection.
 world.sendrecvSync(Int32Array.of(rank), peer, 1, new Int32Array(1), peer, 1);
 world.barrierSync();
+note('has met its peer');
 let error: unknown;
 try {
   await untilLost();
@@ -91,7 +96,7 @@ say('reports its peer: ERR_PEER_FAILED', () => {
 if (rank < 3 === (how !== 'unplug'))
   say(`reports it within ${REPORT_MS} ms`, () => {
     const milliseconds = now - Number(readFileSync(LAST_SIGN, 'utf8'));
-    process.stdout.write(`# rank ${rank}: ${milliseconds} ms\n`);
+    note(`${milliseconds} ms`);
     assert(milliseconds <= REPORT_MS, `${milliseconds} ms`);
   });
 try {
