@@ -94,9 +94,7 @@ function ioUring(): Finding {
   const remedy =
     'sysctl kernel.io_uring_disabled=0, a seccomp profile that allows it, Linux 5.19 or newer';
   return probed('io_uring', { remedy }, () => {
-    const domain = new UringDomain({ entries: 1, buffers: 1 });
-    const { canSend } = domain;
-    domain.attach().close();
+    const { canSend } = UringDomain.probe();
     const says = canSend
       ? 'fixed buffers, zero-copy send'
       : 'fixed buffers (no zero-copy send before 6.0)';

@@ -96,6 +96,17 @@ export class UringDomain implements Domain<UringOperation> {
     this.#port = new UringPort(entries, buffers);
   }
 
+  /**
+   * Opens io_uring and closes it again: what it can do here.
+   * @throws MpiError ERR_UNSUPPORTED where io_uring is missing, forbidden or too old.
+   */
+  static probe(): { canSend: boolean } {
+    const domain = new UringDomain({ entries: 1, buffers: 1 });
+    const { canSend } = domain;
+    domain.#port.close();
+    return { canSend };
+  }
+
   /** Operations posted whose `done` was not called yet. */
   get underWay(): number {
     return this.#port.underWay;
