@@ -20,11 +20,10 @@ export function openDevice(): VerbsDevice {
 
 /** Meets the job's other ranks; collective. @throws MpiError ERR_NO_MEM, ERR_SYSTEM, ERR_ARG */
 export function openRdma(job: Job, device: VerbsDevice) {
+  // Before the others are met: a monitor that cannot be opened is an error that concerns nobody else.
+  const monitor = openMonitor();
   const transport = new VerbsTransport(device, job);
-  const manager = new PinnedMemoryManager({
-    monitor: openMonitor(),
-    domain: new VerbsDomain(device),
-  });
+  const manager = new PinnedMemoryManager({ monitor, domain: new VerbsDomain(device) });
   transport.memory = manager;
   return {
     transport,

@@ -196,8 +196,7 @@ function checks(pair: Pair): void {
   const length = device.messageBytesMax + 1;
   assert.equal(left.rdma('read', local.region, local.address, length, 0, 0, nobody), -EMSGSIZE);
   assert.equal(device.register(4096, 4096, LOCAL_WRITE), -EFAULT);
-  for (const id of [-1, 1e9, 0.5, Number.NaN])
-    assert.ok(verbs().verbsPoll(id) <= 0 || id === 0.5, `device ${id}`);
+  for (const id of [-1, 1e9, Number.NaN]) assert.ok(verbs().verbsPoll(id) <= 0, `device ${id}`);
   assert.equal(verbs().verbsPost(0, 99), -EBADF);
   assert.deepEqual(pair.errors, []);
   assert.equal(left.outstanding, 0);
@@ -233,7 +232,6 @@ async function datagrams(pair: Pair): Promise<void> {
   two.close();
 }
 
-/** Queue pairs made and closed again and again: nothing stays, and no name is mistaken for another. */
 /** What is under way when a queue pair is destroyed is told before `close` returns. */
 export function closes(pair: Pair): void {
   let result: number | undefined;
@@ -247,6 +245,7 @@ export function closes(pair: Pair): void {
   assert.deepEqual(pair.errors, []);
 }
 
+/** Queue pairs made and closed again and again: nothing stays, and no name is mistaken for another. */
 async function renews(pair: Pair): Promise<void> {
   const { device } = pair;
   for (let i = 0; i < 50; i++) {

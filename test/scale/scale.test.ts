@@ -135,6 +135,7 @@ class Network {
         failed: (_peer: number, error: MpiError) => {
           throw error;
         },
+        silent() {},
       },
       () => 0,
     );

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/error.ts';
 import type { Packet } from '../../transports/transport.ts';
-import { Handshake, type Host } from '../../transports/verbs/handshake.ts';
+import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/handshake.ts';
 import { VerbsTransport } from '../../transports/verbs/transport.ts';
 import { VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
 import { filled, Random, verify } from '../jobs/programs/lib.ts';
@@ -19,6 +19,7 @@ describe('two ranks meet', () => {
     readonly #ends: End[];
     queue: SimulatedQueue | null = null;
     ready = 0;
+    readonly silent: number[] = [];
 
     constructor(rank: number, ends: End[], fabric: Fabric, now: () => number) {
       this.device = new SimulatedDevice(fabric);
@@ -32,6 +33,7 @@ describe('two ranks meet', () => {
         failed(_peer, error) {
           throw error;
         },
+        silent: (peer) => this.silent.push(peer),
       };
       this.handshake = new Handshake(this.device, host, now);
     }
@@ -67,6 +69,27 @@ describe('two ranks meet', () => {
       ends[0].queue?.number,
     ]);
     expect(ends.every(({ handshake }) => !handshake.pending)).toBe(true);
+  });
+
+  test('one that does not answer is spoken of once, and met all the same when it does', () => {
+    const fabric = new Fabric({ random: new Random(1) });
+    let clock = 0;
+    const ends: End[] = [];
+    for (const rank of [0, 1]) ends.push(new End(rank, ends, fabric, () => clock));
+    ends[0].begin(1);
+    const wait = (until: number, each: () => void) => {
+      for (; clock < until; clock += 100) {
+        ends[0].handshake.progress();
+        each();
+      }
+    };
+    // A busy rank takes no datagram.
+    wait(HELLO_NOTE_MS - 100, () => {});
+    expect(ends[0].silent).toEqual([]);
+    wait(4 * HELLO_NOTE_MS, () => {});
+    expect(ends[0].silent).toEqual([1]);
+    wait(5 * HELLO_NOTE_MS, () => fabric.deliverOne());
+    expect(ends.map(({ ready }) => ready)).toEqual([1, 1]);
   });
 });
 

@@ -14,6 +14,8 @@ import { decodeHello, encodeHello, type Hello, jobKey } from './wire.ts';
 export const HELLO_FIRST_MS = 4;
 /** … and in the end every so often. */
 export const HELLO_LAST_MS = 500;
+/** A peer that has not answered for this long, in milliseconds, is worth a word to the user. */
+export const HELLO_NOTE_MS = 10_000;
 
 /** What the handshake needs of a connection's owner. */
 export interface Host {
@@ -26,6 +28,8 @@ export interface Host {
   ready(peer: number): void;
   /** @param error why there is no connection with the peer */
   failed(peer: number, error: MpiError): void;
+  /** The peer, told once, has not answered for {@link HELLO_NOTE_MS}; it is asked further on. */
+  silent(peer: number): void;
 }
 
 interface Contact {
@@ -38,6 +42,8 @@ interface Contact {
   ready: boolean;
   nextAt: number;
   delay: number;
+  /** When its silence is worth a word; infinite once that was said. */
+  noteAt: number;
 }
 
 export class Handshake implements Meeting<DatagramAddress> {
@@ -90,6 +96,7 @@ export class Handshake implements Meeting<DatagramAddress> {
       ready: false,
       delay: HELLO_FIRST_MS,
       nextAt: this.#now() + HELLO_FIRST_MS,
+      noteAt: this.#now() + HELLO_NOTE_MS,
     };
     this.#contacts.set(peer, contact);
     this.#pending.add(contact);
@@ -116,7 +123,13 @@ export class Handshake implements Meeting<DatagramAddress> {
       contact.delay = Math.min(HELLO_LAST_MS, 2 * contact.delay);
       contact.nextAt = now + contact.delay;
       this.#send(contact);
+      if (now >= contact.noteAt && contact.remote === null) this.#note(contact);
     }
+  }
+
+  #note(contact: Contact): void {
+    contact.noteAt = Number.POSITIVE_INFINITY;
+    this.#host.silent(contact.peer);
   }
 
   close(): void {

@@ -36,7 +36,7 @@ export interface PacketQueue {
   onError(error: Error): void;
   connect(remote: QueueAddress, psn: number): void;
   send(area: PacketArea, offset: number, length: number, inline: boolean, signal?: boolean): number;
-  /** Asks whether the peer answers: an RDMA operation that moves nothing. */
+  /** Asks whether the peer answers: an RDMA operation that moves nothing, or on iWARP its pulse. */
   probe(done: Result): number;
   close(): void;
 }

@@ -212,8 +212,9 @@ export class QueuePair implements Completer {
 
   /**
    * RDMA READ into, or WRITE from, [address, address + length) of a region that the device
-   * registered. `done` is called from the device's `poll` (or from `close`). Called by the domain
-   * only, behind the look at user_delta that rule R2 asks for.
+   * registered. `done` is called from the device's `poll` (or from `close`). For memory of the
+   * program called by the domain only, behind the look at user_delta that rule R2 asks for; besides
+   * by `probe`, on memory that the device has mapped itself and never gives away.
    * 0; -EAGAIN: the queue is full; another negative errno: the connection cannot be used.
    */
   rdma(

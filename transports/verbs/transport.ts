@@ -8,7 +8,7 @@ import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from
 import { ConnectionManager } from './connections.ts';
 import { Courtesy } from './courtesy.ts';
 import type { DeviceEvent } from './device.ts';
-import { Handshake, type Host } from './handshake.ts';
+import { Handshake, HELLO_NOTE_MS, type Host } from './handshake.ts';
 import { type IwarpHost, IwarpMeeting } from './iwarp.ts';
 import { formatAddress, type Meeting, parseAddress } from './meeting.ts';
 import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
@@ -83,6 +83,8 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   /** By peer that is not connected: when the launcher was asked, and what it said. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
+  /** A peer's silence was spoken of. */
+  #noted = false;
 
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
@@ -171,6 +173,15 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
   failed(peer: number, error: MpiError): void {
     this.#channels.get(peer)?.fail(error);
+  }
+
+  /** It may just be computing, so that it is no error; a network that swallows datagrams says nothing. */
+  silent(peer: number): void {
+    if (this.#noted) return;
+    this.#noted = true;
+    process.stderr.write(
+      `dreg-mpi: rank ${this.rank} waits for rank ${peer}, which has not answered over RDMA for ${HELLO_NOTE_MS / 1000} s. Where it is not busy with something else, look for a firewall (UDP port 4791), another MTU or a GID of another network: docs/transports/verbs.md\n`,
+    );
   }
 
   #sharedOf(words: Int32Array): Shared {

@@ -1,7 +1,6 @@
 /** RDMA between nodes: the libraries, the devices with their ports, and a job over them. */
 import { constants } from 'node:os';
 import { addon } from '../../../native/addon.ts';
-import { type DeviceSurvey, surveyDevices } from '../../../transports/verbs/device.ts';
 import {
   chooseGid,
   choosePort,
@@ -10,6 +9,7 @@ import {
   parseDevice,
   parseGidIndex,
 } from '../../../transports/verbs/select.ts';
+import { type DeviceSurvey, surveyDevices } from '../../../transports/verbs/survey.ts';
 import { deviceNames } from '../../../transports/verbs/sysfs.ts';
 import { formatBytes } from '../../memory/notice.ts';
 import { type Finding, lacks, probed, works } from './finding.ts';
@@ -36,7 +36,7 @@ export async function rdma(): Promise<Finding[]> {
   return devices === null ? findings : [...findings, ...(await reach(devices))];
 }
 
-/** A library that nothing here loads yet, or only where it is there. */
+/** A library that is loaded only when something needs it, or by nothing here yet. */
 export function library(part: string, name: string, remedy: string): Finding {
   const missing = addon().libraryMissing(name);
   return missing === '' ? works(part, `${name} is there`) : lacks(part, missing, { remedy });

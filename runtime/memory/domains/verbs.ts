@@ -14,7 +14,8 @@ const { ECANCELED, EINVAL, ENODEV } = constants.errno;
 export interface VerbsOperation extends Operation {
   /**
    * 'read' and 'write': RDMA from and to the peer of `queue`. 'expose': the peer gets to know where
-   * the memory is, and under which key; it has access until the lease ends.
+   * the memory is, and under which key; it may use it until the lease ends, and could use it as long
+   * as the registration is cached (docs/design/verbs.md, What it trusts).
    */
   readonly kind: 'read' | 'write' | 'expose';
   /** For read and write. */
