@@ -54,8 +54,9 @@ const runner = {
     testNamePattern: new RegExp(values.name),
     sequence: { hooks: 'stack', setupFiles: 'list' },
     maxConcurrency: 1,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A guest on a busy machine is slow; the suite's own limit ends what hangs.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     retry: 0,
     tags: [],
   },

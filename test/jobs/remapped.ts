@@ -12,7 +12,7 @@ import { type Claim, runClaims } from '../rdma/claims.ts';
 const DREGRUN = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
 const PROGRAM = join(packageRoot(), 'dist/test/jobs/programs/remapped.js');
 /** Ends a job that hangs; only broken code needs it. */
-const TIMEOUT_SECONDS = 50;
+const TIMEOUT_SECONDS = 150;
 
 function run(way: string, side: string) {
   const words = [DREGRUN, '-n', '2', '--timeout', String(TIMEOUT_SECONDS), PROGRAM, side];

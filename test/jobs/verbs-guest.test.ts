@@ -10,7 +10,7 @@ const VITEST = join(packageRoot(), 'test/guest/vitest-tap.mjs');
 const before = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 
 function program(name: string, command: string[], more: Partial<SuiteProgram> = {}): SuiteProgram {
-  return { name, command: [process.execPath, ...command], before, timeoutSeconds: 240, ...more };
+  return { name, command: [process.execPath, ...command], before, timeoutSeconds: 300, ...more };
 }
 
 await guestTests('RDMA', {

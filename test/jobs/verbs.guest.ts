@@ -18,6 +18,8 @@ const SLOW = process.env.GUEST_KERNEL === '6.12';
 const SCALE = SLOW ? '0.05' : '0.2';
 const REPORT = join(packageRoot(), 'dist/test/jobs/programs/report.js');
 const WAYS: Way[] = ['get', 'put', 'copy'];
+/** Ends a job that hangs; only broken code needs it. */
+const TIMEOUT_SECONDS = 150;
 
 interface Over extends JobOptions {
   /** DREG_RNDV */
@@ -28,6 +30,7 @@ interface Over extends JobOptions {
 async function runOver(program: string, options: Over): Promise<[JobEnded, Report[]]> {
   const folder = mkdtempSync(join(tmpdir(), 'dreg-report-'));
   const job = await runJob(program, {
+    timeoutSeconds: TIMEOUT_SECONDS,
     ...options,
     nodeOptions: ['--import', REPORT, ...(options.nodeOptions ?? [])],
     environment: {
@@ -181,7 +184,15 @@ describe('ranks and devices that fail', () => {
   /** A job that is in the midst of large messages; `stop` ends it in order. */
   async function streaming(way: Way) {
     const stop = join(mkdtempSync(join(tmpdir(), 'dreg-stop-')), 'stop');
-    const words = [DREGRUN, '-n', '2', '--timeout', '50', jobProgram('streaming'), stop];
+    const words = [
+      DREGRUN,
+      '-n',
+      '2',
+      '--timeout',
+      String(TIMEOUT_SECONDS),
+      jobProgram('streaming'),
+      stop,
+    ];
     const environment = { DREG_TRANSPORT: 'verbs', DREG_RNDV: way };
     const running = start(process.execPath, words, { environment });
     await until('messages are under way', () => running.seen().includes('under way'));
