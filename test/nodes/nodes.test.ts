@@ -36,7 +36,7 @@ await guestTests('two nodes', {
       jobs('dreg'),
       jobs('held', { module: held, mustFail: /new bytes: get: memory of both replaced/ }),
       jobs('soak'),
-      jobs('mute'),
+      jobs('mute', { needs: ['sch_netem'] }),
       jobs('unplug'),
       jobs('reset'),
     ];
