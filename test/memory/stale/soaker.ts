@@ -25,6 +25,8 @@ export interface Result {
   invalidations: number;
   evictions: number;
   renewals: number;
+  /** Pinned at most. */
+  pinnedMax: number;
   /** Pinned when all memory was given back. */
   pinned: number;
 }
@@ -79,6 +81,7 @@ export class Soaker {
       invalidations: stats.invalidations,
       evictions: stats.evictions,
       renewals: stats.renewals,
+      pinnedMax: stats.bytesPinnedMax,
       pinned: stats.bytesPinned,
     };
   }
