@@ -173,18 +173,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    */
   keep(buffer: ArrayBufferLike, access: Access): boolean {
     if (this.#alive[0] !== OWNED) this.#refuse();
-    const view = new Uint8Array(buffer);
-    if (view.length === 0 || reachOf(buffer) !== view.length) throw unfit(view.length);
-    const known = this.#known.get(buffer) ?? this.#meet(view);
+    const length = buffer.byteLength;
+    if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
+    const known = this.#known.get(buffer) ?? this.#meet(new Uint8Array(buffer, 0, 1));
     if (known.region?.kept && known.region.allows(access)) return true;
     const page = this.#pageBytes;
     const start = known.base - (known.base % page);
-    const end = Math.ceil((known.base + view.length) / page) * page;
+    const end = Math.ceil((known.base + length) / page) * page;
     if (end - start > this.#port.regionBytesMax) return false;
     const region = this.#cache.registerOnce(start, end, access);
     if (typeof region === 'number') return false;
     region.kept = true;
-    remember(known, region, 0, view.length);
+    remember(known, region, 0, length);
     this.#kept.add(buffer, region);
     return true;
   }
@@ -337,7 +337,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#monitor.caches) this.#monitor.fence();
     // The buffer first: V8 may keep the bytes of a small array elsewhere until it is asked.
     const buffer = bufferOf(view);
-    const base = this.#addressOf(new Uint8Array(buffer));
+    // One byte of it: not every V8 makes a Uint8Array of more than 4 GiB.
+    const base = this.#addressOf(new Uint8Array(buffer, 0, 1));
     const known: Known = { base, reach: reachOf(buffer), region: undefined, whole: false };
     this.#known.set(buffer, known);
     return known;

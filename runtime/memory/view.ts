@@ -38,10 +38,17 @@ export function byteLengthOf(view: Elements, length: number): number {
 /** A DataView as the Uint8Array of its bytes: one whose length does not throw when it is detached. */
 export function plainView(view: unknown): Elements {
   if (!(view instanceof DataView)) throw notMemory();
+  let length: number;
   try {
-    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    length = view.byteLength;
   } catch (cause) {
     throw detached(cause);
+  }
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, length);
+  } catch (cause) {
+    const message = `a DataView of ${length} bytes is longer than a Uint8Array can be here`;
+    throw new MpiError('ERR_BUFFER', `${message}; lease it by a typed array`, { cause });
   }
 }
 

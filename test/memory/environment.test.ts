@@ -27,6 +27,8 @@ function outcomes(lack: string, environment: Record<string, string> = {}): Recor
 }
 
 const WORKS = {
+  dreg: BEST === 'dreg' ? 'dreg' : 'ERR_UNSUPPORTED',
+  dregSays: BEST === 'dreg' ? 'dreg' : expect.stringContaining('is the module loaded?'),
   userfaultfd: 'userfaultfd',
   auto: BEST,
   environment: BEST,
@@ -48,6 +50,8 @@ test('without privilege: userfaultfd in user mode, and all the rest', () => {
 for (const lack of ['userfaultfd-forbidden', 'userfaultfd-missing'])
   test(`${lack}: ERR_UNSUPPORTED by name, the next monitor by auto`, () => {
     expect(outcomes(lack)).toEqual({
+      dreg: WORKS.dreg,
+      dregSays: WORKS.dregSays,
       userfaultfd: 'ERR_UNSUPPORTED',
       auto: FALLEN_BACK,
       environment: FALLEN_BACK,
@@ -65,8 +69,10 @@ for (const lack of ['io_uring-forbidden', 'io_uring-missing'])
     });
   });
 
-test('no descriptor is left: ERR_SYSTEM by name, no cache by auto', () => {
+test('no descriptor is left: ERR_SYSTEM by name and what to raise, no cache by auto', () => {
   expect(outcomes('descriptors')).toEqual({
+    dreg: 'ERR_SYSTEM',
+    dregSays: expect.stringMatching(/EMFILE.*ulimit -n/),
     userfaultfd: 'ERR_SYSTEM',
     auto: 'none',
     environment: 'none',

@@ -2,11 +2,14 @@
  * The monitor of the kernel module dreg: /dev/dreg. Flags are set before the call that changed the
  * mapping returns, and before anybody else can get the address; so it needs no fence.
  */
+import { constants } from 'node:os';
 import { type DregAddon, dreg, EVENT_WORDS, RANGE_WORDS, SHARED } from '../../../native/dreg.ts';
 import { type FdOwner, mapping } from '../../../native/mapping.ts';
 import { errnoName, MpiError } from '../../error.ts';
 import type { Monitor } from '../monitor.ts';
 import { checkSlots, layoutOf, SLOTS_DEFAULT } from './layout.ts';
+
+const { EACCES, EMFILE, ENFILE, ENODEV, ENOENT, ENOMEM, ENXIO } = constants.errno;
 
 /** DREG_SLOTS_MAX of kernel/dreg.h. */
 export const DREG_SLOTS_MAX = 2 ** 20;
@@ -44,11 +47,14 @@ export class DregMonitor implements Monitor {
   readonly #monitored: Uint8Array;
   #closed = false;
 
-  /** @throws MpiError ERR_UNSUPPORTED where the module is missing or speaks another ABI. */
+  /**
+   * @throws MpiError ERR_UNSUPPORTED where the module is missing or speaks another ABI; ERR_SYSTEM
+   * where descriptors or memory are used up.
+   */
   constructor({ slots = SLOTS_DEFAULT, device = DEVICE }: DregOptions = {}) {
     checkSlots(slots, DREG_SLOTS_MAX);
     const fd = mapping().openFd(device, true);
-    if (fd < 0) throw unavailable(-fd, 'open', `${device} cannot be opened; is the module loaded?`);
+    if (fd < 0) throw unavailable(-fd, 'open', `${device} cannot be opened`);
     this.#owner = mapping().ownFd(fd);
     try {
       const layout = layoutOf(this.#map(fd, slots));
@@ -137,8 +143,30 @@ export class DregMonitor implements Monitor {
 }
 
 function unavailable(errno: number, syscall: string, what: string): MpiError {
-  return new MpiError('ERR_UNSUPPORTED', `monitor dreg: ${what} (${errnoName(errno)})`, {
-    errno,
-    syscall,
-  });
+  const { code, hint } = reasonOf(errno);
+  const message = `monitor dreg: ${what} (${errnoName(errno)})${hint}`;
+  return new MpiError(code, message, { errno, syscall });
+}
+
+/** Whether the machine has no dreg, or only has nothing left for one more of it. */
+function reasonOf(errno: number): { code: 'ERR_SYSTEM' | 'ERR_UNSUPPORTED'; hint: string } {
+  switch (errno) {
+    case EMFILE:
+      return {
+        code: 'ERR_SYSTEM',
+        hint: ': no descriptor is left; raise RLIMIT_NOFILE (ulimit -n)',
+      };
+    case ENFILE:
+      return { code: 'ERR_SYSTEM', hint: ': the machine has no open file left; raise fs.file-max' };
+    case ENOMEM:
+      return { code: 'ERR_SYSTEM', hint: ': memory is used up' };
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+      return { code: 'ERR_UNSUPPORTED', hint: '; is the module loaded?' };
+    case EACCES:
+      return { code: 'ERR_UNSUPPORTED', hint: '; its permissions forbid it' };
+    default:
+      return { code: 'ERR_UNSUPPORTED', hint: '' };
+  }
 }

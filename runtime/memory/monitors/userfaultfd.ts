@@ -74,7 +74,10 @@ export class UserfaultfdMonitor implements Monitor {
   readonly #reasonsSeen = new Int32Array(REASONS);
   #closed = false;
 
-  /** @throws MpiError ERR_UNSUPPORTED where userfaultfd is missing or forbidden. */
+  /**
+   * @throws MpiError ERR_UNSUPPORTED where userfaultfd is missing or forbidden; ERR_SYSTEM where
+   * descriptors or memory are used up.
+   */
   constructor(options: UserfaultfdOptions = {}) {
     const { slots = SLOTS_DEFAULT, native = userfaultfd() } = options;
     checkSlots(slots, USERFAULTFD_SLOTS_MAX);

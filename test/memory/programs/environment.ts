@@ -38,8 +38,17 @@ function outcome(make: () => string): string {
   }
 }
 
+/** The message of the error. */
+function says(make: () => string): string {
+  try {
+    return make();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Opens and closes a monitor; answers its name. */
-function monitor(name?: 'userfaultfd' | 'auto'): string {
+function monitor(name?: 'dreg' | 'userfaultfd' | 'auto'): string {
   const opened = openMonitor(name);
   opened.close();
   return opened.name;
@@ -62,6 +71,8 @@ helpers();
 LACK[process.argv[2]]();
 console.log(
   JSON.stringify({
+    dreg: outcome(() => monitor('dreg')),
+    dregSays: says(() => monitor('dreg')),
     userfaultfd: outcome(() => monitor('userfaultfd')),
     auto: outcome(() => monitor('auto')),
     environment: outcome(() => monitor()),

@@ -6,6 +6,7 @@
  *   node soak.js --transport verbs --monitor dreg --operations 8000
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
@@ -54,6 +55,8 @@ async function thread(task: Task): Promise<void> {
 }
 
 const SAMPLE_MS = 100;
+/** For so long the kernel may have pages pinned whose manager has given them back. */
+const UNPIN_MS_MAX = 20_000;
 
 /** A value of /proc/self/status in bytes. */
 function statusOf(name: string): number {
@@ -91,6 +94,9 @@ async function main(): Promise<void> {
     }),
   );
   clearInterval(sampler);
+  // A ring that is closed gives its pages back in a work queue of the kernel's.
+  const until = performance.now() + UNPIN_MS_MAX;
+  while (statusOf('VmPin') > pinnedBefore && performance.now() < until) await sleep(SAMPLE_MS);
   const sum = (name: keyof Result) => results.reduce((total, result) => total + result[name], 0);
   // The first quarter is the warming up; then the second is compared with the last.
   const quarter = Math.floor(rss.length / 4);
