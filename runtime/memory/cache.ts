@@ -2,7 +2,6 @@
  * The registration cache: regions between a monitor and a domain. Regions in the index are
  * disjoint; one whose memory changed has left it before anybody can find it again.
  */
-import { MpiError } from '../error.ts';
 import { COUNT, type Counters } from './counters.ts';
 import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
 import { ENOMEM, isExhausted } from './errno.ts';
@@ -216,16 +215,17 @@ export class RegistrationCache {
   /** Takes the regions of `#fired[0..count)` out of use (R3). Answers 0, the new count. */
   #reapBatch(count: number): 0 {
     if (count === 0) return 0;
-    const done = this.#monitor.unmonitorBatch(this.#fired, count, this.#firedFlags);
-    if (done !== count)
-      throw new MpiError('ERR_INTERNAL', `the monitor gave up ${done} of ${count} fired slots`);
+    const answer = this.#monitor.unmonitorBatch(this.#fired, count, this.#firedFlags);
+    const done = Math.max(answer, 0);
     for (let i = 0; i < count; i++) {
       const slot = this.#fired[i];
       const region = this.#regions[slot]!;
       region.valid = false;
       this.#leaveIndex(region);
       this.#regions[slot] = undefined;
-      this.#freeSlots.push(slot);
+      // A batch ends at the first slot that is not given up; those behind it go one by one.
+      if (i < done || (i > done && this.#monitor.unmonitor(slot) >= 0)) this.#freeSlots.push(slot);
+      else this.#slotLost();
       region.slot = NO_SLOT;
       this.#counters.values[COUNT.invalidations] += 1;
       if (region.leases === 0) this.#retire(region);
@@ -394,9 +394,10 @@ export class RegistrationCache {
     if (region.slot !== NO_SLOT) this.#unwatch(region);
     if (region.key === NO_KEY) return;
     const answer = this.#port.deregister(region.key);
-    if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
     region.key = NO_KEY;
-    this.#counters.pinned(-region.bytes);
+    // What was not given back stays counted: it is pinned.
+    if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
+    else this.#counters.pinned(-region.bytes);
   }
 
   #unwatch(region: Region): void {
@@ -404,13 +405,18 @@ export class RegistrationCache {
     region.slot = NO_SLOT;
     this.#regions[slot] = undefined;
     const fired = this.#monitor.unmonitor(slot);
+    if (fired < 0) {
+      this.#slotLost();
+      return;
+    }
     // Its entry in the ring must be read before the slot is used again: the ring has one place for
     // each slot, and an old entry must not be taken for the new region's.
     if (fired === 1) this.reap();
-    if (fired < 0)
-      throw new MpiError('ERR_INTERNAL', `the monitor does not give up slot ${slot}`, {
-        errno: -fired,
-      });
     this.#freeSlots.push(slot);
+  }
+
+  /** The monitor did not give a slot up: it may still fire, so it is never used again. */
+  #slotLost(): void {
+    this.#counters.values[COUNT.unmonitorErrors] += 1;
   }
 }

@@ -24,6 +24,7 @@ export const COUNT = {
   bytesPinned: 15,
   bytesPinnedMax: 16,
   regions: 17,
+  unmonitorErrors: 18,
 } as const;
 
 type CountName = keyof typeof COUNT;

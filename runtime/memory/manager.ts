@@ -270,9 +270,15 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     this.#cache.close();
     this.#monitor.close();
     this.#port.close();
-    const errors = this.#counters.values[COUNT.deregistrationErrors];
-    if (errors > 0)
-      throw new MpiError('ERR_SYSTEM', `${errors} registrations could not be given back`);
+    const { values } = this.#counters;
+    const registrations = values[COUNT.deregistrationErrors];
+    const slots = values[COUNT.unmonitorErrors];
+    if (registrations + slots > 0)
+      throw new MpiError(
+        'ERR_SYSTEM',
+        `${registrations} registrations and ${slots} slots of the monitor could not be given back; ` +
+          'what they held ended with the domain and the monitor',
+      );
   }
 
   /** A cached region for a part of a known buffer: the one it had last, or by address. */

@@ -54,6 +54,8 @@ export class SimulatedDomain implements Domain<SimulatedOperation> {
   closed = false;
   /** What happens to the next registrations: each negative number is answered once. */
   readonly failures: number[] = [];
+  /** The same for the next deregistrations. */
+  readonly deregisterFailures: number[] = [];
   /** The same for the next posts. */
   readonly postFailures: number[] = [];
   /** Called inside `register`, before the pages are looked up. */
@@ -124,6 +126,8 @@ export class SimulatedDomain implements Domain<SimulatedOperation> {
   }
 
   #deregister(key: number): number {
+    const failure = this.deregisterFailures.shift();
+    if (failure !== undefined && failure < 0) return failure;
     const registration = this.#registrations.get(key);
     if (!registration) throw new Error(`key ${key} is not registered`);
     if (registration.posted > 0 && !this.#options.deregisterWhilePosted)

@@ -44,6 +44,8 @@ export class SimulatedMonitor implements Monitor {
   readonly fenceAlways: boolean;
   /** What happens to the next calls of `monitor`: each number is answered once. */
   readonly failures: number[] = [];
+  /** The same for slots that are given up, alone or in a batch. */
+  readonly unmonitorFailures: number[] = [];
   /** Called inside `monitor`, after the range is watched. */
   onMonitor: (() => void) | undefined;
   promptness: Promptness;
@@ -85,6 +87,8 @@ export class SimulatedMonitor implements Monitor {
   }
 
   unmonitor(slot: number): number {
+    const failure = this.unmonitorFailures.shift();
+    if (failure !== undefined && failure < 0) return failure;
     const watched = this.#watched[slot];
     if (!watched) throw new Error(`slot ${slot} is not monitored`);
     this.#watched[slot] = undefined;
@@ -92,7 +96,11 @@ export class SimulatedMonitor implements Monitor {
   }
 
   unmonitorBatch(slots: Uint32Array, count: number, fired: Uint8Array): number {
-    for (let i = 0; i < count; i++) fired[i] = this.unmonitor(slots[i]);
+    for (let i = 0; i < count; i++) {
+      const answer = this.unmonitor(slots[i]);
+      if (answer < 0) return i > 0 ? i : answer;
+      fired[i] = answer;
+    }
     return count;
   }
 
