@@ -93,6 +93,30 @@ describe('RLIMIT_MEMLOCK', () => {
   });
 });
 
+describe('the notice on standard error', () => {
+  const program = join(packageRoot(), 'dist/test/memory/programs/notice.js');
+  const run = (environment: Record<string, string>) => {
+    const env = { ...process.env, ...environment };
+    const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8', env });
+    return { status, lines: stderr.split('\n').filter((line) => line !== '') };
+  };
+
+  test('one line for two managers and a worker: the limit, the need, and what raises it', () => {
+    const { status, lines } = run({ DREG_PIN_BYTES: '64K' });
+    expect(status).toBe(0);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^dreg-mpi: no more than 64 KiB .*\(DREG_PIN_BYTES\), 1 MiB are needed; .* a larger DREG_PIN_BYTES$/,
+      ),
+    ]);
+  });
+
+  test('none where no limit is met', () => {
+    // The program says by its status that it met none.
+    expect(run({ DREG_PIN_BYTES: '64M' })).toEqual({ status: 1, lines: [] });
+  });
+});
+
 /** A memory cgroup below our own; undefined where none can be made. */
 function makeCgroup(bytes: number): string | undefined {
   const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n');

@@ -1,0 +1,33 @@
+/** `npm run demo:stale` as it is started without options: what it shows must be so. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
+import { helpers } from './native/helpers.ts';
+import { needUserfaultfdAndUring } from './needs.ts';
+import { SCENARIOS } from './stale/scenarios.ts';
+
+needUserfaultfdAndUring();
+
+const DEMO = join(packageRoot(), 'dist/test/memory/stale/demo.js');
+const ANSWERS = { naive: 'old', userfaultfd: 'new', none: 'new' };
+
+test('the old bytes with naive, the new ones with userfaultfd and none', {
+  timeout: 120_000,
+}, () => {
+  helpers();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [DEMO, '--json'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const shown = stdout.split('\n').filter((line) => line.startsWith('{'));
+  const outcomes = shown.map((line) => JSON.parse(line));
+  for (const { name } of SCENARIOS)
+    for (const [monitor, outcome] of Object.entries(ANSWERS))
+      expect(outcomes).toContainEqual({ scenario: name, monitor, outcome });
+  // And with dreg, where it is.
+  const others = outcomes.filter(({ monitor }) => !(monitor in ANSWERS));
+  expect(others.every(({ monitor, outcome }) => monitor === 'dreg' && outcome === 'new')).toBe(
+    true,
+  );
+});
