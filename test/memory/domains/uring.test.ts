@@ -1,7 +1,7 @@
 /** The io_uring domain through its manager: files, sockets, notifications, queues, ends. */
 
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import {
 } from '../../../runtime/memory/domains/uring.ts';
 import { PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
-import { helpers, map, ok, PROT, unmap } from '../native/helpers.ts';
+import { bytesAt, helpers, map, ok, PAGE, PROT, SYS, unmap } from '../native/helpers.ts';
 import { needUserfaultfdAndUring } from '../needs.ts';
 
 needUserfaultfdAndUring();
@@ -253,6 +253,78 @@ test('a table that is full says ENOSPC; a key that was given back is used again'
   expect(port.register(address + 8192, 4096, 0)).toBe(keys[0]);
   port.close();
   unmap(address, 3 * 4096);
+});
+
+/** Sends a view's bytes through a manager of its own into a file, and compares. */
+async function sends(by: PinnedMemoryManager<UringOperation>, view: Uint8Array) {
+  const fd = ok(addon().segmentCreate('dreg-mpi-test', view.length));
+  const lease = by.acquire(view, ACCESS.localRead);
+  const moved = await new Promise<number>((resolve) => {
+    const answer = by.post(uringWrite(fd, resolve, 0), lease);
+    if (answer < 0) resolve(answer);
+  });
+  const { registered } = lease;
+  lease.release();
+  const bytes = new Uint8Array(view.length);
+  readSync(fd, bytes, 0, bytes.length, 0);
+  closeSync(fd);
+  expect(moved).toBe(view.length);
+  expect(Buffer.compare(bytes, view)).toBe(0);
+  return registered;
+}
+
+/** Buffers that do not touch each other: those that do become one registration. */
+const apart = (count: number) =>
+  Array.from({ length: count }, () => {
+    const bytes = bytesAt(map(BYTES), BYTES);
+    bytes.set(pattern(BYTES));
+    return bytes;
+  });
+
+test('read-only mappings through the manager: sent without a registration, EFAULT to receive', async () => {
+  const address = map(2 * PAGE);
+  bytesAt(address, 2 * PAGE).set(pattern(2 * PAGE));
+  ok(helpers().call(SYS.mprotect, address, 2 * PAGE, PROT.read));
+  const view = bytesAt(address, 2 * PAGE);
+  expect(await sends(manager, view)).toBe(false);
+  expect(manager.stats()).toMatchObject({ plain: 1, bounced: 0, bytesPinned: 0 });
+  const [readEnd, writeEnd] = pipe();
+  writeFileSync(writeEnd, 'abc');
+  expect(await move(view, (done) => uringRead(readEnd, done), ACCESS.localWrite)).toBe(-EFAULT);
+  expect(Buffer.compare(view, pattern(2 * PAGE))).toBe(0);
+  closeSync(readEnd);
+  closeSync(writeEnd);
+  unmap(address, 2 * PAGE);
+});
+
+test('more leases than the monitor has slots: served without the cache, until one is released', async () => {
+  const monitor = new UserfaultfdMonitor({ slots: 2 });
+  const few = new PinnedMemoryManager({ domain: new UringDomain({ entries: 4 }), monitor });
+  const [view, ...others] = apart(3);
+  const leases = others.map((other) => few.acquire(other));
+  expect(await sends(few, view)).toBe(false);
+  expect(few.stats()).toMatchObject({ regions: 2, uncached: 1, evictions: 0 });
+  leases[0].release();
+  expect(await sends(few, view)).toBe(true);
+  expect(few.stats()).toMatchObject({ regions: 2, uncached: 1, evictions: 1 });
+  leases[1].release();
+  few.close();
+  expect(few.stats().bytesPinned).toBe(0);
+});
+
+test('more leases than the table has fixed buffers: plain operations, until one is released', async () => {
+  const own = new UringDomain({ entries: 4, buffers: 2 });
+  const few = new PinnedMemoryManager({ domain: own, monitor: new UserfaultfdMonitor() });
+  const [view, ...others] = apart(3);
+  const leases = others.map((other) => few.acquire(other));
+  expect(await sends(few, view)).toBe(false);
+  expect(few.stats()).toMatchObject({ regionsLimit: 2, regions: 2, plain: 1, evictions: 0 });
+  leases[0].release();
+  expect(await sends(few, view)).toBe(true);
+  expect(few.stats()).toMatchObject({ regions: 2, plain: 1, evictions: 1 });
+  leases[1].release();
+  few.close();
+  expect(few.stats().bytesPinned).toBe(0);
 });
 
 test('one domain has one manager', () => {

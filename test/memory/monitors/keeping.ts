@@ -1,5 +1,6 @@
 /** Changes that keep the mapping; slots, ring and events; what is asked for wrongly. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../../native/addon.ts';
@@ -95,6 +96,22 @@ export const KEEPING: Case[] = [
       const slot = scene.watch(address, SIXTEEN);
       const child = ok(helpers().forkIdle());
       ok(helpers().killAndWait(child));
+      scene.quiet(slot);
+      scene.unmap(address, PAGE);
+      scene.fired(slot);
+    },
+  },
+  {
+    name: 'a child that is executed gets no descriptor of it, and its end does not fire',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      const fds = (pid: string) => {
+        const { stdout } = spawnSync('sh', ['-c', `ls -l /proc/${pid}/fd`], { encoding: 'utf8' });
+        return /userfaultfd|\/dev\/dreg|eventfd/.test(stdout);
+      };
+      assert.ok(fds(String(process.pid)), 'the owner has its descriptors');
+      assert.ok(!fds('self'), 'the child has one');
       scene.quiet(slot);
       scene.unmap(address, PAGE);
       scene.fired(slot);

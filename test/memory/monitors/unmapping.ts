@@ -1,12 +1,13 @@
 /** Mappings that go away, move or are replaced. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { ftruncateSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { addon, packageRoot } from '../../../native/addon.ts';
 import {
   bytesAt,
   helpers,
+  IPC,
   MADV,
   MAP,
   MREMAP,
@@ -180,6 +181,29 @@ export const UNMAPPING: Case[] = [
     run: (scene) => file(scene, (fd) => ftruncateSync(fd, 0)),
   },
   {
+    name: 'another process truncates a file: fires, or is not watched',
+    run: (scene) =>
+      file(scene, (fd) => {
+        const path = `/proc/${process.pid}/fd/${fd}`;
+        const { status, stderr } = spawnSync('sh', ['-c', `: >${path}`], { encoding: 'utf8' });
+        assert.equal(status, 0, stderr);
+        assert.equal(fstatSync(fd).size, 0);
+      }),
+  },
+  {
+    name: 'a mapped file is closed: does not fire, unmapping it then does',
+    run(scene) {
+      const fd = ok(addon().segmentCreate('dreg-mpi-test', SIXTEEN));
+      const address = scene.map(SIXTEEN, { fd, flags: MAP.shared });
+      const slot = scene.watchFile(address, SIXTEEN);
+      closeSync(fd);
+      if (slot === undefined) return;
+      scene.quiet(slot);
+      scene.unmap(address, SIXTEEN);
+      scene.fired(slot);
+    },
+  },
+  {
     name: 'a hole is punched into a file: fires, or is not watched',
     run: (scene) =>
       file(scene, (fd) => {
@@ -201,6 +225,25 @@ export const UNMAPPING: Case[] = [
       const slot = scene.watchFile(address, SIXTEEN);
       ok(helpers().shmDetach(address));
       if (slot !== undefined) scene.fired(slot);
+    },
+  },
+  {
+    name: 'System V memory, removed (IPC_RMID) and still attached: does not fire',
+    run(scene) {
+      const id = scene.call(SYS.shmget, IPC.private, SIXTEEN, IPC.create | 0o600);
+      try {
+        const address = scene.call(SYS.shmat, id, 0, 0);
+        bytesAt(address, SIXTEEN).fill(1);
+        const slot = scene.watchFile(address, SIXTEEN);
+        scene.call(SYS.shmctl, id, IPC.remove, 0);
+        if (slot !== undefined) scene.quiet(slot);
+        assert.equal(bytesAt(address, SIXTEEN)[PAGE], 1);
+        ok(helpers().shmDetach(address));
+        if (slot !== undefined) scene.fired(slot);
+      } finally {
+        // Gone already, unless the case has failed.
+        helpers().call(SYS.shmctl, id, IPC.remove, 0);
+      }
     },
   },
   {

@@ -74,6 +74,9 @@ export const SYS = {
   mremap: 25,
   mincore: 27,
   madvise: 28,
+  shmget: 29,
+  shmat: 30,
+  shmctl: 31,
   processVmReadv: 310,
   memfdCreate: 319,
   userfaultfd: 323,
@@ -103,6 +106,7 @@ export const MAP = {
 export const MREMAP = { mayMove: 1, fixed: 2, dontUnmap: 4 } as const;
 export const MADV = { dontNeed: 4, free: 8, remove: 9, collapse: 25 } as const;
 export const SHM_REMAP = 0o40000;
+export const IPC = { private: 0, create: 0o1000, remove: 0 } as const;
 export const RLIMIT = { nofile: 7, memlock: 8 } as const;
 
 export const PAGE = 4096;
