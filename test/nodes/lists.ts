@@ -75,7 +75,7 @@ export const LISTS: Record<string, Case[]> = {
   naive: [stale('naive', 'naive')],
   dreg: [stale('dreg', 'dreg'), reused('get'), reused('put')],
   held: [reused('get')],
-  soak: [stale('soak', 'dreg', ['1500'])],
+  soak: [stale('soak', 'dreg', ['500'])],
   mute: [lost('mute', { DREG_RNDV: 'put' })],
   unplug: [lost('unplug', { DREG_RNDV: 'put' })],
   reset: [lost('reset', { DREG_RNDV: 'get' })],
