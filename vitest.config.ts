@@ -1,8 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+/** Guests that take long: `npm run test:rdma` runs these, `npm test` does not (docs/testing.md). */
+const LONG = ['test/nodes/nodes.test.ts'];
+const all = process.env.DREG_TEST_LONG === '1';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: all ? LONG : ['test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', ...(all ? [] : LONG)],
     // MPI lives in a process's main thread, and a test may lose its process: one process a file.
     pool: 'forks',
     // Two cores: jobs of several ranks must not compete with another file's jobs.
