@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /** Guests that take long: `npm run test:rdma` runs these, `npm test` does not (docs/testing.md). */
-const LONG = ['test/nodes/nodes.test.ts'];
+const LONG = [
+  'test/jobs/verbs-guest.test.ts',
+  'test/nodes/nodes.test.ts',
+  'test/rdma/iwarp.test.ts',
+];
 const all = process.env.DREG_TEST_LONG === '1';
 
 export default defineConfig({
