@@ -170,3 +170,20 @@ test('a handler that fails loses its peer and no other', () => {
   expect(seen).toEqual([0, 1, 1]);
   expect(lost).toEqual([0]);
 });
+
+test('the largest body has room wherever the ring stands, once everything is taken', () => {
+  const group = open(2);
+  const [a, b] = group.transports;
+  const channel = a.connect(1);
+  const body = new Uint8Array(channel.maxBody);
+  const deaf = { onPacket() {}, onPeerError() {} };
+  // One way only: nothing tells the sender what was taken but the ring itself.
+  const pass = (length: number) => {
+    const sent = channel.trySend(1, 0, 0, body, 0, length);
+    b.poll(deaf);
+    return sent;
+  };
+  for (let short = 0; short < 4096; short += 192)
+    for (const length of [128 + short, body.length - short, 2176, body.length])
+      expect({ short, length, sent: pass(length) }).toEqual({ short, length, sent: true });
+});
