@@ -21,6 +21,8 @@ import { reachOthers } from './reach.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
+/** A blocked rank polls no longer than this before it sleeps, unless DREG_SPIN_POLLS is set; milliseconds. */
+export const SPIN_MS = 2;
 
 interface World {
   job: Job;
@@ -153,7 +155,7 @@ function connect(job: Job): World {
     size: job.size,
     self: new SelfTransport(job.rank),
     node: transport,
-    spinPolls: spinPolls(segment),
+    ...spinning(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
@@ -191,12 +193,14 @@ function rendezvous(): RendezvousPreference {
 }
 
 /** With more ranks than cores whoever polls keeps the one that it waits for from running. */
-function spinPolls(segment: Segment | null): number {
-  if (segment !== null && segment.ranks.length > segment.cpus) return 0;
+function spinning(segment: Segment | null): { spinPolls: number; spinMs: number } {
+  const crowded = segment !== null && segment.ranks.length > segment.cpus;
   const polls = process.env.DREG_SPIN_POLLS;
-  if (polls === undefined || polls === '') return SPIN_POLLS;
-  if (/^\d{1,9}$/.test(polls)) return Number(polls);
-  throw new MpiError('ERR_ARG', `DREG_SPIN_POLLS is "${polls}"; it must be a number of polls`);
+  if (polls === undefined || polls === '')
+    return { spinPolls: crowded ? 0 : SPIN_POLLS, spinMs: SPIN_MS };
+  if (!/^\d{1,9}$/.test(polls))
+    throw new MpiError('ERR_ARG', `DREG_SPIN_POLLS is "${polls}"; it must be a number of polls`);
+  return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
 function stop({ engine, job, world, node, rdma }: World): void {

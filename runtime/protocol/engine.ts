@@ -19,6 +19,8 @@ import { EAGER, LONG, PIECE, RTS } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
+/** A blocked rank that polls looks at the clock once in so many polls. */
+const POLLS_A_LOOK = 256;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
 
@@ -30,6 +32,8 @@ export interface EngineOptions {
   node: Transport | null;
   /** Polls that find nothing before a blocked rank sleeps; 0 with more ranks than cores. */
   spinPolls: number;
+  /** A blocked rank polls no longer than this, in milliseconds, however few its polls. */
+  spinMs: number;
   /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
@@ -43,6 +47,7 @@ export class Engine implements PacketHandler {
   readonly #self: Transport;
   readonly #node: Transport | null;
   readonly #spinPolls: number;
+  readonly #spinMs: number;
   readonly #directPolls: number;
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
@@ -61,6 +66,7 @@ export class Engine implements PacketHandler {
     this.#self = options.self;
     this.#node = options.node;
     this.#spinPolls = options.spinPolls;
+    this.#spinMs = options.spinMs;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.peers = new Array(options.size).fill(undefined);
     this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
@@ -296,9 +302,20 @@ export class Engine implements PacketHandler {
   /** Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings. */
   wait(request: Request): void {
     let polls = this.#spinPolls;
+    let until = 0;
     while (request.state === PENDING) {
-      if (this.progress() > 0) polls = this.#spinPolls;
-      else if (request.state === PENDING && --polls <= 0) this.#sleep(request);
+      if (this.progress() > 0) {
+        polls = this.#spinPolls;
+        until = 0;
+      } else if (request.state === PENDING) {
+        if (--polls <= 0) this.#sleep(request);
+        else if (polls % POLLS_A_LOOK === 0) {
+          // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
+          const now = performance.now();
+          if (until === 0) until = now + this.#spinMs;
+          else if (now > until) polls = 0;
+        }
+      }
     }
   }
 

@@ -142,6 +142,7 @@ export class Simulation {
           self: new SelfTransport(rank),
           node: this.transports[rank],
           spinPolls: 1,
+          spinMs: 1,
           singleCopy: 'auto',
           rendezvous: this.options.rendezvous,
         }),

@@ -83,6 +83,7 @@ export function engines(
         self: new SelfTransport(rank),
         node,
         spinPolls: 10,
+        spinMs: 1,
         singleCopy,
         rendezvous: 'auto',
       }),
