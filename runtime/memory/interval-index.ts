@@ -8,6 +8,9 @@
  * lines, and of the objects none but the one it answers. All blocks lie in the same arrays, a block
  * is BLOCK_MAX *places* of them: with many regions each object on the way to a block's addresses
  * would be one more wait for memory.
+ *
+ * Before the search a hint is tried: where an address of this page was found the last time. It is
+ * compared with what lies there now, so that a wrong one costs a few nanoseconds and no more.
  */
 
 export interface Interval {
@@ -17,6 +20,13 @@ export interface Interval {
 
 /** Intervals in a block before it is divided. */
 export const BLOCK_MAX = 256;
+
+/** Hints, 4 bytes each: two for each place, and at most so many (two to this power). */
+export const HINT_BITS_MAX = 16;
+/** Addresses of one page (or of one larger one) share a hint. */
+const HINT_PAGE = 4096;
+/** 2^32 by the golden ratio: what is evenly spread, by whatever stride, stays so (Fibonacci hashing). */
+const GOLDEN = 0x9e3779b1 | 0;
 
 /**
  * The last of the places [from, from + count) whose start is <= address; from - 1 where all are above
@@ -113,6 +123,9 @@ export class IntervalIndex<T extends Interval> {
   readonly #blocks: number[] = [];
   readonly #counts: number[] = [];
   #size = 0;
+  /** By the hash of a page: the place where an address in it was found. */
+  #hints = new Int32Array(2 * BLOCK_MAX);
+  #hintShift = 32 - Math.log2(2 * BLOCK_MAX);
 
   get size(): number {
     return this.#size;
@@ -120,11 +133,20 @@ export class IntervalIndex<T extends Interval> {
 
   /** The interval that contains [start, end). */
   find(start: number, end: number): T | undefined {
+    const places = this.#places;
+    const page = Math.imul((start / HINT_PAGE) | 0, GOLDEN) >>> this.#hintShift;
+    const hint = this.#hints[page];
+    if (places.starts[hint] <= start && end <= places.ends[hint]) {
+      // Undefined where it lay in a block that has been given back.
+      const item = places.items[hint];
+      if (item !== undefined) return item;
+    }
     const b = lastAtOrBelow(this.#firsts, 0, this.#blocks.length, start);
     if (b < 0) return undefined;
-    const places = this.#places;
     const at = lastAtOrBelow(places.starts, this.#blocks[b], this.#counts[b], start);
-    return end <= places.ends[at] ? places.items[at] : undefined;
+    if (end > places.ends[at]) return undefined;
+    this.#hints[page] = at;
+    return places.items[at];
   }
 
   /** Whether any overlaps [start, end) or lies directly beside it. */
@@ -229,7 +251,16 @@ export class IntervalIndex<T extends Interval> {
     const first = this.#places.take();
     this.#blocks.splice(b, 0, first);
     this.#counts.splice(b, 0, count);
+    this.#roomForHints();
     return first;
+  }
+
+  /** Hints follow the places; the ones that there were are found again by a search. */
+  #roomForHints(): void {
+    const bits = Math.min(HINT_BITS_MAX, 1 + Math.log2(this.#places.starts.length));
+    if (2 ** bits === this.#hints.length) return;
+    this.#hints = new Int32Array(2 ** bits);
+    this.#hintShift = 32 - bits;
   }
 
   #removeBlock(b: number): void {
