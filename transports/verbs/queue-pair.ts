@@ -262,7 +262,8 @@ export class QueuePair implements Completer {
 
   /**
    * Ends the connection: nothing of the peer is carried out any more. What is under way completes
-   * with -ECANCELED, from the device's `poll`; `onError` is not called.
+   * with -ECANCELED, from the device's `poll`; `onError` is not called. On siw only by `close`: what is
+   * posted once the peer has ended the connection never completes there.
    */
   fail(): void {
     if (this.closed) return;
