@@ -11,11 +11,12 @@ import { cpus } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { positiveInteger, readCommandLine } from '../command-line.ts';
+import { benchEnvironment } from './environment.ts';
 
 const ROUNDS = 10;
 const HYDRA = 'mpiexec.hydra';
-const dregrun = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
-const rank = join(packageRoot(), 'test/launch/fixtures/join.mjs');
+const dregrun = join(packageRoot(), 'dist/bundle/dregrun.js');
+const rank = join(packageRoot(), 'dist/test/bench/p2p/start.js');
 const node = process.execPath;
 
 const HELP = `usage: npm run bench:launch -- [options]
@@ -56,7 +57,10 @@ function inPath(program: string): boolean {
 /** Milliseconds from the start of a command to its end; a failure of it is a failure of ours. */
 async function time(words: readonly string[]): Promise<number> {
   const started = performance.now();
-  const child = spawn(words[0], words.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(words[0], words.slice(1), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: benchEnvironment(),
+  });
   const status = await new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', resolve);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { type Claim, runClaims } from '../rdma/claims.ts';
 
-const DREGRUN = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
+const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
 const PROGRAM = join(packageRoot(), 'dist/test/jobs/programs/remapped.js');
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 150;

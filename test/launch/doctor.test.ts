@@ -126,10 +126,10 @@ describe('what is missing', () => {
 
   test('the addon: nothing else is looked at', async () => {
     const root = join(folder.path, 'package');
-    for (const part of ['package.json', 'dist/runtime', 'dist/transports', 'dist/native'])
+    for (const part of ['package.json', 'dist/bundle'])
       cpSync(join(packageRoot(), part), join(root, part), { recursive: true });
     symlinkSync(join(packageRoot(), 'node_modules'), join(root, 'node_modules'));
-    const command = join(root, 'dist/runtime/launch/dregrun.js');
+    const command = join(root, 'dist/bundle/dregrun.js');
     const { status, stdout } = await start(process.execPath, [command, '--doctor', '--json']).ended;
     const { ok, parts } = read(stdout, status);
     expect({ status, ok }).toEqual({ status: 1, ok: false });

@@ -13,7 +13,7 @@ import type { Finding } from '../../runtime/launch/doctor/finding.ts';
 import { type Claim, runClaims } from '../rdma/claims.ts';
 
 const file = (name: string) => join(packageRoot(), 'dist', name);
-const DREGRUN = file('runtime/launch/dregrun.js');
+const DREGRUN = file('bundle/dregrun.js');
 
 function run(words: string[], environment: NodeJS.ProcessEnv = {}) {
   const env = { ...process.env, ...environment };

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 
-export const DREGRUN = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
+export const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
 export const fixture = (name: string) => join(packageRoot(), 'test/launch/fixtures', name);
 
 /** A variable that every process of a test inherits: it names the processes of that test. */

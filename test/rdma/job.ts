@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { type Claim, runClaims } from './claims.ts';
 
-const DREGRUN = join(packageRoot(), 'dist/runtime/launch/dregrun.js');
+const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
 const TIMEOUT_MS = 120_000;
 /** Of test/jobs/programs/every-size.ts: each is told by each rank. */
 const CASES = 13;

@@ -1,7 +1,7 @@
 /** A job of two ranks: whether one runs here nobody knows better than one that does. */
 import { execFile } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { packageRoot } from '../../../native/addon.ts';
 import type { Statistics } from '../../environment.ts';
 
 /** Longer than this it hangs. */
@@ -15,13 +15,13 @@ export interface Trial {
   notes: string;
 }
 
-const EXTENSION = extname(fileURLToPath(import.meta.url));
-const file = (name: string) => fileURLToPath(new URL(`${name}${EXTENSION}`, import.meta.url));
+/** As the package runs them: also where this module is run from its source. */
+const file = (name: string) => join(packageRoot(), 'dist/bundle', name);
 
 /** Two ranks exchange a message over a transport. */
 export async function tryJob(transport: string, variables: NodeJS.ProcessEnv): Promise<Trial> {
-  const words = [file('../dregrun'), '-n', '2', '--timeout', String(TIMEOUT_SECONDS)];
-  words.push('--transport', transport, '--', process.execPath, file('./trial'));
+  const words = [file('dregrun.js'), '-n', '2', '--timeout', String(TIMEOUT_SECONDS)];
+  words.push('--transport', transport, '--', process.execPath, file('trial.js'));
   const env = { ...process.env, ...variables };
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) =>
     execFile(process.execPath, words, { env }, (_error, out, err) =>

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
+import { benchEnvironment } from '../environment.ts';
 
 /** One figure of one program. */
 export interface Figure {
@@ -25,11 +26,14 @@ export const MEASURES = {
 } as const;
 
 const dist = (path: string) => join(packageRoot(), 'dist', path);
-const DREGRUN = dist('runtime/launch/dregrun.js');
+const DREGRUN = dist('bundle/dregrun.js');
 
 /** Runs a program to its end and gives what it wrote to stdout; its failure is ours. */
 export async function run(file: string, words: readonly string[]): Promise<string> {
-  const child = spawn(file, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(file, words, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: benchEnvironment(),
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;

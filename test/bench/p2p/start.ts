@@ -1,5 +1,5 @@
 /** A job that starts, meets and ends. */
-import { MPI } from '../../../runtime/index.ts';
+import { MPI } from 'dreg-mpi';
 
 MPI.init();
 MPI.world.barrierSync();

@@ -19,7 +19,7 @@ export class Job {
   constructor(monitor: string, way: string) {
     this.monitor = monitor;
     this.way = way;
-    const words = [dist('runtime/launch/dregrun.js'), '-n', '2', dist('test/bench/verbs/rank.js')];
+    const words = [dist('bundle/dregrun.js'), '-n', '2', dist('test/bench/verbs/rank.js')];
     this.#child = spawn(process.execPath, words, {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, DREG_TRANSPORT: 'verbs', DREG_MONITOR: monitor, DREG_RNDV: way },

@@ -1,6 +1,6 @@
 /** A rank of the job that `npm run bench:verbs` measures: rank 0 takes tasks from stdin, a line each. */
 import { readSync } from 'node:fs';
-import { MPI, type Request, Request as Requests, Status } from 'dreg-mpi';
+import { MPI, type Request, Request as Requests, Status } from '../../../runtime/index.ts';
 import { RegistrationCache } from '../../../runtime/memory/cache.ts';
 import { type Answer, type Task, TRIPS_TIMED, WINDOW } from './measures.ts';
 

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// Joins what `tsc` wrote into the files that the package exports and runs: one module takes Node a
+// millisecond to load, and a rank would load sixty, its launcher twenty.
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
+
+/** Writes the files of some entries. What two of them use is one module, in a file of its own. */
+async function bundle(input) {
+  const build = await rolldown({
+    input,
+    platform: 'node',
+    onLog(level, log) {
+      if (level === 'warn') throw new Error(log.message);
+    },
+  });
+  await build.write({ dir: join(dist, 'bundle'), format: 'esm', sourcemap: true });
+  await build.close();
+}
+
+await rm(join(dist, 'bundle'), { recursive: true, force: true });
+await bundle({
+  index: join(dist, 'runtime/index.js'),
+  memory: join(dist, 'runtime/memory/index.js'),
+  // Loaded on demand, by its name (runtime/reach.ts).
+  rdma: join(dist, 'runtime/rdma.js'),
+  // Started by the doctor (runtime/launch/doctor/trial-job.ts).
+  trial: join(dist, 'runtime/launch/doctor/trial.js'),
+});
+// A process of its own, which shares no module with a rank.
+await bundle({ dregrun: join(dist, 'runtime/launch/dregrun.js') });
