@@ -12,6 +12,8 @@ export const AWAIT_POLLS = 200;
 export const AWAIT_BURST = 256;
 /** Turns of the event loop that find nothing before the rank sleeps in it. */
 export const IDLE_TURNS = 200;
+/** As many where it was woken and nothing had come, or where it does not spin. */
+const FALSE_ALARM_TURNS = 2;
 
 type Mode = 'idle' | 'polling' | 'sleeping';
 
@@ -19,20 +21,26 @@ export class EventLoopProgress {
   readonly #engine: Engine;
   readonly #transport: Transport;
   readonly #spin: boolean;
+  readonly #spinMs: number;
   #watcher: { ref(): void; unref(): void; close(): void } | null = null;
   #mode: Mode = 'idle';
   /** Nonblocking operations under way: they make progress whenever the event loop turns. */
   #tracked = 0;
   /** Operations that somebody awaits: they keep the process alive. */
   #held = 0;
+  /** Turns in a row that found nothing, how many there may be, and until when. */
   #idleTurns = 0;
+  #turnsMost = IDLE_TURNS;
+  #idleUntil = 0;
   #burst = 0;
   #immediate: NodeJS.Immediate | null = null;
 
-  constructor(engine: Engine, transport: Transport, spin: boolean) {
+  /** @param spinMs how long turns that find nothing may go on, in milliseconds; 0: two of them */
+  constructor(engine: Engine, transport: Transport, spinMs: number) {
     this.#engine = engine;
     this.#transport = transport;
-    this.#spin = spin;
+    this.#spin = spinMs > 0;
+    this.#spinMs = spinMs;
   }
 
   /** Polls for a request's end, unless the event loop has waited for its turn long enough. */
@@ -48,7 +56,7 @@ export class EventLoopProgress {
   /** A nonblocking operation began. */
   track(): void {
     this.#tracked++;
-    if (this.#mode === 'idle') this.#start();
+    if (this.#mode === 'idle') this.#start(IDLE_TURNS);
   }
 
   untrack(): void {
@@ -70,7 +78,7 @@ export class EventLoopProgress {
 
   /** A blocking call used the bell in the meantime. */
   rearm(): void {
-    if (this.#mode === 'sleeping') this.#start();
+    if (this.#mode === 'sleeping') this.#start(IDLE_TURNS);
   }
 
   close(): void {
@@ -81,9 +89,10 @@ export class EventLoopProgress {
     this.#held = 0;
   }
 
-  #start(): void {
+  #start(turnsMost: number): void {
     this.#mode = 'polling';
     this.#idleTurns = 0;
+    this.#turnsMost = this.#spin ? turnsMost : FALSE_ALARM_TURNS;
     this.#again();
   }
 
@@ -98,11 +107,23 @@ export class EventLoopProgress {
     let count = 0;
     const polls = this.#spin ? AWAIT_POLLS : 1;
     for (let i = 0; i < polls && count === 0; i++) count = this.#engine.progress();
-    this.#idleTurns = count > 0 ? 0 : this.#idleTurns + 1;
+    if (count > 0) this.#found();
     if (this.#tracked === 0) this.#mode = 'idle';
-    else if (this.#idleTurns < (this.#spin ? IDLE_TURNS : 2)) this.#again();
+    else if (count > 0 || this.#mayTurn()) this.#again();
     else this.#sleep();
   };
+
+  #found(): void {
+    this.#idleTurns = 0;
+    if (this.#spin) this.#turnsMost = IDLE_TURNS;
+  }
+
+  /** Whether it may go on after a turn that found nothing. */
+  #mayTurn(): boolean {
+    const now = performance.now();
+    if (this.#idleTurns++ === 0) this.#idleUntil = now + this.#spinMs;
+    return this.#idleTurns < this.#turnsMost && (now < this.#idleUntil || !this.#spin);
+  }
 
   #sleep(): void {
     this.#watcher ??= this.#transport.watch(() => this.#onBell());
@@ -126,8 +147,9 @@ export class EventLoopProgress {
   #onBell(): void {
     if (this.#mode !== 'sleeping') return;
     this.#watcher?.unref();
-    this.#engine.progress();
+    const count = this.#engine.progress();
     this.#engine.losses.checkPeers();
-    this.#start();
+    // The transport may have woken for something of its own: a heartbeat, the end of a send.
+    this.#start(count > 0 ? IDLE_TURNS : FALSE_ALARM_TURNS);
   }
 }

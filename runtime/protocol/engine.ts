@@ -72,7 +72,8 @@ export class Engine implements PacketHandler {
     this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
     this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
     this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
-    this.loop = new EventLoopProgress(this, options.node ?? options.self, options.spinPolls > 0);
+    const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
+    this.loop = new EventLoopProgress(this, options.node ?? options.self, spinMs);
   }
 
   /** @throws MpiError ERR_UNREACHABLE, ERR_NO_MEM, or what the peer failed with */

@@ -29,7 +29,7 @@ await guestTests('RDMA', {
       }),
       program('the same, every way', [remapped, 'old'], { module: held }),
       // The last one: it takes the device away.
-      program('jobs', [VITEST, built('jobs/verbs.guest.js')]),
+      program('jobs', [VITEST, built('jobs/verbs.guest.js')], { timeoutSeconds: 500 }),
     ];
   },
 });

@@ -10,8 +10,10 @@ import { buildSiw } from '../guest/siw.ts';
 import type { SuiteProgram } from '../guest/suite.ts';
 import { helpers } from '../memory/native/helpers.ts';
 
+const DREG: Partial<SuiteProgram> = { module: {} };
 const DIST = join(packageRoot(), 'dist/test');
 const TIMEOUT_SECONDS = 240;
+const SOAK_OPERATIONS = 2000;
 
 await guestTests('iWARP', {
   kernels: ['6.1'],
@@ -37,13 +39,23 @@ await guestTests('iWARP', {
       program(`stale registrations, ${monitor}`, [`${DIST}/memory/tap.js`, monitor, 'verbs'], more);
     return [
       program('queue pairs', [`${DIST}/rdma/tap.js`, 'iwarp']),
-      program('the transport suite', [
-        join(packageRoot(), 'test/guest/vitest-tap.mjs'),
-        `${DIST}/transports/verbs.guest.js`,
-      ]),
-      program('jobs', [`${DIST}/rdma/job.js`, '2', '3']),
+      program(
+        'the transport suite',
+        [join(packageRoot(), 'test/guest/vitest-tap.mjs'), `${DIST}/transports/verbs.guest.js`],
+        DREG,
+      ),
+      program('jobs', [`${DIST}/rdma/job.js`, '2', '3', '5'], DREG),
       stale('naive'),
-      stale('dreg', { module: {} }),
+      stale('dreg', DREG),
+      program(
+        'soak, dreg',
+        [
+          `${DIST}/memory/programs/soak.js`,
+          ...['--transport', 'verbs', '--monitor', 'dreg'],
+          ...['--threads', '2', '--operations', String(SOAK_OPERATIONS)],
+        ],
+        DREG,
+      ),
     ];
   },
 });
