@@ -70,8 +70,11 @@ export interface VerbsAddon {
 
   /** Posts the work request in `MAILBOX.request`. 0 or a negative errno. */
   verbsPost(device: number, queue: number): number;
-  /** Posts the receives that wait, then takes completions into `MAILBOX.completions`: how many. */
-  verbsPoll(device: number): number;
+  /**
+   * Posts the receives that wait, then takes completions into `MAILBOX.completions`: how many. Looks
+   * for some up to `looks` times.
+   */
+  verbsPoll(device: number, looks: number): number;
   verbsArm(device: number): number;
   verbsDisarm(device: number): number;
   /** Takes one asynchronous event into `event` ([type, tag of the queue or -1]): 1; 0: there is none. */

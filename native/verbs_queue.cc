@@ -7,7 +7,6 @@
 #ifdef DREG_MPI_VERBS
 
 #include <algorithm>
-#include <cstring>
 
 namespace dreg {
 
@@ -270,7 +269,7 @@ static napi_value Post(napi_env env, napi_callback_info info) {
   return call.AnswerError(PostOn(call.device, queue, *request));
 }
 
-// verbsPoll(device) -> completions | -errno.
+// verbsPoll(device, looks) -> completions | -errno. A call costs as much as some looks.
 static napi_value Poll(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
   if (!call.device) return call.Answer(-EBADF);
@@ -279,7 +278,11 @@ static napi_value Poll(napi_env env, napi_callback_info info) {
   if (mailbox->receive_count > 0 && call.device->srq) PostVerbsReceives(call.device);
   constexpr int kMost = sizeof mailbox->completions / sizeof *mailbox->completions;
   ibv_wc completions[kMost];
-  int count = ibv_poll_cq(call.device->cq, kMost, completions);
+  constexpr double kLooksMost = 1000;
+  double looks = std::min(call.Number(1), kLooksMost);
+  int count = 0;
+  do count = ibv_poll_cq(call.device->cq, kMost, completions);
+  while (count == 0 && --looks > 0);
   if (count < 0) return call.Answer(-EIO);
   for (int i = 0; i < count; i++) {
     const ibv_wc& from = completions[i];

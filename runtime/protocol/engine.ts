@@ -20,7 +20,7 @@ import { EAGER, LONG, PIECE, RTS } from './wire.ts';
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
 /** A blocked rank that polls looks at the clock once in so many polls. */
-const POLLS_A_LOOK = 256;
+const POLLS_A_LOOK = 1024;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
 

@@ -196,7 +196,7 @@ function checks(pair: Pair): void {
   const length = device.messageBytesMax + 1;
   assert.equal(left.rdma('read', local.region, local.address, length, 0, 0, nobody), -EMSGSIZE);
   assert.equal(device.register(4096, 4096, LOCAL_WRITE), -EFAULT);
-  for (const id of [-1, 1e9, Number.NaN]) assert.ok(verbs().verbsPoll(id) <= 0, `device ${id}`);
+  for (const id of [-1, 1e9, Number.NaN]) assert.ok(verbs().verbsPoll(id, 1) <= 0, `device ${id}`);
   assert.equal(verbs().verbsPost(0, 99), -EBADF);
   assert.deepEqual(pair.errors, []);
   assert.equal(left.outstanding, 0);

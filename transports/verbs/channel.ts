@@ -29,6 +29,9 @@ export const VERBS_EAGER_BYTES = 8192;
 /** Receive slots, beyond those promised to peers, that wait to be posted without harm. */
 export const SPARE_SLOTS = 32;
 
+/** A receive that polls this connection alone looks so often for completions in one call of the addon. */
+export const DIRECT_LOOKS = 32;
+
 const SLOT_WORDS = VERBS_SLOT_BYTES / 4;
 const WAYS: readonly OneSidedWay[] = ['get', 'put'];
 const { EAGAIN } = constants.errno;
@@ -41,8 +44,8 @@ export interface Shared {
   /** The receive slots as words. */
   readonly words: Int32Array;
   readonly segmentBytes: number;
-  /** Takes completions; packets come to {@link VerbsChannel.arrived}. */
-  pump(): number;
+  /** Takes completions, looking for some up to so many times; packets come to {@link VerbsChannel.arrived}. */
+  pump(looks: number): number;
   /** Whether the transport's poll has something to tell, beyond packets. */
   readonly news: boolean;
   /** The channel has packets to deliver. */
@@ -325,7 +328,7 @@ export class VerbsChannel implements Channel, Packet {
 
   tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
     if (this.#head === this.#tail) {
-      this.#shared.pump();
+      this.#shared.pump(DIRECT_LOOKS);
       if (this.#head === this.#tail) return this.#shared.news ? TOOK_OTHER : TOOK_NOTHING;
     }
     const { words, receives } = this.#shared;

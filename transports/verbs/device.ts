@@ -223,14 +223,15 @@ export class VerbsDevice {
 
   /**
    * Posts receives that were given back and tells what has completed: packets to `onReceive`,
-   * operations to their `done`, failures to `onError`. How many completions. One call of the addon.
+   * operations to their `done`, failures to `onError`. How many completions. One call of the addon,
+   * which looks for completions up to `looks` times.
    */
-  poll(): number {
+  poll(looks = 1): number {
     if (this.#next === this.#count) {
       this.#next = 0;
       this.#count = 0;
       if (this.#core.closed) return 0;
-      const count = this.#native.verbsPoll(this.#core.id);
+      const count = this.#native.verbsPoll(this.#core.id, looks);
       if (count < 0) this.#lost(new MpiError('ERR_SYSTEM', `${this.name}: ibv_poll_cq failed`));
       else this.#count = count;
     }

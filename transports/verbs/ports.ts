@@ -66,7 +66,7 @@ export interface PacketDevice {
   openSendArea(bytes: number): PacketArea;
   createQueuePair(options: QueueOptions): PacketQueue;
   createDatagramQueue(): Datagrams;
-  poll(): number;
+  poll(looks?: number): number;
   arm(): void;
   disarm(): void;
   takeEvent(): unknown;

@@ -192,7 +192,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       receives: this.#receives,
       words,
       segmentBytes: Math.min(VERBS_SEGMENT_BYTES, this.#device.messageBytesMax),
-      pump: () => this.#pump(),
+      pump: (looks) => this.#pump(looks),
       get news() {
         return transport.#finished.length > 0 || transport.#broken.length > 0;
       },
@@ -235,8 +235,8 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   /** Takes completions. A device made of software gets the processor when there are none. */
-  #pump(): number {
-    const count = this.#device.poll();
+  #pump(looks = 1): number {
+    const count = this.#device.poll(looks);
     this.#handshake.poll?.(false);
     if (count > 0) {
       this.#emptyPolls = 0;

@@ -25,8 +25,10 @@ import { countsOf, perMessage, startCounting, stopCounting } from './system-call
 const [device, gidIndex, bare, roundsText] = process.argv.slice(2);
 const ROUNDS = Number(roundsText);
 /** Round trips before those that count: until V8 has compiled what they run for good. */
-const WARM_UPS = 40_000;
-const WARM_UP_MS = 15_000;
+const WARM_UPS = 400_000;
+const WARM_UP_MS = 40_000;
+/** Windows of transfers before those that count, of each job. */
+const WARM_UP_WINDOWS = 4;
 /** Round trips of a round, at most, and how long they may take about. */
 const ROUND_TRIPS_MAX = 3000;
 const ROUND_TRIPS_LEAST = 100;
@@ -168,11 +170,12 @@ async function looks(job: Job): Promise<void> {
 
 async function warmUp(jobs: readonly Job[], first: Job): Promise<void> {
   const end = performance.now() + WARM_UP_MS;
-  const count = WARM_UPS / 40;
+  const count = 1000;
   for (let done = 0; done < WARM_UPS && performance.now() < end; done += count)
     await first.run({ what: 'latency', bytes: LATENCY_BYTES, count });
   for (const job of jobs) {
-    await moved(job, { what: 'window', bytes: TRANSFER_BYTES, count: TRANSFERS });
+    for (let i = 0; i < WARM_UP_WINDOWS; i++)
+      await moved(job, { what: 'window', bytes: TRANSFER_BYTES, count: TRANSFERS });
     for (const [i, bytes] of CACHED_BYTES.entries())
       await moved(job, { what: 'single', bytes, count: CACHED_COUNTS[i] });
   }
