@@ -22,7 +22,7 @@ import { reachOthers } from './reach.ts';
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
 /** A blocked rank polls no longer than this before it sleeps, unless DREG_SPIN_POLLS is set; milliseconds. */
-export const SPIN_MS = 2;
+export const SPIN_MS = 0.5;
 
 interface World {
   job: Job;

@@ -20,7 +20,7 @@ import { EAGER, LONG, PIECE, RTS } from './wire.ts';
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
 /** A blocked rank that polls looks at the clock once in so many polls. */
-const POLLS_A_LOOK = 1024;
+const POLLS_A_LOOK = 64;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
 
@@ -310,7 +310,7 @@ export class Engine implements PacketHandler {
         until = 0;
       } else if (request.state === PENDING) {
         if (--polls <= 0) this.#sleep(request);
-        else if (polls % POLLS_A_LOOK === 0) {
+        else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const now = performance.now();
           if (until === 0) until = now + this.#spinMs;

@@ -13,7 +13,7 @@ test('a yield comes each time so many polls have found nothing', () => {
 
 test('what comes before any yield makes them rare, but not to nothing', () => {
   const courtesy = new Courtesy();
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 12; i++) {
     courtesy.isDue();
     courtesy.found();
   }

@@ -7,7 +7,7 @@
 
 /** Polls that find nothing before a yield: at first and at least, and at most. */
 export const YIELD_POLLS = 16;
-export const YIELD_POLLS_MAX = 1024;
+export const YIELD_POLLS_MAX = 16384;
 
 export class Courtesy {
   #every = YIELD_POLLS;

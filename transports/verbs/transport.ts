@@ -32,7 +32,7 @@ export const PRESENCE_MS = 1000;
  */
 export const PORT_DOWN_MS = 2000;
 /** Polls between two looks at the clock and at the device's events. */
-const CLOCK_POLLS = 4096;
+const CLOCK_POLLS = 16384;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
 const ACKNOWLEDGE_POLLS = 64;
 

@@ -15,14 +15,23 @@ export class Job {
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
 
-  /** @param way DREG_RNDV: 'get' or 'put' */
-  constructor(monitor: string, way: string) {
+  /**
+   * @param way DREG_RNDV: 'get' or 'put'
+   * @param variables of the ranks' environment, in addition
+   */
+  constructor(monitor: string, way: string, variables: NodeJS.ProcessEnv = {}) {
     this.monitor = monitor;
     this.way = way;
     const words = [dist('bundle/dregrun.js'), '-n', '2', dist('test/bench/verbs/rank.js')];
     this.#child = spawn(process.execPath, words, {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, DREG_TRANSPORT: 'verbs', DREG_MONITOR: monitor, DREG_RNDV: way },
+      env: {
+        ...process.env,
+        DREG_TRANSPORT: 'verbs',
+        DREG_MONITOR: monitor,
+        DREG_RNDV: way,
+        ...variables,
+      },
     });
     this.#child.stdin!.on('error', () => {}); // It ended: the next answer is missing.
     this.#reader = createInterface({ input: this.#child.stdout! });

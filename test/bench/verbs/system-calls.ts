@@ -1,5 +1,5 @@
 /** System calls, counted by the kernel itself: a histogram on its tracepoint slows nothing down. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const EVENT = '/sys/kernel/tracing/events/raw_syscalls/sys_enter';
 const HISTOGRAM = 'hist:keys=common_pid,id.syscall:size=2048';
@@ -13,7 +13,7 @@ export function stopCounting(): void {
   writeFileSync(`${EVENT}/trigger`, `!${HISTOGRAM}`);
 }
 
-/** Counts by name of a system call, of all the threads. */
+/** Counts by name of a system call, of all these threads. */
 export function readCounts(histogram: string, threads: ReadonlySet<number>): Map<string, number> {
   const counts = new Map<string, number>();
   const line = /common_pid:\s*(\d+), id: (?:sys_)?(\w+)\s*\[\s*\d+\]\s*\}\s*hitcount:\s*(\d+)/g;
@@ -24,9 +24,9 @@ export function readCounts(histogram: string, threads: ReadonlySet<number>): Map
   return counts;
 }
 
+/** Of the main threads, where messages live; V8 compiles and collects in others. */
 export function countsOf(processes: readonly number[]): Map<string, number> {
-  const threads = processes.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map(Number));
-  return readCounts(readFileSync(`${EVENT}/hist`, 'utf8'), new Set(threads));
+  return readCounts(readFileSync(`${EVENT}/hist`, 'utf8'), new Set(processes));
 }
 
 /** What `more - fewer` further messages took, for each: whatever is done once only is in both. */
