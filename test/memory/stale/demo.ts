@@ -84,7 +84,7 @@ function choose(wanted: string | undefined): string[] {
       return true;
     } catch (error) {
       if (!(error instanceof MpiError)) throw error;
-      console.log(`(${name}: not here${error.errno ? `, ${errnoName(error.errno)}` : ''})`);
+      console.error(`(${name}: not here${error.errno ? `, ${errnoName(error.errno)}` : ''})`);
       return false;
     }
   });

@@ -14,6 +14,8 @@ export const PIN_BYTES = 4 * 2 ** 20;
 export const SLOTS = 256;
 /** One step of so many is a collection: that costs milliseconds. */
 const STEPS_PER_COLLECTION = 400;
+/** So many that are wrong are described. */
+const SHOWN_MOST = 5;
 /** For so long freed memory may stay pinned before that is an error. */
 const PATIENCE_MS = 20_000;
 
@@ -138,7 +140,7 @@ export class Soaker {
   #send(): void {
     const view = this.#part();
     this.#pattern(view);
-    if (Buffer.compare(this.#channel.send(view), view) !== 0) this.wrong += 1;
+    this.#compare('sent', this.#channel.send(view), view);
   }
 
   #receive(): void {
@@ -146,6 +148,19 @@ export class Soaker {
     const bytes = this.#copy.subarray(0, view.length);
     this.#pattern(bytes);
     this.#channel.receive(view, bytes);
-    if (Buffer.compare(bytes, view) !== 0) this.wrong += 1;
+    this.#compare('received', view, bytes);
+  }
+
+  /** What came beside what was meant to; where it differs, where and how is said on stderr. */
+  #compare(what: string, came: Uint8Array, meant: Uint8Array): void {
+    if (Buffer.compare(came, meant) === 0) return;
+    this.wrong += 1;
+    if (this.wrong > SHOWN_MOST) return;
+    const differ = (at: number) => came[at] !== meant[at];
+    const places = Array.from(meant.keys()).filter(differ);
+    const [first, last] = [places[0], places.at(-1)];
+    process.stderr.write(
+      `operation ${this.operations}: of ${meant.length} bytes ${what} ${places.length} are wrong, from ${first} to ${last}: ${came.subarray(first, first + 8)} for ${meant.subarray(first, first + 8)}\n`,
+    );
   }
 }
