@@ -78,8 +78,10 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
   // new Watcher(fd, isEventfd, callback)
   explicit Watcher(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     Napi::Env env = info.Env();
+    // The thread is being terminated: nothing was wrapped, and nobody will hold this.
+    if (IsEmpty()) return;
     fd_ = static_cast<int>(NumberOf(env, info[0], -1));
-    drain_ = info[1].ToBoolean();
+    drain_ = BooleanOf(env, info[1]);
     uv_loop_t* loop = nullptr;
     if (!info[2].IsFunction() || napi_get_uv_event_loop(env, &loop) != napi_ok) {
       Napi::TypeError::New(env, "Watcher(fd, isEventfd, callback)").ThrowAsJavaScriptException();

@@ -21,10 +21,13 @@ static void CloseOwned(OwnedFd* owned) {
 // ownFd(fd) -> owner: closes the descriptor when it is collected or its environment ends.
 static Napi::Value OwnFd(const Napi::CallbackInfo& info) {
   auto* owned = new OwnedFd{static_cast<int>(NumberOf(info.Env(), info[0], -1))};
-  return Napi::External<OwnedFd>::New(info.Env(), owned, [](Napi::Env, OwnedFd* dead) {
+  auto release = [](Napi::Env, OwnedFd* dead) {
     CloseOwned(dead);
     delete dead;
-  });
+  };
+  auto owner = Napi::External<OwnedFd>::New(info.Env(), owned, release);
+  if (owner.IsEmpty()) release(info.Env(), owned);
+  return owner;
 }
 
 // closeOwned(owner): now, and once only.
@@ -36,7 +39,7 @@ static Napi::Value CloseOwnedFd(const Napi::CallbackInfo& info) {
 // openFd(path, write) -> fd | -errno.
 static Napi::Value OpenFd(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) return Answer(info.Env(), -EINVAL);
-  int mode = info[1].ToBoolean() ? O_RDWR : O_RDONLY;
+  int mode = BooleanOf(info.Env(), info[1]) ? O_RDWR : O_RDONLY;
   int fd = open(info[0].As<Napi::String>().Utf8Value().c_str(), mode | O_CLOEXEC | O_NONBLOCK);
   return fd < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), fd);
 }
@@ -48,18 +51,18 @@ static Napi::Value MapFd(const Napi::CallbackInfo& info) {
   double offset = NumberOf(env, info[1], -1);
   double length = NumberOf(env, info[2], -1);
   if (!(offset >= 0) || !(length > 0)) return Answer(env, -EINVAL);
-  int protection = info[3].ToBoolean() ? PROT_READ | PROT_WRITE : PROT_READ;
+  int protection = BooleanOf(env, info[3]) ? PROT_READ | PROT_WRITE : PROT_READ;
   void* data = mmap(nullptr, static_cast<size_t>(length), protection, MAP_SHARED | MAP_POPULATE,
                     static_cast<int>(NumberOf(env, info[0], -1)), static_cast<off_t>(offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
   auto* bytes = new size_t(static_cast<size_t>(length));
-  return Napi::ArrayBuffer::New(
-      env, data, *bytes,
-      [](Napi::Env, void* dead, size_t* mapped) {
-        munmap(dead, *mapped);
-        delete mapped;
-      },
-      bytes);
+  auto release = [](Napi::Env, void* dead, size_t* mapped) {
+    munmap(dead, *mapped);
+    delete mapped;
+  };
+  auto buffer = Napi::ArrayBuffer::New(env, data, *bytes, release, bytes);
+  if (buffer.IsEmpty()) release(env, data, bytes);
+  return buffer;
 }
 
 // readFd(fd, buffer) -> bytes | -errno.

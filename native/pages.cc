@@ -35,7 +35,7 @@ static Napi::Value ForkGuard(const Napi::CallbackInfo& info) {
     return Answer(env, -error);
   }
   auto buffer = Napi::ArrayBuffer::New(env, data, PageBytes(), UnmapPage);
-  if (env.IsExceptionPending()) {
+  if (buffer.IsEmpty()) {
     munmap(data, PageBytes());
     return env.Undefined();
   }

@@ -53,7 +53,7 @@ static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   if (data == MAP_FAILED) return AnswerErrno(env);
   auto* mapping = new Mapping{static_cast<size_t>(length)};
   auto buffer = Napi::ArrayBuffer::New(env, data, mapping->length, Unmap, mapping);
-  if (env.IsExceptionPending()) {
+  if (buffer.IsEmpty()) {
     Unmap(env, data, mapping);
     return env.Undefined();
   }

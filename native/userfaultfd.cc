@@ -338,13 +338,16 @@ static Napi::Value Start(const Napi::CallbackInfo& info) {
   }
   // The area outlives the reader and the ArrayBuffer, whichever is released first.
   auto* area = new std::shared_ptr<Area>(reader->shared());
+  auto release = [](Napi::Env, void*, std::shared_ptr<Area>* held) { delete held; };
+  auto buffer = Napi::ArrayBuffer::New(env, (*area)->data, (*area)->length, release, area);
+  if (buffer.IsEmpty()) delete area;
   auto result = Napi::Object::New(env);
-  result.Set("area", Napi::ArrayBuffer::New(
-                         env, (*area)->data, (*area)->length,
-                         [](Napi::Env, void*, std::shared_ptr<Area>* held) { delete held; }, area));
+  result.Set("area", buffer);
   result.Set("wakeFd", Answer(env, reader->wake_fd()));
-  result.Set("reader", Napi::External<Reader>::New(env, reader,
-                                                   [](Napi::Env, Reader* dead) { delete dead; }));
+  auto owner =
+      Napi::External<Reader>::New(env, reader, [](Napi::Env, Reader* dead) { delete dead; });
+  result.Set("reader", owner);
+  if (owner.IsEmpty()) delete reader;
   return result;
 }
 

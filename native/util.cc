@@ -44,4 +44,9 @@ double NumberOf(napi_env env, napi_value value, double fallback) {
   return number;
 }
 
+bool BooleanOf(napi_env env, napi_value value) {
+  bool is = false;
+  return napi_get_value_bool(env, value, &is) == napi_ok && is;
+}
+
 }  // namespace dreg

@@ -27,6 +27,11 @@ uint8_t* RangeOf(napi_env env, napi_value value, double offset, double length);
 // A number argument, or `fallback` where it is missing or no number.
 double NumberOf(napi_env env, napi_value value, double fallback);
 
+// A boolean argument; false where it is missing or no boolean. No conversion: Node-API refuses
+// those in a thread that is being terminated, and node-addon-api aborts the process over the empty
+// answer.
+bool BooleanOf(napi_env env, napi_value value);
+
 // System calls answer as in the kernel: a value >= 0, or a negative errno. TypeScript makes the
 // MpiError, because it knows the rank and what was tried.
 inline Napi::Value Answer(Napi::Env env, int64_t value) {

@@ -94,7 +94,7 @@ static Napi::Value VmaQuery(const Napi::CallbackInfo& info) {
   if (!answer) return Answer(env, -EINVAL);
   Vma vma;
   int error = -ENOTTY;
-  if (!info[3].ToBoolean()) error = QueryByIoctl(maps, address, &vma);
+  if (!BooleanOf(env, info[3])) error = QueryByIoctl(maps, address, &vma);
   if (error == -ENOTTY) error = QueryByText(maps, address, &vma);
   if (error != 0) return Answer(env, error);
   const uint64_t fields[] = {vma.start,     vma.end,   vma.shared,

@@ -34,7 +34,7 @@ describe('a rank that fails ends the job with its status', () => {
     ['exit:7', 7, 'exit', 'rank 1 .* status 7'],
     ['exit:0', 1, 'unfinalized', 'rank 1 .* without MPI.finalize'],
     ['after:5', 5, 'exit', 'rank 1 .* status 5'],
-    ['finalize:0', 1, 'deadlock', 'rank 0 waits in a barrier for rank 1'],
+    ['finalize:0', 1, 'deadlock', 'rank [02] waits in a barrier for rank 1'],
     ['abort:9', 9, 'abort', 'rank 1 aborted the job with code 9'],
     ['abort:0', 1, 'abort', 'rank 1 aborted the job with code 0'],
     ['kill:SIGKILL', 137, 'signal', 'rank 1 .* SIGKILL'],
