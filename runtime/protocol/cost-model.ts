@@ -9,8 +9,15 @@ import type { OneSidedWay } from '../../transports/transport.ts';
 /** How a large message goes. */
 export type Way = 'copy' | OneSidedWay;
 
-/** Messages that each way gets, in turn, before there is a verdict. */
-export const TRIALS = 3;
+/** Messages that each way gets at least before there is a verdict. */
+export const TRIALS_MIN = 3;
+/**
+ * Milliseconds for which each way is tried before there is a verdict, if its messages are short: a way
+ * looks slow until V8 has compiled the code that it runs through.
+ */
+export const TRIAL_MS = 8;
+/** Messages that each way gets at most before there is a verdict. */
+export const TRIALS_MAX = 512;
 /** After this many messages of a size a loser is tried once more: a machine's state changes. */
 export const RETRIAL_INTERVAL = 512;
 
@@ -26,10 +33,27 @@ export const SAMPLES = 5;
 /** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
 export const TIMED_INTERVAL = 16;
 
-class SizeClass {
+/** What is known of a way for messages of a size. */
+class Experience {
   /** Nanoseconds a byte of the last {@link SAMPLES} messages, the oldest first. */
-  readonly #samples = new Map<Way, number[]>();
-  readonly #trials = new Map<Way, number>();
+  readonly samples: number[] = [];
+  trials = 0;
+  /** Nanoseconds that its messages have taken so far. */
+  spent = 0;
+
+  get cost(): number {
+    const { samples } = this;
+    if (samples.length === 0) return Number.POSITIVE_INFINITY;
+    return samples.toSorted((a, b) => a - b)[samples.length >>> 1];
+  }
+
+  get tried(): boolean {
+    return this.trials >= TRIALS_MAX || this.spent >= TRIAL_MS * 1e6;
+  }
+}
+
+class SizeClass {
+  readonly #ways = new Map<Way, Experience>();
   /** The verdict; null while ways are tried. */
   #best: Way | null = null;
   /** Something was recorded since the verdict. */
@@ -64,28 +88,34 @@ class SizeClass {
 
   /** Counted when it begins: of many messages under way at once each way gets its part. */
   #untried(ways: readonly Way[]): Way | undefined {
-    const way = ways.find((one) => (this.#trials.get(one) ?? 0) < TRIALS);
-    if (way !== undefined) this.#trials.set(way, (this.#trials.get(way) ?? 0) + 1);
+    const way =
+      ways.find((one) => this.#of(one).trials < TRIALS_MIN) ??
+      ways.find((one) => !this.#of(one).tried);
+    if (way !== undefined) this.#of(way).trials++;
     return way;
   }
 
+  #of(way: Way): Experience {
+    let experience = this.#ways.get(way);
+    if (experience === undefined) {
+      experience = new Experience();
+      this.#ways.set(way, experience);
+    }
+    return experience;
+  }
+
   #ranking(ways: readonly Way[]): Way[] {
-    return [...ways].sort((a, b) => this.#cost(a) - this.#cost(b));
+    return [...ways].sort((a, b) => this.#of(a).cost - this.#of(b).cost);
   }
 
-  #cost(way: Way): number {
-    const samples = this.#samples.get(way);
-    if (samples === undefined) return Number.POSITIVE_INFINITY;
-    return samples.toSorted((a, b) => a - b)[samples.length >>> 1];
-  }
-
-  record(way: Way, nanosecondsPerByte: number): void {
-    const samples = this.#samples.get(way) ?? [];
-    samples.push(nanosecondsPerByte);
-    if (samples.length > SAMPLES) samples.shift();
-    this.#samples.set(way, samples);
+  record(way: Way, nanosecondsPerByte: number, nanoseconds: number): void {
+    const experience = this.#of(way);
+    experience.spent += nanoseconds;
+    experience.samples.push(nanosecondsPerByte);
+    if (experience.samples.length > SAMPLES) experience.samples.shift();
     const best = this.#best;
-    if (best !== null && way !== best && nanosecondsPerByte < this.#cost(best)) this.#again = way;
+    if (best !== null && way !== best && nanosecondsPerByte < this.#of(best).cost)
+      this.#again = way;
     this.#stale = true;
   }
 }
@@ -115,7 +145,7 @@ export class CostModel {
 
   /** What a message took, from when the sender began to when it was there. */
   record(way: Way, length: number, nanoseconds: number): void {
-    this.#classOf(length).record(way, nanoseconds / length);
+    this.#classOf(length).record(way, nanoseconds / length, nanoseconds);
   }
 
   #classOf(length: number): SizeClass {

@@ -79,7 +79,7 @@ export const DATA_HELD = DATA_BYTES / 16;
  */
 export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
 /** Messages up to this long go unasked, in packets of MAX_BODY: what the data ring takes at once. */
-export const SHM_EAGER_BYTES = DATA_BYTES;
+export const SHM_EAGER_BYTES = 16384;
 
 /** Region of an ordered pair (from, to): bytes from its start. */
 export const REGION = {
