@@ -87,7 +87,7 @@ export class Communicator implements Owner {
     if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
       const { length } = buffer;
       const peer = this.#peerOf(destination);
-      if (peer !== undefined && length > 0 && length <= peer.eagerBytes)
+      if (peer !== undefined && length > 0 && length <= peer.pieceBytes)
         if (peer.trySendNow(this.context, tag, buffer, length)) return;
     }
     this.#sendSlowly(buffer, destination, tag);
@@ -187,7 +187,7 @@ export class Communicator implements Owner {
     if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
       const { length } = buffer;
       const peer = this.#peerOf(destination);
-      if (peer !== undefined && length > 0 && length <= peer.eagerBytes)
+      if (peer !== undefined && length > 0 && length <= peer.pieceBytes)
         if (peer.trySendNow(this.context, tag, buffer, length)) return this.#sent;
     }
     this.#alive();

@@ -95,7 +95,7 @@ export interface Channel {
   readonly peer: number;
   /** Largest body of one packet, in bytes. */
   readonly maxBody: number;
-  /** Messages up to this many bytes go unasked, in one packet; at most `maxBody`. */
+  /** Messages up to this many bytes go unasked, in as many packets as they need. */
   readonly eagerBytes: number;
   /**
    * Longest range that one expose, pull or push covers, in bytes. Infinity where exposing costs
@@ -144,6 +144,8 @@ export interface Channel {
   /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
   flush(): void;
 
+  /** Whether the peer maps this memory: it fetches even a short message best from where it lies. */
+  maps(bytes: Uint8Array): boolean;
   /**
    * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `exposure` how; open
    * until {@link conceal}. False: it cannot be, and the scheme is EXPOSED_NOT. Never throws.

@@ -38,7 +38,7 @@ export class Deferred {
   take(request: Request, context: Context, peer: Peer | undefined): boolean {
     if (this.#peer === null) {
       // What is large comes by other packets than those that are taken here.
-      if (peer === undefined || request.length > peer.eagerBytes) return false;
+      if (peer === undefined || request.length > peer.pieceBytes) return false;
       if (!context.quiet || !this.#engine.mayDefer(peer)) return false;
       this.#peer = peer;
       this.#context = context;

@@ -14,7 +14,8 @@ import { Losses } from './losses.ts';
 import { DIRECT_POLLS, ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
 import { Receiving } from './receiving.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous.ts';
-import { EAGER, RTS } from './wire.ts';
+import { StreamedMessages } from './streamed.ts';
+import { EAGER, LONG, PIECE, RTS } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -54,6 +55,7 @@ export class Engine implements PacketHandler {
   readonly receiving: Receiving;
   readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
+  readonly #streamed = new StreamedMessages(this);
   readonly #busy: Peer[] = [];
   /** Whether something was sent to ourselves. */
   selfInUse = false;
@@ -68,8 +70,8 @@ export class Engine implements PacketHandler {
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.peers = new Array(options.size).fill(undefined);
     this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
-    this.receiving = new Receiving(this, this.#rendezvous);
-    this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous);
+    this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
+    this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, options.node ?? options.self, spinMs);
   }
@@ -117,8 +119,13 @@ export class Engine implements PacketHandler {
       return true;
     }
     const charge = length + ENVELOPE_BYTES;
-    if (length > peer.eagerBytes || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
+    if (!peer.goesUnasked(bytes, length) || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
       return this.#rendezvous.offer(peer, request);
+    if (length > peer.pieceBytes) {
+      if (!this.#streamed.start(peer, request)) return false;
+      peer.charge(charge);
+      return true;
+    }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
     peer.charge(charge);
     this.complete(request, peer.rank, request.tag, length);
@@ -199,6 +206,12 @@ export class Engine implements PacketHandler {
     switch (packet.kind) {
       case EAGER:
         this.receiving.onEager(peer, packet);
+        break;
+      case LONG:
+        this.receiving.onLong(peer, packet);
+        break;
+      case PIECE:
+        this.#streamed.onPiece(peer, packet);
         break;
       case RTS:
         this.receiving.onOffer(peer, packet);

@@ -7,23 +7,27 @@ import type { Engine } from './engine.ts';
 import type { Peer } from './peer.ts';
 import type { Receiving } from './receiving.ts';
 import type { Rendezvous } from './rendezvous.ts';
+import type { StreamedMessages } from './streamed.ts';
 
 export class Losses {
   readonly #engine: Engine;
   readonly #node: Transport | null;
   readonly #receiving: Receiving;
   readonly #rendezvous: Rendezvous;
+  readonly #streamed: StreamedMessages;
 
   constructor(
     engine: Engine,
     node: Transport | null,
     receiving: Receiving,
     rendezvous: Rendezvous,
+    streamed: StreamedMessages,
   ) {
     this.#engine = engine;
     this.#node = node;
     this.#receiving = receiving;
     this.#rendezvous = rendezvous;
+    this.#streamed = streamed;
   }
 
   onPeerError(rank: number, cause: Error): void {
@@ -91,6 +95,7 @@ export class Losses {
     peer.lose(error);
     for (const { request } of peer.streams.splice(0)) this.#engine.fail(request, error);
     this.#rendezvous.abandon(peer, error);
+    this.#streamed.abandon(peer, error);
   }
 
   #failWildcards(): void {

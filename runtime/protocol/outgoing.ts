@@ -15,6 +15,7 @@ import {
   CTS_HOW_MASK,
   CTS_SCHEME_SHIFT,
   CTS_WORD,
+  DATA,
   GET,
   longOf,
   PUT,
@@ -81,7 +82,7 @@ export class RendezvousSender {
     const { length } = request;
     const free = channel.segmentBytes === Number.POSITIVE_INFINITY;
     // Of what would have gone unasked, had there been credit, fetching costs more than it saves.
-    if (length <= peer.eagerBytes && peer.rank !== this.#engine.rank) return;
+    if (peer.goesUnasked(request.bytes, length) && peer.rank !== this.#engine.rank) return;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
     // before may wait again, each time with another registration.
     if (!free && (!peer.clear || !peer.fetches.has(sizeClass(length)))) return;
@@ -108,7 +109,7 @@ export class RendezvousSender {
     const { length } = request;
     if (exposure.scheme === EXPOSED_SHARED) return 0;
     if (exposure.scheme !== EXPOSED_NOT && peer.fetches.has(sizeClass(length))) return 0;
-    const bytes = Math.min(length, peer.eagerBytes);
+    const bytes = Math.min(length, peer.pieceBytes);
     return peer.hasCredit(bytes + ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX) ? bytes : 0;
   }
 
@@ -154,7 +155,7 @@ export class RendezvousSender {
   /** The rest goes in packets. */
   #stream(transfer: OutgoingTransfer, id: number, position: number): void {
     const { peer } = transfer;
-    transfer.begin(id);
+    transfer.begin(DATA, id);
     transfer.position = position;
     if (transfer.stream()) return;
     peer.streams.push(transfer);

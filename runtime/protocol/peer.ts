@@ -38,7 +38,9 @@ export interface Stream {
 export class Peer {
   readonly rank: number;
   readonly channel: Channel;
-  /** Messages of up to this many bytes go at once, in one packet, whether or not somebody waits for them. */
+  /** Messages of up to this many bytes go in one packet; larger ones in pieces of this size. */
+  readonly pieceBytes: number;
+  /** Messages of up to this many bytes go at once, whether or not somebody waits for them. */
   readonly eagerBytes: number;
   /** A message may go now: none waits that it would overtake, and the peer is not lost. */
   clear = true;
@@ -57,6 +59,7 @@ export class Peer {
     this.rank = rank;
     this.channel = channel;
     this.eagerBytes = channel.eagerBytes;
+    this.pieceBytes = Math.min(channel.maxBody, channel.eagerBytes);
   }
 
   /** Set once, when the peer cannot be talked to any more. */
@@ -85,7 +88,7 @@ export class Peer {
 
   /**
    * Sends a small message at once; false: it takes a request. The hot path of a blocking send.
-   * @param length of `bytes`, at most `eagerBytes`
+   * @param length of `bytes`, at most `pieceBytes`
    */
   trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
     if (!this.clear) return false;
@@ -94,6 +97,12 @@ export class Peer {
     if (!this.channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
     this.charge(charge);
     return true;
+  }
+
+  /** Whether a message goes at once, if there is credit: it is short, and not better fetched. */
+  goesUnasked(bytes: Uint8Array, length: number): boolean {
+    if (length <= this.pieceBytes) return true;
+    return length <= this.eagerBytes && !this.channel.maps(bytes);
   }
 
   /** Whether the receiver has room for `bytes` more in its unexpected messages. */

@@ -13,12 +13,14 @@ import type { Engine } from './engine.ts';
 import { type Offer, offerOf } from './incoming.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from './peer.ts';
 import type { Rendezvous } from './rendezvous.ts';
+import { type Arrival, StreamedMessages } from './streamed.ts';
 
-/** A message that came before its receive: whole, or only offered. */
+/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
 class UnexpectedMessage extends Envelope {
   /** What the sender was charged with for it. */
   readonly charge: number;
   body: Uint8Array = NO_BYTES;
+  arrival: Arrival | null = null;
   offer: Offer | null = null;
 
   constructor(source: number, tag: number, bytes: number) {
@@ -51,15 +53,17 @@ export class Context {
 export class Receiving {
   readonly #engine: Engine;
   readonly #rendezvous: Rendezvous;
+  readonly #streamed: StreamedMessages;
   readonly #contexts: Context[] = [];
   /** Receives that are not posted yet. */
   readonly deferred: Deferred;
   /** Bytes of unexpected messages, by peer: a peer of ours stays within its credit. */
   readonly #unexpectedBytes: Float64Array;
 
-  constructor(engine: Engine, rendezvous: Rendezvous) {
+  constructor(engine: Engine, rendezvous: Rendezvous, streamed: StreamedMessages) {
     this.#engine = engine;
     this.#rendezvous = rendezvous;
+    this.#streamed = streamed;
     this.#unexpectedBytes = new Float64Array(engine.size);
     this.deferred = new Deferred(engine);
   }
@@ -90,11 +94,12 @@ export class Receiving {
 
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Request, message: UnexpectedMessage): void {
-    const { source, tag, body, offer } = message;
+    const { source, tag, body, arrival, offer } = message;
     const peer = this.#engine.contact(source);
     this.#unexpectedBytes[source] -= message.charge;
     peer.channel.returnCredit(message.charge);
     if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
       const error = this.#engine.refusal(request, source, tag, body.length);
       if (error !== null) this.#engine.fail(request, error);
@@ -132,6 +137,24 @@ export class Receiving {
       packet.copyTo(request.bytes, 0);
       this.#engine.complete(request, peer.rank, tag, length);
     }
+  }
+
+  onLong(peer: Peer, packet: Packet): void {
+    const length = StreamedMessages.lengthOf(peer, packet);
+    const { tag } = packet;
+    const context = this.#contextOf(packet);
+    const request = context.posted.match(peer.rank, tag) as Request | null;
+    if (request === null) {
+      const message = new UnexpectedMessage(peer.rank, tag, length);
+      message.arrival = this.#streamed.onFirst(peer, packet, new Uint8Array(length));
+      this.#keep(peer, context, message);
+      return;
+    }
+    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    const refused = this.#engine.refusal(request, peer.rank, tag, length);
+    const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
+    if (refused !== null) this.#engine.fail(request, refused);
+    else arrival.request = request;
   }
 
   onOffer(peer: Peer, packet: Packet): void {

@@ -29,6 +29,7 @@ export class OutgoingTransfer implements Stream {
   moves: Moves | null = null;
   /** We write no more, but the receiver may not know yet: it still has to ask for the rest. */
   gaveUp = false;
+  #kind = DATA;
   readonly #finish: (transfer: OutgoingTransfer) => void;
 
   constructor(
@@ -53,22 +54,23 @@ export class OutgoingTransfer implements Stream {
     return this.way === 'copy';
   }
 
-  /** The rest goes in packets, with the receiver's id for their tag. */
-  begin(receiver: number): void {
+  /** The rest goes in packets of this kind, with this id for their tag. */
+  begin(kind: number, id: number): void {
     this.way = 'copy';
-    this.receiver = receiver;
+    this.#kind = kind;
+    this.receiver = id;
   }
 
   /** Sends pieces while there is room; true: all sent, or given up. */
   stream(): boolean {
     const { bytes, length } = this.request;
-    const { channel } = this.peer;
+    const { channel, pieceBytes } = this.peer;
     // What says where the pieces begin must not be overtaken.
     if (this.peer.holdsControls) return false;
     while (this.position < length) {
       if (this.bufferLost) break;
-      const piece = Math.min(channel.maxBody, length - this.position);
-      if (!channel.trySend(DATA, 0, this.receiver, bytes, this.position, piece)) return false;
+      const piece = Math.min(pieceBytes, length - this.position);
+      if (!channel.trySend(this.#kind, 0, this.receiver, bytes, this.position, piece)) return false;
       this.position += piece;
     }
     this.#finish(this);

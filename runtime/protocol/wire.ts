@@ -20,19 +20,24 @@ export const FIN = 5;
 /** The sender's buffer is gone in mid-transfer; the tag is the receiver's transfer id. */
 export const CANCEL = 6;
 
+/** A message that goes in pieces unasked: its length, the sender's id for it, and its first piece. */
+export const LONG = 7;
+/** The next piece of such a message; the tag is the sender's id for it. */
+export const PIECE = 8;
+
 /** A further segment that the sender exposes to be read; the tag is the receiver's transfer id. */
-export const SEGMENT = 7;
+export const SEGMENT = 9;
 /** A further segment that the receiver exposes to be written; the tag is the sender's transfer id. */
-export const TARGET = 8;
+export const TARGET = 10;
 /** The oldest segment exposed was read; the tag is the sender's transfer id. */
-export const FETCHED = 9;
+export const FETCHED = 11;
 /** The oldest segment exposed was written; the tag is the receiver's transfer id. */
-export const WRITTEN = 10;
+export const WRITTEN = 12;
 /**
  * Nothing more will be written. Extension: how far the message was (low, high); the receiver asks for
  * what is left of it by another CTS. The tag is the receiver's transfer id.
  */
-export const PUT_FIN = 11;
+export const PUT_FIN = 13;
 
 /** CTS: send the rest in DATA packets, from a position on. */
 export const COPY = 1;

@@ -119,7 +119,7 @@ export class Simulation {
     this.options = {
       ranks: 2,
       maxBody: 32,
-      eagerBytes: 32,
+      eagerBytes: 100,
       segmentBytes: 64,
       ways: ['get', 'put'],
       room: 6,

@@ -123,6 +123,10 @@ export class ShmChannel implements Channel {
     return this.#reaches === true;
   }
 
+  maps(bytes: Uint8Array): boolean {
+    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
+  }
+
   expose(
     bytes: Uint8Array,
     offset: number,

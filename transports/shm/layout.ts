@@ -73,16 +73,12 @@ export const DATA_ALIGNMENT = 64;
 /** The receiver gives room in the data ring back when this much was taken: each store costs the sender a miss. */
 export const DATA_HELD = DATA_BYTES / 16;
 /**
- * Largest body of a packet. Of a message that is copied on request one is written while another is read;
- * where no cache is common to the two cores, larger pieces are worth more than more of them. A body may
- * have to leave out nearly as much at the ring's end as it is long, and the receiver may hold room back:
- * all of it must fit.
+ * Largest body of a packet: one is written while another is read. Where no cache is common to the two
+ * cores, larger pieces are worth more than more of them. A body may have to leave out nearly as much
+ * at the ring's end as it is long, and the receiver may hold room back: all of it must fit.
  */
 export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
-/**
- * Messages up to this long go unasked. Where no cache is common to the two cores, longer ones cost up to
- * four times as much through the ring as when the receiver fetches them.
- */
+/** Messages up to this long go unasked, in packets of MAX_BODY: what the data ring takes at once. */
 export const SHM_EAGER_BYTES = 16384;
 
 /** Region of an ordered pair (from, to): bytes from its start. */
