@@ -4,7 +4,13 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
-import { CostModel, RETRIAL_INTERVAL, type Way } from '../../runtime/protocol/cost-model.ts';
+import {
+  CostModel,
+  RETRIAL_INTERVAL,
+  TRIALS_MAX,
+  TRIALS_MIN,
+  type Way,
+} from '../../runtime/protocol/cost-model.ts';
 import type { Peer } from '../../runtime/protocol/peer.ts';
 import {
   claimsBroken,
@@ -51,6 +57,29 @@ describe('the cost model', () => {
     const costs = { copy: 1, get: 2, share: 3, put: 4 };
     const chosen = ways(new CostModel(), 1_000_000, 200, (way) => (n++ === 0 ? 50 : costs[way]));
     expect(new Set(chosen.slice(20))).toEqual(new Set(['copy']));
+  });
+
+  test('a way that is slow until its code is compiled is still found', () => {
+    const runs = new Map<Way, number>();
+    const cost = (way: Way): number => {
+      const run = (runs.get(way) ?? 0) + 1;
+      runs.set(way, run);
+      if (way !== 'share') return way === 'get' ? 0.2 : 0.4;
+      return run < 100 ? 1 : 0.1;
+    };
+    const chosen = ways(new CostModel(), 65_536, 4000, cost);
+    expect(chosen.at(-1)).toBe('share');
+  });
+
+  test('long messages are tried a few times only, short ones for a bounded number', () => {
+    const trials = (length: number, each: number) => {
+      const chosen = ways(new CostModel(), length, 3000, (way) =>
+        way === 'copy' ? each : 2 * each,
+      );
+      return chosen.filter((way) => way !== 'copy').length;
+    };
+    expect(trials(2 ** 30, 1)).toBeLessThanOrEqual(3 * (TRIALS_MIN + 3));
+    expect(trials(32_768, 1e-6)).toBeLessThanOrEqual(3 * (TRIALS_MAX + 3));
   });
 
   test('each size has a verdict of its own', () => {

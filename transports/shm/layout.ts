@@ -78,7 +78,10 @@ export const DATA_HELD = DATA_BYTES / 16;
  * at the ring's end as it is long, and the receiver may hold room back: all of it must fit.
  */
 export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
-/** Messages up to this long go unasked, in packets of MAX_BODY: what the data ring takes at once. */
+/**
+ * Messages up to this long go unasked. Where no cache is common to the two cores, longer ones cost up to
+ * four times as much through the ring as when the receiver fetches them.
+ */
 export const SHM_EAGER_BYTES = 16384;
 
 /** Region of an ordered pair (from, to): bytes from its start. */
