@@ -38,7 +38,7 @@ export interface Stream {
 export class Peer {
   readonly rank: number;
   readonly channel: Channel;
-  /** Messages of up to this many bytes go in one packet; larger ones in pieces of this size. */
+  /** Messages of up to this many bytes go in one packet; the first packet of a larger one has so many. */
   readonly pieceBytes: number;
   /** Messages of up to this many bytes go at once, whether or not somebody waits for them. */
   readonly eagerBytes: number;

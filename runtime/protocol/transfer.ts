@@ -64,12 +64,12 @@ export class OutgoingTransfer implements Stream {
   /** Sends pieces while there is room; true: all sent, or given up. */
   stream(): boolean {
     const { bytes, length } = this.request;
-    const { channel, pieceBytes } = this.peer;
+    const { channel } = this.peer;
     // What says where the pieces begin must not be overtaken.
     if (this.peer.holdsControls) return false;
     while (this.position < length) {
       if (this.bufferLost) break;
-      const piece = Math.min(pieceBytes, length - this.position);
+      const piece = Math.min(channel.maxBody, length - this.position);
       if (!channel.trySend(this.#kind, 0, this.receiver, bytes, this.position, piece)) return false;
       this.position += piece;
     }
