@@ -1,6 +1,5 @@
 /** What every transport must do. A transport's own test file runs this suite over it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { addon } from '../../native/addon.ts';
 import type { Channel, Done, Exposure, Packet, Transport } from '../../transports/transport.ts';
 import {
   CONTEXT_MAX,
@@ -12,6 +11,7 @@ import {
   TOOK_OTHER,
 } from '../../transports/transport.ts';
 import { Random } from '../jobs/programs/lib.ts';
+import { type Suite, twoProcesses } from './conformance-processes.ts';
 import { openDescriptors } from './group.ts';
 
 /** Two ranks that can talk; of a transport to oneself both are the same. */
@@ -30,7 +30,7 @@ export interface Abilities {
   separate: boolean;
 }
 
-interface Received {
+export interface Received {
   peer: number;
   kind: number;
   context: number;
@@ -40,7 +40,7 @@ interface Received {
 }
 
 /** A handler that keeps what it is given. */
-class Inbox {
+export class Inbox {
   readonly packets: Received[] = [];
   readonly errors: Error[] = [];
 
@@ -494,133 +494,21 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       expect(link.b.presence(link.rankA)).toBe('present');
     });
 
+    const suite: Suite = {
+      get link() {
+        return link;
+      },
+      get toB() {
+        return toB;
+      },
+      get inbox() {
+        return inbox;
+      },
+      send,
+      receive,
+      eventually,
+    };
     // A transport to the rank itself has no second process: the cases are not there, not skipped.
-    if (abilities.separate)
-      describe('of two processes', () => {
-        test('a peer that leaves is seen to leave, then to have left', () => {
-          send(1, 0, 1, NONE, 0, 0);
-          link.a.leave();
-          eventually(() => link.b.presence(link.rankA) === 'leaving', 'leaving');
-          send(1, 0, 2, NONE, 0, 0);
-          link.a.close();
-          eventually(() => link.b.presence(link.rankA) === 'left', 'left');
-          // What it sent before is still there.
-          expect(receive(2).map(({ tag }) => tag)).toEqual([1, 2]);
-        });
-
-        test('what is sent rings the bell of one who sleeps in the event loop', async () => {
-          for (let round = 0; round < 5; round++) {
-            let watcher: ReturnType<Transport['watch']> | undefined;
-            const rung = new Promise<void>((resolve) => {
-              watcher = link.b.watch(resolve);
-            });
-            link.b.arm('loop');
-            expect(link.b.poll(inbox)).toBe(0);
-            setImmediate(() => send(1, 0, round, NONE, 0, 0));
-            await rung;
-            expect(receive(1)[0].tag).toBe(round);
-            watcher?.close();
-          }
-        });
-
-        test('a peer that leaves, and room that comes back, ring it as well', async () => {
-          const bell = () =>
-            new Promise<void>((resolve) => {
-              const watcher = link.a.watch(() => {
-                watcher.close();
-                resolve();
-              });
-            });
-          // First contact rings by itself.
-          send(1, 0, 0, NONE, 0, 0);
-          receive(1);
-          link.a.poll(inbox);
-          // A waits for room, in the loop.
-          while (toB.trySend(1, 0, 0, NONE, 0, 0));
-          let rung = bell();
-          link.a.arm('loop');
-          expect(toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(false);
-          for (let i = 0; i < 100; i++) link.b.poll(inbox);
-          await rung;
-          eventually(() => toB.trySend(1, 0, 0, NONE, 0, 0), 'room');
-          rung = bell();
-          link.a.arm('loop');
-          link.b.leave();
-          await rung;
-          rung = bell();
-          link.a.arm('loop');
-          link.b.close();
-          await rung;
-          eventually(() => link.a.presence(link.rankB) === 'left', 'left');
-        });
-
-        test('credit that comes back rings it as well', async () => {
-          send(1, 0, 0, NONE, 0, 0);
-          receive(1);
-          const back = link.b.connect(link.rankA);
-          link.a.poll(inbox);
-          const rung = new Promise<void>((resolve) => {
-            const watcher = link.a.watch(() => {
-              watcher.close();
-              resolve();
-            });
-          });
-          link.a.arm('loop');
-          back.returnCredit(100);
-          back.flush();
-          await rung;
-          eventually(() => toB.creditReturned() === 100, 'credit of 100');
-        });
-
-        test('its descriptor is readable when it was rung, and not after disarm', () => {
-          const { pollReadable } = addon();
-          send(1, 0, 0, NONE, 0, 0);
-          receive(1);
-          for (let round = 0; round < 5; round++) {
-            // A bell may ring by itself now and then; it must not go on.
-            eventually(() => {
-              link.b.disarm();
-              link.b.arm('loop');
-              return link.b.poll(inbox) === 0 && pollReadable(link.b.wakeFd, 0) === 0;
-            }, 'an armed bell that is silent');
-            send(1, 0, round, NONE, 0, 0);
-            expect(pollReadable(link.b.wakeFd, 3_600_000)).toBe(1);
-            link.b.disarm();
-            receive(1);
-            const silent = () => pollReadable(link.b.wakeFd, 0) === 0;
-            // What rang in between, before the disarming had come through, is taken by the next one.
-            if (silent()) continue;
-            link.b.arm('loop');
-            link.b.disarm();
-            expect(silent()).toBe(true);
-          }
-        });
-
-        test('after disarm nobody rings', async () => {
-          let rings = 0;
-          const watcher = link.b.watch(() => rings++);
-          link.b.arm('loop');
-          link.b.disarm();
-          send(1, 0, 0, NONE, 0, 0);
-          for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
-          expect(rings).toBe(0);
-          watcher.close();
-          receive(1);
-        });
-
-        test('a sleep ends by itself, and at once where the bell has rung before', () => {
-          link.b.arm('block');
-          link.b.block(20);
-          link.b.disarm();
-          link.b.arm('block');
-          send(1, 0, 0, NONE, 0, 0);
-          const start = process.hrtime.bigint();
-          link.b.block(3_600_000);
-          link.b.disarm();
-          // An hour would not have passed the test's own limit.
-          expect(process.hrtime.bigint() > start).toBe(true);
-          receive(1);
-        });
-      });
+    if (abilities.separate) describe('of two processes', () => twoProcesses(suite));
   });
 }
