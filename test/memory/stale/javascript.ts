@@ -168,10 +168,19 @@ function twoManagers(channel: Mover): void {
   }
 }
 
+/** The name of a thread of this process; none if it ended since it was listed. */
+function nameOfThread(task: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
+  } catch (error) {
+    // ENOENT from the opening, ESRCH from the reading.
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+}
+
 const threadsNamed = (name: string) =>
-  readdirSync('/proc/self/task').filter(
-    (task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === name,
-  ).length;
+  readdirSync('/proc/self/task').filter((task) => nameOfThread(task) === name).length;
 
 /** Workers with managers of their own leave no descriptor and no thread, however they end. */
 async function workersManager(channel: Mover): Promise<void> {
