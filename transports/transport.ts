@@ -131,9 +131,11 @@ export interface Channel {
   /**
    * Takes the peer's next packet if it is one of `kind`, `context` and `tag` whose body fits into `to`:
    * a receive that knows what comes next needs no delivery. Never takes one that has extension words.
+   * @param looks how often to look for a packet, if none is there; where a look is dear a transport
+   *   takes its own measure
    * @returns the body's length, TOOK_NOTHING, or TOOK_OTHER
    */
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number;
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number;
   /** The tag of the packet that {@link tryTake} took last. */
   readonly takenTag: number;
 

@@ -69,7 +69,7 @@ export class Deferred {
     let count = 0;
     while (this.#first < this.#end) {
       const request = requests[this.#first] as Request;
-      const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes);
+      const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes, 1);
       if (length === TOOK_OTHER) {
         this.post();
         return count;

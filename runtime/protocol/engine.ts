@@ -11,7 +11,14 @@ import { COMPLETE, FAILED, PENDING, type Request } from '../request.ts';
 import type { Status } from '../status.ts';
 import type { Preference, RendezvousPreference } from './cost-model.ts';
 import { Losses } from './losses.ts';
-import { DIRECT_POLLS, ENVELOPE_BYTES, Peer, UNEXPECTED_BYTES_MAX, type Waiting } from './peer.ts';
+import {
+  DIRECT_LOOKS,
+  DIRECT_POLLS,
+  ENVELOPE_BYTES,
+  Peer,
+  UNEXPECTED_BYTES_MAX,
+  type Waiting,
+} from './peer.ts';
 import { Receiving } from './receiving.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous.ts';
 import { StreamedMessages } from './streamed.ts';
@@ -171,7 +178,7 @@ export class Engine implements PacketHandler {
     if (this.#busy.length > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
-      const length = channel.tryTake(EAGER, context, tag, bytes);
+      const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_LOOKS);
       if (length >= 0) {
         channel.returnCredit(length + ENVELOPE_BYTES);
         status.tag = channel.takenTag;
@@ -196,7 +203,7 @@ export class Engine implements PacketHandler {
   tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
     if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
-    const length = channel.tryTake(EAGER, context, tag, bytes);
+    const length = channel.tryTake(EAGER, context, tag, bytes, 1);
     if (length >= 0) channel.returnCredit(length + ENVELOPE_BYTES);
     return length;
   }

@@ -286,7 +286,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       function take(kind: number, context: number, tag: number): number {
         const channel = link.b.connect(link.rankA);
         link.b.poll({ onPacket: inbox.onPacket.bind(inbox), onPeerError() {} });
-        return channel.tryTake(kind, context, tag, to);
+        return channel.tryTake(kind, context, tag, to, 1);
       }
 
       test('takes nothing where nothing is', () => {
@@ -315,7 +315,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
           if (random.below(3) > 0) continue;
           const tag = random.pick([-1, order.length < wanted.length ? wanted[order.length] : 5, 7]);
           const before = order.length;
-          const took = channel.tryTake(1, 0, tag, to);
+          const took = channel.tryTake(1, 0, tag, to, 1);
           if (took >= 0) {
             order.push(channel.takenTag);
             expect(tag === -1 || channel.takenTag === tag).toBe(true);

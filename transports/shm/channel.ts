@@ -6,7 +6,8 @@ import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../tra
 import { ring } from './doorbell.ts';
 import type { Heap, HeapWindows } from './heap.ts';
 import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
-import type { RingReceiver, RingSender } from './ring.ts';
+import type { RingReceiver } from './ring-receiver.ts';
+import type { RingSender } from './ring-sender.ts';
 
 const TWO_32 = 2 ** 32;
 /**
@@ -57,7 +58,6 @@ export class ShmChannel implements Channel {
   /** The ring towards us, from the peer's first contact on. */
   set receiver(receiver: RingReceiver) {
     this.#receiver = receiver;
-    receiver.forward = this.#sender;
     this.#sender.reverse = receiver;
   }
 
@@ -69,7 +69,7 @@ export class ShmChannel implements Channel {
     offset: number,
     length: number,
   ): boolean {
-    if (!this.#sender.trySend(kind, context, tag, null, bytes, offset, length)) return false;
+    if (!this.#sender.trySend(kind, context, tag, bytes, offset, length)) return false;
     ring(this.#control, this.#bell);
     return true;
   }
@@ -83,14 +83,15 @@ export class ShmChannel implements Channel {
     offset: number,
     length: number,
   ): boolean {
-    if (!this.#sender.trySend(kind, context, tag, extension, bytes, offset, length)) return false;
+    const sender = this.#sender;
+    if (!sender.trySendExtended(kind, context, tag, extension, bytes, offset, length)) return false;
     ring(this.#control, this.#bell);
     return true;
   }
 
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number {
     const receiver = this.#receiver;
-    return receiver === null ? TOOK_OTHER : receiver.tryTake(kind, context, tag, to);
+    return receiver === null ? TOOK_OTHER : receiver.tryTake(kind, context, tag, to, looks);
   }
 
   get takenTag(): number {

@@ -5,7 +5,8 @@ import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
 import { Doorbell, ring } from './doorbell.ts';
 import { Heap, HeapWindows } from './heap.ts';
 import { CONTROL, LEAVING, LEFT, PRESENT, REGION_BYTES, regionOffset } from './layout.ts';
-import { RingReceiver, RingSender } from './ring.ts';
+import { RingReceiver } from './ring-receiver.ts';
+import { RingSender } from './ring-sender.ts';
 import type { Segment } from './segment.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */

@@ -1,0 +1,304 @@
+/**
+ * The reading end of one direction between two processes (docs/design/shm.md). A cell's sequence number
+ * is read first, with an Atomics call where the processor does not keep loads in order by itself.
+ *
+ * Neither end trusts the other, see ring-sender.ts.
+ */
+import { MpiError } from '../../runtime/error.ts';
+import type { Packet } from '../transport.ts';
+import {
+  CONTEXT_MAX,
+  EXTENSION_WORDS,
+  TAKE_ANY_TAG,
+  TOOK_NOTHING,
+  TOOK_OTHER,
+} from '../transport.ts';
+import { BodyAlias, copyLongs } from './body-alias.ts';
+import {
+  CELL,
+  CELL_WORDS,
+  CELLS,
+  DATA_ALIGNMENT,
+  DATA_BYTES,
+  DATA_HELD,
+  INLINE_BYTES,
+  MAX_BODY,
+} from './layout.ts';
+import { LOADS_IN_ORDER } from './ordering.ts';
+import {
+  CELL_MASK,
+  CELLS_CONSUMED,
+  CREDIT_RETURNED,
+  DATA_CONSUMED,
+  DATA_MASK,
+  inlineAt,
+  LOOP_BYTES,
+  placeOf,
+  REWOUND,
+  ringStart,
+  roundUp,
+  viewsOf,
+} from './region.ts';
+
+/** The receiver gives cells back when so many were taken: each store costs the sender a miss. */
+const CELLS_HELD = CELLS / 4;
+/** Up to so many words of 64 bits of a body share the header's cache line. */
+const HEADER_LINE_LONGS = 5;
+/** Credit is given back in pieces of at least this many bytes. */
+const CREDIT_HELD = 64 * 1024;
+
+/** It is itself the packet that it delivers, so that a message costs no object. */
+export class RingReceiver implements Packet {
+  readonly claims: Int32Array;
+  readonly extension = new Int32Array(EXTENSION_WORDS);
+  kind = 0;
+  context = 0;
+  tag = 0;
+  length = 0;
+  /** Packets taken so far, modulo 2^32. */
+  position = 0;
+  /** How many of ours the peer has taken, as it says; the writing end of the other direction checks it. */
+  acknowledged = 0;
+  /** @internal Read ahead of its use; stored so that the read is not optimized away. */
+  touched = 0;
+  readonly #line: Int32Array;
+  readonly #words: Int32Array;
+  readonly #longs: BigInt64Array;
+  readonly #bytes: Uint8Array;
+  readonly #data: Uint8Array;
+  readonly #alias = new BodyAlias();
+  /** Views of bodies that came before, by place: traffic of one size makes them once. */
+  readonly #bodies: (Uint8Array | undefined)[] = new Array(DATA_BYTES / DATA_ALIGNMENT).fill(
+    undefined,
+  );
+  readonly #inlineBodies: (Uint8Array | undefined)[] = new Array(CELLS).fill(undefined);
+  /** The position at which the sender last began the ring anew. */
+  #base = 0;
+  #dataPosition = 0;
+  #cellsPublished = 0;
+  #dataPublished = 0;
+  #credit = 0;
+  #creditPublished = 0;
+  /** Byte index in the cells of the body being delivered, or -1: it lies in the data ring. */
+  #inlineAt = 0;
+  #bodyAt = 0;
+  readonly #wake: () => void;
+
+  /** `wake` is called after room or credit went back: the sender may sleep until there is some. */
+  constructor(region: ArrayBuffer, wake: () => void) {
+    this.#wake = wake;
+    const views = viewsOf(region);
+    this.#line = views.line;
+    this.claims = views.claims;
+    this.#words = views.words;
+    this.#longs = views.longs;
+    this.#bytes = views.bytes;
+    this.#data = views.data;
+  }
+
+  /**
+   * {@link Channel.tryTake}. What can be found out before the packet is there, is; and what a body takes
+   * that goes into a buffer used before is written out here, in one piece: V8 inlines only so much.
+   */
+  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number {
+    const words = this.#words;
+    const { position } = this;
+    const sequence = (position + 1) | 0;
+    const alias = this.#alias;
+    const body = alias.longs;
+    const count = body.length;
+    const expected = alias.bytes === to && tag >= 0 ? count << 3 : -1;
+    const header = kind | (context << 8);
+    let cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
+    const usual = cell;
+    let touched = 0;
+    while (words[cell + CELL.sequence] !== sequence) {
+      if (count > HEADER_LINE_LONGS) touched ^= words[usual];
+      if (words[CELL.sequence] === sequence) {
+        cell = 0;
+        break;
+      }
+      if (--looks <= 0) return TOOK_NOTHING;
+    }
+    if (!LOADS_IN_ORDER) Atomics.load(words, cell + CELL.sequence);
+    if (
+      words[cell + CELL.kindContext] !== header ||
+      words[cell + CELL.tag] !== tag ||
+      words[cell + CELL.length] !== expected
+    )
+      return this.#takeOther(cell, header, tag, to);
+    if (count > HEADER_LINE_LONGS) this.touched = touched;
+    const longs = this.#longs;
+    const first = ((cell * 4 + INLINE_BYTES) >>> 3) - count;
+    if (count === 1) body[0] = longs[first];
+    else copyLongs(body, 0, longs, first, count);
+    this.acknowledged = words[cell + CELL.acknowledged];
+    this.tag = tag;
+    this.position = sequence;
+    if (((sequence - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
+    return expected;
+  }
+
+  /** The packet in a cell, if it is one that was asked for. */
+  #takeOther(cell: number, header: number, tag: number, to: Uint8Array): number {
+    const words = this.#words;
+    const kindContext = words[cell + CELL.kindContext];
+    if ((kindContext & ~REWOUND) !== header) return TOOK_OTHER;
+    const taken = words[cell + CELL.tag];
+    const length = words[cell + CELL.length];
+    if (taken !== tag && (tag !== TAKE_ANY_TAG || taken < 0)) return TOOK_OTHER;
+    if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
+    this.tag = taken;
+    this.length = length;
+    this.#locate(cell, length <= INLINE_BYTES, (kindContext & REWOUND) !== 0);
+    this.copyTo(to, 0);
+    this.advance();
+    return length;
+  }
+
+  /** With the packet at this position the sender begins the ring anew. */
+  #rewound(): void {
+    this.#base = this.position;
+    this.#dataPosition = ringStart(this.#dataPosition);
+    // The sender knows: that is why it did so.
+    this.#cellsPublished = this.position;
+    this.#dataPublished = this.#dataPosition;
+  }
+
+  /**
+   * Whether a packet is there; its header is then in this object's fields.
+   * @throws MpiError ERR_PROTOCOL where the cell's content cannot be ours
+   */
+  next(): boolean {
+    const words = this.#words;
+    const cell = this.#find();
+    if (cell < 0) return false;
+    const kindContext = words[cell + CELL.kindContext];
+    const length = words[cell + CELL.length];
+    this.kind = kindContext & 0xff;
+    this.context = (kindContext >>> 8) & CONTEXT_MAX;
+    this.tag = words[cell + CELL.tag];
+    if (length < 0 || length > MAX_BODY)
+      throw new MpiError('ERR_PROTOCOL', `a packet claims a body of ${length >>> 0} bytes`);
+    this.length = length;
+    const inline = kindContext >= 0 && length <= INLINE_BYTES;
+    this.#locate(cell, inline, (kindContext & REWOUND) !== 0);
+    if (kindContext < 0)
+      for (let i = 0; i < EXTENSION_WORDS; i++)
+        this.extension[i] = words[cell + CELL.extension + i];
+    return true;
+  }
+
+  /** Where the next packet stands, as an Int32 index: after the one before it, or at the start; or -1. */
+  #find(): number {
+    const words = this.#words;
+    const { position } = this;
+    const sequence = (position + 1) | 0;
+    let cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
+    if (words[cell + CELL.sequence] !== sequence) {
+      if (words[CELL.sequence] !== sequence) return -1;
+      cell = 0;
+    }
+    if (!LOADS_IN_ORDER) Atomics.load(words, cell + CELL.sequence);
+    return cell;
+  }
+
+  /** Finds the body of the packet in a cell, and takes its place in the data ring. */
+  #locate(cell: number, inline: boolean, rewound: boolean): void {
+    if (rewound) this.#rewound();
+    this.acknowledged = this.#words[cell + CELL.acknowledged];
+    if (inline) {
+      this.#inlineAt = inlineAt(cell, this.length);
+      this.touched = this.#words[this.#inlineAt >>> 2];
+      return;
+    }
+    this.#inlineAt = -1;
+    if (this.length === 0) return;
+    this.#bodyAt = placeOf(this.#dataPosition, this.length);
+    this.#dataPosition = (this.#bodyAt + roundUp(this.length)) | 0;
+    // The line is fetched from the sender's core while the copy is being prepared.
+    this.touched = this.#data[this.#bodyAt & DATA_MASK];
+  }
+
+  copyTo(to: Uint8Array, at: number): void {
+    const length = this.length;
+    const from = this.#inlineAt;
+    if (from < 0) {
+      const start = this.#bodyAt & DATA_MASK;
+      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
+      return;
+    }
+    if (at === 0 && to.length <= INLINE_BYTES && this.#copyToAlias(to, from, length)) return;
+    if (length > LOOP_BYTES)
+      to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
+    else {
+      const bytes = this.#bytes;
+      for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
+    }
+  }
+
+  /** Copies a body from the cell into a small buffer that has an alias; false: it has none. */
+  #copyToAlias(to: Uint8Array, from: number, length: number): boolean {
+    const alias = this.#alias;
+    alias.use(to);
+    const { longs, words } = alias;
+    if ((length & 7) === 0 && longs.length * 8 >= length) {
+      copyLongs(longs, 0, this.#longs, from >>> 3, length >>> 3);
+    } else if ((length & 3) === 0 && words.length * 4 >= length) {
+      const source = this.#words;
+      for (let i = 0; i < length >>> 2; i++) words[i] = source[(from >>> 2) + i];
+    } else return false;
+    return true;
+  }
+
+  /** A view of the body at `start`: the one made last time where the length is the same. */
+  #bodyIn(
+    views: (Uint8Array | undefined)[],
+    memory: Uint8Array,
+    start: number,
+    slot: number,
+  ): Uint8Array {
+    let body = views[slot];
+    if (body === undefined || body.length !== this.length) {
+      body = memory.subarray(start, start + this.length);
+      views[slot] = body;
+    }
+    return body;
+  }
+
+  /** The packet was taken: its room may go back to the sender. */
+  advance(): void {
+    this.position = (this.position + 1) | 0;
+    if (((this.position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
+    if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
+  }
+
+  returnCredit(bytes: number): void {
+    this.#credit = (this.#credit + bytes) | 0;
+    if (((this.#credit - this.#creditPublished) | 0) >= CREDIT_HELD) this.#publishCredit();
+  }
+
+  flush(): void {
+    if (this.position !== this.#cellsPublished) this.#publishCells();
+    if (this.#dataPosition !== this.#dataPublished) this.#publishData();
+    if (this.#credit !== this.#creditPublished) this.#publishCredit();
+  }
+
+  #publishCells(): void {
+    this.#cellsPublished = this.position;
+    Atomics.store(this.#line, CELLS_CONSUMED, this.position);
+    this.#wake();
+  }
+
+  #publishData(): void {
+    this.#dataPublished = this.#dataPosition;
+    Atomics.store(this.#line, DATA_CONSUMED, this.#dataPosition);
+    this.#wake();
+  }
+
+  #publishCredit(): void {
+    this.#creditPublished = this.#credit;
+    Atomics.store(this.#line, CREDIT_RETURNED, this.#credit);
+    this.#wake();
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The writing end of one direction between two processes: a ring of cells for headers and small bodies,
+ * a ring of bytes for larger ones (docs/design/shm.md). The sequence number of a cell is written last,
+ * by an Atomics call where somebody may sleep and no barrier of his own looks after it (doorbell.ts).
+ *
+ * Neither end trusts the other: positions are kept in private memory, offsets are computed and never
+ * read from the ring, a length is checked before it is used.
+ */
+import { addon } from '../../native/addon.ts';
+import { EXTENSION_WORDS } from '../transport.ts';
+import { BodyAlias, copyLongs } from './body-alias.ts';
+import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
+import {
+  CELL_MASK,
+  CELLS_CONSUMED,
+  CREDIT_RETURNED,
+  DATA_CONSUMED,
+  DATA_MASK,
+  EXTENDED,
+  inlineAt,
+  LOOP_BYTES,
+  placeOf,
+  REWOUND,
+  ringStart,
+  roundUp,
+  viewsOf,
+} from './region.ts';
+import type { RingReceiver } from './ring-receiver.ts';
+
+/**
+ * So many small packets go in a row by the short path; then room is looked at again, and the ring begins
+ * anew if it is empty. Their cells stay in the caches of both ends.
+ */
+const SHORT_RUN = 8;
+
+const { copy } = addon();
+
+export class RingSender {
+  readonly claims: Int32Array;
+  readonly #line: Int32Array;
+  readonly #words: Int32Array;
+  readonly #longs: BigInt64Array;
+  readonly #bytes: Uint8Array;
+  readonly #data: Uint8Array;
+  readonly #alias = new BodyAlias();
+  /** The receiving end of the other direction: each packet says what it took, and it knows what we did. */
+  reverse: RingReceiver | null = null;
+  #position = 0;
+  /** At this position the short path ends. */
+  #turn = 0;
+  /** The position at which the ring was last begun anew. */
+  #base = 0;
+  #dataPosition = 0;
+  /** The receiver's counters as they were last seen; read again only when room seems to run out. */
+  #cellsConsumed = 0;
+  #dataConsumed = 0;
+  readonly #fenced: () => boolean;
+  #fencesAsked = 0;
+  /** 1: a plain store publishes. (A number: V8 tests a boolean field for all that is true or false.) */
+  #plain = 0;
+
+  /** @param fenced says whether the receiver issues the barriers, see doorbell.ts */
+  constructor(region: ArrayBuffer, fenced: () => boolean = () => false) {
+    this.#fenced = fenced;
+    const views = viewsOf(region);
+    this.#line = views.line;
+    this.claims = views.claims;
+    this.#words = views.words;
+    this.#longs = views.longs;
+    this.#bytes = views.bytes;
+    this.#data = views.data;
+  }
+
+  /**
+   * {@link Channel.trySend}. What a small buffer takes that was sent before is written out here: V8
+   * inlines only so much, and each call that is left costs as much as the copy.
+   */
+  trySend(
+    kind: number,
+    context: number,
+    tag: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const { reverse } = this;
+    const alias = this.#alias;
+    const position = this.#position;
+    const from = alias.longs;
+    const count = from.length;
+    const short = alias.bytes === bytes && count << 3 === length && offset === 0;
+    if (!short || position === this.#turn || reverse === null)
+      return this.trySendExtended(kind, context, tag, null, bytes, offset, length);
+    const words = this.#words;
+    const longs = this.#longs;
+    const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
+    const first = ((cell * 4 + INLINE_BYTES) >>> 3) - count;
+    if (count === 1) longs[first] = from[0];
+    else copyLongs(longs, first, from, 0, count);
+    words[cell + CELL.acknowledged] = reverse.position;
+    words[cell + CELL.kindContext] = kind | (context << 8);
+    words[cell + CELL.tag] = tag;
+    words[cell + CELL.length] = length;
+    const next = (position + 1) | 0;
+    this.#position = next;
+    if (this.#plain === 1) words[cell + CELL.sequence] = next;
+    else Atomics.store(words, cell + CELL.sequence, next);
+    return true;
+  }
+
+  /** Any packet, with extension words or without. */
+  trySendExtended(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const position = this.#position;
+    const { reverse } = this;
+    if (reverse !== null) this.#acknowledge(reverse.acknowledged);
+    let flags = 0;
+    if (this.#cellsConsumed === position) flags = this.#rewind(position);
+    else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
+      return false;
+    const words = this.#words;
+    const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
+    if (extension === null && length <= INLINE_BYTES) {
+      this.#copyInline(inlineAt(cell, length), bytes, offset, length);
+    } else {
+      if (length > 0 && !this.#copyToData(bytes, offset, length)) return false;
+      if (extension !== null) {
+        flags |= EXTENDED;
+        for (let i = 0; i < EXTENSION_WORDS; i++) words[cell + CELL.extension + i] = extension[i];
+      }
+    }
+    words[cell + CELL.acknowledged] = reverse === null ? 0 : reverse.position;
+    words[cell + CELL.kindContext] = kind | (context << 8) | flags;
+    words[cell + CELL.tag] = tag;
+    words[cell + CELL.length] = length;
+    const next = (position + 1) | 0;
+    this.#position = next;
+    if (this.#plain === 1) words[cell + CELL.sequence] = next;
+    else Atomics.store(words, cell + CELL.sequence, next);
+    this.#look(next);
+    return true;
+  }
+
+  /** How far the short path goes from here on, and how it publishes. */
+  #look(position: number): void {
+    const room = CELLS - ((position - this.#cellsConsumed) | 0);
+    this.#turn = (position + Math.min(SHORT_RUN, room)) | 0;
+    // Once a round: whether barriers are there shows only some time after the first one.
+    if (this.#plain === 1 || ((position - this.#fencesAsked) | 0) < CELLS) return;
+    this.#fencesAsked = position;
+    if (this.#fenced()) this.#plain = 1;
+  }
+
+  /**
+   * Everything was taken: the ring begins anew at its first cell and first byte. Traffic to and fro
+   * then stays in a few lines that are in the caches already.
+   */
+  #rewind(position: number): number {
+    this.#base = position;
+    this.#dataPosition = ringStart(this.#dataPosition);
+    this.#dataConsumed = this.#dataPosition;
+    return REWOUND;
+  }
+
+  #hasRoom(position: number): boolean {
+    this.#acknowledge(Atomics.load(this.#line, CELLS_CONSUMED));
+    return ((position - this.#cellsConsumed) | 0) < CELLS;
+  }
+
+  /** The peer says that it took this many cells; what cannot be is not believed. */
+  #acknowledge(consumed: number): void {
+    if (((consumed - this.#cellsConsumed) | 0) > 0 && ((this.#position - consumed) | 0) >= 0)
+      this.#cellsConsumed = consumed;
+  }
+
+  creditReturned(): number {
+    return Atomics.load(this.#line, CREDIT_RETURNED);
+  }
+
+  #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (length === bytes.length && this.#copyAlias(at, bytes, length)) return;
+    const to = this.#bytes;
+    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
+    else if (length === bytes.length) to.set(bytes, at);
+    else copy(to, at, bytes, offset, length);
+  }
+
+  #copyAlias(at: number, bytes: Uint8Array, length: number): boolean {
+    const alias = this.#alias;
+    alias.use(bytes);
+    const { longs, words } = alias;
+    if (longs.length * 8 === length) {
+      copyLongs(this.#longs, at >>> 3, longs, 0, longs.length);
+    } else if (words.length * 4 === length) {
+      const to = this.#words;
+      for (let i = 0; i < words.length; i++) to[(at >>> 2) + i] = words[i];
+    } else return false;
+    return true;
+  }
+
+  #copyToData(bytes: Uint8Array, offset: number, length: number): boolean {
+    const start = placeOf(this.#dataPosition, length);
+    const end = (start + roundUp(length)) | 0;
+    if (((end - this.#dataConsumed) | 0) > DATA_BYTES) {
+      const consumed = Atomics.load(this.#line, DATA_CONSUMED);
+      if (((consumed - this.#dataConsumed) | 0) > 0) this.#dataConsumed = consumed;
+      if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
+    }
+    if (length === bytes.length) this.#data.set(bytes, start & DATA_MASK);
+    else copy(this.#data, start & DATA_MASK, bytes, offset, length);
+    this.#dataPosition = end;
+    return true;
+  }
+}
