@@ -12,7 +12,7 @@ import type { Status } from '../status.ts';
 import type { Preference, RendezvousPreference } from './cost-model.ts';
 import { Losses } from './losses.ts';
 import {
-  DIRECT_LOOKS,
+  DIRECT_POLL_LOOKS,
   DIRECT_POLLS,
   ENVELOPE_BYTES,
   Peer,
@@ -178,7 +178,7 @@ export class Engine implements PacketHandler {
     if (this.#busy.length > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
-      const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_LOOKS);
+      const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_POLL_LOOKS);
       if (length >= 0) {
         channel.returnCredit(length + ENVELOPE_BYTES);
         status.tag = channel.takenTag;

@@ -21,7 +21,7 @@ export const ENVELOPE_BYTES = 256;
 /** Polls of one peer's channel alone, before a receive looks at all of them. */
 export const DIRECT_POLLS = 400;
 /** Looks of each such poll. */
-export const DIRECT_LOOKS = 8;
+export const DIRECT_POLL_LOOKS = 8;
 
 /** Something that waits for room in the channel, in order. */
 export interface Waiting {

@@ -146,7 +146,8 @@ export class RingReceiver implements Packet {
     if ((kindContext & ~REWOUND) !== header) return TOOK_OTHER;
     const taken = words[cell + CELL.tag];
     const length = words[cell + CELL.length];
-    if (taken !== tag && (tag !== TAKE_ANY_TAG || taken < 0)) return TOOK_OTHER;
+    // No message of ours has a negative tag: whoever asked for any does not mean it.
+    if (taken < 0 || (taken !== tag && tag !== TAKE_ANY_TAG)) return TOOK_OTHER;
     if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
     this.tag = taken;
     this.length = length;
