@@ -16,8 +16,14 @@ export const TRIALS_MIN = 3;
  * looks slow until V8 has compiled the code that it runs through.
  */
 export const TRIAL_MS = 8;
-/** Messages that each way gets at most before there is a verdict. */
+/** Messages that each way gets at most before there is a verdict, unless it may yet win. */
 export const TRIALS_MAX = 512;
+/** So many messages of all sizes a way takes until V8 has compiled all that it runs through. */
+export const WARM_MESSAGES = 3072;
+/** A way that costs this much more than the best may yet be the best once it is compiled. */
+export const PROMISING = 1.5;
+/** Of messages that take longer, in nanoseconds, compiled code makes no difference. */
+export const WARM_NS_MAX = 50_000;
 /** After this many messages of a size a loser is tried once more: a machine's state changes. */
 export const RETRIAL_INTERVAL = 512;
 
@@ -40,6 +46,8 @@ class Experience {
   trials = 0;
   /** Nanoseconds that its messages have taken so far. */
   spent = 0;
+  /** Nanoseconds a byte of its fastest message: what it can do when nothing comes in between. */
+  least = Number.POSITIVE_INFINITY;
 
   get cost(): number {
     const { samples } = this;
@@ -49,6 +57,19 @@ class Experience {
 
   get tried(): boolean {
     return this.trials >= TRIALS_MAX || this.spent >= TRIAL_MS * 1e6;
+  }
+}
+
+/** Messages of all sizes that went each way. */
+class Warmth {
+  readonly #messages = new Map<Way, number>();
+
+  count(way: Way): void {
+    this.#messages.set(way, (this.#messages.get(way) ?? 0) + 1);
+  }
+
+  has(way: Way): boolean {
+    return (this.#messages.get(way) ?? 0) >= WARM_MESSAGES;
   }
 }
 
@@ -63,6 +84,14 @@ class SizeClass {
   #messages = 0;
   /** Whether the message that was given a way last is to be timed. */
   timed = true;
+  readonly #length: number;
+  readonly #warmth: Warmth;
+
+  /** @param length of its longest messages, in bytes */
+  constructor(length: number, warmth: Warmth) {
+    this.#length = length;
+    this.#warmth = warmth;
+  }
 
   choose(ways: readonly Way[]): Way {
     const messages = ++this.#messages;
@@ -90,9 +119,20 @@ class SizeClass {
   #untried(ways: readonly Way[]): Way | undefined {
     const way =
       ways.find((one) => this.#of(one).trials < TRIALS_MIN) ??
-      ways.find((one) => !this.#of(one).tried);
+      ways.find((one) => !this.#of(one).tried) ??
+      this.#promising(ways);
     if (way !== undefined) this.#of(way).trials++;
     return way;
+  }
+
+  /** A way that is not compiled yet and nearly as good as the best, which may not be either. */
+  #promising(ways: readonly Way[]): Way | undefined {
+    const limit = this.#of(this.#ranking(ways)[0]).cost * PROMISING;
+    if (!(limit * this.#length <= WARM_NS_MAX * PROMISING)) return undefined;
+    const promising = ways.filter((way) => this.#of(way).least <= limit);
+    // With nothing to compare to there is nothing to find out.
+    if (promising.length < 2) return undefined;
+    return promising.find((way) => !this.#warmth.has(way));
   }
 
   #of(way: Way): Experience {
@@ -111,6 +151,7 @@ class SizeClass {
   record(way: Way, nanosecondsPerByte: number, nanoseconds: number): void {
     const experience = this.#of(way);
     experience.spent += nanoseconds;
+    experience.least = Math.min(experience.least, nanosecondsPerByte);
     experience.samples.push(nanosecondsPerByte);
     if (experience.samples.length > SAMPLES) experience.samples.shift();
     const best = this.#best;
@@ -128,6 +169,7 @@ export function sizeClass(length: number): number {
 /** The verdicts for peers that are reached in the same way. */
 export class CostModel {
   readonly #classes: (SizeClass | undefined)[] = [];
+  readonly #warmth = new Warmth();
   /** Whether the message that was given a way last is to be recorded. */
   timed = false;
 
@@ -140,6 +182,7 @@ export class CostModel {
     const ofSize = this.#classOf(length);
     const way = ofSize.choose(ways);
     this.timed = ofSize.timed;
+    this.#warmth.count(way);
     return way;
   }
 
@@ -150,7 +193,7 @@ export class CostModel {
 
   #classOf(length: number): SizeClass {
     const index = sizeClass(length);
-    this.#classes[index] ??= new SizeClass();
+    this.#classes[index] ??= new SizeClass(2 ** (index + 1), this.#warmth);
     return this.#classes[index];
   }
 }

@@ -71,6 +71,20 @@ describe('the cost model', () => {
     expect(chosen.at(-1)).toBe('share');
   });
 
+  test('nor does it lose for good what it takes thousands of messages to compile', () => {
+    const runs = new Map<Way, number>();
+    const cost = (way: Way): number => {
+      const run = (runs.get(way) ?? 0) + 1;
+      runs.set(way, run);
+      if (way === 'copy') return 0.5;
+      if (way !== 'share') return 0.12;
+      return run < 2000 ? 0.15 : 0.08;
+    };
+    const chosen = ways(new CostModel(), 65_536, 12_000, cost, ['copy', 'share', 'get']);
+    expect(chosen.at(-1)).toBe('share');
+    expect(chosen.filter((way) => way === 'copy').length).toBeLessThan(TRIALS_MAX + 30);
+  });
+
   test('long messages are tried a few times only, short ones for a bounded number', () => {
     const trials = (length: number, each: number) => {
       const chosen = ways(new CostModel(), length, 3000, (way) =>
