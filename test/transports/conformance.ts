@@ -293,6 +293,16 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         expect([TOOK_NOTHING, TOOK_OTHER]).toContain(take(1, 2, 3));
       });
 
+      test('takes no packet with a negative tag, whatever tag is asked for', () => {
+        // Contact first, so that both know each other.
+        send(1, 0, 0, NONE, 0, 0);
+        receive(1);
+        send(1, 0, -1, NONE, 0, 0);
+        const channel = link.b.connect(link.rankA);
+        for (let i = 0; i < 100; i++) expect(channel.tryTake(1, 0, -1, to, 1)).toBeLessThan(0);
+        expect(receive(1)[0].tag).toBe(-1);
+      });
+
       test('takes only what was asked for; the rest is delivered, all in order', () => {
         // Contact first, so that the ring is known to both.
         send(1, 0, 0, NONE, 0, 0);

@@ -1,7 +1,7 @@
 /**
  * The words of a small buffer that is used again and again. Eight bytes copied one by one take longer
- * than the rest of a send; as one word of 64 bits they take almost nothing, and 64 bytes a third of
- * what words of 32 bits take. (V8 moves what a BigInt64Array holds without making a BigInt of it.)
+ * than the rest of a send; as one word of 64 bits they take almost nothing, and 64 bytes less than half
+ * of what words of 32 bits take. (V8 moves what a BigInt64Array holds without making a BigInt of it.)
  *
  * The alias is made at the second use in a row, so that buffers used once cost nothing.
  */
