@@ -137,8 +137,10 @@ export function serve(end: End): void {
     if (command.what === 'read' || command.what === 'write') end.answer(rdma(end, command));
     if (command.what === 'set') end.answer(0);
     if (command.what === 'read' || command.what === 'look') {
-      end.pass(part);
+      // Cleared first: once the peer has the bytes its next WRITE may come at any moment.
+      const bytes = part.slice();
       part.fill(CLEARED);
+      end.pass(bytes);
     }
   }
 }

@@ -44,6 +44,12 @@ const stale = (name: string, monitor: string, operations: string[] = []): Case =
   environment: { DREG_TRANSPORT: 'verbs', DREG_RNDV: 'copy', DREG_MONITOR: 'none' },
 });
 
+/** Allocates, sends, receives, frees, remaps and collects in a random order, with little to pin. */
+const soak = (operations: number): Case => ({
+  ...stale('soak', 'dreg', [String(operations)]),
+  notice: /^dreg-mpi: no more than 4 MiB can be pinned .*\n/m,
+});
+
 const reused = (rndv: string): Case => ({
   name: `messages by ${rndv}`,
   program: 'test/nodes/programs/reused',
@@ -75,7 +81,8 @@ export const LISTS: Record<string, Case[]> = {
   naive: [stale('naive', 'naive')],
   dreg: [stale('dreg', 'dreg'), reused('get'), reused('put')],
   held: [reused('get')],
-  soak: [stale('soak', 'dreg', ['500'])],
+  soak: [soak(500)],
+  lossy: [soak(500), random('get', 'verbs', 1, 12), random('put', 'verbs', 1, 12)],
   mute: [lost('mute', { DREG_RNDV: 'put' })],
   unplug: [lost('unplug', { DREG_RNDV: 'put' })],
   reset: [lost('reset', { DREG_RNDV: 'get' })],

@@ -1,7 +1,4 @@
-/**
- * Jobs over two machines: two guests on 6.1, joined by a network, RDMA (rxe) between them. The soak is
- * not among them: docs/testing.md, Two guests.
- */
+/** Jobs over two machines: two guests on 6.1, joined by a network, RDMA (rxe) between them. */
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { guestTests } from '../guest/bridge.ts';
@@ -21,6 +18,18 @@ const jobs = (list: string, more: Partial<SuiteProgram> = {}): SuiteProgram => (
   ...more,
 });
 
+/** The same over a network that loses packets: rxe sends them again, and answers come late. */
+const lossy = (list: string): SuiteProgram => ({
+  ...jobs(list, { needs: ['sch_netem'] }),
+  command: ['/bin/sh', '-c', LOSSY, 'sh', process.execPath, PROGRAM, list],
+});
+const LOSSY = `
+  tc qdisc add dev eth0 root netem limit 100000 loss 0.5% || exit 1
+  "$@"; status=$?
+  tc -s qdisc show dev eth0 | grep -q 'dropped [1-9]' || { echo '# no packet was lost'; status=1; }
+  tc qdisc del dev eth0 root
+  exit $status`;
+
 await guestTests('two nodes', {
   kernels: ['6.1'],
   nodes: 2,
@@ -37,6 +46,8 @@ await guestTests('two nodes', {
       jobs('examples'),
       jobs('naive', { module: false }),
       jobs('dreg'),
+      jobs('soak'),
+      lossy('lossy'),
       jobs('held', { module: held, mustFail: /new bytes: get: memory of both replaced/ }),
       jobs('mute', { needs: ['sch_netem'] }),
       jobs('unplug'),

@@ -116,6 +116,11 @@ export async function moves(pair: Pair): Promise<void> {
       remote.key,
     );
     assert.equal(wrote, 3);
+    let placed = false;
+    pair.placed(pair.left, () => {
+      placed = true;
+    });
+    await pair.until('the bytes', () => placed);
     assert.deepEqual(
       [...theirs.subarray(at - 1, at + 4)],
       [i + 1, i + 100, i + 100, i + 100, i + 1],

@@ -14,6 +14,8 @@ const DREG: Partial<SuiteProgram> = { module: {} };
 const DIST = join(packageRoot(), 'dist/test');
 const TIMEOUT_SECONDS = 240;
 const SOAK_OPERATIONS = 2000;
+/** What a WRITE brings arrives well after the WRITE has completed: whoever does not wait, sees it. */
+const DELAY = 'tc qdisc replace dev lo root netem limit 100000 delay 1ms';
 
 await guestTests('iWARP', {
   kernels: ['6.1'],
@@ -54,7 +56,7 @@ await guestTests('iWARP', {
           ...['--transport', 'verbs', '--monitor', 'dreg'],
           ...['--threads', '2', '--operations', String(SOAK_OPERATIONS)],
         ],
-        DREG,
+        { ...DREG, needs: ['sch_netem'], before: `${before}; ${DELAY}` },
       ),
     ];
   },

@@ -96,6 +96,19 @@ export class Pair {
     return result!;
   }
 
+  /**
+   * `done` once what `queue` has written is in the peer's memory. RoCE and InfiniBand complete a WRITE
+   * no earlier; iWARP when it has left (RFC 5040, 5.5), and a READ behind it comes back after it.
+   */
+  placed(queue: QueuePair, done: () => void): void {
+    if (this.device.link !== 'iwarp') {
+      done();
+      return;
+    }
+    const answer = queue.probe(done);
+    if (answer < 0) throw new Error(`the operation was not posted: ${answer}`);
+  }
+
   close(): void {
     this.left.close();
     this.right.close();

@@ -12,6 +12,7 @@ import type { Lease } from '../../../runtime/memory/lease.ts';
 import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
+import type { QueuePair } from '../../../transports/verbs/queue-pair.ts';
 import { Pair } from '../../rdma/pair.ts';
 import type { Mover } from './mover.ts';
 
@@ -107,6 +108,7 @@ export class VerbsChannel implements Mover {
     });
     this.#posted(this.manager.post(operation, lease));
     this.#wait(() => result !== undefined);
+    if (operation.kind === 'write') this.#placed(this.#pair.left);
     this.#ended(lease, result, view.length);
   }
 
@@ -126,7 +128,17 @@ export class VerbsChannel implements Mover {
     });
     this.#posted(this.manager.post(expose, lease));
     this.#wait(() => result !== undefined);
+    if (direction === 'in') this.#placed(this.#pair.right);
     this.#ended(lease, result, view.length);
+  }
+
+  /** What was written is there. */
+  #placed(queue: QueuePair): void {
+    let placed = false;
+    this.#pair.placed(queue, () => {
+      placed = true;
+    });
+    this.#wait(() => placed);
   }
 
   #posted(answer: number): void {
