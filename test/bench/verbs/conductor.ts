@@ -29,6 +29,13 @@ const WARM_UPS = 400_000;
 const WARM_UP_MS = 40_000;
 /** Windows of transfers before those that count, of each job. */
 const WARM_UP_WINDOWS = 4;
+/**
+ * Before these so many of the shortest transfers: the same code, and what is compiled after some
+ * thousand messages is not compiled after hundreds.
+ */
+const WARM_UP_SHORT = { windows: 24, count: 128 };
+/** Transfers one after the other before system calls are counted: V8 calls the kernel while it compiles. */
+const WARM_UP_SINGLES = 2000;
 /** Round trips of a round, at most, and how long they may take about. */
 const ROUND_TRIPS_MAX = 3000;
 const ROUND_TRIPS_LEAST = 100;
@@ -143,8 +150,11 @@ async function systemCalls(way: string): Promise<void> {
   const job = new Job('dreg', way, BUSY);
   const ranks = await job.ready();
   await warmUp([job], job);
+  const [short] = CACHED_BYTES;
+  await moved(job, { what: 'single', bytes: short, count: WARM_UP_SINGLES });
   const tasks: [measure: string, task: Task][] = [
     ['latency', { what: 'latency', bytes: LATENCY_BYTES, count: 500 }],
+    [job.way, { what: 'single', bytes: short, count: 50 }],
     [job.way, { what: 'single', bytes: TRANSFER_BYTES, count: 10 }],
   ];
   for (const [measure, task] of tasks) {
@@ -180,7 +190,10 @@ async function warmUp(jobs: readonly Job[], first: Job): Promise<void> {
   const count = 1000;
   for (let done = 0; done < WARM_UPS && performance.now() < end; done += count)
     await first.run({ what: 'latency', bytes: LATENCY_BYTES, count });
+  const [bytes] = CACHED_BYTES;
   for (const job of jobs) {
+    for (let i = 0; i < WARM_UP_SHORT.windows; i++)
+      await moved(job, { what: 'window', bytes, count: WARM_UP_SHORT.count });
     for (let i = 0; i < WARM_UP_WINDOWS; i++)
       await moved(job, { what: 'window', bytes: TRANSFER_BYTES, count: TRANSFERS });
     for (const [i, bytes] of CACHED_BYTES.entries())
