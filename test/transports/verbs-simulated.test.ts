@@ -1,9 +1,14 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../runtime/error.ts';
 import type { Packet } from '../../transports/transport.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/handshake.ts';
-import { VerbsTransport } from '../../transports/verbs/transport.ts';
+import {
+  CLOCK_POLLS,
+  EVENTS_MS,
+  PORT_DOWN_MS,
+  VerbsTransport,
+} from '../../transports/verbs/transport.ts';
 import { VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
 import { filled, Random, verify } from '../jobs/programs/lib.ts';
 import { localJobs } from './verbs-group.ts';
@@ -140,6 +145,45 @@ class Ranks {
     return this.transports[rank].connect(peer).queue as SimulatedQueue;
   }
 }
+
+describe("a rank that polls and finds nothing looks at its device's events", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  /** Two ranks that have met, with a clock that stands still, and polls that take some of its time. */
+  function idle() {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const ranks = new Ranks(2, new Random(3));
+    ranks.meet();
+    const [device] = ranks.devices;
+    const poll = (times: number, milliseconds: number) => {
+      for (let i = 0; i < times; i++) {
+        for (let polls = 0; polls < CLOCK_POLLS; polls++) ranks.poll(0);
+        vi.advanceTimersByTime(milliseconds);
+      }
+    };
+    return { ranks, device, poll };
+  }
+
+  test('no more than once in a while, for each look is a system call', () => {
+    const { device, poll } = idle();
+    poll(2, EVENTS_MS);
+    device.looks = 0;
+    poll(20, EVENTS_MS / 10);
+    expect(device.looks).toBe(2);
+    poll(5, EVENTS_MS);
+    expect(device.looks).toBe(7);
+  });
+
+  test('and so learns that its port is down', () => {
+    const { ranks, device, poll } = idle();
+    const error = new MpiError('ERR_PEER_FAILED', 'simulated: port 1 is down');
+    device.events.push({ kind: 'port', error, queue: null });
+    poll(3, EVENTS_MS);
+    expect(ranks.lost).toEqual([]);
+    poll(1 + PORT_DOWN_MS / EVENTS_MS, EVENTS_MS);
+    expect(ranks.lost).toMatchObject([{ rank: 0, peer: 1, error: { code: 'ERR_PEER_FAILED' } }]);
+  });
+});
 
 describe('credits', () => {
   test.each(SEEDS.slice(0, 10))(

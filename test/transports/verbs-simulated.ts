@@ -235,7 +235,11 @@ export class SimulatedDevice implements PacketDevice {
 
   arm(): void {}
   disarm(): void {}
+  /** What happened to it, and how often somebody looked. */
+  readonly events: unknown[] = [];
+  looks = 0;
   takeEvent(): unknown {
-    return null;
+    this.looks += 1;
+    return this.events.shift() ?? null;
   }
 }

@@ -7,7 +7,7 @@
 
 /** Polls that find nothing before a yield: at first and at least, and at most. */
 export const YIELD_POLLS = 16;
-export const YIELD_POLLS_MAX = 16384;
+export const YIELD_POLLS_MAX = 32768;
 
 export class Courtesy {
   #every = YIELD_POLLS;

@@ -31,8 +31,13 @@ export const PRESENCE_MS = 1000;
  * notices by itself that nothing goes out any more. What is shorter is made good by repetition.
  */
 export const PORT_DOWN_MS = 2000;
-/** Polls between two looks at the clock and at the device's events. */
-const CLOCK_POLLS = 16384;
+/** Polls between two looks at the clock. */
+export const CLOCK_POLLS = 16384;
+/**
+ * A rank that polls looks at the device's events so often, in milliseconds: each look is a system call.
+ * It learns this much later that a port is down; what is under way fails by itself, too.
+ */
+export const EVENTS_MS = 500;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
 const ACKNOWLEDGE_POLLS = 64;
 
@@ -78,6 +83,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   /** For a device made of software. */
   readonly #courtesy: Courtesy | null;
   #beatAt = 0;
+  #eventsAt = 0;
   /** Since when the port is down, and the error that says so. */
   #down: { since: number; error: MpiError } | null = null;
   /** By peer that is not connected: when the launcher was asked, and what it said. */
@@ -246,7 +252,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#emptyPolls += 1;
     if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
     if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
-    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look();
+    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look(EVENTS_MS);
     return 0;
   }
 
@@ -321,10 +327,10 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#tellFinished();
   }
 
-  /** Events of the device, and whether peers are there. */
-  #look(): void {
+  /** Events of the device, not looked at for so many milliseconds, and whether peers are there. */
+  #look(eventsAfter: number): void {
     const time = now();
-    this.#takeEvents(time);
+    if (time - this.#eventsAt >= eventsAfter) this.#takeEvents(time);
     if (time - this.#beatAt < HEARTBEAT_MS) return;
     this.#beatAt = time;
     for (const channel of this.#channels.values()) {
@@ -345,6 +351,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #takeEvents(time: number): void {
+    this.#eventsAt = time;
     for (;;) {
       const event = this.#device.takeEvent() as DeviceEvent | null;
       if (event === null) break;
@@ -359,7 +366,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
   arm(how: 'block' | 'loop'): void {
     void how;
-    this.#look();
+    this.#look(0);
     for (const channel of this.#channels.values()) channel.settle(true);
     this.#receives.flush();
     const due = this.#handshake.pending ? this.#handshake.dueIn : HEARTBEAT_MS;
