@@ -25,15 +25,15 @@ void InitRdmacm(Napi::Env env, Napi::Object exports) {
 #else
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <rdma/rdma_cma.h>
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 #include <string>
+
+#include "library.h"
 
 namespace dreg {
 
@@ -53,27 +53,12 @@ struct RdmacmLibrary {
 static RdmacmLibrary library;
 
 // What is missing, or ''.
-static std::string LoadLibrary() {
-  void* handle = dlopen("librdmacm.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
-    const char* reason = dlerror();
-    return std::string("librdmacm.so.1 does not load (") + (reason ? reason : "unknown") +
-           "); iWARP needs it: install librdmacm1 (rdma-core)";
-  }
-#define DREG_RDMACM_LOAD(name)                                                           \
-  library.name = reinterpret_cast<decltype(library.name)>(dlsym(handle, "rdma_" #name)); \
-  if (!library.name) return "librdmacm.so.1 has no rdma_" #name "; install a younger one";
+static std::string LoadRdmacm() {
+  Library loaded("librdmacm.so.1", "iWARP needs it: install librdmacm1 (rdma-core)");
+#define DREG_RDMACM_LOAD(name) loaded.Need(&library.name, "rdma_" #name);
   DREG_RDMACM_FUNCTIONS(DREG_RDMACM_LOAD)
 #undef DREG_RDMACM_LOAD
-  return "";
-}
-
-// rdmacmLoad() -> '' | what is missing.
-static napi_value Load(napi_env env, napi_callback_info) {
-  static std::once_flag once;
-  static std::string missing;
-  std::call_once(once, [] { missing = LoadLibrary(); });
-  return Napi::String::New(env, missing);
+  return loaded.missing();
 }
 
 // One end of a connection, or what listens for them.
@@ -98,29 +83,13 @@ struct RdmacmEnvironment {
 };
 
 // A call's arguments: the channel, then an end of it, are named by numbers.
-struct RdmacmCall {
-  RdmacmCall(napi_env the_env, napi_callback_info info) : env(the_env) {
-    void* data = nullptr;
-    napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-    environment = static_cast<RdmacmEnvironment*>(data);
+struct RdmacmCall : NumberedCall<RdmacmEnvironment> {
+  RdmacmCall(napi_env env, napi_callback_info info) : NumberedCall(env, info) {
     channel = environment->channels.Get(Number(0));
-  }
-  double Number(size_t index) const {
-    return index < count ? NumberOf(env, arguments[index], -1) : -1;
   }
   rdma_cm_id* Id() const {
     RdmacmEnd* end = channel ? channel->ends.Get(Number(1)) : nullptr;
     return end ? end->id : nullptr;
-  }
-  napi_value Answer(double value) const {
-    napi_value result = nullptr;
-    napi_create_double(env, value, &result);
-    return result;
-  }
-  // As librdmacm's functions tell an error: -1 and errno.
-  napi_value AnswerError(int answer) const {
-    if (answer == 0) return Answer(0);
-    return Answer(errno != 0 ? -errno : -EIO);
   }
   // An address and a port; false where the argument is no address.
   bool Address(size_t index, double port, sockaddr_storage* address) const {
@@ -139,11 +108,6 @@ struct RdmacmCall {
     return inet_pton(AF_INET6, text.c_str(), &six->sin6_addr) == 1;
   }
 
-  static constexpr size_t kMost = 8;
-  napi_env env;
-  size_t count = kMost;
-  napi_value arguments[kMost] = {};
-  RdmacmEnvironment* environment = nullptr;
   RdmacmChannel* channel = nullptr;
 };
 
@@ -329,10 +293,18 @@ void InitRdmacm(Napi::Env env, Napi::Object exports) {
     const char* name;
     napi_callback call;
   } kFunctions[] = {
-      {"rdmacmLoad", Load},     {"rdmacmOpen", Open},       {"rdmacmClose", Close},
-      {"rdmacmFd", Fd},         {"rdmacmListen", Listen},   {"rdmacmResolve", Resolve},
-      {"rdmacmRoute", Route},   {"rdmacmConnect", Connect}, {"rdmacmAccept", Accept},
-      {"rdmacmReject", Reject}, {"rdmacmDestroy", Destroy}, {"rdmacmNext", Next},
+      {"rdmacmLoad", LoadOnce<LoadRdmacm>},
+      {"rdmacmOpen", Open},
+      {"rdmacmClose", Close},
+      {"rdmacmFd", Fd},
+      {"rdmacmListen", Listen},
+      {"rdmacmResolve", Resolve},
+      {"rdmacmRoute", Route},
+      {"rdmacmConnect", Connect},
+      {"rdmacmAccept", Accept},
+      {"rdmacmReject", Reject},
+      {"rdmacmDestroy", Destroy},
+      {"rdmacmNext", Next},
   };
   for (const auto& entry : kFunctions) {
     napi_value function = nullptr;

@@ -20,54 +20,38 @@ void InitVerbs(Napi::Env env, Napi::Object exports) {
 
 #else
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <string>
+
+#include "library.h"
 
 namespace dreg {
 
 VerbsLibrary verbs_library;
 
 // What is missing, or ''.
-static std::string LoadLibrary() {
-  void* handle = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
-    const char* reason = dlerror();
-    return std::string("libibverbs.so.1 does not load (") + (reason ? reason : "unknown") +
-           "); install libibverbs1 and ibverbs-providers (rdma-core)";
-  }
-  VerbsLibrary& library = verbs_library;
-#define DREG_VERBS_LOAD(name)                                                           \
-  library.name = reinterpret_cast<decltype(library.name)>(dlsym(handle, "ibv_" #name)); \
-  if (!library.name) return "libibverbs.so.1 has no ibv_" #name "; install a younger one";
+static std::string LoadVerbs() {
+  VerbsLibrary& functions = verbs_library;
+  Library library("libibverbs.so.1", "install libibverbs1 and ibverbs-providers (rdma-core)");
+#define DREG_VERBS_LOAD(name) library.Need(&functions.name, "ibv_" #name);
   DREG_VERBS_FUNCTIONS(DREG_VERBS_LOAD)
 #undef DREG_VERBS_LOAD
-  library.reg_mr_iova2 =
-      reinterpret_cast<decltype(library.reg_mr_iova2)>(dlsym(handle, "ibv_reg_mr_iova2"));
-  library.is_fork_initialized =
-      reinterpret_cast<int (*)()>(dlsym(handle, "ibv_is_fork_initialized"));
+  if (!library.missing().empty()) return library.missing();
+  library.Find(&functions.reg_mr_iova2, "ibv_reg_mr_iova2");
+  library.Find(&functions.is_fork_initialized, "ibv_is_fork_initialized");
   // Younger kernels copy pinned pages at fork; for the others the library has to keep them from
   // the child. That must be said before anything is registered.
   constexpr int kForkDisabled = 0;
-  if (!library.is_fork_initialized || library.is_fork_initialized() == kForkDisabled) {
+  if (!functions.is_fork_initialized || functions.is_fork_initialized() == kForkDisabled) {
     setenv("RDMAV_HUGEPAGES_SAFE", "1", 0);
-    library.fork_init();
+    functions.fork_init();
   }
   return "";
-}
-
-// verbsLoad() -> '' | what is missing.
-static napi_value Load(napi_env env, napi_callback_info) {
-  static std::once_flag once;
-  static std::string missing;
-  std::call_once(once, [] { missing = LoadLibrary(); });
-  return Napi::String::New(env, missing);
 }
 
 std::shared_ptr<Mapping> Mapping::Make(size_t bytes) {
@@ -424,7 +408,7 @@ void InitVerbs(Napi::Env env, Napi::Object exports) {
     const char* name;
     VerbsFunction call;
   } kFunctions[] = {
-      {"verbsLoad", Load},
+      {"verbsLoad", LoadOnce<LoadVerbs>},
       {"verbsDevices", Devices},
       {"verbsOpen", Open},
       {"verbsClose", Close},
