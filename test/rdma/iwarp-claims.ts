@@ -1,10 +1,12 @@
 /** What queue pairs do on iWARP: as elsewhere, and what is different there. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { CM_DATA_BYTES, CM_EVENT, rdmacm } from '../../native/rdmacm.ts';
 import { MpiError } from '../../runtime/error.ts';
 import { ConnectionManager } from '../../transports/verbs/connections.ts';
 import { VerbsDevice } from '../../transports/verbs/device.ts';
+import { VerbsGroup } from '../transports/verbs-group.ts';
 import type { Claim } from './claims.ts';
 import {
   closes,
@@ -146,6 +148,33 @@ async function hangsUp(pair: Pair): Promise<void> {
   assert.ok(!pair.right.closed);
 }
 
+/** For so long the test waits for what TCP by itself would tell after a quarter of an hour. */
+const SILENCE_PATIENCE_MS = 60_000;
+const muted = (how: 'add' | 'del') =>
+  execFileSync('tc', `qdisc ${how} dev lo root netem loss 100%`.split(' '));
+
+/** The network carries nothing any more, and says nothing: each rank is told that its peer has failed. */
+async function missesPeers(): Promise<void> {
+  const group = new VerbsGroup(2);
+  const lost: string[] = [];
+  const handlers = group.transports.map((_, rank) => ({
+    onPacket() {},
+    onPeerError: (peer: number, error: Error) =>
+      void lost.push(`${rank} ${peer} ${error instanceof MpiError ? error.code : error.message}`),
+  }));
+  try {
+    group.meet(0, 1);
+    muted('add');
+    const end = performance.now() + SILENCE_PATIENCE_MS;
+    while (lost.length < 2 && performance.now() < end)
+      for (const [rank, transport] of group.transports.entries()) transport.poll(handlers[rank]);
+    assert.deepEqual(lost.sort(), ['0 1 ERR_PEER_FAILED', '1 0 ERR_PEER_FAILED']);
+  } finally {
+    muted('del');
+    group.close();
+  }
+}
+
 export const IWARP_CLAIMS: Claim[] = [
   { name: 'iWARP: the device, and where it listens', check: iwarp },
   { name: 'iWARP: numbers and addresses are checked', check: checks },
@@ -158,6 +187,7 @@ export const IWARP_CLAIMS: Claim[] = [
     withPair('what is under way when a queue pair is closed is told', closes),
     withPair('a completion wakes the sleeper', wakes),
     withPair('the end of a connection is told', hangsUp),
+    { name: 'a peer that is not heard any more has failed', check: missesPeers },
     { name: 'a device that is closed leaves nothing', check: leavesNothing },
   ].map((claim) => ({ ...claim, name: `iWARP: ${claim.name}` })),
 ];

@@ -40,7 +40,7 @@ await guestTests('iWARP', {
     const stale = (monitor: string, more: Partial<SuiteProgram> = {}) =>
       program(`stale registrations, ${monitor}`, [`${DIST}/memory/tap.js`, monitor, 'verbs'], more);
     return [
-      program('queue pairs', [`${DIST}/rdma/tap.js`, 'iwarp']),
+      program('queue pairs', [`${DIST}/rdma/tap.js`, 'iwarp'], { needs: ['sch_netem'] }),
       program(
         'the transport suite',
         [join(packageRoot(), 'test/guest/vitest-tap.mjs'), `${DIST}/transports/verbs.guest.js`],

@@ -39,7 +39,11 @@ export const verbsRead = (
   done: Done,
 ): VerbsOperation => ({ kind: 'read', direction: 'in', queue, remote, remoteKey, done });
 
-/** RDMA WRITE of leased memory to `remote` at the queue's peer. */
+/**
+ * RDMA WRITE of leased memory to `remote` at the queue's peer. `done` says that the memory may be used
+ * again. On RoCE and InfiniBand the bytes are at the peer by then; on iWARP (RFC 5040, 5.5) only what
+ * follows on the same queue tells that: a packet that came, or the answer to a READ.
+ */
 export const verbsWrite = (
   queue: QueuePair,
   remote: number,
