@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `node rdma-tap.js doctor|pingpong|demo`: what a user sees of RDMA, told as TAP, for the guest with
- * rxe0 and dreg: the doctor, the example that shows what caching is worth, the stale bytes.
+ * `node rdma-tap.js doctor|iwarp|pingpong|demo`: what a user sees of RDMA, told as TAP, for the guest with
+ * rxe0 (iwarp: siw0) and dreg: the doctor, the example that shows what caching is worth, the stale bytes.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -48,24 +48,23 @@ function pingpong(...words: string[]): Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
-const DOCTOR: Claim[] = [
-  {
-    name: 'the doctor finds dreg, the device and its GID, and runs a job over them',
-    check() {
-      const { status, parts } = examine('--transport', 'verbs', '-x', 'DREG_MONITOR=dreg');
-      assert.equal(status, 0, JSON.stringify(parts));
-      assert.deepEqual(parts.dreg.facts, { abi: 1 });
-      assert.equal(parts['rxe0:1'].state, 'works');
-      assert.equal(parts['rxe0:1'].facts?.link, 'ethernet');
-      assert.match(
-        parts['port in use'].says,
-        /^rxe0:1, GID \d+ \(RoCE v2\) 0000:.*:ffff:7f00:0001$/,
-      );
-      assert.equal(parts['job over verbs'].state, 'works', parts['job over verbs'].says);
-      assert.equal(parts['job over verbs'].facts?.monitor, 'dreg');
-    },
+const doctor = (port: string, link: string, gid: RegExp): Claim => ({
+  name: 'the doctor finds dreg, the device and its GID, and runs a job over them',
+  check() {
+    const { status, parts } = examine('--transport', 'verbs', '-x', 'DREG_MONITOR=dreg');
+    assert.equal(status, 0, JSON.stringify(parts));
+    assert.deepEqual(parts.dreg.facts, { abi: 1 });
+    assert.equal(parts[port].state, 'works');
+    assert.equal(parts[port].facts?.link, link);
+    assert.ok(parts['port in use'].says.startsWith(`${port}, `), parts['port in use'].says);
+    assert.match(parts['port in use'].says, gid);
+    assert.equal(parts['job over verbs'].state, 'works', parts['job over verbs'].says);
+    assert.equal(parts['job over verbs'].facts?.monitor, 'dreg');
   },
-];
+});
+
+const DOCTOR = [doctor('rxe0:1', 'ethernet', /GID \d+ \(RoCE v2\) 0000:.*:ffff:7f00:0001$/)];
+const IWARP = [doctor('siw0:1', 'iwarp', /GID 0 /)];
 
 /** What the runs so far printed: each is shown beside the earlier ones. */
 const EARLIER = '/tmp/pingpong.jsonl';
@@ -73,6 +72,7 @@ const EARLIER = '/tmp/pingpong.jsonl';
 const RUNS = [
   ['none', 'get'],
   ['dreg', 'put'],
+  ['userfaultfd', 'copy'],
 ] as const;
 
 const PINGPONG: Claim[] = RUNS.map(([monitor, way], index) => ({
@@ -104,7 +104,12 @@ const DEMO: Claim[] = ['naive', 'dreg'].map((monitor) => ({
   },
 }));
 
-const LISTS: Record<string, Claim[]> = { doctor: DOCTOR, pingpong: PINGPONG, demo: DEMO };
+const LISTS: Record<string, Claim[]> = {
+  doctor: DOCTOR,
+  iwarp: IWARP,
+  pingpong: PINGPONG,
+  demo: DEMO,
+};
 
 const claims = LISTS[process.argv[2] ?? ''];
 if (!claims) throw new Error(`there is no list "${process.argv[2]}"`);

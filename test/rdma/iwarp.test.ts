@@ -1,6 +1,6 @@
 /**
- * RDMA over iWARP, on the 6.1 kernel and siw: queue pairs, the transport, jobs, and registrations that
- * lose their mapping.
+ * RDMA over iWARP, on the 6.1 kernel and siw: queue pairs, the transport, jobs, the doctor, and
+ * registrations that lose their mapping.
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
@@ -47,6 +47,7 @@ await guestTests('iWARP', {
         DREG,
       ),
       program('jobs', [`${DIST}/rdma/job.js`, '2', '3', '5'], DREG),
+      program('the doctor', [`${DIST}/launch/rdma-tap.js`, 'iwarp'], DREG),
       stale('naive'),
       stale('dreg', DREG),
       program(
