@@ -1,11 +1,13 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../runtime/error.ts';
-import type { Packet } from '../../transports/transport.ts';
+import { EXPOSED_KEY, type Packet } from '../../transports/transport.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/handshake.ts';
+import type { MemoryOperation } from '../../transports/verbs/ports.ts';
 import {
   CLOCK_POLLS,
   EVENTS_MS,
+  HEARTBEAT_MS,
   PORT_DOWN_MS,
   VerbsTransport,
 } from '../../transports/verbs/transport.ts';
@@ -146,24 +148,24 @@ class Ranks {
   }
 }
 
+afterEach(() => void vi.useRealTimers());
+
+/** Two ranks that have met, with a clock that stands still, and polls of rank 0 that take some of its time. */
+function idle() {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const ranks = new Ranks(2, new Random(3));
+  ranks.meet();
+  const [device] = ranks.devices;
+  const poll = (times: number, milliseconds: number) => {
+    for (let i = 0; i < times; i++) {
+      for (let polls = 0; polls < CLOCK_POLLS; polls++) ranks.poll(0);
+      vi.advanceTimersByTime(milliseconds);
+    }
+  };
+  return { ranks, device, poll };
+}
+
 describe("a rank that polls and finds nothing looks at its device's events", () => {
-  afterEach(() => void vi.useRealTimers());
-
-  /** Two ranks that have met, with a clock that stands still, and polls that take some of its time. */
-  function idle() {
-    vi.useFakeTimers({ toFake: ['performance'] });
-    const ranks = new Ranks(2, new Random(3));
-    ranks.meet();
-    const [device] = ranks.devices;
-    const poll = (times: number, milliseconds: number) => {
-      for (let i = 0; i < times; i++) {
-        for (let polls = 0; polls < CLOCK_POLLS; polls++) ranks.poll(0);
-        vi.advanceTimersByTime(milliseconds);
-      }
-    };
-    return { ranks, device, poll };
-  }
-
   test('no more than once in a while, for each look is a system call', () => {
     const { device, poll } = idle();
     poll(2, EVENTS_MS);
@@ -183,6 +185,34 @@ describe("a rank that polls and finds nothing looks at its device's events", () 
     poll(1 + PORT_DOWN_MS / EVENTS_MS, EVENTS_MS);
     expect(ranks.lost).toMatchObject([{ rank: 0, peer: 1, error: { code: 'ERR_PEER_FAILED' } }]);
   });
+});
+
+test('a rank that waits asks its peer now and then, except while memory is on its way', () => {
+  const { ranks, poll } = idle();
+  const queue = ranks.queue(0, 1);
+  poll(4, HEARTBEAT_MS);
+  expect(queue.probes).toBeGreaterThanOrEqual(3);
+  let posted: MemoryOperation | undefined;
+  const hold = { release() {} };
+  ranks.transports[0].memory = {
+    acquire: () => hold,
+    post(operation) {
+      posted = operation;
+      return 0;
+    },
+  };
+  const exposure = { scheme: EXPOSED_KEY, low: 4096, high: 0, key: 1, hold: null };
+  let moved = false;
+  ranks.transports[0].connect(1).pull(exposure, 0, new Uint8Array(8), 0, 8, () => {
+    moved = true;
+  });
+  queue.probes = 0;
+  poll(4, HEARTBEAT_MS);
+  expect([queue.probes, moved]).toEqual([0, false]);
+  posted?.done(8);
+  poll(4, HEARTBEAT_MS);
+  expect(queue.probes).toBeGreaterThanOrEqual(3);
+  expect(moved).toBe(true);
 });
 
 describe('credits', () => {

@@ -138,7 +138,11 @@ export class SimulatedQueue implements PacketQueue {
     return 0;
   }
 
+  /** How often it was asked whether the peer answers. */
+  probes = 0;
+
   probe(done: Result): number {
+    this.probes += 1;
     done(0);
     return 0;
   }

@@ -100,6 +100,11 @@ export class OneSided {
     this.#room = room;
   }
 
+  /** Whether a READ or WRITE of ours is under way. */
+  get busy(): boolean {
+    return this.#underWay > 0;
+  }
+
   expose(
     bytes: Uint8Array,
     offset: number,

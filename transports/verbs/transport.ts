@@ -333,21 +333,26 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     if (time - this.#eventsAt >= eventsAfter) this.#takeEvents(time);
     if (time - this.#beatAt < HEARTBEAT_MS) return;
     this.#beatAt = time;
-    for (const channel of this.#channels.values()) {
-      if (channel.state !== 'ready') continue;
-      if (channel.probing) {
-        const silent = this.#device.link === 'iwarp' && time - channel.probedAt > SILENCE_MS;
-        if (silent) channel.fail(silence());
-        continue;
-      }
-      channel.probing = true;
-      channel.probedAt = time;
-      const answer = channel.queue.probe(() => {
-        channel.probing = false;
-      });
-      // A queue that is full says in any case whether the peer answers.
-      if (answer !== 0) channel.probing = false;
+    for (const channel of this.#channels.values())
+      if (channel.state === 'ready') this.#probe(channel, time);
+  }
+
+  #probe(channel: VerbsChannel, time: number): void {
+    const iwarp = this.#device.link === 'iwarp';
+    if (channel.probing) {
+      if (iwarp && time - channel.probedAt > SILENCE_MS) channel.fail(silence());
+      return;
     }
+    // What is under way says by itself that nobody answers. And rxe of Linux 6.12 fails at a READ that it
+    // is asked for again after a WRITE of no bytes, as the probe is one.
+    if (!iwarp && channel.memory.busy) return;
+    channel.probing = true;
+    channel.probedAt = time;
+    const answer = channel.queue.probe(() => {
+      channel.probing = false;
+    });
+    // A queue that is full says in any case whether the peer answers.
+    if (answer !== 0) channel.probing = false;
   }
 
   #takeEvents(time: number): void {
