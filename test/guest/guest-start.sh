@@ -11,6 +11,9 @@ export PATH=/run/guest-bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 export GUEST_NODE=$node GUEST_NODES GUEST_KERNEL GUEST_ROOT
 export GUEST_OUT=/run/guest/node$node GUEST_SHARED=/run/guest/shared
 
+# From here on a death is not the boot's.
+: >"$GUEST_OUT/.booted"
+
 say() { echo "guest-start: $*" >&2; }
 
 # A checkout, script or module that lies under /tmp is hidden by the guest's own /tmp.

@@ -86,12 +86,26 @@ function harnessTests(): void {
         commands: `echo before; insmod ${module} how=panic; echo after`,
       });
       expect(result.status).toBeUndefined();
+      expect(result.boots).toBe(1);
       expect(result.output).toBe('before\n');
       expect(result.problems[0]).toMatch(/panic: Kernel panic.*complain: as asked/);
       expect(result.problems).toContain('the guest died before its script ended');
       expect(describeFailure(result)).toContain('Kernel panic - not syncing: complain: as asked');
     },
     BOOT_MS,
+  );
+
+  test(
+    'a kernel that dies before anything has run is booted once more, and then is a failure',
+    async () => {
+      // Less than it needs to unpack what it boots from.
+      const result = await runInGuest({ memoryMiB: 96, commands: 'echo up' });
+      expect(result.boots).toBe(2);
+      expect(result.output).toBe('');
+      expect(result.problems[0]).toMatch(/panic: Kernel panic/);
+      expect(result.problems).toContain('the guest died before its script ended');
+    },
+    2 * BOOT_MS,
   );
 
   test(
