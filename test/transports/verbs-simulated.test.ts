@@ -3,14 +3,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../runtime/error.ts';
 import { EXPOSED_KEY, type Packet } from '../../transports/transport.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/handshake.ts';
+import { EVENTS_MS, HEARTBEAT_MS, PORT_DOWN_MS } from '../../transports/verbs/liveness.ts';
 import type { MemoryOperation } from '../../transports/verbs/ports.ts';
-import {
-  CLOCK_POLLS,
-  EVENTS_MS,
-  HEARTBEAT_MS,
-  PORT_DOWN_MS,
-  VerbsTransport,
-} from '../../transports/verbs/transport.ts';
+import { CLOCK_POLLS, VerbsTransport } from '../../transports/verbs/transport.ts';
 import { VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
 import { filled, Random, verify } from '../jobs/programs/lib.ts';
 import { localJobs } from './verbs-group.ts';

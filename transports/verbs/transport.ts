@@ -1,5 +1,4 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
-import { constants } from 'node:os';
 import { wakeAddon } from '../../native/wake.ts';
 import { MpiError } from '../../runtime/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
@@ -7,9 +6,9 @@ import { Bell } from './bell.ts';
 import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
 import { ConnectionManager } from './connections.ts';
 import { Courtesy } from './courtesy.ts';
-import type { DeviceEvent } from './device.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './handshake.ts';
 import { type IwarpHost, IwarpMeeting } from './iwarp.ts';
+import { EVENTS_MS, HEARTBEAT_MS, Liveness } from './liveness.ts';
 import { formatAddress, type Meeting, parseAddress } from './meeting.ts';
 import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
@@ -18,26 +17,12 @@ import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './wire.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
-/** A rank that waits asks connected peers so often whether they are there, in milliseconds. */
-export const HEARTBEAT_MS = 1000;
-/** On iWARP a connection over which a peer has not answered for so long, in milliseconds, is broken. */
-export const SILENCE_MS = 4000;
 /** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
 export const LEFT_MS = 1000;
 /** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
 export const PRESENCE_MS = 1000;
-/**
- * A port that is down for so long, in milliseconds, takes its connections with it: not every device
- * notices by itself that nothing goes out any more. What is shorter is made good by repetition.
- */
-export const PORT_DOWN_MS = 2000;
 /** Polls between two looks at the clock. */
 export const CLOCK_POLLS = 16384;
-/**
- * A rank that polls looks at the device's events so often, in milliseconds: each look is a system call.
- * It learns this much later that a port is down; what is under way fails by itself, too.
- */
-export const EVENTS_MS = 500;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
 const ACKNOWLEDGE_POLLS = 64;
 
@@ -65,6 +50,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #job: VerbsJob;
   readonly #handshake: Meeting;
   readonly #bell: Bell;
+  readonly #liveness: Liveness;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
   readonly #channels = new Map<number, VerbsChannel>();
@@ -82,10 +68,6 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   #emptyPolls = 0;
   /** For a device made of software. */
   readonly #courtesy: Courtesy | null;
-  #beatAt = 0;
-  #eventsAt = 0;
-  /** Since when the port is down, and the error that says so. */
-  #down: { since: number; error: MpiError } | null = null;
   /** By peer that is not connected: when the launcher was asked, and what it said. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
@@ -97,6 +79,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#device = device;
     this.#courtesy = device.software ? new Courtesy() : null;
     this.#job = job;
+    this.#liveness = new Liveness(device, this.#channels, now);
     this.rank = job.rank;
     this.size = job.size;
     this.jobId = job.jobId;
@@ -252,7 +235,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#emptyPolls += 1;
     if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
     if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
-    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#look(EVENTS_MS);
+    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#liveness.look(EVENTS_MS);
     return 0;
   }
 
@@ -327,51 +310,11 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#tellFinished();
   }
 
-  /** Events of the device, not looked at for so many milliseconds, and whether peers are there. */
-  #look(eventsAfter: number): void {
-    const time = now();
-    if (time - this.#eventsAt >= eventsAfter) this.#takeEvents(time);
-    if (time - this.#beatAt < HEARTBEAT_MS) return;
-    this.#beatAt = time;
-    for (const channel of this.#channels.values())
-      if (channel.state === 'ready') this.#probe(channel, time);
-  }
-
-  #probe(channel: VerbsChannel, time: number): void {
-    const iwarp = this.#device.link === 'iwarp';
-    if (channel.probing) {
-      if (iwarp && time - channel.probedAt > SILENCE_MS) channel.fail(silence());
-      return;
-    }
-    // What is under way says by itself that nobody answers. And rxe of Linux 6.12 fails at a READ that it
-    // is asked for again after a WRITE of no bytes, as the probe is one.
-    if (!iwarp && channel.memory.busy) return;
-    channel.probing = true;
-    channel.probedAt = time;
-    const answer = channel.queue.probe(() => {
-      channel.probing = false;
-    });
-    // A queue that is full says in any case whether the peer answers.
-    if (answer !== 0) channel.probing = false;
-  }
-
-  #takeEvents(time: number): void {
-    this.#eventsAt = time;
-    for (;;) {
-      const event = this.#device.takeEvent() as DeviceEvent | null;
-      if (event === null) break;
-      if (event.kind === 'active') this.#down = null;
-      if (event.kind === 'port' && event.error) this.#down ??= { since: time, error: event.error };
-    }
-    if (this.#down === null || time - this.#down.since < PORT_DOWN_MS) return;
-    for (const channel of this.#channels.values()) channel.fail(this.#down.error);
-  }
-
   // ---- sleeping
 
   arm(how: 'block' | 'loop'): void {
     void how;
-    this.#look(0);
+    this.#liveness.look(0);
     for (const channel of this.#channels.values()) channel.settle(true);
     this.#receives.flush();
     const due = this.#handshake.pending ? this.#handshake.dueIn : HEARTBEAT_MS;
@@ -450,8 +393,6 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 }
 
-const silence = () =>
-  new MpiError('ERR_PEER_FAILED', 'the peer does not answer', { errno: constants.errno.ETIMEDOUT });
 const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;
 

@@ -7,8 +7,8 @@ import { assert, sayOk } from './lib.ts';
 
 const MESSAGES = 1_000_000;
 /**
- * Half a byte a message, where the smallest object of V8 takes 12. Not 0: falling asleep reads the clock,
- * a number on the heap each time, and on a machine with much else to do a rank sleeps often.
+ * Half a byte a message, where the smallest object of V8 takes 12. Not 0: what a rank allocates when it
+ * falls asleep or wakes is not a message's, and on a machine with much else to do that is often.
  */
 const LIMIT = MESSAGES / 2;
 const world = MPI.world;
