@@ -70,6 +70,8 @@ export interface Addon {
   pollAny(fds: Int32Array, milliseconds: number): number;
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
+  /** Two connected stream sockets. */
+  socketPair(): [number, number] | number;
   closeOnExec(fd: number): number;
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;

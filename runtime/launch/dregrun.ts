@@ -6,7 +6,7 @@ import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MpiError } from '../base/error.ts';
 import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
-import { allowedCpus, planBinding } from './binding.ts';
+import { allowedCpus, mayBind, planBinding } from './binding.ts';
 import { jobEnvironment } from './environment.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
@@ -70,8 +70,9 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     stderr.say(`dregrun: ${program.message}`);
     return { status: program.status, hurry: false };
   }
-  const home = allowedCpus() ?? [];
-  const binding = planBinding(command.binding, command.ranks, home);
+  const cpus = allowedCpus() ?? [];
+  const wanted = mayBind(command.binding, cpus) ? command.binding : 'none';
+  const binding = planBinding(wanted, command.ranks, cpus);
   const jobId = `dreg_${process.pid}_${randomHex(6)}`;
   const environment = jobEnvironment(process.env, {
     jobId,
@@ -89,7 +90,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     program,
     environment,
     binding,
-    home,
+    ignored: [],
     stdout,
     stderr,
     ownOutput: command.ranks === 1 && !command.tagOutput,

@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { addon } from '../../native/addon.ts';
 import {
   allowedCpus,
   groupByCore,
   parseCpuList,
   planBinding,
-  startedOn,
 } from '../../runtime/launch/binding.ts';
 import { dregrun } from './support.ts';
 
@@ -94,11 +92,5 @@ describe('real ranks', () => {
       ...['sh', '-c', 'echo $DREG_CORES $DREG_BIND'],
     ]);
     expect(stdout).toBe(`${cores.length} core\n`.repeat(2));
-  });
-
-  test('starting on a core does not move the starter', () => {
-    const inside = startedOn([mine[0]], mine, () => addon().affinityGet());
-    expect(inside).toEqual([mine[0]]);
-    expect(allowedCpus()).toEqual(mine);
   });
 });
