@@ -4,6 +4,7 @@ import { readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
+import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
 import { MpiError } from '../base/error.ts';
 import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
 import { allowedCpus, mayBind, planBinding } from './binding.ts';
@@ -11,7 +12,7 @@ import { jobEnvironment } from './environment.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
 import { Output } from './output.ts';
-import { findProgram } from './program.ts';
+import { findProgram, isScript } from './program.ts';
 import { Sink, sameFile } from './sink.ts';
 
 /** How long output may still wait for its reader after the job was ended from outside. */
@@ -70,6 +71,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     stderr.say(`dregrun: ${program.message}`);
     return { status: program.status, hurry: false };
   }
+  checkSize(command);
   const cpus = allowedCpus() ?? [];
   const wanted = mayBind(command.binding, cpus) ? command.binding : 'none';
   const binding = planBinding(wanted, command.ranks, cpus);
@@ -102,6 +104,14 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
   const outcome = await job.run();
   if (command.json) stderr.say(JSON.stringify(outcome));
   return { status: outcome.status, hurry: job.hurried };
+}
+
+/** Ranks of this package share a segment, which has a limit of its own; other programs do not. */
+function checkSize({ ranks, program }: RunCommand): void {
+  if (ranks <= MAX_LOCAL_RANKS || !isScript(program)) return;
+  const limit = `of this package at most ${MAX_LOCAL_RANKS} ranks run on one machine (MAX_LOCAL_RANKS)`;
+  const other = `if it does not use the package: dregrun -n ${ranks} -- node ${program}`;
+  throw new MpiError('ERR_ARG', `-n ${ranks} ${program}: ${limit}; ${other}`);
 }
 
 function checkDirectory(folder: string | undefined): void {
