@@ -65,6 +65,8 @@ export interface Addon {
   affinityGet(): number[] | number;
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
+  /** 0 where reading this terminal would stop the process, which is in the background. */
+  inForeground(fd: number): number;
   pollReadable(fd: number, milliseconds: number): number;
   /** How many of at most 8 descriptors are readable; 0 after so many milliseconds. */
   pollAny(fds: Int32Array, milliseconds: number): number;

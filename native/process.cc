@@ -53,6 +53,13 @@ static Napi::Value DieWithParent(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), getppid());
 }
 
+// inForeground(fd) -> 1 where this process may read the terminal: it is in its foreground, or the
+// terminal is not the controlling one. 0: a read would stop it (SIGTTIN).
+static Napi::Value InForeground(const Napi::CallbackInfo& info) {
+  pid_t group = tcgetpgrp(static_cast<int>(NumberOf(info.Env(), info[0], -1)));
+  return Answer(info.Env(), group < 0 || group == getpgrp());
+}
+
 // pollReadable(fd, milliseconds) -> 1 readable or hung up, 0 time-out, -errno.
 static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -161,6 +168,7 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinityGet", Napi::Function::New(env, AffinityGet));
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
   exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
+  exports.Set("inForeground", Napi::Function::New(env, InForeground));
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
   exports.Set("pollAny", Napi::Function::New(env, PollAny));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));

@@ -42,6 +42,8 @@ export interface JobPlan {
   program: Program;
   environment: NodeJS.ProcessEnv;
   binding: BindingPlan;
+  /** Rank 0's stdin. */
+  stdin: number;
   /** The signals that dregrun was started to ignore: its ranks do, too. */
   ignored: readonly number[];
   stdout: Output;
@@ -175,7 +177,7 @@ export class JobRun {
       program: plan.program,
       environment: rankEnvironment(plan.environment, rank),
       workingDirectory: plan.command.workingDirectory,
-      stdin: rank === 0 ? 0 : null,
+      stdin: rank === 0 ? plan.stdin : null,
       ownOutput: plan.ownOutput,
       ledger: this.#keeper.ledger,
       ignored: plan.ignored,

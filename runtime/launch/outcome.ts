@@ -91,7 +91,8 @@ export function causeOfNoStart(rank: number, file: string, error: MpiError): Cau
   const errno = error.syscall === 'execve' ? errnoName(error.errno ?? 0) : '';
   const status =
     errno === 'ENOENT' ? EXIT_NOT_FOUND : errno === 'EACCES' ? EXIT_NOT_EXECUTABLE : EXIT_FAILED;
-  const remedy = errnoName(error.errno ?? 0) === 'EMFILE' ? ': raise ulimit -n, or start fewer' : '';
+  const remedy =
+    errnoName(error.errno ?? 0) === 'EMFILE' ? ': raise ulimit -n, or start fewer' : '';
   const message = `rank ${rank}: ${file} did not start: ${error.message}${remedy}`;
   return { reason: 'start', status, rank, message };
 }

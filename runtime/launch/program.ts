@@ -36,7 +36,8 @@ export function findProgram(
     const file = resolve(program);
     const problem = problemOf(program, look(file, constants.R_OK), 'read');
     if (problem) return problem;
-    if (!SCRIPT_EXTENSIONS.includes(extname(program)) && !runsTypeScript) return typeScript(program);
+    if (!SCRIPT_EXTENSIONS.includes(extname(program)) && !runsTypeScript)
+      return typeScript(program);
     return { file: process.execPath, words: [file, ...words] };
   }
   if (program.includes('/')) {

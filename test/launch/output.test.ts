@@ -8,7 +8,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { LINE_LIMIT, Output } from '../../runtime/launch/output.ts';
 import { Sink } from '../../runtime/launch/sink.ts';
 import {
-  canTest,
   DREGRUN,
   dregrun,
   fixture,
@@ -191,37 +190,6 @@ describe('stdin', () => {
   test('that nobody reads does not hold the job up', async () => {
     const ended = await dregrun(['-n', '2', 'true'], { input: 'x'.repeat(200_000) });
     expect(ended.status).toBe(0);
-  });
-});
-
-describe.skipIf(!canTest('script'))('on a terminal (needs script of bsdutils)', () => {
-  const onTerminal = (words: string[]) => {
-    const quoted = words.map((word) => `'${word}'`).join(' ');
-    const child = spawn('script', ['-qec', `stty cols 93; ${quoted}`, '/dev/null']);
-    let text = '';
-    child.stdout.on('data', (bytes) => {
-      text += bytes;
-    });
-    return { child, seen: () => text };
-  };
-
-  test('rank 0 can prompt, and is answered', async () => {
-    const script = 'if [ $PMI_RANK = 0 ]; then printf "name? "; read n; echo "hello $n"; fi';
-    const { child, seen } = onTerminal([process.execPath, DREGRUN, '-n', '2', ...sh(script)]);
-    const done = new Promise((resolve) => child.on('close', resolve));
-    await until('the prompt is seen', () => seen().includes('name? '));
-    child.stdin.write('you\n');
-    await done;
-    expect(seen()).toContain('hello you');
-  });
-
-  test('the ranks know its width', async () => {
-    const { child, seen } = onTerminal([
-      ...[process.execPath, DREGRUN, '-n', '2'],
-      ...sh('echo "<$DREG_COLUMNS>"'),
-    ]);
-    await new Promise((resolve) => child.on('close', resolve));
-    expect(seen().match(/<93>/g)).toHaveLength(2);
   });
 });
 

@@ -48,7 +48,10 @@ test('TypeScript runs where this Node does it; else the message says what to do'
   const found = findProgram(at('app.ts'), [], '');
   if (runsTypeScript) expect(found).toMatchObject({ words: [at('app.ts')] });
   else expect(found).toMatchObject({ status: 126, message: expect.stringContaining('--import') });
-  expect(findProgram('no.ts', [], '')).toMatchObject({ status: 127, message: 'no.ts: no such file' });
+  expect(findProgram('no.ts', [], '')).toMatchObject({
+    status: 127,
+    message: 'no.ts: no such file',
+  });
 });
 
 test('a program of this folder that lacks its ./ is named', () => {

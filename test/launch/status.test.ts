@@ -127,7 +127,8 @@ test('--help and --version answer on stdout', async () => {
 
 describe('what a rank finds', () => {
   test('its environment: PMI, the job, -x, --transport; nothing of another launcher', async () => {
-    const names = 'MPI_LOCALRANKID MPI_LOCALNRANKS PMI_FD PMI_SIZE DREG_TRANSPORT A PMIX_RANK PMI_ID DREG_LAUNCHER_PID DREG_JOB_ID';
+    const names =
+      'MPI_LOCALRANKID MPI_LOCALNRANKS PMI_FD PMI_SIZE DREG_TRANSPORT A PMIX_RANK PMI_ID DREG_LAUNCHER_PID DREG_JOB_ID';
     const script = `for n in ${names}; do eval "echo $n=\\$$n"; done`;
     const { stdout } = await dregrun(
       ['-n', '1', '-x', 'A=x y', '--transport', 'shm', ...sh(script)],

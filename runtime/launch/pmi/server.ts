@@ -26,7 +26,6 @@ export const KVS_BYTES_MAX = 64 * 1024 * 1024;
 /** What a pair costs beside its letters: two strings, their places in the map and in the order. */
 export const KVS_PAIR_BYTES = 192;
 
-
 export interface PmiServerEvents {
   /** A line for a rank. */
   send(rank: number, line: string): void;
