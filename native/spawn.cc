@@ -83,7 +83,8 @@ static void MoveDescriptors(const Plan& plan, Failure* failure) {
     if (dup2(high[i], static_cast<int>(i)) < 0) Fail(failure, "dup2");
     if (i > STDERR_FILENO) continue;
     int flags = fcntl(static_cast<int>(i), F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK)) fcntl(static_cast<int>(i), F_SETFL, flags & ~O_NONBLOCK);
+    if (flags >= 0 && (flags & O_NONBLOCK))
+      fcntl(static_cast<int>(i), F_SETFL, flags & ~O_NONBLOCK);
   }
 }
 
@@ -139,8 +140,12 @@ class Strings {
     pointers_.push_back(nullptr);
   }
   // Null where the value was no array of strings.
-  char* const* pointers() const { return pointers_.empty() ? nullptr : pointers_.data(); }
-  size_t size() const { return texts_.size(); }
+  char* const* pointers() const {
+    return pointers_.empty() ? nullptr : pointers_.data();
+  }
+  size_t size() const {
+    return texts_.size();
+  }
 
  private:
   std::vector<std::string> texts_;

@@ -96,7 +96,10 @@ export class TerminalInput {
   }
 
   #read(): void {
-    if (addon().inForeground(this.#terminal) === 0) return this.resume();
+    if (addon().inForeground(this.#terminal) === 0) {
+      this.resume();
+      return;
+    }
     let count = 0;
     try {
       count = readSync(this.#terminal, this.#chunk);

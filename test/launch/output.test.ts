@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
 import { LINE_LIMIT, Output } from '../../runtime/launch/output.ts';
 import { Sink } from '../../runtime/launch/sink.ts';
@@ -191,6 +193,22 @@ describe('stdin', () => {
     const ended = await dregrun(['-n', '2', 'true'], { input: 'x'.repeat(200_000) });
     expect(ended.status).toBe(0);
   });
+});
+
+test('a line that comes letter by letter takes no more memory than a line', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const fd = openSync('/dev/null', 'w');
+  const source = new PassThrough();
+  void new Output(new Sink(fd)).attach(source, '', false);
+  const held = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = held();
+  for (let at = 0; at < LINE_LIMIT / 2; at++) source.emit('data', Buffer.from(new ArrayBuffer(1)));
+  expect(held() - before).toBeLessThan(4 * LINE_LIMIT);
+  closeSync(fd);
 });
 
 test('a tag is written once a line, however the line was cut', async () => {
