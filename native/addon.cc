@@ -12,6 +12,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitWake(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);
+  InitSpawn(env, exports);
   InitMapping(env, exports);
   InitVma(env, exports);
   InitDreg(env, exports);

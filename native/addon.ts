@@ -65,11 +65,15 @@ export interface Addon {
   affinityGet(): number[] | number;
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
+  /** 0 where reading this terminal would stop the process, which is in the background. */
+  inForeground(fd: number): number;
   pollReadable(fd: number, milliseconds: number): number;
   /** How many of at most 8 descriptors are readable; 0 after so many milliseconds. */
   pollAny(fds: Int32Array, milliseconds: number): number;
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
+  /** Two connected stream sockets. */
+  socketPair(): [number, number] | number;
   closeOnExec(fd: number): number;
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;

@@ -48,6 +48,7 @@ void InitDoorbell(Napi::Env env, Napi::Object exports);
 void InitWake(Napi::Env env, Napi::Object exports);
 void InitFdpass(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
+void InitSpawn(Napi::Env env, Napi::Object exports);
 void InitMapping(Napi::Env env, Napi::Object exports);
 void InitVma(Napi::Env env, Napi::Object exports);
 void InitDreg(Napi::Env env, Napi::Object exports);

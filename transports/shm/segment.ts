@@ -2,7 +2,8 @@
  * The shared segment of a job's ranks on one node: made by the lowest of them, handed to the others
  * as a descriptor, so that no file system ever holds a name of it (docs/design/shm.md).
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
@@ -20,6 +21,9 @@ import {
 
 /** How long a rank waits for the segment from its leader, in milliseconds. */
 export const ATTACH_TIMEOUT_MS = 30_000;
+
+/** Where systemd and others write a random number when a system is installed. */
+const MACHINE_ID = '/etc/machine-id';
 
 /** How ranks learn from each other: what a launcher's key-value space offers. */
 export interface KeyValueSpace {
@@ -43,9 +47,18 @@ interface Address {
  * further ones apart: ranks with another value are taken for ranks of another node.
  */
 export function nodeIdentity(): string {
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   const given = process.env.DREG_NODE ?? '';
-  return `${boot}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
+  return `${machineIdentity()}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
+}
+
+/** A /proc that shows processes alone (subset=pid) has no boot id: then the machine's name and id. */
+function machineIdentity(): string {
+  const id = (file: string) => readFileSync(file, 'utf8').trim();
+  try {
+    return id('/proc/sys/kernel/random/boot_id');
+  } catch {
+    return `${hostname()}/${existsSync(MACHINE_ID) ? id(MACHINE_ID) : ''}`;
+  }
 }
 
 /** A rank's hold on the segment. Ranks in here are *local* ones: indices into `ranks`. */
