@@ -324,8 +324,7 @@ export class RendezvousReceiver {
   /** The sender's buffer was whole after we had read it. */
   onConfirmed(peer: Peer, id: number): void {
     const transfer = this.#transfers.find(id, peer);
-    if (!transfer.asked)
-      throw new MpiError('ERR_PROTOCOL', 'a peer confirms a message unasked');
+    if (!transfer.asked) throw new MpiError('ERR_PROTOCOL', 'a peer confirms a message unasked');
     this.#complete(transfer);
   }
 

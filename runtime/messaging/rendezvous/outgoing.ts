@@ -36,8 +36,8 @@ import { OutgoingTransfer, TransferTable } from './transfer.ts';
 /** Offers that expose memory and are not answered yet: each holds a registration meanwhile. */
 export const EXPOSED_OFFERS_MAX = 64;
 
-/** Memory of MPI.allocate is copied by structuredClone and postMessage; newer runtimes can move it. */
-const TRANSFERS_SHARED = 'transfer' in ArrayBuffer.prototype;
+/** structuredClone and postMessage copy memory of MPI.allocate; newer runtimes have a way to move it. */
+const MOVES_ALLOCATED = 'transfer' in ArrayBuffer.prototype;
 
 function atOnce(): never {
   throw new Error('a copy that both ends work on ended later');
@@ -121,9 +121,9 @@ export class RendezvousSender {
   }
 
   /** Whether the program cannot take the buffer away before the send ends. */
-  #isHeld({ request, peer, exposure }: OutgoingTransfer): boolean {
+  #isHeld({ request, peer }: OutgoingTransfer): boolean {
     if (request.blocking || peer.rank === this.#engine.rank) return true;
-    return exposure.scheme === EXPOSED_SHARED && !TRANSFERS_SHARED;
+    return !MOVES_ALLOCATED && peer.channel.maps(request.bytes);
   }
 
   #wordsOf(transfer: OutgoingTransfer): Int32Array {

@@ -44,12 +44,7 @@ export type CopyPiece = (at: number, bytes: number) => void;
  * Claims and copies pieces until there are none.
  * @throws MpiError ERR_PROTOCOL where the other end changes what it must not; what `copy` throws
  */
-function copyClaimed(
-  words: Int32Array,
-  generation: number,
-  length: number,
-  copy: CopyPiece,
-): void {
+function copyClaimed(words: Int32Array, generation: number, length: number, copy: CopyPiece): void {
   const piece = pieceBytes(length);
   const bits = generation & PIECE_MASK;
   for (let least = 0; ; least++) {
@@ -128,8 +123,7 @@ export class SharedCopies {
 
   /** Looks for a short while whether nobody works on a piece any more. */
   settles(): boolean {
-    for (let looks = SHARE_LOOKS; looks > 0; looks--)
-      if (this.#settled) return true;
+    for (let looks = SHARE_LOOKS; looks > 0; looks--) if (this.#settled) return true;
     return false;
   }
 
