@@ -22,7 +22,7 @@ import {
 } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
-import { EAGER, LONG, PIECE, RTS } from './wire.ts';
+import { CUT, EAGER, LONG, PIECE, RTS } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -219,6 +219,9 @@ export class Engine implements PacketHandler {
         break;
       case PIECE:
         this.#streamed.onPiece(peer, packet);
+        break;
+      case CUT:
+        this.#streamed.onCut(peer, packet);
         break;
       case RTS:
         this.receiving.onOffer(peer, packet);

@@ -12,7 +12,8 @@ import type { RingSender } from './ring-sender.ts';
 const TWO_32 = 2 ** 32;
 /**
  * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
- * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else.
+ * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
+ * unless the sender is stopped within a piece.
  */
 const WAYS: readonly OneSidedWay[] = ['share', 'get'];
 const { addressOf, copy, readRemote, writeRemote } = addon();

@@ -88,7 +88,7 @@ export const SHM_EAGER_BYTES = 16384;
 export const REGION = {
   /** Written by the receiver: cells consumed, data consumed, credit returned (Int32 each). */
   receiverLine: 0,
-  /** The claim word and the done word of a copy that both ends share. */
+  /** The words of copies that both ends share (shared-copy.ts). */
   claimLine: 128,
   cells: 256,
   data: 256 + CELLS * CELL_BYTES,

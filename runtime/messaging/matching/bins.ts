@@ -134,16 +134,17 @@ function headOf(bin: Bin<Posted> | undefined): Posted | null {
   return bin === undefined || bin.head === null ? null : bin.head.item;
 }
 
-/** The one posted first; their order numbers wrap around, so the difference decides. */
+/** The one posted first. */
 function earlier(a: Posted | null, b: Posted | null): Posted | null {
   if (a === null) return b;
   if (b === null) return a;
-  return ((a.order - b.order) | 0) < 0 ? a : b;
+  return a.order < b.order ? a : b;
 }
 
 /** Receives that wait for a message. Source and tag may be wildcards. */
 export class PostedReceives {
   readonly #lanes = new Lanes<Posted>();
+  /** Not modulo 2^32: a receive may be older than so many others. Up to 2^53 nothing comes round. */
   #order = 0;
   /** How many there are. */
   count = 0;
@@ -153,8 +154,7 @@ export class PostedReceives {
 
   post(receive: Posted): void {
     const { peer, tag } = receive;
-    this.#order = (this.#order + 1) | 0;
-    receive.order = this.#order;
+    receive.order = ++this.#order;
     this.count++;
     const recent = this.#recent;
     if (peer !== this.#recentSource || tag !== recent.tag || recent.retired)
