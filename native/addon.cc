@@ -6,6 +6,7 @@ namespace dreg {
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
+  InitHeap(env, exports);
   InitMemory(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);

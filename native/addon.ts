@@ -34,11 +34,31 @@ export type RemoteCall = (
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
+  /** From now on it can grow, and not shrink. */
+  segmentSeal(fd: number): number;
+  segmentSealed(fd: number): number;
   segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
   /** [size, bytes in use, mode] */
   segmentStat(fd: number): [number, number, number] | number;
+  // heap.cc
+  heapOpen(): number;
+  heapClose(heap: number): void;
+  /** Stores the allocation's id in `id[0]`. */
+  heapMap(
+    heap: number,
+    fd: number,
+    offset: number,
+    length: number,
+    id: Float64Array,
+  ): ArrayBuffer | number;
+  heapHold(id: number): number;
+  heapDrop(id: number): void;
+  /** Ids of allocations that have ended since it was asked last. */
+  heapFreed(heap: number): number[];
+  detach(buffer: ArrayBuffer): number;
+  collectGarbage(): void;
   // memory.cc
   addressOf(buffer: ArrayBufferView | ArrayBufferLike): number;
   readRemote: RemoteCall;

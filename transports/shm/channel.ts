@@ -4,7 +4,8 @@ import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
-import type { Heap, HeapWindows } from './heap.ts';
+import type { Heap } from './heap.ts';
+import type { HeapWindows } from './heap-windows.ts';
 import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver } from './ring-receiver.ts';
 import type { RingSender } from './ring-sender.ts';
@@ -35,7 +36,7 @@ export class ShmChannel implements Channel {
   readonly ways = WAYS;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
-  readonly #bell: number;
+  #bell: number;
   readonly #sender: RingSender;
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
@@ -53,6 +54,11 @@ export class ShmChannel implements Channel {
     this.#bell = bell;
     this.#sender = sender;
     this.#surroundings = surroundings;
+  }
+
+  /** The bell's number is somebody else's from now on. */
+  close(): void {
+    this.#bell = -1;
   }
 
   /** The ring towards us, from the peer's first contact on. */
@@ -125,7 +131,7 @@ export class ShmChannel implements Channel {
   }
 
   maps(bytes: Uint8Array): boolean {
-    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
+    return this.#surroundings.heap.allocationOf(bytes.buffer) !== undefined;
   }
 
   expose(
@@ -135,11 +141,15 @@ export class ShmChannel implements Channel {
     _purpose: Purpose,
     exposure: Exposure,
   ): boolean {
-    const base = this.#surroundings.heap.offsetOf(bytes.buffer);
+    // Of a copy that failed.
+    if (exposure.hold !== null) this.conceal(exposure);
+    const allocation = this.#surroundings.heap.allocationOf(bytes.buffer);
     let where = 0;
-    if (base !== undefined) {
+    // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
+    if (allocation?.hold()) {
       exposure.scheme = EXPOSED_SHARED;
-      where = base + bytes.byteOffset + offset;
+      exposure.hold = allocation;
+      where = allocation.range.offset + bytes.byteOffset + offset;
     } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
       where = addressOf(bytes) + offset;
@@ -149,8 +159,9 @@ export class ShmChannel implements Channel {
     return exposure.scheme !== EXPOSED_NOT;
   }
 
-  /** Nothing is held by either scheme: a heap stays mapped, and an address is only a number. */
   conceal(exposure: Exposure): void {
+    exposure.hold?.release();
+    exposure.hold = null;
     exposure.scheme = EXPOSED_NOT;
   }
 
