@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { addon } from '../../native/addon.ts';
 import { joinJob } from '../../runtime/job/job.ts';
 import { canTest, dregrun, fixture, start, startDregrun, until } from './support.ts';
@@ -57,9 +57,13 @@ describe('the sockets by which descriptors travel', () => {
       /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
     const limit = (most: string) =>
       execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${most}:`]);
+    const filling: number[] = [];
+    onTestFinished(() => {
+      for (const fd of filling) closeSync(fd);
+      limit(soft);
+    });
     limit('300');
     expect(addon().fdSocketSend(sender, to, new Array(20).fill(file))).toBe(0);
-    const filling: number[] = [];
     expect(() => {
       for (;;) filling.push(openSync('/dev/null', 'r'));
     }).toThrow('EMFILE');
@@ -67,8 +71,6 @@ describe('the sockets by which descriptors travel', () => {
     const answer = addon().fdSocketReceive(receiver, 1000);
     // As many places are free as before: none of them is taken by what was sent.
     for (let free = 0; free < 10; free++) filling.push(openSync('/dev/null', 'r'));
-    for (const fd of filling) closeSync(fd);
-    limit(soft);
     expect(answer).toBe(-EMFILE);
   });
 });
