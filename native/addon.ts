@@ -15,13 +15,6 @@ export interface Watcher {
   close(): void;
 }
 
-export interface ReceivedFds {
-  payload: string;
-  fds: number[];
-  uid: number;
-  pid: number;
-}
-
 /** Moves bytes between another process's memory and `buffer[offset, offset + length)`. */
 export type RemoteCall = (
   pid: number,
@@ -78,9 +71,12 @@ export interface Addon {
   eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
   // fdpass.cc
-  fdSocketBind(name: string): number;
-  fdSocketSend(fd: number, name: string, payload: string, fds: number[]): number;
-  fdSocketReceive(fd: number, milliseconds: number): ReceivedFds | number;
+  fdSenderBind(name: string): number;
+  fdReceiverBind(name: string, sender: string): number;
+  fdSocketSend(fd: number, name: string, fds: number[]): number;
+  fdSocketReceive(fd: number, milliseconds: number): number[] | number;
+  /** The pid of the process that made the socket's other end; 0 where it cannot be told. */
+  socketPeer(fd: number): number;
   // process.cc
   affinityGet(): number[] | number;
   affinitySet(cpus: number[]): number;

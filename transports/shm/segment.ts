@@ -1,65 +1,17 @@
-/**
- * The shared segment of a job's ranks on one node: made by the lowest of them, handed to the others
- * as descriptors, so that no file system ever holds a name of it (docs/design/shm.md).
- */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { constants, hostname } from 'node:os';
+/** The shared segment of a job's ranks on one node, as files that have no name (docs/design/shm.md). */
+import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
-import { randomHex } from '../../native/random.ts';
-import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
+import { check, MpiError } from '../../runtime/base/error.ts';
 import {
   CONTROL_BYTES,
   controlOffset,
   HEADER,
-  MAX_LOCAL_RANKS,
   PAGE_BYTES,
   REGION_BYTES,
   regionOffset,
   SEGMENT_MAGIC,
   SEGMENT_VERSION,
 } from './layout.ts';
-
-/** How long a rank waits for the segment from its leader, in milliseconds. */
-export const ATTACH_TIMEOUT_MS = 30_000;
-
-/** Where systemd and others write a random number when a system is installed. */
-const MACHINE_ID = '/etc/machine-id';
-
-/** How ranks learn from each other: what a launcher's key-value space offers. */
-export interface KeyValueSpace {
-  readonly rank: number;
-  readonly size: number;
-  readonly jobId: string;
-  put(key: string, value: string): void;
-  get(key: string): string | undefined;
-  fence(): void;
-}
-
-interface Address {
-  node: string;
-  socket: string;
-  /** CPUs that the rank may run on. */
-  cpus: number[];
-}
-
-/**
- * The same for all processes that can share memory and find each other's sockets. DREG_NODE tells
- * further ones apart: ranks with another value are taken for ranks of another node.
- */
-export function nodeIdentity(): string {
-  const given = process.env.DREG_NODE ?? '';
-  return `${machineIdentity()}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
-}
-
-/** A /proc that shows processes alone (subset=pid) has no boot id: then the machine's name and id. */
-function machineIdentity(): string {
-  const id = (file: string) => readFileSync(file, 'utf8').trim();
-  try {
-    return id('/proc/sys/kernel/random/boot_id');
-  } catch {
-    return `${hostname()}/${existsSync(MACHINE_ID) ? id(MACHINE_ID) : ''}`;
-  }
-}
 
 /** A segment's descriptors, in the order in which they travel. */
 export interface SegmentFiles {
@@ -188,7 +140,7 @@ function verify({ rings, heaps }: SegmentFiles, count: number): void {
   );
 }
 
-function ownCpus(): number[] {
+export function ownCpus(): number[] {
   const cpus = addon().affinityGet();
   return typeof cpus === 'number' ? [] : cpus;
 }
@@ -200,7 +152,7 @@ function createFile(name: string): number {
   return fd;
 }
 
-function closeFiles({ rings, heaps, bells }: SegmentFiles): void {
+export function closeFiles({ rings, heaps, bells }: SegmentFiles): void {
   for (const fd of [rings, heaps, ...bells]) if (fd >= 0) addon().closeFd(fd);
 }
 
@@ -228,7 +180,7 @@ export function createSegment(count: number, jobId: string): SegmentFiles {
 }
 
 /** Takes the files, in any case. */
-function attach(files: SegmentFiles, ranks: number[], self: number, cpus: number): Segment {
+export function attach(files: SegmentFiles, ranks: number[], self: number, cpus: number): Segment {
   try {
     return new Segment(files, ranks, self, cpus);
   } catch (error) {
@@ -237,94 +189,7 @@ function attach(files: SegmentFiles, ranks: number[], self: number, cpus: number
   }
 }
 
-/** Sends the segment's descriptors to the other local ranks. */
-function distribute(socket: number, addresses: Address[], token: string, fds: number[]): void {
-  for (const { socket: name } of addresses) {
-    const answer = addon().fdSocketSend(socket, name, token, fds);
-    check(answer, 'sendmsg', 'handing the shared segment to another rank');
-  }
-}
-
-function receive(socket: number, token: string, leader: number, count: number): number[] {
-  const deadline = Date.now() + ATTACH_TIMEOUT_MS;
-  for (;;) {
-    const left = Math.max(0, deadline - Date.now());
-    const message = addon().fdSocketReceive(socket, left);
-    if (typeof message === 'number') {
-      throw new MpiError(
-        'ERR_LAUNCH',
-        `rank ${leader} did not hand over the shared segment (${errnoName(-message)}); see whether it still runs`,
-        { peer: leader, errno: -message },
-      );
-    }
-    // Abstract sockets have no owner: whoever else on the machine writes to ours is not heard.
-    const ours = message.payload === token && message.uid === (process.getuid?.() ?? 0);
-    if (ours && message.fds.length === count + 2) return message.fds;
-    for (const fd of message.fds) addon().closeFd(fd);
-  }
-}
-
 /** A segment for a single process: MPI.allocate() and self-sends of a world of size 1. */
 export function soloSegment(jobId: string, rank: number): Segment {
   return attach(createSegment(1, jobId), [rank], 0, ownCpus().length);
-}
-
-/**
- * Joins the segment of this job's ranks on this node: collective over the job.
- * @throws MpiError ERR_LAUNCH, ERR_NO_MEM, ERR_SYSTEM
- */
-export function joinSegment(space: KeyValueSpace): Segment {
-  const { rank, size, jobId } = space;
-  if (size === 1) return soloSegment(jobId, rank);
-  const token = randomHex(16);
-  const name = `dreg-mpi/${jobId}/${rank}/${token}`;
-  const socket = check(addon().fdSocketBind(name), 'bind', 'making a socket for the segment');
-  try {
-    const node = nodeIdentity();
-    space.put(
-      `dreg.shm.${rank}`,
-      JSON.stringify({ node, socket: name, cpus: ownCpus() } satisfies Address),
-    );
-    space.fence();
-    const peers = localPeers(space, node);
-    const ranks = peers.map((peer) => peer.rank);
-    if (ranks.length > MAX_LOCAL_RANKS)
-      throw new MpiError(
-        'ERR_LAUNCH',
-        `${ranks.length} ranks on one node; the limit is ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS)`,
-      );
-    if (ranks.length === 1) return soloSegment(jobId, rank);
-    const self = ranks.indexOf(rank);
-    const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
-    // Tells this job's leader from a stranger's message; who may send is decided by the sender's uid.
-    const expected = peers[0].address.socket.slice(-32);
-    let files: SegmentFiles;
-    if (self === 0) {
-      files = createSegment(ranks.length, jobId);
-      distribute(
-        socket,
-        peers.slice(1).map((peer) => peer.address),
-        expected,
-        [files.rings, files.heaps, ...files.bells],
-      );
-    } else {
-      const [rings, heaps, ...bells] = receive(socket, expected, ranks[0], ranks.length);
-      files = { rings, heaps, bells };
-    }
-    return attach(files, ranks, self, cpus.size);
-  } finally {
-    addon().closeFd(socket);
-  }
-}
-
-function localPeers(space: KeyValueSpace, node: string): { rank: number; address: Address }[] {
-  const peers: { rank: number; address: Address }[] = [];
-  for (let rank = 0; rank < space.size; rank++) {
-    const value = space.get(`dreg.shm.${rank}`);
-    if (value === undefined)
-      throw new MpiError('ERR_LAUNCH', `rank ${rank} published no address`, { peer: rank });
-    const address = JSON.parse(value) as Address;
-    if (address.node === node) peers.push({ rank, address });
-  }
-  return peers;
 }
