@@ -67,7 +67,7 @@ function watch(pid: number): Promise<ProcessEnd> {
     hold = setInterval(() => {}, TIMER_MAX_MS);
   }
   // It may have ended before anybody listened for the news.
-  look ??= setImmediate(reap);
+  if (look === undefined) look = setImmediate(reap);
   return new Promise((resolve) => running.set(pid, resolve));
 }
 
