@@ -56,20 +56,16 @@ static void SetSignals(uint64_t ignored) {
   }
 }
 
-// The child is in the ledger before it runs a foreign instruction, and holds the ledger open until
-// then: whoever reads the ledger sees no end of it without this child's pid.
-static void EnterLedger(int ledger) {
+// `+ PID` or `- PID`. Without a reader the job runs unguarded by it: EPIPE is no failure.
+static void WriteLedger(int ledger, char sign, pid_t pid) {
   char line[16];
   size_t at = sizeof line;
   line[--at] = '\n';
-  for (pid_t rest = getpid(); rest > 0; rest /= 10) line[--at] = static_cast<char>('0' + rest % 10);
+  for (; pid > 0; pid /= 10) line[--at] = static_cast<char>('0' + pid % 10);
   line[--at] = ' ';
-  line[--at] = '+';
-  // Without a reader the job runs unguarded by it: EPIPE is no failure, and the SIGPIPE that waits
-  // blocked since then is dropped.
+  line[--at] = sign;
   ssize_t written = write(ledger, line + at, sizeof line - at);
   static_cast<void>(written);
-  signal(SIGPIPE, SIG_IGN);
 }
 
 static void MoveDescriptors(const Plan& plan, Failure* failure) {
@@ -96,7 +92,10 @@ static void MoveDescriptors(const Plan& plan, Failure* failure) {
     // The parent may have ended before the call: then the signal will never come.
     if (getppid() != plan.parent) _exit(127);
   }
-  if (plan.ledger >= 0) EnterLedger(plan.ledger);
+  // The child is in the ledger before it runs a foreign instruction, and holds the ledger open
+  // until then: whoever reads the ledger sees no end of it without this child's pid.
+  if (plan.ledger >= 0) WriteLedger(plan.ledger, '+', getpid());
+  signal(SIGPIPE, SIG_IGN);  // Drops the one that waits blocked, if nobody reads.
   SetSignals(plan.ignored);
   if (plan.bound && sched_setaffinity(0, sizeof plan.cpus, &plan.cpus) != 0)
     Fail(failure, "sched_setaffinity");
@@ -120,8 +119,10 @@ static pid_t Start(const Plan& plan, Failure* failure) {
   if (pid == 0) RunChild(plan, failure);
   if (pid < 0) *failure = {"vfork", errno};
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (pid > 0 && failure->call)
+  if (pid > 0 && failure->call) {
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+    if (plan.ledger >= 0) WriteLedger(plan.ledger, '-', pid);
+  }
   return pid;
 }
 

@@ -33,6 +33,7 @@ const STATUS_MASK = 0xff;
 const running = new Map<number, (end: ProcessEnd) => void>();
 /** Holds the event loop while children run: a signal's handler does not. */
 let hold: NodeJS.Timeout | undefined;
+let look: NodeJS.Immediate | undefined;
 
 /** @throws MpiError ERR_SYSTEM with the call that failed, such as `execve`, and its errno. */
 export function startChild(options: ChildOptions): Child {
@@ -66,11 +67,12 @@ function watch(pid: number): Promise<ProcessEnd> {
     hold = setInterval(() => {}, TIMER_MAX_MS);
   }
   // It may have ended before anybody listened for the news.
-  setImmediate(reap);
+  if (look === undefined) look = setImmediate(reap);
   return new Promise((resolve) => running.set(pid, resolve));
 }
 
 function reap(): void {
+  look = undefined;
   for (const [pid, resolve] of running) {
     const answer = spawnAddon().processReap(pid);
     if (answer === 0) continue;
