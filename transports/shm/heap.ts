@@ -33,25 +33,46 @@ export function memoryLeft(): number {
   return Math.max(0, Math.min(freemem(), cgroupLeft()) - MEMORY_MARGIN_BYTES);
 }
 
+/** In an allocation's word: its buffer's memory has ended, and only messages hold it. */
+const ENDED = 1 << 30;
+
+let allWords: Int32Array | undefined;
+
+/** The words of all allocations of the process, by slot. */
+function words(): Int32Array {
+  if (allWords === undefined) {
+    const memory = addon().heapWords();
+    if (typeof memory === 'number') throw check(memory, 'mmap', 'allocating shared memory');
+    allWords = new Int32Array(memory);
+  }
+  return allWords;
+}
+
 /** One allocation; what exposes it to a peer holds it. */
 class Allocation implements Hold {
   readonly range: Range;
-  readonly id: number;
+  readonly slot: number;
+  readonly #words = words();
   /** Called when the memory is gone. */
   ended: (() => void) | null = null;
+  /** The slot may be another allocation's. */
+  gone = false;
 
-  constructor(range: Range, id: number) {
+  constructor(range: Range, slot: number) {
     this.range = range;
-    this.id = id;
+    this.slot = slot;
   }
 
   /** Keeps the memory until `release`, whatever becomes of the buffer; false: it is gone. */
   hold(): boolean {
-    return addon().heapHold(this.id) === 0;
+    if (this.gone) return false;
+    if ((Atomics.add(this.#words, this.slot, 1) & ENDED) === 0) return true;
+    this.release();
+    return false;
   }
 
   release(): void {
-    addon().heapDrop(this.id);
+    if (Atomics.sub(this.#words, this.slot, 1) === ENDED + 1) addon().heapEnd(this.slot);
   }
 }
 
@@ -94,13 +115,16 @@ export class Heap {
   /** What may still be allocated; tests have their own. */
   readonly #left: () => number;
   /** The addon's name for this heap. */
-  readonly #id = addon().heapOpen();
+  readonly #id = check(addon().heapOpen(), 'mmap', 'opening the heap');
   readonly #free = new FreeRanges();
+  /** By slot. */
   readonly #live = new Map<number, Allocation>();
-  readonly #newId = new Float64Array(1);
+  readonly #newSlot = new Int32Array(1);
   /** Bytes of the extents that are this heap's. */
   #claimed = 0;
   #bytes = 0;
+  /** Bytes allocated since garbage was collected. */
+  #sinceCollected = 0;
 
   constructor(segment: Segment, left: () => number = memoryLeft) {
     this.#segment = segment;
@@ -135,9 +159,10 @@ export class Heap {
 
   /** Makes room of what has ended since the last look. */
   takeBack(): void {
-    for (const id of addon().heapFreed(this.#id)) {
-      const allocation = this.#live.get(id) as Allocation;
-      this.#live.delete(id);
+    for (const slot of addon().heapFreed(this.#id)) {
+      const allocation = this.#live.get(slot) as Allocation;
+      this.#live.delete(slot);
+      allocation.gone = true;
       this.#bytes -= allocation.range.bytes;
       this.#free.insert(allocation.range);
       allocation.ended?.();
@@ -149,17 +174,27 @@ export class Heap {
     addon().heapClose(this.#id);
   }
 
-  /** V8 does not know how much there is: where room is short, what nobody uses must go first. */
+  /**
+   * V8 does not know how much there is: where room is short, what nobody uses must go first. And no rank
+   * can collect what another one no longer uses, so each keeps what may be that below its share of what is left.
+   */
   #allocateOrCollect(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
     this.takeBack();
+    const unused = Math.min(this.#sinceCollected, this.#bytes);
+    if (unused > 0 && unused + bytes > this.#left() / this.#segment.ranks.length) this.#collect();
     try {
       return this.#allocate(bytes);
     } catch (error) {
       if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
     }
-    addon().collectGarbage();
-    this.takeBack();
+    this.#collect();
     return this.#allocate(bytes);
+  }
+
+  #collect(): void {
+    addon().collectGarbage();
+    this.#sinceCollected = 0;
+    this.takeBack();
   }
 
   #allocate(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
@@ -168,12 +203,13 @@ export class Heap {
     try {
       this.#reserve(range, purpose);
       const { heapFile } = this.#segment;
-      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newId);
+      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newSlot);
       if (typeof buffer === 'number') throw check(buffer, 'mmap', purpose);
-      const allocation = new Allocation(range, this.#newId[0]);
-      this.#live.set(allocation.id, allocation);
+      const allocation = new Allocation(range, this.#newSlot[0]);
+      this.#live.set(allocation.slot, allocation);
       allocations.set(buffer, allocation);
       this.#bytes += range.bytes;
+      this.#sinceCollected += range.bytes;
       return { buffer, allocation };
     } catch (error) {
       this.#segment.releaseHeap(range.offset, range.bytes);
