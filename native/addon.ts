@@ -45,7 +45,7 @@ export interface Addon {
   // heap.cc
   heapOpen(): number;
   heapClose(heap: number): void;
-  /** A word for each slot: messages that hold the allocation, and HEAP_ENDED. */
+  /** A word for each slot: messages that hold the allocation, and bit 30 where its buffer has ended. */
   heapWords(): ArrayBuffer | number;
   /** Stores the allocation's slot in `slot[0]`. */
   heapMap(

@@ -19,7 +19,7 @@ namespace {
 // A word for each allocation, which TypeScript sees, too: how many messages hold it, and whether
 // its ArrayBuffer's memory has ended.
 using Word = std::atomic<int32_t>;
-constexpr int32_t kSlots = 1 << 20;
+constexpr int32_t kSlots = 1 << 20;  // HEAP_ALLOCATIONS_MAX
 constexpr int32_t kEnded = 1 << 30;
 
 class Allocation;

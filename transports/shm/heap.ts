@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies in
  * extents of the segment that are the rank's own for ever, so that a peer reaches it by an offset through
@@ -8,7 +9,7 @@
  * when the last user goes; the heap hears of it when it allocates the next time.
  */
 import { constants } from 'node:buffer';
-import { freemem } from 'node:os';
+import { freemem, constants as osConstants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../../runtime/base/error.ts';
 import { cgroupLeft } from '../../runtime/memory/limits.ts';
@@ -19,6 +20,8 @@ import type { Segment } from './segment.ts';
 
 /** Memory that MPI.allocate() leaves to whatever else the machine or the cgroup runs. */
 export const MEMORY_MARGIN_BYTES = 32 * 2 ** 20;
+/** Allocations of a process at one time; the kernel's vm.max_map_count may allow fewer. */
+export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
 /** So much is taken at a time, and then it is looked anew what is left: other ranks allocate, too. */
 export const RESERVE_BYTES = 64 * 2 ** 20;
 
@@ -160,7 +163,9 @@ export class Heap {
   /** Makes room of what has ended since the last look. */
   takeBack(): void {
     for (const slot of addon().heapFreed(this.#id)) {
-      const allocation = this.#live.get(slot) as Allocation;
+      const allocation = this.#live.get(slot);
+      // Of which no buffer could be made.
+      if (allocation === undefined) continue;
       this.#live.delete(slot);
       allocation.gone = true;
       this.#bytes -= allocation.range.bytes;
@@ -204,6 +209,11 @@ export class Heap {
       this.#reserve(range, purpose);
       const { heapFile } = this.#segment;
       const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newSlot);
+      if (buffer === -osConstants.errno.ENOSPC)
+        throw new MpiError(
+          'ERR_NO_MEM',
+          `${purpose}: there are ${HEAP_ALLOCATIONS_MAX} allocations (HEAP_ALLOCATIONS_MAX) already`,
+        );
       if (typeof buffer === 'number') throw check(buffer, 'mmap', purpose);
       const allocation = new Allocation(range, this.#newSlot[0]);
       this.#live.set(allocation.slot, allocation);
