@@ -38,17 +38,18 @@ export interface Addon {
   // heap.cc
   heapOpen(): number;
   heapClose(heap: number): void;
-  /** Stores the allocation's id in `id[0]`. */
+  /** A word for each slot: messages that hold the allocation, and bit 30 where its buffer has ended. */
+  heapWords(): ArrayBuffer | number;
+  /** Stores the allocation's slot in `slot[0]`. */
   heapMap(
     heap: number,
     fd: number,
     offset: number,
     length: number,
-    id: Float64Array,
+    slot: Int32Array,
   ): ArrayBuffer | number;
-  heapHold(id: number): number;
-  heapDrop(id: number): void;
-  /** Ids of allocations that have ended since it was asked last. */
+  heapEnd(slot: number): void;
+  /** Slots of allocations that have ended since it was asked last; they may be used again. */
   heapFreed(heap: number): number[];
   detach(buffer: ArrayBuffer): number;
   collectGarbage(): void;

@@ -26,6 +26,18 @@ function makeCgroup(bytes: number): string | undefined {
   return undefined;
 }
 
+/** A process that has ended leaves its cgroup a little later than its parent is told. */
+async function removeCgroup(folder: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return rmdirSync(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 100) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /** A test of programs that are started behind the words of `enter`: these put them into the cgroup. */
 export function testInCgroup(
   name: string,
@@ -48,7 +60,7 @@ export function testInCgroup(
     try {
       await run(['sh', '-c', `echo $$ > ${folder}/cgroup.procs && exec "$@"`, 'sh']);
     } finally {
-      rmdirSync(folder);
+      await removeCgroup(folder);
     }
   });
 }

@@ -92,6 +92,15 @@ describe('memory that is kept', () => {
     expect(world.domain.registrations).toEqual([]);
   });
 
+  test('its owner may end it, once', () => {
+    const world = new World();
+    const end = world.manager.keep(world.buffer(1, PAGE), access);
+    end?.();
+    end?.();
+    expect(world.domain.registrations).toEqual([]);
+    world.manager.close();
+  });
+
   test('for more access than it has, it is leased as other memory is', () => {
     const world = new World();
     const buffer = world.buffer(1, PAGE);

@@ -105,6 +105,16 @@ test('what is used is ERR_NO_MEM where room is short, and nothing of a failed on
   for (const buffer of kept) expect(new Uint8Array(buffer).every((byte) => byte === 0)).toBe(true);
 });
 
+test('what was used when room was short last, and is not any more, goes as well', () => {
+  const group = open();
+  const heap = new Heap(group.segments[0], () => 32 * MIB - group.memory);
+  let kept: ArrayBuffer[] | null = [1, 2, 3].map(() => heap.allocate(8 * MIB));
+  expect(codeOf(() => heap.allocate(16 * MIB))).toBe('ERR_NO_MEM');
+  expect(kept).toHaveLength(3);
+  kept = null;
+  expect(heap.allocate(16 * MIB).byteLength).toBe(16 * MIB);
+});
+
 test('an allocation that turns out too large on its way leaves nothing', () => {
   const group = open();
   // Another rank takes what is left, meanwhile.

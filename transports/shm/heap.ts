@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies in
  * extents of the segment that are the rank's own for ever, so that a peer reaches it by an offset through
@@ -8,7 +9,7 @@
  * when the last user goes; the heap hears of it when it allocates the next time.
  */
 import { constants } from 'node:buffer';
-import { freemem } from 'node:os';
+import { freemem, constants as osConstants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../../runtime/base/error.ts';
 import { cgroupLeft } from '../../runtime/memory/limits.ts';
@@ -19,6 +20,8 @@ import type { Segment } from './segment.ts';
 
 /** Memory that MPI.allocate() leaves to whatever else the machine or the cgroup runs. */
 export const MEMORY_MARGIN_BYTES = 32 * 2 ** 20;
+/** Allocations of a process at one time; the kernel's vm.max_map_count may allow fewer. */
+export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
 /** So much is taken at a time, and then it is looked anew what is left: other ranks allocate, too. */
 export const RESERVE_BYTES = 64 * 2 ** 20;
 
@@ -33,25 +36,46 @@ export function memoryLeft(): number {
   return Math.max(0, Math.min(freemem(), cgroupLeft()) - MEMORY_MARGIN_BYTES);
 }
 
+/** In an allocation's word: its buffer's memory has ended, and only messages hold it. */
+const ENDED = 1 << 30;
+
+let allWords: Int32Array | undefined;
+
+/** The words of all allocations of the process, by slot. */
+function words(): Int32Array {
+  if (allWords === undefined) {
+    const memory = addon().heapWords();
+    if (typeof memory === 'number') throw check(memory, 'mmap', 'allocating shared memory');
+    allWords = new Int32Array(memory);
+  }
+  return allWords;
+}
+
 /** One allocation; what exposes it to a peer holds it. */
 class Allocation implements Hold {
   readonly range: Range;
-  readonly id: number;
+  readonly slot: number;
+  readonly #words = words();
   /** Called when the memory is gone. */
   ended: (() => void) | null = null;
+  /** The slot may be another allocation's. */
+  gone = false;
 
-  constructor(range: Range, id: number) {
+  constructor(range: Range, slot: number) {
     this.range = range;
-    this.id = id;
+    this.slot = slot;
   }
 
   /** Keeps the memory until `release`, whatever becomes of the buffer; false: it is gone. */
   hold(): boolean {
-    return addon().heapHold(this.id) === 0;
+    if (this.gone) return false;
+    if ((Atomics.add(this.#words, this.slot, 1) & ENDED) === 0) return true;
+    this.release();
+    return false;
   }
 
   release(): void {
-    addon().heapDrop(this.id);
+    if (Atomics.sub(this.#words, this.slot, 1) === ENDED + 1) addon().heapEnd(this.slot);
   }
 }
 
@@ -94,13 +118,16 @@ export class Heap {
   /** What may still be allocated; tests have their own. */
   readonly #left: () => number;
   /** The addon's name for this heap. */
-  readonly #id = addon().heapOpen();
+  readonly #id = check(addon().heapOpen(), 'mmap', 'opening the heap');
   readonly #free = new FreeRanges();
+  /** By slot. */
   readonly #live = new Map<number, Allocation>();
-  readonly #newId = new Float64Array(1);
+  readonly #newSlot = new Int32Array(1);
   /** Bytes of the extents that are this heap's. */
   #claimed = 0;
   #bytes = 0;
+  /** Bytes allocated since garbage was collected. */
+  #sinceCollected = 0;
 
   constructor(segment: Segment, left: () => number = memoryLeft) {
     this.#segment = segment;
@@ -135,9 +162,12 @@ export class Heap {
 
   /** Makes room of what has ended since the last look. */
   takeBack(): void {
-    for (const id of addon().heapFreed(this.#id)) {
-      const allocation = this.#live.get(id) as Allocation;
-      this.#live.delete(id);
+    for (const slot of addon().heapFreed(this.#id)) {
+      const allocation = this.#live.get(slot);
+      // Of which no buffer could be made.
+      if (allocation === undefined) continue;
+      this.#live.delete(slot);
+      allocation.gone = true;
       this.#bytes -= allocation.range.bytes;
       this.#free.insert(allocation.range);
       allocation.ended?.();
@@ -149,17 +179,27 @@ export class Heap {
     addon().heapClose(this.#id);
   }
 
-  /** V8 does not know how much there is: where room is short, what nobody uses must go first. */
+  /**
+   * V8 does not know how much there is: where room is short, what nobody uses must go first. And no rank
+   * can collect what another one no longer uses, so each keeps what may be that below its share of what is left.
+   */
   #allocateOrCollect(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
     this.takeBack();
+    const unused = Math.min(this.#sinceCollected, this.#bytes);
+    if (unused > 0 && unused + bytes > this.#left() / this.#segment.ranks.length) this.#collect();
     try {
       return this.#allocate(bytes);
     } catch (error) {
       if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
     }
-    addon().collectGarbage();
-    this.takeBack();
+    this.#collect();
     return this.#allocate(bytes);
+  }
+
+  #collect(): void {
+    addon().collectGarbage();
+    this.#sinceCollected = 0;
+    this.takeBack();
   }
 
   #allocate(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
@@ -168,12 +208,18 @@ export class Heap {
     try {
       this.#reserve(range, purpose);
       const { heapFile } = this.#segment;
-      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newId);
+      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newSlot);
+      if (buffer === -osConstants.errno.ENOSPC)
+        throw new MpiError(
+          'ERR_NO_MEM',
+          `${purpose}: there are ${HEAP_ALLOCATIONS_MAX} allocations (HEAP_ALLOCATIONS_MAX) already`,
+        );
       if (typeof buffer === 'number') throw check(buffer, 'mmap', purpose);
-      const allocation = new Allocation(range, this.#newId[0]);
-      this.#live.set(allocation.id, allocation);
+      const allocation = new Allocation(range, this.#newSlot[0]);
+      this.#live.set(allocation.slot, allocation);
       allocations.set(buffer, allocation);
       this.#bytes += range.bytes;
+      this.#sinceCollected += range.bytes;
       return { buffer, allocation };
     } catch (error) {
       this.#segment.releaseHeap(range.offset, range.bytes);
