@@ -1,5 +1,6 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
 import { addon, type RemoteCall } from '../../native/addon.ts';
+import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
@@ -125,7 +126,7 @@ export class ShmChannel implements Channel {
   }
 
   maps(bytes: Uint8Array): boolean {
-    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
+    return this.#surroundings.heap.offsetOf(bufferOf(bytes)) !== undefined;
   }
 
   expose(
@@ -135,11 +136,11 @@ export class ShmChannel implements Channel {
     _purpose: Purpose,
     exposure: Exposure,
   ): boolean {
-    const base = this.#surroundings.heap.offsetOf(bytes.buffer);
+    const base = this.#surroundings.heap.offsetOf(bufferOf(bytes));
     let where = 0;
     if (base !== undefined) {
       exposure.scheme = EXPOSED_SHARED;
-      where = base + bytes.byteOffset + offset;
+      where = base + byteOffsetOf(bytes) + offset;
     } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
       where = addressOf(bytes) + offset;

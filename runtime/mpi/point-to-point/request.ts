@@ -1,4 +1,5 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
+import { lengthOf } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
@@ -61,10 +62,15 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
     this.owner = owner;
     this.bytes = bytes;
-    this.length = bytes.length;
+    this.length = lengthOf(bytes);
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
+  get intact(): boolean {
+    return lengthOf(this.bytes) >= this.length;
   }
 
   /** @internal */
