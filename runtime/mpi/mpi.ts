@@ -6,6 +6,7 @@ import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
 import type { Rdma } from '../../transports/verbs/open.ts';
+import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
 import type { Stats } from '../memory/counters.ts';
@@ -118,7 +119,8 @@ export const MPI = {
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
   abort(code = 1): never {
     const { job } = running();
-    if (!Number.isInteger(code)) throw new MpiError('ERR_ARG', `${String(code)} is no exit status`);
+    if (!Number.isInteger(code))
+      throw new MpiError('ERR_ARG', `${inWords(code)} is no exit status`);
     return job.abort(code, `MPI.abort(${code}) on rank ${job.rank}`);
   },
 };
