@@ -1,5 +1,6 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
+import { addon } from '../../native/addon.ts';
 import { reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
@@ -144,6 +145,8 @@ function start(): void {
       'ERR_THREAD',
       'MPI lives in the main thread; a worker passes its buffers there (SharedArrayBuffer needs no copy)',
     );
+  // Before the job knows of this rank: where it is missing, the error is this one, from here.
+  addon();
   const job = joinJob();
   current = connect(job);
   phase = 'running';

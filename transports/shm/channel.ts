@@ -16,7 +16,6 @@ const TWO_32 = 2 ** 32;
  * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else.
  */
 const WAYS: readonly OneSidedWay[] = ['share', 'get'];
-const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
 export interface Surroundings {
@@ -143,7 +142,7 @@ export class ShmChannel implements Channel {
       where = base + byteOffsetOf(bytes) + offset;
     } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
-      where = addressOf(bytes) + offset;
+      where = addon().addressOf(bytes) + offset;
     } else exposure.scheme = EXPOSED_NOT;
     exposure.low = (where % TWO_32) | 0;
     exposure.high = Math.floor(where / TWO_32);
@@ -159,9 +158,9 @@ export class ShmChannel implements Channel {
     const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
-        copied(copy(to, offset + done, window, from, bytes), this.peer);
+        copied(addon().copy(to, offset + done, window, from, bytes), this.peer);
       });
-    } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
+    } else this.#remote('process_vm_readv', addon().readRemote, where, to, offset, length);
     return true;
   }
 
@@ -169,9 +168,9 @@ export class ShmChannel implements Channel {
     const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
-        copied(copy(window, to, from, offset + done, bytes), this.peer);
+        copied(addon().copy(window, to, from, offset + done, bytes), this.peer);
       });
-    } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
+    } else this.#remote('process_vm_writev', addon().writeRemote, where, from, offset, length);
     return true;
   }
 
@@ -214,7 +213,7 @@ export class ShmChannel implements Channel {
     const low = control[CONTROL.probeAddressLow] >>> 0;
     const address = low + control[CONTROL.probeAddressHigh] * TWO_32;
     const word = new Int32Array(1);
-    const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
+    const answer = addon().readRemote(control[CONTROL.pid], address, word, 0, 4);
     if (answer === 4 && word[0] === control[CONTROL.probeWord]) return true;
     const reason = answer < 0 ? errnoName(-answer) : 'it read something else';
     // A peer that has ended is no question of permission.
@@ -238,7 +237,7 @@ function copied(answer: number, peer: number): void {
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;
-  const address = check(addressOf(word), 'napi', 'finding the address of a buffer');
+  const address = check(addon().addressOf(word), 'napi', 'finding the address of a buffer');
   control[CONTROL.probeAddressLow] = (address % TWO_32) | 0;
   control[CONTROL.probeAddressHigh] = Math.floor(address / TWO_32);
   control[CONTROL.probeWord] = word[0];

@@ -34,8 +34,6 @@ import type { RingReceiver } from './ring-receiver.ts';
  */
 const SHORT_RUN = 8;
 
-const { copy } = addon();
-
 export class RingSender {
   readonly claims: Int32Array;
   readonly #line: Int32Array;
@@ -191,7 +189,7 @@ export class RingSender {
     const to = this.#bytes;
     if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
     else if (whole) to.set(bytes, at);
-    else copy(to, at, bytes, offset, length);
+    else addon().copy(to, at, bytes, offset, length);
   }
 
   #copyAlias(at: number, bytes: Uint8Array, length: number): boolean {
@@ -216,7 +214,7 @@ export class RingSender {
       if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
     }
     if (length === lengthOf(bytes)) this.#data.set(bytes, start & DATA_MASK);
-    else copy(this.#data, start & DATA_MASK, bytes, offset, length);
+    else addon().copy(this.#data, start & DATA_MASK, bytes, offset, length);
     this.#dataPosition = end;
     return true;
   }
