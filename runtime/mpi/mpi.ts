@@ -10,6 +10,7 @@ import type { Rdma } from '../../transports/verbs/open.ts';
 import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
+import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
 import { Engine } from '../messaging/engine.ts';
 import {
@@ -147,9 +148,11 @@ function start(): void {
     );
   // Before the job knows of this rank: where it is missing, the error is this one, from here.
   addon();
+  checkOnlyCopy();
   const job = joinJob();
   current = connect(job);
   phase = 'running';
+  noteJoined();
   process.once('exit', atExit);
 }
 

@@ -24,7 +24,7 @@ export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
 const aliases = new WeakMap<object, Uint8Array>();
 
 /** The message's bytes of a zero-byte message. */
-export const NO_BYTES = new Uint8Array(0);
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /**
  * The bytes of a buffer, offset respected; the array itself where it is one of bytes. `null` has none,
