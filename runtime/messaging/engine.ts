@@ -240,7 +240,7 @@ export class Engine implements PacketHandler {
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
   refusal(request: Request, peer: number, tag: number, length: number): MpiError | null {
-    if (request.bytes.length !== request.length) {
+    if (!request.intact) {
       const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
       return new MpiError(
         'ERR_BUFFER',

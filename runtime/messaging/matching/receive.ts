@@ -3,6 +3,7 @@
  * and the packets that bring the two together.
  */
 import type { Packet } from '../../../transports/transport.ts';
+import { store } from '../../base/bytes.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
@@ -98,13 +99,13 @@ export class Receiving {
     const peer = this.#engine.contact(source);
     this.#unexpectedBytes[source] -= message.charge;
     peer.channel.returnCredit(message.charge);
-    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => store(to, body));
     else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
       const error = this.#engine.refusal(request, source, tag, body.length);
       if (error !== null) this.#engine.fail(request, error);
       else {
-        request.bytes.set(body);
+        store(request.bytes, body);
         this.#engine.complete(request, source, tag, body.length);
       }
     }
@@ -131,7 +132,7 @@ export class Receiving {
       return;
     }
     peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    if (length > request.length || request.bytes.length !== request.length)
+    if (length > request.length || !request.intact)
       this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);

@@ -258,7 +258,7 @@ export class RendezvousReceiver {
         'ERR_PROTOCOL',
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
-    if (request.bytes.length === request.length) packet.copyTo(request.bytes, received);
+    if (request.intact) packet.copyTo(request.bytes, received);
     this.#received(transfer, packet.length);
   }
 

@@ -1,6 +1,7 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
+import { inWords, lengthOf } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
-import type { MpiError } from '../../base/error.ts';
+import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { Status } from './status.ts';
@@ -63,10 +64,15 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
     this.owner = owner;
     this.bytes = bytes;
-    this.length = bytes.length;
+    this.length = lengthOf(bytes);
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
+  get intact(): boolean {
+    return lengthOf(this.bytes) >= this.length;
   }
 
   /** @internal */
@@ -141,9 +147,11 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
 
   /**
    * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
-   * @throws MpiError of the first in order that failed, after all have ended
+   * @throws MpiError ERR_REQUEST where they are no requests; of the first in order that failed, after
+   *   all have ended
    */
   static waitAll(requests: readonly Request[]): void {
+    checkRequests(requests);
     let failed: MpiError | null = null;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i];
@@ -152,4 +160,14 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
     }
     if (failed !== null) throw failed;
   }
+}
+
+function checkRequests(requests: readonly Request[]): void {
+  if (!Array.isArray(requests)) throw noRequest(requests);
+  for (let i = 0; i < requests.length; i++)
+    if (!(requests[i] instanceof Request)) throw noRequest(requests[i]);
+}
+
+function noRequest(value: unknown): MpiError {
+  return new MpiError('ERR_REQUEST', `${inWords(value)} cannot be waited for: it is no request`);
 }
