@@ -8,6 +8,7 @@ import type { Peer } from '../messaging/peer.ts';
 import { checkDestination, checkReceiveTag, checkSource, checkTag } from './arguments.ts';
 import { barrier, barrierSync } from './collective/barrier.ts';
 import { bytesOf, type MessageBuffer, NO_BYTES } from './point-to-point/buffer.ts';
+import { awaitParts, waitForParts } from './point-to-point/parts.ts';
 import { COMPLETE, type Owner, PENDING, Request } from './point-to-point/request.ts';
 import { Status } from './point-to-point/status.ts';
 
@@ -68,7 +69,9 @@ export class Communicator implements Owner {
     return this.#group === null ? world : this.#group.indexOf(world);
   }
 
+  /** Of a wildcard, too: alone, any source is this rank. */
   #worldOf(rank: number): number {
+    if (rank === ANY_SOURCE && this.size === 1) return this.engine.rank;
     return this.#group === null || rank < 0 ? rank : this.#group[rank];
   }
 
@@ -156,9 +159,19 @@ export class Communicator implements Owner {
     const request = this.#borrow(bytes, this.#worldOf(source), tag);
     request.isSend = false;
     this.engine.receiving.receive(request);
-    if (request.state === PENDING) this.engine.wait(request);
+    if (request.state === PENDING) this.#waitForReceive(request);
     this.#giveBack(request);
     return request.fill(status);
+  }
+
+  /** A receive that nobody can complete is taken back. */
+  #waitForReceive(request: Request): void {
+    try {
+      this.engine.wait(request);
+    } catch (error) {
+      this.engine.receiving.cancel(request);
+      throw error;
+    }
   }
 
   #borrow(bytes: Uint8Array, peer: number, tag: number): Request {
@@ -270,7 +283,9 @@ export class Communicator implements Owner {
   }
 
   /**
-   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10).
+   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10). Where
+   * one of the two fails, it fails once neither buffer is in use any more; a receive that no message has
+   * met is taken back.
    * @returns what was received
    * @throws as {@link sendSync} and {@link recvSync}
    */
@@ -283,7 +298,7 @@ export class Communicator implements Owner {
     receiveTag = ANY_TAG,
   ): Status {
     const pair = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
-    Request.waitAll(pair);
+    waitForParts(pair);
     return pair[0].status;
   }
 
@@ -297,11 +312,10 @@ export class Communicator implements Owner {
     receiveTag = ANY_TAG,
   ): Promise<Status> {
     const pair = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
-    const [status] = await Promise.all(pair.map((request) => request.promise()));
-    return status;
+    await awaitParts(pair);
+    return pair[0].status;
   }
 
-  /** All arguments are checked before the receive is posted: it could not be taken back. */
   #pair(
     sendBuffer: MessageBuffer,
     destination: number,
@@ -317,14 +331,28 @@ export class Communicator implements Owner {
     checkTag(sendTag);
     checkSource(source, this.size);
     checkReceiveTag(receiveTag);
+    // Fails before the receive takes a message.
+    if (destination !== PROC_NULL) this.engine.peer(this.#worldOf(destination));
     const receive = this.#startReceive(incoming, source, receiveTag, this.context);
-    return [receive, this.#startSend(outgoing, destination, sendTag, this.context)];
+    return [receive, this.#startPart(outgoing, destination, sendTag, this.context)];
   }
 
   /** @internal A zero-byte exchange in the context of collective operations. */
   signal(destination: number, source: number, tag: number): [Request, Request] {
     const receive = this.#startReceive(NO_BYTES, source, tag, this.context + 1);
-    return [receive, this.#startSend(NO_BYTES, destination, tag, this.context + 1)];
+    return [receive, this.#startPart(NO_BYTES, destination, tag, this.context + 1)];
+  }
+
+  /** A send that cannot start is one that has failed: it has parts beside it that have begun. */
+  #startPart(bytes: Uint8Array, destination: number, tag: number, context: number): Request {
+    try {
+      return this.#startSend(bytes, destination, tag, context);
+    } catch (error) {
+      const request = new Request(this, bytes, context, destination, tag);
+      request.isSend = true;
+      this.engine.fail(request, error as MpiError);
+      return request;
+    }
   }
 
   /** Returns when every rank of the communicator has called it (MPI 4.1, 6.3). */

@@ -5,6 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { addon } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import {
   CONTROL_BYTES,
@@ -126,9 +127,9 @@ function distribute(socket: number, addresses: Address[], token: string, fds: nu
 }
 
 function receive(socket: number, token: string, leader: number, count: number): number[] {
-  const deadline = Date.now() + ATTACH_TIMEOUT_MS;
+  const deadline = now() + ATTACH_TIMEOUT_MS;
   for (;;) {
-    const left = Math.max(0, deadline - Date.now());
+    const left = Math.max(0, deadline - now());
     const message = addon().fdSocketReceive(socket, left);
     if (typeof message === 'number') {
       throw new MpiError(

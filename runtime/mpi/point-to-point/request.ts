@@ -53,7 +53,7 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   error: MpiError | null = null;
   /** @internal */
   readonly owner: Owner;
-  /** @internal Set by `then`. */
+  /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
   #status: Status | null = null;
 
@@ -104,7 +104,8 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
 
   /**
    * Blocks the thread until the operation is complete (MPI_Wait).
-   * @throws MpiError that the operation failed with
+   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
+   *   complete it, which is then still under way
    */
   wait(): Status {
     this.owner.engine.wait(this);
@@ -122,15 +123,15 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
 
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
   promise(): Promise<Status> {
-    const { loop } = this.owner.engine;
-    if (this.state === PENDING) loop.poll(this);
+    if (this.state === PENDING) this.owner.engine.loop.poll(this);
     if (this.state === COMPLETE) return Promise.resolve(this.status);
     if (this.state === FAILED) return Promise.reject(this.error);
     return new Promise((resolve, reject) => {
       const before = this.settled;
-      if (before === null) loop.hold();
+      const release = this.hold();
       this.settled = () => {
         before?.();
+        release();
         if (this.state === FAILED) reject(this.error);
         else resolve(this.status);
       };
@@ -138,16 +139,39 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   }
 
   /**
+   * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
+   * could end it.
+   * @returns ends that
+   */
+  hold(): () => void {
+    const { engine } = this.owner;
+    const { loop } = engine;
+    if (this.peer === engine.rank) {
+      loop.wake();
+      return nothing;
+    }
+    loop.hold();
+    return () => loop.release();
+  }
+
+  /**
    * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
-   * @throws MpiError of the first in order that failed, after all have ended
+   * @throws MpiError of the first in order that failed, after all have ended; of one that can never end
+   *   ERR_DEADLOCK, after all others have
    */
   static waitAll(requests: readonly Request[]): void {
     let failed: MpiError | null = null;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i];
-      if (request.state === PENDING) request.owner.engine.wait(request);
+      try {
+        if (request.state === PENDING) request.owner.engine.wait(request);
+      } catch (error) {
+        failed ??= error as MpiError;
+      }
       if (request.state === FAILED) failed ??= request.error;
     }
     if (failed !== null) throw failed;
   }
 }
+
+function nothing(): void {}
