@@ -340,13 +340,17 @@ export class Engine implements PacketHandler {
 
   #sleep(request: Request): void {
     const node = this.#node;
-    this.arm('block');
-    // What was published before the bell was armed rings no bell: look once more.
-    const quiet = this.progress() === 0 && request.state === PENDING;
     const alone = node === null || request.peer === this.rank;
-    if (quiet && !alone) node.block(SLEEP_CHECK_MS);
-    node?.disarm();
-    this.loop.wake();
+    let quiet = false;
+    this.arm('block');
+    try {
+      // What was published before the bell was armed rings no bell: look once more.
+      quiet = this.progress() === 0 && request.state === PENDING;
+      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+    } finally {
+      node?.disarm();
+      this.loop.wake();
+    }
     if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
     if (alone) throw this.#deadlock(request);
     this.losses.checkPeers();

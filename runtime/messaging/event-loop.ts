@@ -54,7 +54,6 @@ export class EventLoopProgress {
   #state: State = 'idle';
   #watcher: { ref(): void; unref(): void; close(): void } | null = null;
   #referenced = false;
-  #scheduled = false;
   /** Operations under way: they make progress whenever there is some to make. */
   #tracked = 0;
   /** Those that somebody awaits: they keep the process alive. */
@@ -128,9 +127,7 @@ export class EventLoopProgress {
     if (this.#state === 'closed') return;
     this.#state = state;
     this.#reference();
-    if (state !== 'polling' || this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(this.#turn);
+    if (state === 'polling') setImmediate(this.#turn);
   }
 
   /** The bell keeps the process alive while somebody awaits what it may announce. */
@@ -143,7 +140,6 @@ export class EventLoopProgress {
   }
 
   readonly #turn = (): void => {
-    this.#scheduled = false;
     if (this.#state !== 'polling') return;
     this.#burst = 0;
     // What throws is for the process to hear of; the operations under way go on.
