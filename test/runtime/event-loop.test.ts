@@ -93,8 +93,12 @@ class World {
         this.onBell = onBell;
         this.referenced = true;
         return {
-          ref: () => void (this.referenced = true),
-          unref: () => void (this.referenced = false),
+          ref: () => {
+            this.referenced = true;
+          },
+          unref: () => {
+            this.referenced = false;
+          },
           close: () => {
             this.onBell = null;
             this.referenced = false;
@@ -191,8 +195,7 @@ class World {
   get callbacks(): (() => void)[] {
     const { left, operations } = this;
     const callbacks: (() => void)[] = [];
-    const [turn] = loop.immediates;
-    if (turn !== undefined) callbacks.push(() => void (loop.immediates.shift(), turn()));
+    if (loop.immediates.length > 0) callbacks.push(() => loop.immediates.shift()?.());
     if (this.readable && this.onBell !== null) callbacks.push(() => this.ringBell());
     if (left.begins > 0 && !this.departed)
       callbacks.push(() => {
@@ -284,7 +287,7 @@ class World {
     for (let i = 0; i < 4 * IDLE_TURNS; i++) {
       if (this.signals > 0) this.land();
       else if (this.readable && this.onBell !== null) this.run(() => this.ringBell());
-      else if (loop.immediates.length > 0) this.run(loop.immediates.shift() as () => void);
+      else if (loop.immediates.length > 0) this.run(() => loop.immediates.shift()?.());
       else return;
     }
     throw new Error('it never rests');
