@@ -16,3 +16,22 @@ describe('every bell is heard', () => {
 test('other events get their turn while ranks await messages', () => runWell('fair', { ranks: 2 }));
 
 test('only what is awaited keeps a process alive', () => runWell('unawaited', { ranks: 2 }));
+
+test('large messages go on while their rank waits for a socket', () =>
+  runWell('elsewhere', { ranks: 2 }));
+
+test.each(['', '0'])('messages go on under fake timers (DREG_SPIN_POLLS=%s)', (polls) =>
+  runWell('fake-timers', { ranks: 2, environment: { DREG_SPIN_POLLS: polls } }),
+);
+
+/** Jobs that are started to see that each ends; DREG_TEST_STARTS=2000 for the thorough. */
+const STARTS = Number(process.env.DREG_TEST_STARTS || 8);
+
+test(
+  `a job that has finished ends (${STARTS} jobs)`,
+  async () => {
+    for (let job = 0; job < STARTS; job++)
+      await runWell('early', { ranks: 2, words: [String(job)], timeoutSeconds: 30 });
+  },
+  60_000 + 2_000 * STARTS,
+);
