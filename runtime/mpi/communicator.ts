@@ -9,7 +9,14 @@ import { checkDestination, checkReceiveTag, checkSource, checkTag } from './argu
 import { barrier, barrierSync } from './collective/barrier.ts';
 import { bytesOf, type MessageBuffer, NO_BYTES } from './point-to-point/buffer.ts';
 import { awaitParts, waitForParts } from './point-to-point/parts.ts';
-import { COMPLETE, type Owner, PENDING, Request } from './point-to-point/request.ts';
+import {
+  COMPLETE,
+  CompleteSend,
+  type Owner,
+  PENDING,
+  Request,
+  type StartedRequest,
+} from './point-to-point/request.ts';
 import { Status } from './point-to-point/status.ts';
 
 /** Contexts that a communicator has: one for the program's messages, one for collective operations. */
@@ -36,8 +43,6 @@ export class Communicator implements Owner {
   readonly #alive: () => void;
   /** Requests of blocking operations, used again: such an operation costs no object. */
   readonly #pool: Request[] = [];
-  /** What every send yields that is complete when it returns: one says no more than another. */
-  readonly #sent: Request;
   readonly #messages: Context;
 
   /**
@@ -59,9 +64,6 @@ export class Communicator implements Owner {
     this.#alive = alive;
     this.#messages = engine.receiving.openContext(context);
     engine.receiving.openContext(context + 1);
-    this.#sent = new Request(this, NO_BYTES, context, PROC_NULL, 0);
-    this.#sent.isSend = true;
-    this.#sent.state = COMPLETE;
   }
 
   /** @internal */
@@ -197,13 +199,22 @@ export class Communicator implements Owner {
    * Starts a send (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  isend(buffer: MessageBuffer, destination: number, tag = 0): Request {
-    if (buffer instanceof Uint8Array && (tag | 0) === tag && tag >= 0) {
-      const { length } = buffer;
-      const peer = this.#peerOf(destination);
-      if (peer !== undefined && length > 0 && length <= peer.pieceBytes)
-        if (peer.trySendNow(this.context, tag, buffer, length)) return this.#sent;
-    }
+  isend(buffer: MessageBuffer, destination: number, tag = 0): StartedRequest {
+    if (this.#sendAtOnce(buffer, destination, tag))
+      return new CompleteSend(this, destination, tag, (buffer as Uint8Array).length);
+    return this.#isendSlowly(buffer, destination, tag);
+  }
+
+  /** Sends what is usual and has room at once; everything else, errors too, is told apart elsewhere. */
+  #sendAtOnce(buffer: MessageBuffer, destination: number, tag: number): boolean {
+    if (!(buffer instanceof Uint8Array) || (tag | 0) !== tag || tag < 0) return false;
+    const { length } = buffer;
+    const peer = this.#peerOf(destination);
+    if (peer === undefined || length === 0 || length > peer.pieceBytes) return false;
+    return peer.trySendNow(this.context, tag, buffer, length);
+  }
+
+  #isendSlowly(buffer: MessageBuffer, destination: number, tag: number): Request {
     this.#alive();
     const bytes = bytesOf(buffer);
     checkDestination(destination, this.size);
@@ -266,7 +277,8 @@ export class Communicator implements Owner {
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
   send(buffer: MessageBuffer, destination: number, tag = 0): Promise<void> {
     try {
-      const request = this.isend(buffer, destination, tag);
+      if (this.#sendAtOnce(buffer, destination, tag)) return DONE;
+      const request = this.#isendSlowly(buffer, destination, tag);
       return request.state === COMPLETE ? DONE : request.promise().then(nothing);
     } catch (error) {
       return Promise.reject(error);

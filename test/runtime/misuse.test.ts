@@ -87,8 +87,8 @@ test.each<[string, ErrorCode, string]>([
   ['allocate 2^53', 'ERR_COUNT', '9007199254740992'],
   ['allocate too much', 'ERR_NO_MEM', 'memory'],
   ['abort with no status', 'ERR_ARG', '0.5'],
-  ['alone in recvSync', 'ERR_DEADLOCK', 'one rank'],
-  ['alone in wait', 'ERR_DEADLOCK', 'one rank'],
+  ['alone in recvSync', 'ERR_DEADLOCK', 'nobody can send'],
+  ['alone in wait', 'ERR_DEADLOCK', 'nobody can send'],
   ['large sendSync to itself', 'ERR_DEADLOCK', '100000 bytes'],
 ])('%s is %s', async (name, code, hint) => {
   const said = await misuse(name);

@@ -17,12 +17,125 @@ export interface Owner {
 }
 
 /**
- * A send or receive under way. It may be awaited, tested, or waited for; its buffer belongs to the
- * operation until then.
+ * A send or receive that was started. It may be awaited, tested, or waited for; its buffer belongs to the
+ * operation until it has ended.
+ */
+export abstract class StartedRequest implements PromiseLike<Status> {
+  /** @internal */
+  abstract readonly owner: Owner;
+  /** @internal */
+  abstract readonly state: number;
+  /** @internal */
+  abstract readonly error: MpiError | null;
+
+  /** What a receive brought, what a send took. Meaningful once complete. */
+  abstract readonly status: Status;
+
+  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
+  abstract promise(): Promise<Status>;
+
+  /** Whether the operation has ended, well or not, without making progress. */
+  get done(): boolean {
+    return this.state !== PENDING;
+  }
+
+  /**
+   * Makes progress once, and says whether the operation is complete (MPI_Test).
+   * @throws MpiError that the operation failed with
+   */
+  test(): boolean {
+    if (this.state === PENDING) this.owner.engine.progress();
+    if (this.state === FAILED) throw this.error;
+    return this.state === COMPLETE;
+  }
+
+  /**
+   * Blocks the thread until the operation is complete (MPI_Wait).
+   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
+   *   complete it, which is then still under way
+   */
+  wait(): Status {
+    this.waitForEnd();
+    if (this.state === FAILED) throw this.error;
+    return this.status;
+  }
+
+  /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
+  abstract waitForEnd(): void;
+
+  // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
+  then<A = Status, B = never>(
+    onComplete?: ((status: Status) => A | PromiseLike<A>) | null,
+    onError?: ((error: MpiError) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.promise().then(onComplete, onError);
+  }
+
+  /**
+   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
+   * @throws MpiError of the first in order that failed, after all have ended; of one that can never end
+   *   ERR_DEADLOCK, after all others have
+   */
+  static waitAll(requests: readonly StartedRequest[]): void {
+    let failed: MpiError | null = null;
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i];
+      try {
+        if (request.state === PENDING) request.waitForEnd();
+      } catch (error) {
+        failed ??= error as MpiError;
+      }
+      if (request.state === FAILED) failed ??= request.error;
+    }
+    if (failed !== null) throw failed;
+  }
+}
+
+/** A send that was complete when it started: all that is left of it is what it sent. */
+export class CompleteSend extends StartedRequest {
+  readonly owner: Owner;
+  readonly #destination: number;
+  readonly #tag: number;
+  readonly #length: number;
+
+  /** @internal @param destination a rank of the communicator */
+  constructor(owner: Owner, destination: number, tag: number, length: number) {
+    super();
+    this.owner = owner;
+    this.#destination = destination;
+    this.#tag = tag;
+    this.#length = length;
+  }
+
+  get state(): number {
+    return COMPLETE;
+  }
+
+  get error(): null {
+    return null;
+  }
+
+  get status(): Status {
+    const status = new Status();
+    status.source = this.#destination;
+    status.tag = this.#tag;
+    status.byteLength = this.#length;
+    return status;
+  }
+
+  promise(): Promise<Status> {
+    return Promise.resolve(this.status);
+  }
+
+  waitForEnd(): void {}
+}
+
+/**
+ * A send or receive under way.
  *
  * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
+export class Request extends StartedRequest implements Posted, Link<Posted> {
   /** @internal What follows belongs to matching and the protocol engine. */
   next: Link<Posted> | null = null;
   /** @internal */
@@ -59,6 +172,7 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
 
   /** @internal */
   constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+    super();
     this.owner = owner;
     this.bytes = bytes;
     this.length = bytes.length;
@@ -72,7 +186,6 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
     return this;
   }
 
-  /** What the receive brought; of a send only that it is there. Meaningful once complete. */
   get status(): Status {
     this.#status ??= this.fill(new Status());
     return this.#status;
@@ -87,38 +200,9 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
     return status;
   }
 
-  /** Whether the operation has ended, well or not, without making progress. */
-  get done(): boolean {
-    return this.state !== PENDING;
-  }
-
-  /**
-   * Makes progress once, and says whether the operation is complete (MPI_Test).
-   * @throws MpiError that the operation failed with
-   */
-  test(): boolean {
-    if (this.state === PENDING) this.owner.engine.progress();
-    if (this.state === FAILED) throw this.error;
-    return this.state === COMPLETE;
-  }
-
-  /**
-   * Blocks the thread until the operation is complete (MPI_Wait).
-   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
-   *   complete it, which is then still under way
-   */
-  wait(): Status {
+  /** @internal */
+  waitForEnd(): void {
     this.owner.engine.wait(this);
-    if (this.state === FAILED) throw this.error;
-    return this.status;
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
-  then<A = Status, B = never>(
-    onComplete?: ((status: Status) => A | PromiseLike<A>) | null,
-    onError?: ((error: MpiError) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.promise().then(onComplete, onError);
   }
 
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
@@ -152,25 +236,6 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
     }
     loop.hold();
     return () => loop.release();
-  }
-
-  /**
-   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
-   * @throws MpiError of the first in order that failed, after all have ended; of one that can never end
-   *   ERR_DEADLOCK, after all others have
-   */
-  static waitAll(requests: readonly Request[]): void {
-    let failed: MpiError | null = null;
-    for (let i = 0; i < requests.length; i++) {
-      const request = requests[i];
-      try {
-        if (request.state === PENDING) request.owner.engine.wait(request);
-      } catch (error) {
-        failed ??= error as MpiError;
-      }
-      if (request.state === FAILED) failed ??= request.error;
-    }
-    if (failed !== null) throw failed;
   }
 }
 
