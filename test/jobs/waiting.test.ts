@@ -24,14 +24,6 @@ test.each(['', '0'])('messages go on under fake timers (DREG_SPIN_POLLS=%s)', (p
   runWell('fake-timers', { ranks: 2, environment: { DREG_SPIN_POLLS: polls } }),
 );
 
-/** Jobs that are started to see that each ends; DREG_TEST_STARTS=2000 for the thorough. */
-const STARTS = Number(process.env.DREG_TEST_STARTS || 8);
-
-test(
-  `a job that has finished ends (${STARTS} jobs)`,
-  async () => {
-    for (let job = 0; job < STARTS; job++)
-      await runWell('early', { ranks: 2, words: [String(job)], timeoutSeconds: 30 });
-  },
-  60_000 + 2_000 * STARTS,
-);
+test('a job that has finished ends, whatever came first', async () => {
+  for (let job = 0; job < 8; job++) await runWell('early', { ranks: 2, words: [String(job)] });
+});
