@@ -5,7 +5,7 @@
  * belongs to other receives.
  */
 import type { MpiError } from '../../base/error.ts';
-import { FAILED, PENDING, type Request } from './request.ts';
+import { COMPLETE, FAILED, PENDING, type Request } from './request.ts';
 
 class Parts {
   readonly #parts: readonly Request[];
@@ -42,8 +42,15 @@ class Parts {
   }
 }
 
+/** The usual case of small messages. */
+function areComplete(parts: readonly Request[]): boolean {
+  for (let i = 0; i < parts.length; i++) if (parts[i].state !== COMPLETE) return false;
+  return true;
+}
+
 /** Blocks until all parts have ended. @throws MpiError of the part that failed first */
 export function waitForParts(parts: readonly Request[]): void {
+  if (areComplete(parts)) return;
   const whole = new Parts(parts);
   for (const part of parts) {
     const { engine } = part.owner;
@@ -59,7 +66,8 @@ export function waitForParts(parts: readonly Request[]): void {
 }
 
 /** The same as a promise. */
-export function awaitParts(parts: readonly Request[]): Promise<void> {
+export async function awaitParts(parts: readonly Request[]): Promise<void> {
+  if (areComplete(parts)) return;
   const whole = new Parts(parts);
   for (const part of parts) if (!part.done) part.owner.engine.loop.poll(part);
   return new Promise((resolve, reject) => {
