@@ -17,6 +17,8 @@ test('other events get their turn while ranks await messages', () => runWell('fa
 
 test('only what is awaited keeps a process alive', () => runWell('unawaited', { ranks: 2 }));
 
+test('nor does what only the rank itself could send', () => runWell('only-itself', { ranks: 2 }));
+
 test('large messages go on while their rank waits for a socket', () =>
   runWell('elsewhere', { ranks: 2 }));
 
