@@ -17,7 +17,15 @@ import {
 } from './arguments.ts';
 import { barrier, barrierSync } from './collective/barrier.ts';
 import { bytesOf, type MessageBuffer, NO_BYTES } from './point-to-point/buffer.ts';
-import { COMPLETE, type Owner, PENDING, Request } from './point-to-point/request.ts';
+import { awaitParts, waitForParts } from './point-to-point/parts.ts';
+import {
+  COMPLETE,
+  CompleteSend,
+  type Owner,
+  PENDING,
+  Request,
+  type StartedRequest,
+} from './point-to-point/request.ts';
 import { Status } from './point-to-point/status.ts';
 
 /** Contexts that a communicator has: one for the program's messages, one for collective operations. */
@@ -44,8 +52,6 @@ export class Communicator implements Owner {
   readonly #alive: () => void;
   /** Requests of blocking operations, used again: such an operation costs no object. */
   readonly #pool: Request[] = [];
-  /** What every send yields that is complete when it returns: one says no more than another. */
-  readonly #sent: Request;
   readonly #messages: Context;
 
   /**
@@ -67,9 +73,6 @@ export class Communicator implements Owner {
     this.#alive = alive;
     this.#messages = engine.receiving.openContext(context);
     engine.receiving.openContext(context + 1);
-    this.#sent = new Request(this, NO_BYTES, context, PROC_NULL, 0);
-    this.#sent.isSend = true;
-    this.#sent.state = COMPLETE;
   }
 
   /** @internal */
@@ -77,7 +80,9 @@ export class Communicator implements Owner {
     return this.#group === null ? world : this.#group.indexOf(world);
   }
 
+  /** Of a wildcard, too: alone, any source is this rank. */
   #worldOf(rank: number): number {
+    if (rank === ANY_SOURCE && this.size === 1) return this.engine.rank;
     return this.#group === null || rank < 0 ? rank : this.#group[rank];
   }
 
@@ -173,9 +178,19 @@ export class Communicator implements Owner {
     const request = this.#borrow(bytes, this.#worldOf(source), tag);
     request.isSend = false;
     this.engine.receiving.receive(request);
-    if (request.state === PENDING) this.engine.wait(request);
+    if (request.state === PENDING) this.#waitForReceive(request);
     this.#giveBack(request);
     return request.fill(status);
+  }
+
+  /** A receive that nobody can complete is taken back. */
+  #waitForReceive(request: Request): void {
+    try {
+      this.engine.wait(request);
+    } catch (error) {
+      this.engine.receiving.cancel(request);
+      throw error;
+    }
   }
 
   #borrow(bytes: Uint8Array, peer: number, tag: number): Request {
@@ -202,13 +217,25 @@ export class Communicator implements Owner {
    * Starts a send (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  isend(buffer: MessageBuffer | null, destination: number, tag = 0): Request {
+  isend(buffer: MessageBuffer | null, destination: number, tag = 0): StartedRequest {
+    const length = this.#sendAtOnce(buffer, destination, tag);
+    if (length > 0) return new CompleteSend(this, destination, tag, length);
+    return this.#isendSlowly(buffer, destination, tag);
+  }
+
+  /**
+   * Sends what is usual and has room at once; everything else, errors too, is told apart elsewhere.
+   * @returns the message's length; 0: it has not been sent
+   */
+  #sendAtOnce(buffer: MessageBuffer | null, destination: number, tag: number): number {
     const length = plainLength(buffer);
-    if (length > 0 && isTag(tag)) {
-      const peer = this.#peerOf(destination);
-      if (peer !== undefined && length <= peer.pieceBytes)
-        if (peer.trySendNow(this.context, tag, buffer as Uint8Array, length)) return this.#sent;
-    }
+    if (length <= 0 || !isTag(tag)) return 0;
+    const peer = this.#peerOf(destination);
+    if (peer === undefined || length > peer.pieceBytes) return 0;
+    return peer.trySendNow(this.context, tag, buffer as Uint8Array, length) ? length : 0;
+  }
+
+  #isendSlowly(buffer: MessageBuffer | null, destination: number, tag: number): Request {
     this.#alive();
     const bytes = bytesOf(buffer, destination);
     checkDestination(destination, this.size);
@@ -270,7 +297,8 @@ export class Communicator implements Owner {
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
   send(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
     try {
-      const request = this.isend(buffer, destination, tag);
+      if (this.#sendAtOnce(buffer, destination, tag) > 0) return DONE;
+      const request = this.#isendSlowly(buffer, destination, tag);
       return request.state === COMPLETE ? DONE : request.promise().then(nothing);
     } catch (error) {
       return Promise.reject(error);
@@ -287,7 +315,9 @@ export class Communicator implements Owner {
   }
 
   /**
-   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10).
+   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10). Where
+   * one of the two fails, it fails once neither buffer is in use any more; a receive that no message has
+   * met is taken back.
    * @returns what was received
    * @throws as {@link sendSync} and {@link recvSync}
    */
@@ -300,7 +330,7 @@ export class Communicator implements Owner {
     receiveTag = ANY_TAG,
   ): Status {
     const pair = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
-    Request.waitAll(pair);
+    waitForParts(pair);
     return pair[0].status;
   }
 
@@ -314,11 +344,10 @@ export class Communicator implements Owner {
     receiveTag = ANY_TAG,
   ): Promise<Status> {
     const pair = this.#pair(sendBuffer, destination, sendTag, receiveBuffer, source, receiveTag);
-    const [status] = await Promise.all(pair.map((request) => request.promise()));
-    return status;
+    await awaitParts(pair);
+    return pair[0].status;
   }
 
-  /** All arguments are checked before the receive is posted: it could not be taken back. */
   #pair(
     sendBuffer: MessageBuffer | null,
     destination: number,
@@ -334,14 +363,28 @@ export class Communicator implements Owner {
     checkTag(sendTag);
     checkSource(source, this.size);
     checkReceiveTag(receiveTag);
+    // Fails before the receive takes a message.
+    if (destination !== PROC_NULL) this.engine.peer(this.#worldOf(destination));
     const receive = this.#startReceive(incoming, source, receiveTag, this.context);
-    return [receive, this.#startSend(outgoing, destination, sendTag, this.context)];
+    return [receive, this.#startPart(outgoing, destination, sendTag, this.context)];
   }
 
   /** @internal A zero-byte exchange in the context of collective operations. */
   signal(destination: number, source: number, tag: number): [Request, Request] {
     const receive = this.#startReceive(NO_BYTES, source, tag, this.context + 1);
-    return [receive, this.#startSend(NO_BYTES, destination, tag, this.context + 1)];
+    return [receive, this.#startPart(NO_BYTES, destination, tag, this.context + 1)];
+  }
+
+  /** A send that cannot start is one that has failed: it has parts beside it that have begun. */
+  #startPart(bytes: Uint8Array, destination: number, tag: number, context: number): Request {
+    try {
+      return this.#startSend(bytes, destination, tag, context);
+    } catch (error) {
+      const request = new Request(this, bytes, context, destination, tag);
+      request.isSend = true;
+      this.engine.fail(request, error as MpiError);
+      return request;
+    }
   }
 
   /** Returns when every rank of the communicator has called it (MPI 4.1, 6.3). */

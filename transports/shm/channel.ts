@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { addon, type RemoteCall } from '../../native/addon.ts';
 import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
@@ -50,7 +51,7 @@ export class ShmChannel implements Channel {
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
-  /** When the peer's pid was its own at last, by `performance.now()`. */
+  /** When the peer's pid was its own at last, by `now()`. */
   #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -234,13 +235,13 @@ export class ShmChannel implements Channel {
 
   /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
   #checkPid(): void {
-    const now = performance.now();
-    if (now - this.#pidChecked <= PID_CHECK_MS) return;
+    const time = now();
+    if (time - this.#pidChecked <= PID_CHECK_MS) return;
     const answer = this.#readProbe();
     if (answer < 0) throw this.#unreachable(4, 'process_vm_readv', answer);
     if (answer === OTHER_WORD)
       throw this.#unreachable(4, 'process_vm_readv', -constants.errno.ESRCH);
-    this.#pidChecked = now;
+    this.#pidChecked = time;
   }
 
   /** Whether EXPOSED_ADDRESS works: to read is the only true answer to whether we may. */

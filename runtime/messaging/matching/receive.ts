@@ -192,6 +192,14 @@ export class Receiving {
     return this.#contexts[context].posted.peek(this.#engine.rank, tag) !== null;
   }
 
+  /** Takes a receive back; false: it has met its message. */
+  cancel(request: Request): boolean {
+    this.deferred.post();
+    if (request.bin === null) return false;
+    this.#contexts[request.context].posted.remove(request);
+    return true;
+  }
+
   /**
    * Takes out the receives that wait for a peer, or (without one) all there are.
    * @param wildcards also those that others may still serve
