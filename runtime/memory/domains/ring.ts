@@ -15,6 +15,7 @@ import {
   uring,
 } from '../../../native/uring.ts';
 import { errnoName, MpiError } from '../../base/error.ts';
+import { lockedMemoryLimit, MEMLOCK_FIX } from '../limits.ts';
 
 /** Completions that one submission can have: SEND_ZC has a second one, its notification. */
 const COMPLETIONS = 2;
@@ -183,5 +184,16 @@ export function unavailable(errno: number, syscall: string, what: string): MpiEr
   const name = errno === 0 ? '' : ` (${errnoName(errno)})`;
   const exhausted = /EMFILE|ENFILE|ENOMEM/.test(name);
   const code = exhausted ? 'ERR_SYSTEM' : 'ERR_UNSUPPORTED';
-  return new MpiError(code, `domain uring: ${what}${name}`, { errno, syscall });
+  const hint = /ENOMEM/.test(name) ? outOfMemory() : '';
+  return new MpiError(code, `domain uring: ${what}${name}${hint}`, { errno, syscall });
+}
+
+/** Of an unprivileged process the kernel counts the rings as locked memory. */
+function outOfMemory(): string {
+  const limit = lockedMemoryLimit();
+  if (limit === Infinity) return '';
+  return (
+    `: what it shares with the kernel is locked memory, of which RLIMIT_MEMLOCK allows ${limit} ` +
+    `bytes; ${MEMLOCK_FIX}, or ask for fewer "entries"`
+  );
 }

@@ -7,7 +7,7 @@ import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
 import { MAP, PAGE } from '../native/helpers.ts';
 import { needUserfaultfdAndUring } from '../needs.ts';
-import { Scene } from './scene.ts';
+import { HUGE, Missing, Scene } from './scene.ts';
 
 needUserfaultfdAndUring();
 
@@ -22,6 +22,28 @@ test('userfaultfd watches memory of files where the program vouches for them', (
   scene.unmap(scene.at(address, 2), PAGE);
   scene.fired(slot);
   scene.end();
+});
+
+test('… and huge pages, of which it watches whole ones', (context) => {
+  for (const mappingsByText of [false, true]) {
+    const scene = new Scene(new UserfaultfdMonitor({ slots: 8, files: 'trust', mappingsByText }));
+    try {
+      scene.hugePages(3);
+      const address = scene.map(3 * HUGE, { flags: MAP.private | MAP.anonymous | MAP.hugetlb });
+      const inside = scene.watch(scene.at(address, 3), 2 * PAGE);
+      const last = scene.watch(address + 2 * HUGE, HUGE);
+      scene.unmap(address + HUGE, HUGE);
+      scene.quiet(inside, last);
+      scene.unmap(address, HUGE);
+      scene.fired(inside);
+      expect(scene.monitor.unmonitor(last)).toBe(0);
+    } catch (error) {
+      if (!(error instanceof Missing) || process.env.CI === 'true') throw error;
+      context.skip(error.message);
+    } finally {
+      scene.end();
+    }
+  }
 });
 
 test('memory under another userfaultfd is refused, and the other goes on', () => {
