@@ -2,7 +2,6 @@
 #include "util.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace dreg {
 
@@ -60,9 +59,9 @@ std::optional<int64_t> IntegerOf(napi_env env, napi_value value, int64_t least, 
 
 double MillisecondsOf(napi_env env, napi_value value) {
   double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok || std::isnan(number)) return -1;
-  // Negative is a deadline that has passed.
-  return std::clamp(number, 0.0, kWaitMost);
+  if (napi_get_value_double(env, value, &number) != napi_ok) return -1;
+  // Negative is a deadline that has passed. Also false for what is no number:
+  return number <= kWaitMost ? std::max(number, 0.0) : -1;
 }
 
 timespec TimeOf(double milliseconds) {

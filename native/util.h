@@ -43,7 +43,7 @@ inline int DescriptorOf(napi_env env, napi_value value) {
   return static_cast<int>(IntegerOf(env, value, 0, INT_MAX).value_or(-1));
 }
 
-// Milliseconds to wait: from 0 to kWaitMost, whatever lies beyond; -1 where it is no number.
+// Milliseconds to wait, from 0 to kWaitMost; -1 where it is anything else.
 constexpr double kWaitMost = 1e9;
 double MillisecondsOf(napi_env env, napi_value value);
 timespec TimeOf(double milliseconds);

@@ -13,6 +13,7 @@ import {
   SQE_WORDS,
   type UringAddon,
   uring,
+  WAIT_MOST_MS,
 } from '../../../native/uring.ts';
 import { errnoName, MpiError } from '../../base/error.ts';
 import { lockedMemoryLimit, MEMLOCK_FIX } from '../limits.ts';
@@ -136,7 +137,7 @@ export class Ring {
 
   /** Blocks this thread until a completion is there, but at most so long. */
   wait(milliseconds: number): void {
-    this.#native.uringEnter(this.fd, 0, 1, ENTER_GETEVENTS, milliseconds);
+    this.#native.uringEnter(this.fd, 0, 1, ENTER_GETEVENTS, Math.min(milliseconds, WAIT_MOST_MS));
   }
 
   /** Cancels what is under way and waits for it, but at most so long. */
