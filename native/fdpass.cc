@@ -56,7 +56,7 @@ static Napi::Value FdSocketSend(const Napi::CallbackInfo& info) {
     return Answer(env, -EINVAL);
   std::vector<int> fds(count);
   for (uint32_t i = 0; i < count; i++)
-    fds[i] = static_cast<int>(NumberOf(env, static_cast<Napi::Value>(list[i]), -1));
+    fds[i] = DescriptorOf(env, static_cast<Napi::Value>(list[i]));
 
   sockaddr_un address;
   socklen_t length = AbstractAddress(info[1].As<Napi::String>().Utf8Value(), &address);
@@ -75,17 +75,20 @@ static Napi::Value FdSocketSend(const Napi::CallbackInfo& info) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(count * sizeof(int));
   memcpy(CMSG_DATA(header), fds.data(), count * sizeof(int));
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
   return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? AnswerErrno(env) : Answer(env, 0);
 }
 
 // fdSocketReceive(fd, milliseconds) -> { payload, fds, uid, pid } | -errno (-ETIMEDOUT).
 static Napi::Value FdSocketReceive(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  if (fd < 0) return Answer(env, -EBADF);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
   pollfd waiting = {fd, POLLIN, 0};
   int ready;
-  do ready = poll(&waiting, 1, static_cast<int>(NumberOf(env, info[1], 0)));
+  do ready = poll(&waiting, 1, static_cast<int>(milliseconds));
   while (ready < 0 && errno == EINTR);
   if (ready <= 0) return Answer(env, ready == 0 ? -ETIMEDOUT : -errno);
 

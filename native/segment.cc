@@ -15,11 +15,11 @@ static Napi::Value SegmentCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsNumber()) return Answer(env, -EINVAL);
   std::string name = info[0].As<Napi::String>().Utf8Value();
-  double bytes = info[1].As<Napi::Number>().DoubleValue();
-  if (!(bytes > 0)) return Answer(env, -EINVAL);
+  auto bytes = IntegerOf(env, info[1], 1);
+  if (!bytes) return Answer(env, -EINVAL);
   int fd = memfd_create(name.c_str(), MFD_CLOEXEC);
   if (fd < 0) return AnswerErrno(env);
-  if (fchmod(fd, 0600) != 0 || ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+  if (fchmod(fd, 0600) != 0 || ftruncate(fd, static_cast<off_t>(*bytes)) != 0) {
     int error = errno;
     close(fd);
     return Answer(env, -error);
@@ -40,18 +40,18 @@ static void Unmap(Napi::Env, void* data, Mapping* mapping) {
 // collected.
 static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  double offset = NumberOf(env, info[1], -1);
-  double length = NumberOf(env, info[2], -1);
-  if (fd < 0 || !(offset >= 0) || !(length > 0)) return Answer(env, -EINVAL);
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2], 1);
+  if (fd < 0 || !offset || !length) return Answer(env, -EINVAL);
   // A mapping beyond the file's end would raise SIGBUS at its first touch.
   struct stat status;
   if (fstat(fd, &status) != 0) return AnswerErrno(env);
-  if (offset + length > static_cast<double>(status.st_size)) return Answer(env, -EOVERFLOW);
-  void* data = mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                    static_cast<off_t>(offset));
+  if (*offset > status.st_size || *length > status.st_size - *offset)
+    return Answer(env, -EOVERFLOW);
+  void* data = mmap(nullptr, static_cast<size_t>(*length), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                    static_cast<off_t>(*offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
-  auto* mapping = new Mapping{static_cast<size_t>(length)};
+  auto* mapping = new Mapping{static_cast<size_t>(*length)};
   auto buffer = Napi::ArrayBuffer::New(env, data, mapping->length, Unmap, mapping);
   if (buffer.IsEmpty()) {
     Unmap(env, data, mapping);
@@ -64,11 +64,11 @@ static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
 // them cannot raise SIGBUS where memory is short.
 static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
   int result;
-  do result = fallocate(fd, 0, offset, length);
+  do result = fallocate(fd, 0, *offset, *length);
   while (result != 0 && errno == EINTR);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
@@ -76,10 +76,10 @@ static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
 // segmentRelease(fd, offset, length) -> 0 | -errno: gives the pages back; the range reads as zeros.
 static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
-  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
+  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, *offset, *length);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
 
@@ -87,7 +87,7 @@ static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
 static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat status;
-  if (fstat(static_cast<int>(NumberOf(env, info[0], -1)), &status) != 0) return AnswerErrno(env);
+  if (fstat(DescriptorOf(env, info[0]), &status) != 0) return AnswerErrno(env);
   auto result = Napi::Array::New(env, 3);
   result.Set(0u, Answer(env, status.st_size));
   result.Set(1u, Answer(env, status.st_blocks * 512));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addon, packageRoot } from '../../native/addon.ts';
 import { mapping } from '../../native/mapping.ts';
-import { USER_MODE_ONLY, userfaultfd } from '../../native/userfaultfd.ts';
+import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../native/userfaultfd.ts';
 
 const PROGRAM = join(packageRoot(), 'dist/test/native/wrong-values.js');
 const SEED = process.env.DREG_TEST_SEED ?? String(Date.now() % 2 ** 32);
@@ -32,6 +32,7 @@ test('a descriptor that is not open is an error of Watcher, not the end of the p
 test('a handle of one kind is none of another', () => {
   const owner = mapping().ownFd(openSync('/dev/null', 'r'));
   const fd = userfaultfd().userfaultfdOpen(USER_MODE_ONLY);
+  expect(userfaultfd().userfaultfdApi(fd, FEATURE.wp)).toBe(0);
   const started = userfaultfd().userfaultfdStart(fd, 8);
   if (typeof started === 'number') throw new Error(`no reader: ${started}`);
   const { reader } = started;

@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { runInNewContext } from 'node:vm';
 import { addon } from '../../native/addon.ts';
 import { mapping } from '../../native/mapping.ts';
-import { USER_MODE_ONLY, userfaultfd } from '../../native/userfaultfd.ts';
+import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../native/userfaultfd.ts';
 import { Random } from '../memory/simulated/random.ts';
 
-const [seed = '1', calls = '400'] = process.argv.slice(2);
+const [seed = '1', calls = '150'] = process.argv.slice(2);
 const random = new Random(Number(seed));
 const pick = <T>(from: readonly T[]): T => random.pick(from);
 
@@ -67,7 +67,9 @@ function trapped(): unknown[] {
 }
 
 const owner = mapping().ownFd(openSync('/dev/null', 'r'));
-const started = userfaultfd().userfaultfdStart(userfaultfd().userfaultfdOpen(USER_MODE_ONLY), 8);
+const uffd = userfaultfd().userfaultfdOpen(USER_MODE_ONLY);
+userfaultfd().userfaultfdApi(uffd, FEATURE.wp);
+const started = userfaultfd().userfaultfdStart(uffd, 8);
 const HANDLES: unknown[] = [owner, typeof started === 'number' ? owner : started.reader];
 
 const KINDS: readonly (() => unknown)[] = [
@@ -90,7 +92,7 @@ const KINDS: readonly (() => unknown)[] = [
   () => Object.create(pick(HANDLES) as object),
   () => new Proxy(pick(HANDLES) as object, {}),
   () => new Uint8Array(pick([0, 1, 3, 64, 4096])),
-  () => new Uint8Array(65, 0).subarray(1),
+  () => new Uint8Array(65).subarray(1),
   () => new Int32Array(pick([0, 1, 8, 9])).fill(pick([0, -1, 9999])),
   () => new Uint32Array(30).fill(pick([0, 2 ** 32 - 1])),
   () => new Float64Array(16).fill(pick(BAD_NUMBERS)),
