@@ -326,6 +326,13 @@ static Napi::Value Api(const Napi::CallbackInfo& info) {
   return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
+// userfaultfdGuards() -> 1 where the kernel has guard pages (Linux 6.13), else 0. An advice that it
+// does not know is refused, be there nothing to advise on.
+static Napi::Value Guards(const Napi::CallbackInfo& info) {
+  constexpr int kGuardInstall = 102;
+  return Answer(info.Env(), madvise(nullptr, 0, kGuardInstall) == 0 ? 1 : 0);
+}
+
 // Each event is compared with every slot: more would be no use.
 static constexpr int64_t kSlotsMost = 1 << 20;
 
@@ -398,6 +405,7 @@ static Napi::Value Fence(const Napi::CallbackInfo& info) {
 void InitUserfaultfd(Napi::Env env, Napi::Object exports) {
   exports.Set("userfaultfdOpen", Napi::Function::New(env, Open));
   exports.Set("userfaultfdApi", Napi::Function::New(env, Api));
+  exports.Set("userfaultfdGuards", Napi::Function::New(env, Guards));
   exports.Set("userfaultfdStart", Napi::Function::New(env, Start));
   exports.Set("userfaultfdStop", Napi::Function::New(env, Stop));
   exports.Set("userfaultfdRegister", Napi::Function::New(env, Register));

@@ -99,8 +99,12 @@ test('DREG_MONITOR names the monitor', () => {
   expect(outcomes('nothing', { DREG_MONITOR: 'naive' }).environment).toBe('ERR_ARG');
 });
 
-test('DREG_UFFD_FENCE and DREG_UFFD_FILES take two values', () => {
-  for (const environment of [{ DREG_UFFD_FENCE: 'never' }, { DREG_UFFD_FILES: 'yes' }])
+test('DREG_UFFD_FENCE, DREG_UFFD_FILES and DREG_UFFD_GUARDS take two values', () => {
+  for (const environment of [
+    { DREG_UFFD_FENCE: 'never' },
+    { DREG_UFFD_FILES: 'yes' },
+    { DREG_UFFD_GUARDS: 'no' },
+  ])
     expect(outcomes('nothing', environment).userfaultfd).toBe('ERR_ARG');
   for (const environment of [{ DREG_UFFD_FENCE: 'always' }, { DREG_UFFD_FILES: 'trust' }])
     expect(outcomes('nothing', environment)).toEqual(WORKS);

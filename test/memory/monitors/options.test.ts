@@ -5,7 +5,7 @@ import { DregMonitor } from '../../../runtime/memory/monitors/dreg.ts';
 import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
-import { MAP, PAGE } from '../native/helpers.ts';
+import { helpers, MADV, MAP, PAGE, SYS } from '../native/helpers.ts';
 import { needUserfaultfdAndUring } from '../needs.ts';
 import { HUGE, Missing, Scene } from './scene.ts';
 
@@ -57,6 +57,14 @@ test('memory under another userfaultfd is refused, and the other goes on', () =>
   first.unmap(first.at(address, 2), PAGE);
   first.fired(slot);
   first.end();
+});
+
+test('guard pages can be ruled out: then a kernel that has them is none for userfaultfd', () => {
+  const open = () => new UserfaultfdMonitor({ slots: 8, guards: 'refuse' }).close();
+  // Zero bytes of any advice that the kernel knows are well advised.
+  const has = helpers().call(SYS.madvise, 0, 0, MADV.guardInstall) === 0;
+  if (has) expect(open).toThrowError(failure('ERR_UNSUPPORTED'));
+  else open();
 });
 
 test('with the fence always, every look fences', () => {
