@@ -43,7 +43,7 @@ export class FarMover implements Mover {
   send(view: Uint8Array): Uint8Array {
     const end = this.#end;
     const got = new Uint8Array(view.length);
-    if (this.#side === 'exposer') this.#expose(view, 'read');
+    if (this.#side === 'exposer') this.#export(view, 'read');
     else {
       const { address, key } = end.remote;
       this.#initiate(view, ACCESS.localRead, (done) => verbsWrite(end.queue, address, key, done));
@@ -59,7 +59,7 @@ export class FarMover implements Mover {
     const { length } = bytes;
     const part = view.subarray(0, length);
     if (this.#side === 'exposer') {
-      this.#expose(part, 'write', bytes, meanwhile);
+      this.#export(part, 'write', bytes, meanwhile);
       return;
     }
     end.tell({ what: 'set', length });
@@ -93,7 +93,7 @@ export class FarMover implements Mover {
   }
 
   /** The peer reads the view, or writes `bytes` into it. */
-  #expose(
+  #export(
     view: Uint8Array,
     what: 'read' | 'write',
     bytes?: Uint8Array,

@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
 import {
-  EXPOSED_ADDRESS,
-  EXPOSED_SHARED,
-  newExposure,
+  ACCESS_ADDRESS,
+  ACCESS_MAPPED,
+  newRemoteAccess,
   type Packet,
 } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';
@@ -79,17 +79,17 @@ describe('memory of the segment', () => {
   });
 });
 
-describe('exposure', () => {
-  const exposure = newExposure();
+describe('access', () => {
+  const access = newRemoteAccess();
 
-  test("memory of the heap is exposed by its offset, a program's own by its address", () => {
+  test("memory of the heap is exported by its offset, a program's own by its address", () => {
     const group = open(2);
     const [a] = group.transports;
     const channel = a.connect(1);
-    channel.expose(new Uint8Array(a.heap.allocate(5000), 100, 50), 0, 50, 'pull', exposure);
-    expect(exposure.scheme).toBe(EXPOSED_SHARED);
-    channel.expose(new Uint8Array(100_000), 0, 100_000, 'pull', exposure);
-    expect(exposure.scheme).toBe(EXPOSED_ADDRESS);
+    channel.exportMemory(new Uint8Array(a.heap.allocate(5000), 100, 50), 0, 50, 'pull', access);
+    expect(access.kind).toBe(ACCESS_MAPPED);
+    channel.exportMemory(new Uint8Array(100_000), 0, 100_000, 'pull', access);
+    expect(access.kind).toBe(ACCESS_ADDRESS);
   });
 
   test.each([
@@ -97,13 +97,13 @@ describe('exposure', () => {
     ['in the rings', 8192, 100],
     ['behind the end', -1, 100],
     ['over the end', -50, 100],
-  ])('memory %s is no exposed memory', (_where, low, length) => {
+  ])('memory %s is no exported memory', (_where, low, length) => {
     const group = open(2);
     const [a, b] = group.transports;
     a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
     b.poll({ onPacket() {}, onPeerError() {} });
     const high = low < 0 ? 0x7fff_ffff : 0;
-    const forged = { ...newExposure(), scheme: EXPOSED_SHARED, low, high };
+    const forged = { ...newRemoteAccess(), kind: ACCESS_MAPPED, low, high };
     let error: unknown;
     try {
       b.connect(0).pull(forged, 0, new Uint8Array(length), 0, length, () => {});
@@ -125,7 +125,7 @@ describe('exposure', () => {
       [0, 0x7fff_ffff],
       [0, 0],
     ]) {
-      const forged = { ...newExposure(), scheme: EXPOSED_ADDRESS, low, high };
+      const forged = { ...newRemoteAccess(), kind: ACCESS_ADDRESS, low, high };
       expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
         expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_readv' }),
       );

@@ -1,8 +1,8 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
 import { addon, type RemoteCall } from '../../native/addon.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
-import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
-import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
+import type { Channel, OneSidedScheme, Purpose, RemoteAccess } from '../transport.ts';
+import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
 import type { Heap, HeapWindows } from './heap.ts';
 import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
@@ -15,7 +15,7 @@ const TWO_32 = 2 ** 32;
  * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
  * unless the sender is stopped within a piece.
  */
-const WAYS: readonly OneSidedWay[] = ['share', 'get'];
+const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
@@ -33,7 +33,7 @@ export class ShmChannel implements Channel {
   /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
   readonly eagerBytes = SHM_EAGER_BYTES;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
-  readonly ways = WAYS;
+  readonly schemes = SCHEMES;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
   readonly #bell: number;
@@ -119,7 +119,7 @@ export class ShmChannel implements Channel {
     return this.#sender.claims;
   }
 
-  /** EXPOSED_ADDRESS works towards this peer. */
+  /** ACCESS_ADDRESS works towards this peer. */
   get #reachesAddresses(): boolean {
     this.#reaches ??= this.#probe();
     return this.#reaches === true;
@@ -129,35 +129,35 @@ export class ShmChannel implements Channel {
     return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
   }
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     _length: number,
     _purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
     const base = this.#surroundings.heap.offsetOf(bytes.buffer);
     let where = 0;
     if (base !== undefined) {
-      exposure.scheme = EXPOSED_SHARED;
+      access.kind = ACCESS_MAPPED;
       where = base + bytes.byteOffset + offset;
     } else if (this.#reachesAddresses) {
-      exposure.scheme = EXPOSED_ADDRESS;
+      access.kind = ACCESS_ADDRESS;
       where = addressOf(bytes) + offset;
-    } else exposure.scheme = EXPOSED_NOT;
-    exposure.low = (where % TWO_32) | 0;
-    exposure.high = Math.floor(where / TWO_32);
-    return exposure.scheme !== EXPOSED_NOT;
+    } else access.kind = ACCESS_NONE;
+    access.low = (where % TWO_32) | 0;
+    access.high = Math.floor(where / TWO_32);
+    return access.kind !== ACCESS_NONE;
   }
 
-  /** Nothing is held by either scheme: a heap stays mapped, and an address is only a number. */
-  conceal(exposure: Exposure): void {
-    exposure.scheme = EXPOSED_NOT;
+  /** Nothing is held by either kind: a heap stays mapped, and an address is only a number. */
+  revoke(access: RemoteAccess): void {
+    access.kind = ACCESS_NONE;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
         copied(copy(to, offset + done, window, from, bytes), this.peer);
       });
@@ -165,9 +165,15 @@ export class ShmChannel implements Channel {
     return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  push(
+    access: RemoteAccess,
+    at: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
         copied(copy(window, to, from, offset + done, bytes), this.peer);
       });
@@ -175,12 +181,11 @@ export class ShmChannel implements Channel {
     return true;
   }
 
-  #placeOf({ scheme, low, high }: Exposure, at: number): number {
-    if (scheme === EXPOSED_SHARED || scheme === EXPOSED_ADDRESS)
-      return (low >>> 0) + high * TWO_32 + at;
+  #placeOf({ kind, low, high }: RemoteAccess, at: number): number {
+    if (kind === ACCESS_MAPPED || kind === ACCESS_ADDRESS) return (low >>> 0) + high * TWO_32 + at;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.peer} exposes memory in the way ${scheme}, which shared memory does not have`,
+      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have`,
       { peer: this.peer },
     );
   }

@@ -153,7 +153,7 @@ export class HeapWindows {
   ): void {
     const first = heapOffset(this.#segment.ranks.length, 0);
     if (!(offset >= first) || !(offset + length <= this.#end))
-      throw new MpiError('ERR_PROTOCOL', 'a peer exposed memory outside of the shared heaps');
+      throw new MpiError('ERR_PROTOCOL', 'a peer exported memory outside of the shared heaps');
     let done = 0;
     while (done < length) {
       const at = (offset + done) % HEAP_WINDOW_BYTES;

@@ -10,7 +10,7 @@ import type { Request } from '../../mpi/point-to-point/request.ts';
 import { type Arrival, StreamedMessages } from '../eager/multi.ts';
 import type { Engine } from '../engine.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from '../peer.ts';
-import { type Offer, offerOf } from '../rendezvous/incoming.ts';
+import { type Offer, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { Envelope, PostedReceives, UnexpectedMessages } from './bins.ts';
 import { Deferred } from './prematched.ts';

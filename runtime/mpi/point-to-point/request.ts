@@ -69,6 +69,11 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
     this.tag = tag;
   }
 
+  /** @internal Whether `bytes` is still what it was: a program can take its buffer away. */
+  get intact(): boolean {
+    return this.bytes.length === this.length;
+  }
+
   /** @internal */
   get item(): Posted {
     return this;
