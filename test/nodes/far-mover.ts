@@ -6,7 +6,7 @@ import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/ope
 import {
   VerbsDomain,
   type VerbsOperation,
-  verbsExpose,
+  verbsExport,
   verbsRead,
   verbsWrite,
 } from '../../transports/verbs/rdma/domain.ts';
@@ -103,7 +103,7 @@ export class FarMover implements Mover {
     const { remoteRead, remoteWrite, localWrite } = ACCESS;
     const access = what === 'read' ? remoteRead : localWrite | remoteWrite;
     const lease = this.manager.acquire(view, access);
-    const operation = verbsExpose(what === 'read' ? 'out' : 'in', (address, key) => {
+    const operation = verbsExport(what === 'read' ? 'out' : 'in', (address, key) => {
       meanwhile?.();
       end.tell({ what, length: view.length, address, key });
       if (bytes) end.pass(bytes);

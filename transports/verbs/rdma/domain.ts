@@ -58,7 +58,7 @@ export const verbsWrite = (
 ): VerbsOperation => ({ kind: 'write', direction: 'out', queue, remote, remoteKey, done });
 
 /** Tells address and key, for a peer that will write ('in') or read ('out') the leased memory. */
-export const verbsExpose = (
+export const verbsExport = (
   direction: 'in' | 'out',
   exported: (address: number, key: number) => void,
 ): VerbsOperation => ({ kind: 'export', direction, exported, done: nobody });
