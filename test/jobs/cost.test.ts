@@ -11,15 +11,15 @@ test('ranks that wait on too few cores do not spin either', () =>
   runWell('idle', { ranks: 2, under: ['taskset', '-c', '0'] }));
 
 test('small messages on the blocking path allocate nothing', () =>
-  runWell('frugal', { ranks: 2, nodeOptions: ['--export-gc', '--max-semi-space-size=256'] }));
+  runWell('frugal', { ranks: 2, nodeOptions: ['--expose-gc', '--max-semi-space-size=256'] }));
 
 test('a rank needs at most 25 MB beside Node', async () => {
-  const bare = await runCommand([process.execPath, '--export-gc', jobProgram('footprint')]);
+  const bare = await runCommand([process.execPath, '--expose-gc', jobProgram('footprint')]);
   expect(bare.stderr).toBe('');
   const job = await runJob('footprint', {
     ranks: 2,
     words: ['rank'],
-    nodeOptions: ['--export-gc'],
+    nodeOptions: ['--expose-gc'],
   });
   expect({ status: job.status, stderr: job.stderr }).toEqual({ status: 0, stderr: '' });
   const ranks = sortedLines(job.stdout).map(Number);

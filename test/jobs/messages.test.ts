@@ -40,7 +40,7 @@ test.each(['auto', 'always', 'never'])(
 test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', (singleCopy) =>
   runWell('garbage', {
     ...TWO,
-    nodeOptions: ['--export-gc'],
+    nodeOptions: ['--expose-gc'],
     environment: { DREG_SINGLE_COPY: singleCopy },
   }),
 );

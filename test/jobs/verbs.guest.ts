@@ -88,7 +88,7 @@ function job(program: string, options: Over, name = program): void {
 }
 
 const TWO = { ranks: 2 };
-const COLLECT = { nodeOptions: ['--export-gc'] };
+const COLLECT = { nodeOptions: ['--expose-gc'] };
 
 /** Every program on 6.1, over all ways and sizes of a job; on 6.12 some of them. */
 describe('jobs over RDMA', () => {

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   const observer = new PerformanceObserver((list) => {
     collections += list.getEntries().length;
   });
-  setFlagsFromString('--export-gc');
+  setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   collect();
   await sleep(50); // Whatever the start left to be done.

@@ -1,5 +1,5 @@
 /**
- * Small messages on the blocking path cost no object. Needs --export-gc, and a young generation that is
+ * Small messages on the blocking path cost no object. Needs --expose-gc, and a young generation that is
  * never collected meanwhile (--max-semi-space-size): then whatever is allocated shows.
  */
 import { MPI, Status } from '../../../runtime/index.ts';

@@ -1,6 +1,6 @@
 /**
  * Garbage collection under pressure in mid-transfer. Nothing but the operation holds a sender's buffer,
- * and everything that is freed is at once allocated again and overwritten. Needs --export-gc.
+ * and everything that is freed is at once allocated again and overwritten. Needs --expose-gc.
  */
 import { MPI, type Request } from '../../../runtime/index.ts';
 import { assert, fill, sayOk, verify } from './lib.ts';
