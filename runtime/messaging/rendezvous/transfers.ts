@@ -108,9 +108,10 @@ export class Transfers {
 
   /** Fails a receive, not before nothing touches its buffer any more. */
   failReceive(transfer: IncomingTransfer, error: MpiError): void {
-    const { pipeline, request } = transfer;
+    const { pipeline, request, peer, share } = transfer;
     this.incoming.remove(transfer);
     transfer.exported?.close();
+    if (share !== null) peer.channel.revoke(share.own);
     if (pipeline === null) this.completion.fail(request, error);
     else pipeline.abandon(() => this.completion.fail(request, error));
   }
