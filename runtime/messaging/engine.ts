@@ -4,8 +4,9 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
+import { NO_BYTES } from '../base/bytes.ts';
+import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
-import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
 import type { Completion, Operation } from './completion.ts';
@@ -167,8 +168,10 @@ export class Engine implements PacketHandler, Completion, Output {
     this.markBusy(peer);
   }
 
+  /** What waits for room goes on while the event loop turns, whether or not anybody awaits it. */
   markBusy(peer: Peer): void {
-    if (!this.#busy.includes(peer)) this.#busy.push(peer);
+    if (this.#busy.includes(peer)) return;
+    if (this.#busy.push(peer) === 1) this.loop.track();
   }
 
   // ---- receiving
@@ -249,7 +252,7 @@ export class Engine implements PacketHandler, Completion, Output {
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
   refusal(request: Request, peer: number, tag: number, length: number): MpiError | null {
-    if (request.bytes.length !== request.length) {
+    if (!request.intact) {
       const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
       return new MpiError(
         'ERR_BUFFER',
@@ -285,10 +288,8 @@ export class Engine implements PacketHandler, Completion, Output {
     request.state = state;
     if (request.tracked) this.loop.untrack();
     const { settled } = request;
-    if (settled === null) return;
     request.settled = null;
-    this.loop.release();
-    settled();
+    settled?.();
   }
 
   /** A nonblocking operation goes on while the event loop turns. */
@@ -318,9 +319,13 @@ export class Engine implements PacketHandler, Completion, Output {
       peer.push();
       if (!peer.busy) this.#busy.splice(this.#busy.indexOf(peer), 1);
     }
+    if (this.#busy.length === 0) this.loop.untrack();
   }
 
-  /** Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings. */
+  /**
+   * Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings.
+   * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
+   */
   wait(request: Request): void {
     let polls = this.#spinPolls;
     let until = 0;
@@ -332,9 +337,9 @@ export class Engine implements PacketHandler, Completion, Output {
         if (--polls <= 0) this.#sleep(request);
         else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
-          const now = performance.now();
-          if (until === 0) until = now + this.#spinMs;
-          else if (now > until) polls = 0;
+          const time = now();
+          if (until === 0) until = time + this.#spinMs;
+          else if (time > until) polls = 0;
         }
       }
     }
@@ -348,26 +353,32 @@ export class Engine implements PacketHandler, Completion, Output {
 
   #sleep(request: Request): void {
     const node = this.#node;
-    if (node === null) {
-      if (this.progress() === 0 && request.state === PENDING) this.fail(request, this.#alone());
-      return;
-    }
+    const alone = node === null || request.peer === this.rank;
+    let quiet = false;
     this.arm('block');
-    // What was published before the bell was armed rings no bell: look once more.
-    if (this.progress() === 0 && request.state === PENDING) {
-      node.block(SLEEP_CHECK_MS);
-      node.disarm();
-      if (this.progress() === 0 && request.state === PENDING) this.losses.checkPeers();
-    } else node.disarm();
-    this.loop.rearm();
+    try {
+      // What was published before the bell was armed rings no bell: look once more.
+      quiet = this.progress() === 0 && request.state === PENDING;
+      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+    } finally {
+      node?.disarm();
+      this.loop.wake();
+    }
+    if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
+    if (alone) throw this.#deadlock(request);
+    this.losses.checkPeers();
   }
 
-  #alone(): MpiError {
-    return new MpiError(
-      'ERR_DEADLOCK',
-      'a world of one rank waits for a message that nobody can send any more',
-      { rank: this.rank },
-    );
+  /** A rank that blocks can neither send to itself nor receive from itself any more. */
+  #deadlock({ isSend, peer, tag }: Request): MpiError {
+    const what = isSend
+      ? 'waits for its message to itself to be received: post the receive first (irecv)'
+      : 'waits for a message that nobody can send any more: send it first (isend), or await the receive';
+    return new MpiError('ERR_DEADLOCK', `rank ${this.rank} ${what}`, {
+      rank: this.rank,
+      peer,
+      tag,
+    });
   }
 
   onPeerError(rank: number, cause: Error): void {

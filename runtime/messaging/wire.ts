@@ -117,9 +117,6 @@ export const ASK_WORD = { receiver: 0 } as const;
 /** Words of a PUT_FIN's extension. */
 export const PUT_FIN_WORD = { low: 0, high: 1 } as const;
 
-/** The body of a packet that has none. */
-export const NO_BYTES = new Uint8Array(0);
-
 const TWO_32 = 2 ** 32;
 
 /** Writes a length or position into two words. */

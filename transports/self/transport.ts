@@ -1,4 +1,5 @@
 /** A rank's channel to itself: a queue in its own memory. */
+import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
@@ -17,6 +18,15 @@ export const SELF_MAX_BODY = 16 * 1024;
 export const SELF_QUEUE_MAX = 128;
 
 const SCHEMES: readonly OneSidedScheme[] = ['get'];
+
+function copy(to: Uint8Array, at: number, from: Uint8Array, start: number, length: number): void {
+  if (lengthOf(to) < at + length || lengthOf(from) < start + length)
+    throw new MpiError(
+      'ERR_BUFFER',
+      'the buffer of a message to this rank itself was detached or shrunk while the operation was under way',
+    );
+  store(to, part(from, start, start + length), at);
+}
 
 class QueuedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -37,7 +47,7 @@ class QueuedPacket implements Packet {
   }
 
   copyTo(to: Uint8Array, at: number): void {
-    to.set(this.#body, at);
+    store(to, this.#body, at);
   }
 }
 
@@ -75,7 +85,11 @@ export class SelfTransport implements Transport, Channel {
     length: number,
   ): boolean {
     if (this.#queue.length >= SELF_QUEUE_MAX) return false;
-    this.#queue.push(new QueuedPacket(kind, context, tag, bytes.slice(offset, offset + length)));
+    // (`slice` of a Buffer is no copy.)
+    const body = new Uint8Array(
+      length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
+    );
+    this.#queue.push(new QueuedPacket(kind, context, tag, body));
     return true;
   }
 
@@ -126,12 +140,12 @@ export class SelfTransport implements Transport, Channel {
       access.kind = ACCESS_NONE;
       return false;
     }
-    // An access may be open for long: no other gets its number meanwhile.
+    // Memory may be exported for long: no other gets its number meanwhile.
     while (this.#exported.has(this.#nextAccess)) this.#countAccess();
     access.kind = ACCESS_MAPPED;
     access.low = this.#nextAccess;
     access.high = 0;
-    this.#exported.set(this.#nextAccess, bytes.subarray(offset, offset + length));
+    this.#exported.set(this.#nextAccess, part(bytes, offset, offset + length));
     this.#countAccess();
     return true;
   }
@@ -151,8 +165,7 @@ export class SelfTransport implements Transport, Channel {
   }
 
   pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const from = this.#find(access, at + length);
-    to.set(from.subarray(at, at + length), offset);
+    copy(to, offset, this.#find(access, at + length), at, length);
     return true;
   }
 
@@ -163,8 +176,7 @@ export class SelfTransport implements Transport, Channel {
     offset: number,
     length: number,
   ): boolean {
-    const to = this.#find(access, at + length);
-    to.set(from.subarray(offset, offset + length), at);
+    copy(this.#find(access, at + length), at, from, offset, length);
     return true;
   }
 

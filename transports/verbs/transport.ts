@@ -1,5 +1,6 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
 import { Bell } from './bell.ts';
@@ -406,5 +407,3 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
 const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;
-
-const now = () => performance.now();

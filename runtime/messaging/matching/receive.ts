@@ -3,9 +3,9 @@
  * and the packets that bring the two together.
  */
 import type { Packet } from '../../../transports/transport.ts';
+import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import { type Arrival, StreamedMessages } from '../eager/multi.ts';
 import type { Engine } from '../engine.ts';
@@ -98,13 +98,13 @@ export class Receiving {
     const peer = this.#engine.contact(source);
     this.#unexpectedBytes[source] -= message.charge;
     peer.channel.returnCredit(message.charge);
-    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => store(to, body));
     else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
       const error = this.#engine.refusal(request, source, tag, body.length);
       if (error !== null) this.#engine.fail(request, error);
       else {
-        request.bytes.set(body);
+        store(request.bytes, body);
         this.#engine.complete(request, source, tag, body.length);
       }
     }
@@ -131,7 +131,7 @@ export class Receiving {
       return;
     }
     peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    if (length > request.length || request.bytes.length !== request.length)
+    if (length > request.length || !request.intact)
       this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);
@@ -189,6 +189,14 @@ export class Receiving {
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
     return this.#contexts[context].posted.peek(this.#engine.rank, tag) !== null;
+  }
+
+  /** Takes a receive back; false: it has met its message. */
+  cancel(request: Request): boolean {
+    this.deferred.post();
+    if (request.bin === null) return false;
+    this.#contexts[request.context].posted.remove(request);
+    return true;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The scheme *copy*: the receiver asks, the sender sends the bytes in packets. It always works. */
 import type { Packet } from '../../../transports/transport.ts';
+import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
@@ -20,10 +21,10 @@ export class CopyScheme {
   begin(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
     // Asked before the first piece is copied: the sender goes on meanwhile.
     if (offer.firstPiece < offer.length) this.askFrom(transfer, offer.firstPiece);
-    const began = transfer.started > 0 ? performance.now() : 0;
+    const began = transfer.started > 0 ? now() : 0;
     if (offer.firstPiece > 0) copyFirst(transfer.request.bytes);
     // The sender wrote that piece before our clock started; reading it took about as long.
-    if (began > 0) transfer.ahead = performance.now() - began;
+    if (began > 0) transfer.ahead = now() - began;
     transfer.received = offer.firstPiece;
     if (offer.firstPiece === offer.length) this.#transfers.received(transfer);
   }

@@ -8,10 +8,11 @@
  */
 import type { Channel, Purpose, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_NONE, EXTENSION_WORDS, newRemoteAccess } from '../../../transports/transport.ts';
+import { NO_BYTES } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Operation } from '../completion.ts';
 import type { Peer, Stream } from '../peer.ts';
-import { longOf, NO_BYTES, putLong, SEGMENT_WORD } from '../wire.ts';
+import { longOf, putLong, SEGMENT_WORD } from '../wire.ts';
 
 /** Segments of one message that are exported at one time. */
 export const EXPORTED_SEGMENTS_MAX = 4;

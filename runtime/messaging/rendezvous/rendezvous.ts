@@ -11,6 +11,7 @@
  */
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Completion, Operation } from '../completion.ts';
 import type { Output } from '../output.ts';
@@ -124,7 +125,7 @@ export class Rendezvous {
       return;
     }
     const scheme = this.#selection.choose(peer, offer);
-    const started = this.#selection.timed ? performance.now() : 0;
+    const started = this.#selection.timed ? now() : 0;
     const { incoming } = this.#transfers;
     const id = incoming.takeId();
     const transfer = new IncomingTransfer(id, request, peer, tag, offer, scheme, started);

@@ -1,6 +1,7 @@
 /** What all schemes have in common: the tables of transfers, and how a transfer ends at either end. */
 import type { RemoteAccess } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Completion } from '../completion.ts';
 import type { Output } from '../output.ts';
@@ -91,8 +92,7 @@ export class Transfers {
   received(transfer: IncomingTransfer): void {
     const { request, peer, tag, length, scheme, started, ahead } = transfer;
     this.incoming.remove(transfer);
-    if (started > 0)
-      this.selection.record(peer, scheme, length, performance.now() - started + ahead);
+    if (started > 0) this.selection.record(peer, scheme, length, now() - started + ahead);
     const error = this.completion.refusal(request, peer.rank, tag, length);
     if (error !== null) this.completion.fail(request, error);
     else {
