@@ -2,6 +2,7 @@
  * The receiving half of the engine: receives that wait for messages, messages that wait for receives,
  * and the packets that bring the two together.
  */
+
 import type { Packet } from '../../../transports/transport.ts';
 import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';

@@ -1,4 +1,5 @@
 /** What may be sent and received: an ArrayBufferView, an ArrayBuffer, a SharedArrayBuffer. */
+
 import { types } from 'node:util';
 import {
   bufferOf,
@@ -11,6 +12,7 @@ import {
   isTypedArray,
   lengthOf,
   memoryLengthOf,
+  NO_BYTES,
 } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
