@@ -2,7 +2,7 @@
 
 import type { Channel } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
-import type { Request } from '../mpi/point-to-point/request.ts';
+import type { Operation } from './completion.ts';
 import { EAGER } from './wire.ts';
 
 /**
@@ -32,7 +32,7 @@ export interface Waiting {
 
 /** A message of which packets are sent whenever there is room for them. */
 export interface Stream {
-  readonly request: Request;
+  readonly request: Operation;
   /** Sends what there is room for; true: nothing more to send. */
   stream(): boolean;
 }

@@ -20,7 +20,12 @@ import {
 import { SendSlots } from './packets/send-slots.ts';
 import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './packets/wire.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
-import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './rdma/one-sided.ts';
+import {
+  type MemoryRoom,
+  OneSided,
+  type RdmaOperation,
+  VERBS_SEGMENT_BYTES,
+} from './rdma/one-sided.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
@@ -50,7 +55,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** The pinned-memory manager; without one nothing is exposed, and messages are copied. */
+  /** The pinned-memory manager; without one nothing is exported, and messages are copied. */
   memory: LeasedMemory | null = null;
 
   readonly #device: PacketDevice;
@@ -68,7 +73,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #broken: VerbsChannel[] = [];
   /** Those whose peer waits to hear that its credit came. */
   readonly #owing: VerbsChannel[] = [];
-  readonly #finished: Moving[] = [];
+  readonly #finished: RdmaOperation[] = [];
   readonly #crowded: OneSided[] = [];
   /** Slots that no peer was promised. */
   #spare = 0;
@@ -210,7 +215,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       get leases() {
         return transport.memory;
       },
-      finished: (moving) => this.#finished.push(moving),
+      finished: (operation) => this.#finished.push(operation),
       waiting: (operations) => {
         if (!this.#crowded.includes(operations)) this.#crowded.push(operations);
       },
@@ -288,7 +293,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #tellFinished(): void {
-    for (const moving of this.#finished.splice(0)) moving.tell();
+    for (const operation of this.#finished.splice(0)) operation.tell();
   }
 
   #proceed(): void {

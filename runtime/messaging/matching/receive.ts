@@ -2,16 +2,16 @@
  * The receiving half of the engine: receives that wait for messages, messages that wait for receives,
  * and the packets that bring the two together.
  */
+
 import type { Packet } from '../../../transports/transport.ts';
-import { store } from '../../base/bytes.ts';
+import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import { type Arrival, StreamedMessages } from '../eager/multi.ts';
 import type { Engine } from '../engine.ts';
 import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from '../peer.ts';
-import { type Offer, offerOf } from '../rendezvous/incoming.ts';
+import { type Offer, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { Envelope, PostedReceives, UnexpectedMessages } from './bins.ts';
 import { Deferred } from './prematched.ts';
