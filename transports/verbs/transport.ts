@@ -3,12 +3,12 @@ import { wakeAddon } from '../../native/wake.ts';
 import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
-import { Bell } from './bell.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
 import { type IwarpHost, IwarpMeeting } from './connect/iwarp.ts';
-import { formatAddress, type Meeting, parseAddress } from './connect/meeting.ts';
-import { Courtesy } from './courtesy.ts';
+import { type ConnectionSetup, formatAddress, parseAddress } from './connect/setup.ts';
+import { Doorbell } from './device/doorbell.ts';
+import { YieldPolicy } from './device/yield-policy.ts';
 import { EVENTS_MS, HEARTBEAT_MS, Liveness } from './liveness.ts';
 import {
   INLINE_BYTES,
@@ -60,8 +60,8 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
   readonly #device: PacketDevice;
   readonly #job: VerbsJob;
-  readonly #handshake: Meeting;
-  readonly #bell: Bell;
+  readonly #handshake: ConnectionSetup;
+  readonly #bell: Doorbell;
   readonly #liveness: Liveness;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
@@ -79,7 +79,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   #spare = 0;
   #emptyPolls = 0;
   /** For a device made of software. */
-  readonly #courtesy: Courtesy | null;
+  readonly #courtesy: YieldPolicy | null;
   /** By peer that is not connected: when the launcher was asked, and what it said. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
@@ -89,7 +89,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
     this.#device = device;
-    this.#courtesy = device.software ? new Courtesy() : null;
+    this.#courtesy = device.software ? new YieldPolicy() : null;
     this.#job = job;
     this.#liveness = new Liveness(device, this.#channels, now);
     this.rank = job.rank;
@@ -101,22 +101,22 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#shared = this.#sharedOf(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     this.#room = this.#roomOf();
     device.onReceive = (queue, slot, count) => this.#onReceive(queue, slot, count);
-    const handshake: Meeting = this.#openMeeting();
+    const handshake: ConnectionSetup = this.#openMeeting();
     this.#handshake = handshake;
     const { fd } = handshake;
     const news = fd === undefined ? null : { fd, take: () => handshake.poll?.(true) };
-    this.#bell = new Bell(device, news);
+    this.#bell = new Doorbell(device, news);
     job.put(addressKey(this.rank), formatAddress(handshake.address));
     job.fence();
   }
 
   // ---- connections
 
-  #openMeeting(): Meeting {
+  #openMeeting(): ConnectionSetup {
     const device = this.#device;
-    if (device.link !== 'iwarp') return new Handshake(device, this, now) as Meeting;
+    if (device.link !== 'iwarp') return new Handshake(device, this, now) as ConnectionSetup;
     const connections = new ConnectionManager(device.name, device.reads ?? { out: 1, in: 1 });
-    return new IwarpMeeting(device, this, connections, now) as Meeting;
+    return new IwarpMeeting(device, this, connections, now) as ConnectionSetup;
   }
 
   connect(peer: number): VerbsChannel {

@@ -126,7 +126,7 @@ const isMtu = (bytes: number) => bytes >= 256 && bytes <= 4096 && (bytes & (byte
 /** Bytes of what two ranks say to each other when they connect on iWARP. */
 export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
 
-/** Who calls or answers whom, and what it has to be read (pulse.ts). */
+/** Who calls or answers whom, and what it has to be read (liveness-target.ts). */
 export interface Introduction {
   from: number;
   to: number;
