@@ -3,7 +3,7 @@
  * knows transports by their interface only, and nothing of communicators beyond their context ids.
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
-import { TOOK_OTHER } from '../../transports/transport.ts';
+import { EXTENSION_WORDS, TOOK_OTHER } from '../../transports/transport.ts';
 import { MpiError } from '../base/error.ts';
 import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
@@ -11,18 +11,12 @@ import type { Status } from '../mpi/point-to-point/status.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
+import { chargeOf, flowOf, LIBRARY, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
-import {
-  DIRECT_POLL_LOOKS,
-  DIRECT_POLLS,
-  ENVELOPE_BYTES,
-  Peer,
-  UNEXPECTED_BYTES_MAX,
-  type Waiting,
-} from './peer.ts';
+import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
-import { EAGER, LONG, PIECE, RTS } from './wire.ts';
+import { CREDIT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -100,7 +94,10 @@ export class Engine implements PacketHandler {
     if (rank === this.rank) this.selfInUse = true;
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
-    const peer = new Peer(rank, transport.connect(rank));
+    const peer = new Peer(rank, transport.connect(rank), (to) => ({
+      start: (request, granted) => this.#start(to, request, granted),
+      control: (kind, tag, extension) => this.sendControl(to, kind, tag, extension),
+    }));
     this.peers[rank] = peer;
     return peer;
   }
@@ -110,31 +107,36 @@ export class Engine implements PacketHandler {
   /** Starts a send; it completes when the buffer may be used again. */
   send(request: Request): void {
     const peer = this.peer(request.peer);
-    if (peer.clear && this.#start(peer, request)) return;
-    this.#queue(peer, {
-      retry: () => this.#start(peer, request),
-      fail: (error) => this.fail(request, error),
-    });
+    const flow = peer.flow(request.context);
+    if (flow.clear && this.#start(peer, request, false)) return;
+    flow.wait(request);
+    this.markBusy(peer);
   }
 
-  /** Sends a request's message or its offer; false: no room or no credit now. */
-  #start(peer: Peer, request: Request): boolean {
+  /**
+   * Sends a request's message or its offer; false: no room or no credit now.
+   * @param granted the receiver asked for it: no credit is needed
+   */
+  #start(peer: Peer, request: Request, granted: boolean): boolean {
     const { bytes, length } = request;
+    const flow = peer.flow(request.context);
     const lost = this.refusal(request, peer.rank, request.tag, 0);
     if (lost !== null) {
+      flow.failed(request);
       this.fail(request, lost);
       return true;
     }
-    const charge = length + ENVELOPE_BYTES;
-    if (!peer.goesUnasked(bytes, length) || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
-      return this.#rendezvous.offer(peer, request);
+    if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
+    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    const charge = chargeOf(length);
+    if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
       if (!this.#streamed.start(peer, request)) return false;
-      peer.charge(charge);
+      flow.charge(charge);
       return true;
     }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
-    peer.charge(charge);
+    flow.charge(charge);
     this.complete(request, peer.rank, request.tag, length);
     return true;
   }
@@ -153,13 +155,10 @@ export class Engine implements PacketHandler {
       : channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
   }
 
-  #queue(peer: Peer, waiting: Waiting): void {
-    peer.wait(waiting);
-    this.markBusy(peer);
-  }
-
   markBusy(peer: Peer): void {
-    if (!this.#busy.includes(peer)) this.#busy.push(peer);
+    if (peer.marked) return;
+    peer.marked = true;
+    this.#busy.push(peer);
   }
 
   // ---- receiving
@@ -180,7 +179,7 @@ export class Engine implements PacketHandler {
     for (let polls = this.#directPolls; polls > 0; polls--) {
       const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_POLL_LOOKS);
       if (length >= 0) {
-        channel.returnCredit(length + ENVELOPE_BYTES);
+        channel.returnCredit(chargeOf(length));
         status.tag = channel.takenTag;
         status.byteLength = length;
         return true;
@@ -190,9 +189,22 @@ export class Engine implements PacketHandler {
     return false;
   }
 
+  /** A message that `peer` was charged with has found its receive. */
+  returnCredit(peer: Peer, context: number, charge: number): void {
+    if (flowOf(context) !== LIBRARY) {
+      peer.channel.returnCredit(charge);
+      return;
+    }
+    const flow = peer.incoming[LIBRARY];
+    if (!flow.giveBack(charge)) return;
+    const words = new Int32Array(EXTENSION_WORDS);
+    words[0] = flow.returned;
+    this.sendControl(peer, CREDIT, LIBRARY, words);
+  }
+
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayDefer(peer: Peer): boolean {
-    const ready = this.#directPolls > 0 && this.#busy.length === 0;
+    const ready = this.#directPolls > 0 && this.#busy.length === 0 && !this.receiving.searches;
     return ready && peer.error === null && peer.rank !== this.rank;
   }
 
@@ -204,7 +216,7 @@ export class Engine implements PacketHandler {
     if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
     const length = channel.tryTake(EAGER, context, tag, bytes, 1);
-    if (length >= 0) channel.returnCredit(length + ENVELOPE_BYTES);
+    if (length >= 0) channel.returnCredit(chargeOf(length));
     return length;
   }
 
@@ -224,15 +236,16 @@ export class Engine implements PacketHandler {
         this.receiving.onOffer(peer, packet);
         break;
       default:
-        this.#rendezvous.onPacket(peer, packet);
+        if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);
+        else this.receiving.onFlow(peer, packet);
     }
   }
 
   /** Whether a message to `rank` would leave at once, without waiting for its receive. */
   takesNow(rank: number, length: number): boolean {
     const peer = this.peer(rank);
-    const charge = length + ENVELOPE_BYTES;
-    return length <= peer.eagerBytes && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
+    const { program } = peer;
+    return length <= peer.eagerBytes && program.clear && program.hasCredit(chargeOf(length));
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
@@ -301,9 +314,16 @@ export class Engine implements PacketHandler {
   }
 
   #pushBusy(): void {
-    for (const peer of [...this.#busy]) {
+    const busy = this.#busy;
+    for (let i = 0; i < busy.length; ) {
+      const peer = busy[i];
       peer.push();
-      if (!peer.busy) this.#busy.splice(this.#busy.indexOf(peer), 1);
+      if (peer.busy) i++;
+      else {
+        peer.marked = false;
+        const last = busy.pop() as Peer;
+        if (last !== peer) busy[i] = last;
+      }
     }
   }
 

@@ -134,27 +134,35 @@ function headOf(bin: Bin<Posted> | undefined): Posted | null {
   return bin === undefined || bin.head === null ? null : bin.head.item;
 }
 
-/** The one posted first; their order numbers wrap around, so the difference decides. */
+/** The one posted first. */
 function earlier(a: Posted | null, b: Posted | null): Posted | null {
   if (a === null) return b;
   if (b === null) return a;
-  return ((a.order - b.order) | 0) < 0 ? a : b;
+  return a.order < b.order ? a : b;
+}
+
+/** Numbers receives in the order of posting, over all contexts. It counts to 2^53 and does not come round. */
+export class PostingClock {
+  last = 0;
 }
 
 /** Receives that wait for a message. Source and tag may be wildcards. */
 export class PostedReceives {
   readonly #lanes = new Lanes<Posted>();
-  #order = 0;
+  readonly #clock: PostingClock;
   /** How many there are. */
   count = 0;
   /** The bin used last, and its lane's source: programs tend to stay with a source and tag. */
   #recent: Bin<Posted> = this.#lanes.any.any;
   #recentSource = ANY_SOURCE;
 
+  constructor(clock: PostingClock = new PostingClock()) {
+    this.#clock = clock;
+  }
+
   post(receive: Posted): void {
     const { peer, tag } = receive;
-    this.#order = (this.#order + 1) | 0;
-    receive.order = this.#order;
+    receive.order = ++this.#clock.last;
     this.count++;
     const recent = this.#recent;
     if (peer !== this.#recentSource || tag !== recent.tag || recent.retired)

@@ -4,7 +4,8 @@ import { EXPOSED_NOT, EXPOSED_SHARED, EXTENSION_WORDS } from '../../../transport
 import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
-import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from '../peer.ts';
+import { chargeOf } from '../flow/credit.ts';
+import type { Peer } from '../peer.ts';
 import {
   CANCEL,
   COPY,
@@ -50,10 +51,9 @@ export class RendezvousSender {
     this.#count = count;
   }
 
-  /** Sends an RTS; false: no room or no credit now. */
+  /** Sends an RTS; false: no room now. */
   offer(peer: Peer, request: Request): boolean {
     if (this.transfers.full) return false;
-    if (!peer.hasCredit(ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX + ENVELOPE_BYTES_MAX)) return false;
     const { channel } = peer;
     const { bytes, length } = request;
     const transfer = new OutgoingTransfer(this.transfers.takeId(), request, peer, this.#finish);
@@ -64,7 +64,7 @@ export class RendezvousSender {
       this.#conceal(transfer);
       return false;
     }
-    peer.charge(ENVELOPE_BYTES + first);
+    peer.flow(request.context).charge(chargeOf(first));
     transfer.position = first;
     if (first < length) this.transfers.add(transfer);
     // All of it is on its way: nobody will ask for more.
@@ -85,7 +85,8 @@ export class RendezvousSender {
     if (peer.goesUnasked(request.bytes, length) && peer.rank !== this.#engine.rank) return;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
     // before may wait again, each time with another registration.
-    if (!free && (!peer.clear || !peer.fetches.has(sizeClass(length)))) return;
+    if (!free && (!peer.flow(request.context).clear || !peer.fetches.has(sizeClass(length))))
+      return;
     if (!free && this.#exposedOffers >= EXPOSED_OFFERS_MAX) return;
     const bytes = Math.min(length, channel.segmentBytes);
     if (!channel.expose(request.bytes, 0, bytes, 'pull', exposure)) return;
@@ -110,7 +111,7 @@ export class RendezvousSender {
     if (exposure.scheme === EXPOSED_SHARED) return 0;
     if (exposure.scheme !== EXPOSED_NOT && peer.fetches.has(sizeClass(length))) return 0;
     const bytes = Math.min(length, peer.pieceBytes);
-    return peer.hasCredit(bytes + ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX) ? bytes : 0;
+    return peer.flow(request.context).hasCredit(chargeOf(bytes)) ? bytes : 0;
   }
 
   #wordsOf({ id, request, exposure, exposedBytes }: OutgoingTransfer): Int32Array {

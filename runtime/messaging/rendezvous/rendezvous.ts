@@ -53,7 +53,7 @@ export class Rendezvous {
     return Array.from(this.#sender.transfers.values(), (transfer) => transfer.peer);
   }
 
-  /** Sends an RTS; false: no room or no credit now. */
+  /** Sends an RTS; false: no room now. */
   offer(peer: Peer, request: Request): boolean {
     return this.#sender.offer(peer, request);
   }
@@ -91,6 +91,6 @@ export class Rendezvous {
   abandon(peer: Peer, error: MpiError): void {
     this.#sender.abandon(peer, error);
     this.#receiver.abandon(peer, error);
-    peer.streams.length = 0;
+    peer.streams.takeAll();
   }
 }

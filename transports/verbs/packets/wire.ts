@@ -17,7 +17,7 @@ export const HEADER = {
   tag: 1,
   /** What the sender of this packet has taken: see window.ts. */
   taken: 2,
-  /** Bytes of credit that it has returned so far, modulo 2^32. */
+  /** Credit that it has returned so far, modulo 2^32. */
   returned: 3,
 } as const;
 /** The packet is one of {@link CONTROL}, for the transport itself. */
