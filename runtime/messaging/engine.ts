@@ -11,7 +11,14 @@ import type { Status } from '../mpi/point-to-point/status.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
-import { chargeOf, flowOf, LIBRARY, ONE_MESSAGE } from './flow/credit.ts';
+import {
+  CREDIT_LIMITS,
+  type CreditLimits,
+  chargeOf,
+  flowOf,
+  LIBRARY,
+  ONE_MESSAGE,
+} from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
@@ -39,6 +46,8 @@ export interface EngineOptions {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
+  credit?: readonly CreditLimits[];
 }
 
 export class Engine implements PacketHandler {
@@ -50,6 +59,7 @@ export class Engine implements PacketHandler {
   readonly #spinPolls: number;
   readonly #spinMs: number;
   readonly #directPolls: number;
+  readonly #credit: readonly CreditLimits[];
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
   /** Receives and messages that wait for each other. */
@@ -69,6 +79,7 @@ export class Engine implements PacketHandler {
     this.#spinPolls = options.spinPolls;
     this.#spinMs = options.spinMs;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
+    this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
     this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
     this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
@@ -94,10 +105,12 @@ export class Engine implements PacketHandler {
     if (rank === this.rank) this.selfInUse = true;
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
-    const peer = new Peer(rank, transport.connect(rank), (to) => ({
-      start: (request, granted) => this.#start(to, request, granted),
-      control: (kind, tag, extension) => this.sendControl(to, kind, tag, extension),
-    }));
+    const output = (to: Peer) => ({
+      start: (request: Request, granted: boolean) => this.#start(to, request, granted),
+      control: (kind: number, tag: number, extension: Int32Array | null) =>
+        this.sendControl(to, kind, tag, extension),
+    });
+    const peer = new Peer(rank, transport.connect(rank), output, this.#credit);
     this.peers[rank] = peer;
     return peer;
   }

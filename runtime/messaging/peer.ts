@@ -4,7 +4,7 @@ import type { Channel } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
 import type { Request } from '../mpi/point-to-point/request.ts';
-import { flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
+import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
 import { ReceiveFlow } from './flow/receive-flow.ts';
 import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
 
@@ -31,7 +31,7 @@ export class Peer {
   readonly program: SendFlow;
   /** By flow. */
   readonly outgoing: readonly SendFlow[];
-  readonly incoming: readonly ReceiveFlow[] = [new ReceiveFlow(PROGRAM), new ReceiveFlow(LIBRARY)];
+  readonly incoming: readonly ReceiveFlow[];
   /** Receives that a message of this peer was promised to, which is on its way. */
   promises = 0;
   readonly streams = new Queue<Stream>();
@@ -43,14 +43,20 @@ export class Peer {
   readonly #controls = new Queue<() => boolean>();
   #error: MpiError | null = null;
 
-  constructor(rank: number, channel: Channel, output: (peer: Peer) => FlowOutput) {
+  constructor(
+    rank: number,
+    channel: Channel,
+    output: (peer: Peer) => FlowOutput,
+    limits: readonly CreditLimits[],
+  ) {
     this.rank = rank;
     this.channel = channel;
     this.eagerBytes = channel.eagerBytes;
     this.pieceBytes = Math.min(channel.maxBody, channel.eagerBytes);
     const to = output(this);
-    this.program = new SendFlow(PROGRAM, channel, to);
-    this.outgoing = [this.program, new SendFlow(LIBRARY, channel, to)];
+    this.outgoing = limits.map((each, flow) => new SendFlow(flow, channel, to, each));
+    this.incoming = limits.map((each, flow) => new ReceiveFlow(flow, each));
+    this.program = this.outgoing[PROGRAM];
   }
 
   /** Set once, when the peer cannot be talked to any more. */

@@ -5,6 +5,7 @@
  */
 import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
+import { CREDIT_LIMITS, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
 import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
@@ -47,6 +48,8 @@ export interface SimulationOptions {
   /** Of this many one is done at once. */
   atOnce?: number;
   rendezvous?: RendezvousPreference;
+  /** By flow. */
+  credit?: readonly CreditLimits[];
 }
 
 class SimulatedPacket implements Packet {
@@ -129,6 +132,7 @@ export class Simulation {
       moveFails: 0,
       atOnce: 0,
       rendezvous: 'auto',
+      credit: CREDIT_LIMITS,
       ...options,
     };
     this.random = options.random;
@@ -145,6 +149,7 @@ export class Simulation {
           spinMs: 1,
           singleCopy: 'auto',
           rendezvous: this.options.rendezvous,
+          credit: this.options.credit,
         }),
     );
   }

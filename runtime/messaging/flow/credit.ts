@@ -16,9 +16,7 @@ export const UNEXPECTED_BYTES_MAX = 1024 * 1024 - 128;
 export const LIBRARY_MESSAGES_MAX = 2 ** 12 - 1;
 export const LIBRARY_BYTES_MAX = 256 * 1024 - 128;
 /** A body of up to so many bytes counts as a part of its message. */
-export const SMALL_BYTES = 64;
-/** What a message costs its receiver at most, with a small body. */
-export const ENVELOPE_BYTES = 256;
+export const SMALL_BYTES = 128;
 /** Larger bodies are charged in units of so many bytes, and one more for what keeps them. */
 export const CREDIT_UNIT_BYTES = 128;
 
@@ -34,15 +32,22 @@ export function chargeOf(length: number): number {
   return ONE_MESSAGE + ((length + 2 * CREDIT_UNIT_BYTES - 1) >>> 7) * UNIT;
 }
 
-/** The bits of which none is set in what is outstanding, unless it is more than allowed. */
-function beyond(messages: number, bytes: number): number {
-  return (MESSAGES & ~messages) | (~(bytes / CREDIT_UNIT_BYTES) << CREDIT_SHIFT);
+/** What may be outstanding: messages, one less than a power of two; bytes, so many units. */
+export interface CreditLimits {
+  messages: number;
+  bytes: number;
 }
 
-export const PROGRAM_BEYOND = beyond(UNEXPECTED_MESSAGES_MAX, UNEXPECTED_BYTES_MAX);
-export const LIBRARY_BEYOND = beyond(LIBRARY_MESSAGES_MAX, LIBRARY_BYTES_MAX);
-/** The library's credit is returned by a packet when any of these bits is set: half of it. */
-export const LIBRARY_DUE = LIBRARY_BEYOND | (LIBRARY_BEYOND >>> 1);
+/** By flow. */
+export const CREDIT_LIMITS: readonly CreditLimits[] = [
+  { messages: UNEXPECTED_MESSAGES_MAX, bytes: UNEXPECTED_BYTES_MAX },
+  { messages: LIBRARY_MESSAGES_MAX, bytes: LIBRARY_BYTES_MAX },
+];
+
+/** The bits of which none is set in what is outstanding, unless it is more than allowed. */
+export function beyond({ messages, bytes }: CreditLimits): number {
+  return (MESSAGES & ~messages) | (~(bytes / CREDIT_UNIT_BYTES) << CREDIT_SHIFT);
+}
 
 /** Flows to a peer, by the lowest bit of a context: the program's messages, and the library's own. */
 export const PROGRAM = 0;

@@ -1,6 +1,6 @@
 /** The receiver's half of a flow from one peer: what is kept of it, and how far it was searched. */
 import type { Request } from '../../mpi/point-to-point/request.ts';
-import { LIBRARY, LIBRARY_BEYOND, LIBRARY_DUE, PROGRAM_BEYOND } from './credit.ts';
+import { beyond, type CreditLimits } from './credit.ts';
 
 export class ReceiveFlow {
   readonly flow: number;
@@ -21,14 +21,18 @@ export class ReceiveFlow {
   /** The receive that gets the next message of this flow, whatever is posted. */
   promised: Request | null = null;
 
-  constructor(flow: number) {
+  /** None of these bits is set in what is kept. */
+  readonly #beyond: number;
+
+  constructor(flow: number, limits: CreditLimits) {
     this.flow = flow;
+    this.#beyond = beyond(limits);
   }
 
   /** Keeps a message of this charge; false: no peer of ours sends it. */
   keep(charge: number): boolean {
     const kept = (this.kept + charge) | 0;
-    if ((kept & (this.flow === LIBRARY ? LIBRARY_BEYOND : PROGRAM_BEYOND)) !== 0) return false;
+    if ((kept & this.#beyond) !== 0) return false;
     this.kept = kept;
     return true;
   }
@@ -36,7 +40,8 @@ export class ReceiveFlow {
   /** Returns credit of the library's; whether the peer should be told now. */
   giveBack(charge: number): boolean {
     this.returned = (this.returned + charge) | 0;
-    if (((this.returned - this.#told) & LIBRARY_DUE) === 0) return false;
+    const half = this.#beyond | (this.#beyond >>> 1);
+    if (((this.returned - this.#told) & half) === 0) return false;
     this.#told = this.returned;
     return true;
   }

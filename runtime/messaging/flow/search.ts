@@ -61,7 +61,7 @@ export class Search {
   }
 
   onNone(peer: Peer, flow: ReceiveFlow, over: boolean): void {
-    this.#answered(flow, true);
+    this.#answered(flow);
     if (over) this.#end(flow);
     else this.#ask(peer, flow);
   }
@@ -77,8 +77,7 @@ export class Search {
     const sought = answers && !flow.stale ? flow.asked : flow.sought;
     const first = context.posted.peek(peer.rank, tag) as Request | null;
     const request = first !== null && first.order <= sought ? first : null;
-    // Where an older receive takes it the one that was asked for is sought again.
-    if (answers) this.#answered(flow, request === null || request.order === flow.asked);
+    if (answers) this.#answered(flow);
     if (request === null) this.#host.sendControl(peer, PASS, flow.flow);
     else {
       context.posted.remove(request);
@@ -90,11 +89,10 @@ export class Search {
     this.#ask(peer, flow);
   }
 
-  /** @param done the receive that was asked for needs not be sought again */
-  #answered(flow: ReceiveFlow, done: boolean): void {
+  #answered(flow: ReceiveFlow): void {
     if (flow.asked === 0)
       throw new MpiError('ERR_PROTOCOL', 'a peer answers what it was not asked');
-    if (done && !flow.stale) flow.sought = flow.asked;
+    if (!flow.stale) flow.sought = flow.asked;
     flow.asked = 0;
     flow.stale = false;
   }

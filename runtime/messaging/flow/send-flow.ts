@@ -9,7 +9,7 @@ import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import { EAGER, FOUND, FOUND_WORD, GONE, NONE, SEEK_WORD, STALLED } from '../wire.ts';
 import { Backlog, nextOf } from './backlog.ts';
-import { chargeOf, LIBRARY, LIBRARY_BEYOND, ONE_MESSAGE, PROGRAM_BEYOND } from './credit.ts';
+import { beyond, type CreditLimits, chargeOf, LIBRARY, ONE_MESSAGE } from './credit.ts';
 
 /** Patterns of receives that a stalled sender remembers; with more, it tells of each message. */
 export const SOUGHT_MAX = 1024;
@@ -55,11 +55,11 @@ export class SendFlow {
   /** The message that it takes, which has not left yet. */
   #taken: Request | null = null;
 
-  constructor(flow: number, channel: Channel, output: FlowOutput) {
+  constructor(flow: number, channel: Channel, output: FlowOutput, limits: CreditLimits) {
     this.#flow = flow;
     this.#channel = channel;
     this.#output = output;
-    this.#beyond = flow === LIBRARY ? LIBRARY_BEYOND : PROGRAM_BEYOND;
+    this.#beyond = beyond(limits);
   }
 
   // ---- credit

@@ -4,7 +4,7 @@
  *
  * Both sides are kept in bins, one for each of (source, tag), (source, any), (any, tag), (any, any),
  * so that finding a match costs the same with one entry and with a million. A posted receive stands in
- * the one bin that it names, and a message looks into four. An unexpected message stands in all four,
+ * the one bin that it names, and a message looks into four. An unexpected message stands in up to four,
  * and a receive looks into one.
  */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
@@ -44,6 +44,10 @@ export class Bin<Item> {
     this.tail = link;
     this.size++;
     this.lane.count++;
+  }
+
+  *all(): Generator<Item> {
+    for (let link = this.head; link !== null; link = link.next) yield link.item;
   }
 }
 
@@ -89,8 +93,12 @@ class Lane<Item> {
   }
 
   *all(): Generator<Item> {
-    for (const bin of [this.any, ...this.#bins.values()])
-      for (let link = bin.head; link !== null; link = link.next) yield link.item;
+    yield* this.any.all();
+    yield* this.tagged();
+  }
+
+  *tagged(): Generator<Item> {
+    for (const bin of this.#bins.values()) yield* bin.all();
   }
 
   retire(bin: Bin<Item>): void {
@@ -118,6 +126,11 @@ class Lanes<Item> {
 
   *all(): Generator<Item> {
     for (const lane of [this.any, ...this.#bySource]) if (lane !== undefined) yield* lane.all();
+  }
+
+  /** What stands in the bins of a source and a tag. */
+  own(): Item[] {
+    return this.#bySource.flatMap((lane) => (lane === undefined ? [] : [...lane.tagged()]));
   }
 }
 
@@ -230,52 +243,93 @@ class OwnLink<Item> implements Link<Item> {
   }
 }
 
-/** A message that came before its receive, as matching sees it. */
-export class Envelope {
+/** A message that came before its receive, as matching sees it: its own link in the bin of (source, tag). */
+export class Envelope implements Link<Envelope> {
   readonly source: number;
   readonly tag: number;
-  /** Its links in (source, tag), (source, any), (any, tag), (any, any). */
-  readonly links: readonly Link<this>[];
+  next: Link<Envelope> | null = null;
+  previous: Link<Envelope> | null = null;
+  bin: Bin<Envelope> | null = null;
+  /** Set by {@link UnexpectedMessages.add}: messages in the order of their arrival. */
+  arrived = 0;
+  /** Its links in bins of wildcards, where receives have asked for such. */
+  links: OwnLink<Envelope>[] | null = null;
 
   constructor(source: number, tag: number) {
     this.source = source;
     this.tag = tag;
-    this.links = [new OwnLink(this), new OwnLink(this), new OwnLink(this), new OwnLink(this)];
+  }
+
+  get item(): this {
+    return this;
   }
 }
 
-/** Messages that wait for a receive. */
+/** Patterns with wildcards; (source, tag) has none. */
+const SOURCE_ANY = 1;
+const ANY_WITH_TAG = 2;
+const ANY_ANY = 4;
+
+/**
+ * Messages that wait for a receive. They stand in the bins of a pattern with wildcards from the first
+ * receive on that has such a pattern: most programs do not use all of them, and each costs a link.
+ */
 export class UnexpectedMessages<Message extends Envelope> {
-  readonly #lanes = new Lanes<Message>();
+  readonly #lanes = new Lanes<Envelope>();
+  /** The patterns with wildcards that receives have asked for. */
+  #patterns = 0;
+  #arrived = 0;
 
   /** How many there are. */
   count = 0;
 
   add(message: Message): void {
+    message.arrived = ++this.#arrived;
+    this.#lanes.lane(message.source).bin(message.tag).push(message);
+    this.#addTo(this.#patterns, message);
+    this.count++;
+  }
+
+  #addTo(patterns: number, message: Envelope): void {
+    if (patterns === 0) return;
     const own = this.#lanes.lane(message.source);
     const wild = this.#lanes.any;
-    const links = message.links as readonly Link<Message>[];
-    own.bin(message.tag).push(links[0]);
-    own.any.push(links[1]);
-    wild.bin(message.tag).push(links[2]);
-    wild.any.push(links[3]);
-    this.count++;
+    message.links ??= [];
+    const push = (bin: Bin<Envelope>) => {
+      const link = new OwnLink(message);
+      bin.push(link);
+      message.links?.push(link);
+    };
+    if (patterns & SOURCE_ANY) push(own.any);
+    if (patterns & ANY_WITH_TAG) push(wild.bin(message.tag));
+    if (patterns & ANY_ANY) push(wild.any);
   }
 
   /** Takes out the first message that a receive for (source, tag), wildcards allowed, gets. */
   take(source: number, tag: number): Message | null {
     const message = this.peek(source, tag);
     if (message === null) return null;
-    for (const link of message.links) unlink(link);
+    unlink(message);
+    if (message.links !== null) for (const link of message.links) unlink(link);
     this.count--;
     return message;
   }
 
   /** The same without taking it out. */
   peek(source: number, tag: number): Message | null {
+    if (this.count === 0) return null;
+    if (source === ANY_SOURCE) this.#require(tag === ANY_TAG ? ANY_ANY : ANY_WITH_TAG);
+    else if (tag === ANY_TAG) this.#require(SOURCE_ANY);
     const lane = this.#lanes.find(source);
     if (lane === undefined || lane.count === 0) return null;
     const bin = tag === ANY_TAG ? lane.any : lane.find(tag);
-    return bin === undefined || bin.head === null ? null : bin.head.item;
+    return bin === undefined || bin.head === null ? null : (bin.head.item as Message);
+  }
+
+  #require(pattern: number): void {
+    if ((this.#patterns & pattern) !== 0) return;
+    const all = this.#lanes.own();
+    for (const message of all.sort((a, b) => a.arrived - b.arrived)) this.#addTo(pattern, message);
+    this.#patterns |= pattern;
   }
 }

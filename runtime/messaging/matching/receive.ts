@@ -17,13 +17,19 @@ import { type Offer, offerOf } from '../rendezvous/incoming.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import { Envelope, PostedReceives, PostingClock, UnexpectedMessages } from './bins.ts';
+import { type Kept, KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { Deferred } from './prematched.ts';
 
 /** A message that came before its receive: whole, still arriving in pieces, or only offered. */
-class UnexpectedMessage extends Envelope {
+class UnexpectedMessage extends Envelope implements Kept {
   /** What the sender was charged with for it. */
   readonly charge: number;
+  /** Bytes of its body that are here, and where: in a slot, or an array of its own. */
+  length = 0;
+  chunk: Kept['chunk'] = null;
+  slot = 0;
   body: Uint8Array = NO_BYTES;
+  /** How the rest comes, where the body is not here. */
   arrival: Arrival | null = null;
   offer: Offer | null = null;
 
@@ -31,13 +37,6 @@ class UnexpectedMessage extends Envelope {
     super(source, tag);
     this.charge = charge;
   }
-}
-
-function copyOf(packet: Packet): Uint8Array {
-  if (packet.length === 0) return NO_BYTES;
-  const body = new Uint8Array(packet.length);
-  packet.copyTo(body, 0);
-  return body;
 }
 
 /** What belongs to one context id. */
@@ -67,6 +66,7 @@ export class Receiving {
   readonly deferred: Deferred;
   readonly #clock = new PostingClock();
   readonly #search: Search;
+  readonly #bodies = new KeptBodies();
 
   constructor(engine: Engine, rendezvous: Rendezvous, streamed: StreamedMessages) {
     this.#engine = engine;
@@ -113,20 +113,37 @@ export class Receiving {
 
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Request, message: UnexpectedMessage): void {
-    const { source, tag, body, arrival, offer } = message;
+    const { source, tag, arrival, offer, length } = message;
     const peer = this.#engine.contact(source);
     peer.incoming[flowOf(request.context)].kept -= message.charge;
     this.#engine.returnCredit(peer, request.context, message.charge);
-    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    if (offer !== null)
+      this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
     else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
-      const error = this.#engine.refusal(request, source, tag, body.length);
+      const error = this.#engine.refusal(request, source, tag, length);
       if (error !== null) this.#engine.fail(request, error);
       else {
-        request.bytes.set(body);
-        this.#engine.complete(request, source, tag, body.length);
+        this.#copyBody(message, request.bytes);
+        this.#engine.complete(request, source, tag, length);
       }
     }
+    if (message.chunk !== null) this.#bodies.take(message, length, null);
+  }
+
+  #keepBody(message: UnexpectedMessage, packet: Packet): void {
+    const { length } = packet;
+    message.length = length;
+    if (length > SLOT_BYTES_MAX) {
+      message.body = new Uint8Array(length);
+      packet.copyTo(message.body, 0);
+    } else if (length > 0) this.#bodies.put(packet, message);
+  }
+
+  /** Copies what is here of a body, once. */
+  #copyBody(message: UnexpectedMessage, to: Uint8Array): void {
+    if (message.chunk !== null) this.#bodies.take(message, message.length, to);
+    else to.set(message.body);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -146,7 +163,7 @@ export class Receiving {
     const request = this.#match(peer, context, packet);
     if (request === null) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      message.body = copyOf(packet);
+      this.#keepBody(message, packet);
       this.#keep(peer, packet.context, message);
       return;
     }
@@ -186,7 +203,7 @@ export class Receiving {
     const request = this.#match(peer, context, packet);
     if (request === null) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      message.body = copyOf(packet);
+      this.#keepBody(message, packet);
       message.offer = offer;
       this.#keep(peer, packet.context, message);
       return;
