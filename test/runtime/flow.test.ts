@@ -6,11 +6,18 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../runtime/base/constants.ts';
 import type { MpiError } from '../../runtime/base/error.ts';
+import { Engine } from '../../runtime/messaging/engine.ts';
 import { CREDIT_UNIT_BYTES, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import { SOUGHT_MAX } from '../../runtime/messaging/flow/send-flow.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
 import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
+import { SelfTransport } from '../../transports/self/transport.ts';
+import type { Transport } from '../../transports/transport.ts';
+import { VerbsTransport } from '../../transports/verbs/transport.ts';
 import { Random } from '../jobs/programs/lib.ts';
+import { ShmGroup } from '../transports/group.ts';
+import { localJobs } from '../transports/verbs-group.ts';
+import { Fabric, SimulatedDevice } from '../transports/verbs-simulated.ts';
 import { Simulation, type SimulationOptions } from './simulated.ts';
 
 const STEPS_MAX = 20_000;
@@ -22,13 +29,16 @@ const credit = (messages: number, units: number): CreditLimits => ({
   bytes: units * CREDIT_UNIT_BYTES,
 });
 
-interface Scene {
-  simulation: Simulation;
+/** Ranks within this process, and how they make progress. */
+type Ranks = Pick<Simulation, 'engines' | 'step' | 'offences' | 'close'>;
+
+interface Scene<R extends Ranks = Simulation> {
+  simulation: R;
   /** By rank and communicator. */
   comms: Communicator[][];
 }
 
-const open: Simulation[] = [];
+const open: Ranks[] = [];
 
 afterEach(() => {
   for (const simulation of open.splice(0)) simulation.close();
@@ -40,6 +50,10 @@ function scene(seed: number, options: Omit<SimulationOptions, 'random'> = {}): S
     credit: [credit(3, 3), credit(1, 1)],
     ...options,
   });
+  return sceneOf(simulation);
+}
+
+function sceneOf<R extends Ranks>(simulation: R): Scene<R> {
   open.push(simulation);
   const comms = simulation.engines.map((engine, rank) =>
     CONTEXTS.map((context) => new Communicator(engine, context, null, rank, () => {})),
@@ -49,12 +63,12 @@ function scene(seed: number, options: Omit<SimulationOptions, 'random'> = {}): S
   return { simulation, comms };
 }
 
-function step(made: Scene, until: () => boolean): void {
+function step(made: Scene<Ranks>, until: () => boolean): void {
   for (let i = 0; i < STEPS_MAX && !until(); i++) made.simulation.step();
   expect(made.simulation.offences).toEqual([]);
 }
 
-function finish(made: Scene, requests: Request[]): void {
+function finish(made: Scene<Ranks>, requests: Request[]): void {
   step(made, () => requests.every(({ done }) => done));
   expect(requests.map(({ done, error }) => [done, error])).toEqual(
     requests.map(() => [true, null]),
@@ -87,14 +101,14 @@ const LENGTH_MAX = 700;
 
 /** Whatever a program of several ranks sends and receives, with what its messages say. */
 class Program {
-  readonly made: Scene;
+  readonly made: Scene<Ranks>;
   readonly random: Random;
   readonly messages: Message[] = [];
   readonly receives: Receive[] = [];
   readonly tags: number;
   readonly sizes: readonly number[];
 
-  constructor(made: Scene, random: Random) {
+  constructor(made: Scene<Ranks>, random: Random) {
     this.made = made;
     this.random = random;
     this.tags = random.pick([1, 2, 5]);
@@ -198,10 +212,11 @@ function canTake({ at, source, comm, tag }: Pattern, message: Message): boolean 
 /** Turns without anything new until nothing can move any more. */
 const QUIET = 400;
 
-function mix(seed: number, ranks: number): void {
+/** A transport that is slow and small. */
+function simulated(seed: number, ranks: number): Scene {
   const random = new Random(seed);
   const pick = <Item>(...items: Item[]) => random.pick(items);
-  const made = scene(seed, {
+  return scene(seed, {
     ranks,
     maxBody: pick(16, 100, 300),
     eagerBytes: pick(32, 100, 300),
@@ -210,6 +225,70 @@ function mix(seed: number, ranks: number): void {
     burst: pick(1, 4),
     credit: [credit(pick(1, 3, 7), pick(0, 3, 7)), credit(1, 0)],
   });
+}
+
+/** Engines over transports of their own, which make progress in random order. */
+function ranksOver(
+  transports: readonly Transport[],
+  random: Random,
+  before: () => void,
+  close: () => void,
+): Scene<Ranks> {
+  const engines = transports.map(
+    (node, rank) =>
+      new Engine({
+        rank,
+        size: transports.length,
+        self: new SelfTransport(rank),
+        node,
+        spinPolls: 1,
+        spinMs: 1,
+        singleCopy: 'auto',
+        rendezvous: 'auto',
+        credit: [credit(3, 7), credit(1, 0)],
+      }),
+  );
+  const step = () => {
+    before();
+    for (let i = 0; i < engines.length; i++) engines[random.below(engines.length)].progress();
+  };
+  const closeAll = () => {
+    for (const engine of engines) engine.loop.close();
+    close();
+  };
+  return sceneOf({ engines, step, offences: [], close: closeAll });
+}
+
+function overShm(seed: number, ranks: number): Scene<Ranks> {
+  const group = new ShmGroup(ranks);
+  return ranksOver(
+    group.transports,
+    new Random(seed),
+    () => {},
+    () => group.close(),
+  );
+}
+
+function overVerbs(seed: number, ranks: number): Scene<Ranks> {
+  const random = new Random(seed);
+  const fabric = new Fabric({ random });
+  const transports = localJobs(ranks).map(
+    (job) => new VerbsTransport(new SimulatedDevice(fabric), job),
+  );
+  return ranksOver(
+    transports,
+    random,
+    () => fabric.deliverOne(),
+    () => {
+      for (const transport of transports) transport.close();
+    },
+  );
+}
+
+function mix(seed: number, made: Scene<Ranks>): void {
+  const random = new Random(seed);
+  const pick = <Item>(...items: Item[]) => random.pick(items);
+  const ranks = made.comms.length;
   const program = new Program(made, random);
   const one = ranks === 2;
   const [sends, receives] = pick([6, 2], [4, 4], [3, 5]);
@@ -237,11 +316,15 @@ function mix(seed: number, ranks: number): void {
   if (one) program.checkList();
 }
 
-describe.each([2, 3])('any program of %i ranks gets what a list would give it', (ranks) => {
-  test.each([0, 1, 2, 3, 4, 5, 6, 7])('seeds %i00 to …99', (hundred) => {
-    for (let seed = 100 * hundred; seed < 100 * hundred + 100; seed++)
+describe.each([
+  ['a slow transport', simulated, 300],
+  ['shared memory', overShm, 20],
+  ['RDMA', overVerbs, 60],
+] as const)('over %s any program gets what a list would give it', (_name, network, seeds) => {
+  test.each([2, 3])('%i ranks', (ranks) => {
+    for (let seed = 0; seed < seeds; seed++)
       try {
-        mix(seed, ranks);
+        mix(seed, network(seed, ranks));
       } catch (error) {
         throw new Error(`seed ${seed}`, { cause: error });
       } finally {
@@ -257,7 +340,7 @@ function flood({ comms }: Scene, from: number, to: number, tag: number, count = 
   return Array.from({ length: count }, (_, i) => comms[from][0].isend(byte(i), to, tag));
 }
 
-function settle({ simulation }: Scene): void {
+function settle({ simulation }: Scene<Ranks>): void {
   for (let i = 0; i < QUIET; i++) simulation.step();
 }
 

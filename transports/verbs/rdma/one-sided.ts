@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
+import { Queue } from '../../../runtime/base/queue.ts';
 import type { Done, Exposure, Hold, Purpose } from '../../transport.ts';
 import { EXPOSED_KEY, EXPOSED_NOT } from '../../transport.ts';
 import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
@@ -90,7 +91,7 @@ export class OneSided {
   readonly #peer: number;
   readonly #room: MemoryRoom;
   readonly #open = new Set<Moving>();
-  readonly #waiting: Moving[] = [];
+  readonly #waiting = new Queue<Moving>();
   #underWay = 0;
   #closed: Error | null = null;
 
@@ -200,7 +201,7 @@ export class OneSided {
   proceed(): boolean {
     const { leases } = this.#room;
     while (this.#waiting.length > 0 && this.#underWay < OPERATIONS_MAX && leases !== null) {
-      const moving = this.#waiting[0];
+      const moving = this.#waiting.first as Moving;
       let answer: number;
       try {
         answer = moving.post(leases);
@@ -235,7 +236,7 @@ export class OneSided {
     if (this.#closed !== null) return;
     this.#closed = error;
     const failed = error instanceof MpiError ? error : this.failure('read', -ECANCELED);
-    this.#waiting.length = 0;
+    this.#waiting.takeAll();
     for (const moving of [...this.#open]) this.#end(moving, failed);
   }
 
