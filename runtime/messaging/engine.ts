@@ -158,7 +158,9 @@ export class Engine implements PacketHandler {
   sendControl(peer: Peer, kind: number, tag: number, extension: Int32Array | null = null): void {
     if (!peer.holdsControls && this.#sendNow(peer, kind, tag, extension)) return;
     if (peer.error !== null) return;
-    peer.holdControl(() => this.#sendNow(peer, kind, tag, extension));
+    const send = () => this.#sendNow(peer, kind, tag, extension);
+    if (kind < STALLED) peer.holdControl(send);
+    else peer.holdFlowPacket(send);
     this.markBusy(peer);
   }
 

@@ -1,7 +1,7 @@
 /** What a rank keeps of each rank it talks to: the channel, its flows, and what waits for room. */
 
 import type { Channel } from '../../transports/transport.ts';
-import type { MpiError } from '../base/error.ts';
+import { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
 import type { Request } from '../mpi/point-to-point/request.ts';
 import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
@@ -12,6 +12,12 @@ import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
 export const DIRECT_POLLS = 400;
 /** Looks of each such poll. */
 export const DIRECT_POLL_LOOKS = 8;
+
+/**
+ * Packets of flow control that a peer may make us hold back: each of its own is answered by one, and the
+ * next comes after the answer.
+ */
+export const FLOW_PACKETS_MAX = 16;
 
 /** A message of which packets are sent whenever there is room for them. */
 export interface Stream {
@@ -41,6 +47,8 @@ export class Peer {
   marked = false;
   /** Packets of transfers under way that found no room: before all else, since others wait for them. */
   readonly #controls = new Queue<() => boolean>();
+  /** Those of flow control among them. */
+  #flowPackets = 0;
   #error: MpiError | null = null;
 
   constructor(
@@ -77,6 +85,21 @@ export class Peer {
   /** A packet of a transfer that found no room, or others such before it. */
   holdControl(send: () => boolean): void {
     this.#controls.push(send);
+  }
+
+  /**
+   * The same for a packet of flow control.
+   * @throws MpiError ERR_PROTOCOL where the peer asks on and takes no answer
+   */
+  holdFlowPacket(send: () => boolean): void {
+    if (this.#flowPackets >= FLOW_PACKETS_MAX)
+      throw new MpiError('ERR_PROTOCOL', 'a peer asks for messages and takes no answer');
+    this.#flowPackets++;
+    this.#controls.push(() => {
+      if (!send()) return false;
+      this.#flowPackets--;
+      return true;
+    });
   }
 
   /** The flow of a context's messages. */
