@@ -124,9 +124,7 @@ describe('small messages', () => {
   }
 
   test.skipIf(SLOW)('a flood waits at its sender', () => well('flood', TWO));
-  test.skipIf(SLOW)('both ranks send first', () =>
-    well('send-first', { ...TWO, words: ['sync'] }),
-  );
+  test.skipIf(SLOW)('both ranks send first', () => well('send-first', { ...TWO, words: ['sync'] }));
   test.skipIf(SLOW)('a message and a barrier behind messages that nobody receives', () =>
     well('behind', TWO),
   );

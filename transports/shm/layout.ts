@@ -12,7 +12,8 @@ export const PAGE_BYTES = 4096;
 export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
-export const SEGMENT_VERSION = 2;
+/** Changes with the layout, and with what the packets of the protocols mean. */
+export const SEGMENT_VERSION = 3;
 
 /** Control page of a rank, as Int32 indices. */
 export const CONTROL = {

@@ -237,9 +237,12 @@ class OwnLink<Item> implements Link<Item> {
   next: Link<Item> | null = null;
   previous: Link<Item> | null = null;
   bin: Bin<Item> | null = null;
+  /** The item's next link. */
+  readonly more: OwnLink<Item> | null;
 
-  constructor(item: Item) {
+  constructor(item: Item, more: OwnLink<Item> | null) {
     this.item = item;
+    this.more = more;
   }
 }
 
@@ -253,7 +256,7 @@ export class Envelope implements Link<Envelope> {
   /** Set by {@link UnexpectedMessages.add}: messages in the order of their arrival. */
   arrived = 0;
   /** Its links in bins of wildcards, where receives have asked for such. */
-  links: OwnLink<Envelope>[] | null = null;
+  links: OwnLink<Envelope> | null = null;
 
   constructor(source: number, tag: number) {
     this.source = source;
@@ -294,11 +297,9 @@ export class UnexpectedMessages<Message extends Envelope> {
     if (patterns === 0) return;
     const own = this.#lanes.lane(message.source);
     const wild = this.#lanes.any;
-    message.links ??= [];
     const push = (bin: Bin<Envelope>) => {
-      const link = new OwnLink(message);
-      bin.push(link);
-      message.links?.push(link);
+      message.links = new OwnLink(message, message.links);
+      bin.push(message.links);
     };
     if (patterns & SOURCE_ANY) push(own.any);
     if (patterns & ANY_WITH_TAG) push(wild.bin(message.tag));
@@ -310,7 +311,7 @@ export class UnexpectedMessages<Message extends Envelope> {
     const message = this.peek(source, tag);
     if (message === null) return null;
     unlink(message);
-    if (message.links !== null) for (const link of message.links) unlink(link);
+    for (let { links } = message; links !== null; links = links.more) unlink(links);
     this.count--;
     return message;
   }
