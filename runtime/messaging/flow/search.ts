@@ -8,7 +8,7 @@ import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
-import type { Context } from '../matching/receive.ts';
+import type { PostedReceives } from '../matching/bins.ts';
 import type { Peer } from '../peer.ts';
 import { FOUND_WORD, PASS, SEEK, SEEK_WORD, TAKE } from '../wire.ts';
 import { flowOf } from './credit.ts';
@@ -16,6 +16,13 @@ import type { ReceiveFlow } from './receive-flow.ts';
 
 /** The list of posted receives may have so many that are not posted any more, beside as many as are. */
 const DEAD_MAX = 1024;
+
+/** What it needs of a context. */
+export interface SearchedContext {
+  readonly posted: PostedReceives;
+  /** Receives that are not posted any more, and not matched yet. */
+  apart: number;
+}
 
 /** What a search needs of the engine. */
 export interface SearchHost {
@@ -33,14 +40,14 @@ const isPosted = ({ request, order }: Entry) => request.bin !== null && request.
 
 export class Search {
   readonly #host: SearchHost;
-  readonly #contexts: readonly Context[];
+  readonly #contexts: readonly SearchedContext[];
   /** Flows that are stalled, and whose. */
   readonly #stalled = new Map<ReceiveFlow, Peer>();
   /** Posted receives in the order of posting, while any flow is stalled. */
   #posted: Entry[] = [];
   #postedMax = 0;
 
-  constructor(host: SearchHost, contexts: readonly Context[]) {
+  constructor(host: SearchHost, contexts: readonly SearchedContext[]) {
     this.#host = host;
     this.#contexts = contexts;
   }
