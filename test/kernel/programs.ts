@@ -65,6 +65,17 @@ export async function stressPrograms(): Promise<SuiteProgram[]> {
   ];
 }
 
+/** Each scenario, and each kind of stress for a short time. */
+export async function quickPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  return [
+    ...(await scenarioPrograms()),
+    make('race_munmap', STRESS, FEW_ROUNDS),
+    make('race_ring', STRESS, FEW_ROUNDS),
+    make('fuzz'),
+  ];
+}
+
 /** What only a module built for tests can show. */
 export async function testBuildPrograms(): Promise<SuiteProgram[]> {
   const make = await maker();

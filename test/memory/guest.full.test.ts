@@ -12,7 +12,7 @@ const SOAK = join(packageRoot(), 'dist/test/memory/programs/soak.js');
 const TIMEOUT_SECONDS = 150;
 const SOAK_OPERATIONS = Number(process.env.DREG_SOAK_OPERATIONS ?? 100_000) / 25;
 
-/** Over io_uring; test/memory/verbs.test.ts has the one over an RDMA device. */
+/** Over io_uring; test/memory/verbs.full.test.ts has the one over an RDMA device. */
 const soak: SuiteProgram = {
   name: 'soak, dreg',
   command: [
