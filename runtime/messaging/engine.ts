@@ -3,27 +3,20 @@
  * knows transports by their interface only, and nothing of communicators beyond their context ids.
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
-import { EXTENSION_WORDS, TOOK_OTHER } from '../../transports/transport.ts';
+import { TOOK_OTHER } from '../../transports/transport.ts';
 import { MpiError } from '../base/error.ts';
-import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
+import { BusyPeers } from './busy-peers.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
-import {
-  CREDIT_LIMITS,
-  type CreditLimits,
-  chargeOf,
-  flowOf,
-  LIBRARY,
-  ONE_MESSAGE,
-} from './flow/credit.ts';
+import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
-import { CREDIT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
+import { EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -67,7 +60,7 @@ export class Engine implements PacketHandler {
   readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
   readonly #streamed = new StreamedMessages(this);
-  readonly #busy: Peer[] = [];
+  readonly #busy = new BusyPeers();
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -156,24 +149,12 @@ export class Engine implements PacketHandler {
 
   /** A packet without a body that belongs to a transfer; waits for room where there is none. */
   sendControl(peer: Peer, kind: number, tag: number, extension: Int32Array | null = null): void {
-    if (!peer.holdsControls && this.#sendNow(peer, kind, tag, extension)) return;
-    if (peer.error !== null) return;
-    const send = () => this.#sendNow(peer, kind, tag, extension);
-    if (kind < STALLED) peer.holdControl(send);
-    else peer.holdFlowPacket(send);
-    this.markBusy(peer);
-  }
-
-  #sendNow({ channel }: Peer, kind: number, tag: number, extension: Int32Array | null): boolean {
-    return extension === null
-      ? channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
-      : channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
+    peer.sendControl(kind, tag, extension);
+    if (peer.holdsControls) this.markBusy(peer);
   }
 
   markBusy(peer: Peer): void {
-    if (peer.marked) return;
-    peer.marked = true;
-    this.#busy.push(peer);
+    this.#busy.add(peer);
   }
 
   // ---- receiving
@@ -189,7 +170,7 @@ export class Engine implements PacketHandler {
     bytes: Uint8Array,
     status: Status,
   ): boolean {
-    if (this.#busy.length > 0 || peer.error !== null) return false;
+    if (this.#busy.count > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
       const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_POLL_LOOKS);
@@ -204,22 +185,9 @@ export class Engine implements PacketHandler {
     return false;
   }
 
-  /** A message that `peer` was charged with has found its receive. */
-  returnCredit(peer: Peer, context: number, charge: number): void {
-    if (flowOf(context) !== LIBRARY) {
-      peer.channel.returnCredit(charge);
-      return;
-    }
-    const flow = peer.incoming[LIBRARY];
-    if (!flow.giveBack(charge)) return;
-    const words = new Int32Array(EXTENSION_WORDS);
-    words[0] = flow.returned;
-    this.sendControl(peer, CREDIT, LIBRARY, words);
-  }
-
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayDefer(peer: Peer): boolean {
-    const ready = this.#directPolls > 0 && this.#busy.length === 0 && !this.receiving.searches;
+    const ready = this.#directPolls > 0 && this.#busy.count === 0 && !this.receiving.searches;
     return ready && peer.error === null && peer.rank !== this.rank;
   }
 
@@ -228,7 +196,7 @@ export class Engine implements PacketHandler {
    * @returns its length, or a negative number
    */
   tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
-    if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
+    if (this.#busy.count > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
     const length = channel.tryTake(EAGER, context, tag, bytes, 1);
     if (length >= 0) channel.returnCredit(chargeOf(length));
@@ -319,27 +287,13 @@ export class Engine implements PacketHandler {
     const { deferred } = this.receiving;
     if (deferred.any) {
       const taken = deferred.progress();
-      if (taken > 0 || (deferred.any && this.#busy.length === 0)) return taken;
+      if (taken > 0 || (deferred.any && this.#busy.count === 0)) return taken;
       deferred.post();
     }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
-    if (this.#busy.length > 0) this.#pushBusy();
+    if (this.#busy.count > 0) this.#busy.push();
     return count;
-  }
-
-  #pushBusy(): void {
-    const busy = this.#busy;
-    for (let i = 0; i < busy.length; ) {
-      const peer = busy[i];
-      peer.push();
-      if (peer.busy) i++;
-      else {
-        peer.marked = false;
-        const last = busy.pop() as Peer;
-        if (last !== peer) busy[i] = last;
-      }
-    }
   }
 
   /** Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings. */
@@ -410,7 +364,7 @@ export class Engine implements PacketHandler {
     const node = this.#node;
     node?.leave();
     let quiet = 0;
-    while (this.#busy.length > 0 || this.#rendezvous.outgoing > 0) {
+    while (this.#busy.count > 0 || this.#rendezvous.outgoing > 0) {
       if (this.progress() > 0) {
         quiet = 0;
         continue;
@@ -422,12 +376,12 @@ export class Engine implements PacketHandler {
       if (this.#someReceive(node)) quiet = 0;
       else if (++quiet > 4) break;
     }
-    return this.#busy.length + this.#rendezvous.outgoing;
+    return this.#busy.count + this.#rendezvous.outgoing;
   }
 
   /** Whether one of those who still have to take something may yet post a receive. */
   #someReceive(node: Transport): boolean {
-    const peers = new Set([...this.#busy, ...this.#rendezvous.receivers()]);
+    const peers = new Set([...this.#busy.all(), ...this.#rendezvous.receivers()]);
     for (const peer of peers)
       if (peer.rank !== this.rank && node.presence(peer.rank) === 'present') return true;
     return false;

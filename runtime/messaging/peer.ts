@@ -3,10 +3,12 @@
 import type { Channel } from '../../transports/transport.ts';
 import { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
+import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import type { Request } from '../mpi/point-to-point/request.ts';
 import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
 import { ReceiveFlow } from './flow/receive-flow.ts';
 import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
+import { STALLED } from './wire.ts';
 
 /** Polls of one peer's channel alone, before a receive looks at all of them. */
 export const DIRECT_POLLS = 400;
@@ -43,7 +45,7 @@ export class Peer {
   readonly streams = new Queue<Stream>();
   /** Size classes of which this peer fetched the last message: a piece sent along would only wait. */
   readonly fetches = new Set<number>();
-  /** It stands in the engine's list of those that are busy. */
+  /** It is one of the {@link BusyPeers}. */
   marked = false;
   /** Packets of transfers under way that found no room: before all else, since others wait for them. */
   readonly #controls = new Queue<() => boolean>();
@@ -82,24 +84,31 @@ export class Peer {
     return this.#controls.length > 0;
   }
 
-  /** A packet of a transfer that found no room, or others such before it. */
-  holdControl(send: () => boolean): void {
-    this.#controls.push(send);
-  }
-
   /**
-   * The same for a packet of flow control.
+   * Sends a packet without a body, or holds it back where there is no room, or others such wait.
    * @throws MpiError ERR_PROTOCOL where the peer asks on and takes no answer
    */
-  holdFlowPacket(send: () => boolean): void {
+  sendControl(kind: number, tag: number, extension: Int32Array | null): void {
+    if (this.#controls.length === 0 && this.#sendNow(kind, tag, extension)) return;
+    if (this.#error !== null) return;
+    if (kind < STALLED) {
+      this.#controls.push(() => this.#sendNow(kind, tag, extension));
+      return;
+    }
     if (this.#flowPackets >= FLOW_PACKETS_MAX)
       throw new MpiError('ERR_PROTOCOL', 'a peer asks for messages and takes no answer');
     this.#flowPackets++;
     this.#controls.push(() => {
-      if (!send()) return false;
+      if (!this.#sendNow(kind, tag, extension)) return false;
       this.#flowPackets--;
       return true;
     });
+  }
+
+  #sendNow(kind: number, tag: number, extension: Int32Array | null): boolean {
+    return extension === null
+      ? this.channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
+      : this.channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
   }
 
   /** The flow of a context's messages. */

@@ -80,7 +80,7 @@ export class Deferred {
       requests[this.#first++] = null;
       count++;
       context.apart--;
-      this.#engine.returnCredit(peer, request.context, chargeOf(length));
+      this.#engine.receiving.returnCredit(peer, request.context, chargeOf(length));
       this.#engine.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();

@@ -3,6 +3,7 @@
  * and the packets that bring the two together.
  */
 import type { Packet } from '../../../transports/transport.ts';
+import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
@@ -116,7 +117,7 @@ export class Receiving {
     const { source, tag, arrival, offer, length } = message;
     const peer = this.#engine.contact(source);
     peer.incoming[flowOf(request.context)].kept -= message.charge;
-    this.#engine.returnCredit(peer, request.context, message.charge);
+    this.returnCredit(peer, request.context, message.charge);
     if (offer !== null)
       this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
     else if (arrival !== null) this.#streamed.take(request, arrival);
@@ -167,7 +168,7 @@ export class Receiving {
       this.#keep(peer, packet.context, message);
       return;
     }
-    this.#engine.returnCredit(peer, packet.context, charge);
+    this.returnCredit(peer, packet.context, charge);
     if (length > request.length || request.bytes.length !== request.length)
       this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
     else {
@@ -188,7 +189,7 @@ export class Receiving {
       this.#keep(peer, packet.context, message);
       return;
     }
-    this.#engine.returnCredit(peer, packet.context, charge);
+    this.returnCredit(peer, packet.context, charge);
     const refused = this.#engine.refusal(request, peer.rank, tag, length);
     const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
     if (refused !== null) this.#engine.fail(request, refused);
@@ -208,7 +209,7 @@ export class Receiving {
       this.#keep(peer, packet.context, message);
       return;
     }
-    this.#engine.returnCredit(peer, packet.context, charge);
+    this.returnCredit(peer, packet.context, charge);
     this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
   }
 
@@ -216,6 +217,19 @@ export class Receiving {
     if (!peer.incoming[flowOf(context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
     this.#contexts[context].unexpected.add(message);
+  }
+
+  /** A message that `peer` was charged with has found its receive. */
+  returnCredit(peer: Peer, context: number, charge: number): void {
+    if (flowOf(context) !== LIBRARY) {
+      peer.channel.returnCredit(charge);
+      return;
+    }
+    const flow = peer.incoming[LIBRARY];
+    if (!flow.giveBack(charge)) return;
+    const words = new Int32Array(EXTENSION_WORDS);
+    words[0] = flow.returned;
+    this.#engine.sendControl(peer, CREDIT, LIBRARY, words);
   }
 
   /** Takes out the receive that a message belongs to. */

@@ -1,0 +1,35 @@
+/** The peers to whom something waits to be sent. */
+import type { Peer } from './peer.ts';
+
+export class BusyPeers {
+  readonly #peers: Peer[] = [];
+
+  get count(): number {
+    return this.#peers.length;
+  }
+
+  all(): readonly Peer[] {
+    return this.#peers;
+  }
+
+  add(peer: Peer): void {
+    if (peer.marked) return;
+    peer.marked = true;
+    this.#peers.push(peer);
+  }
+
+  /** Sends what there is room for; whoever has nothing left is busy no more. */
+  push(): void {
+    const peers = this.#peers;
+    for (let i = 0; i < peers.length; ) {
+      const peer = peers[i];
+      peer.push();
+      if (peer.busy) i++;
+      else {
+        peer.marked = false;
+        const last = peers.pop() as Peer;
+        if (last !== peer) peers[i] = last;
+      }
+    }
+  }
+}
