@@ -1,7 +1,7 @@
 /** What a rank keeps of each rank it talks to: the channel, its flows, and what waits for room. */
 
 import type { Channel } from '../../transports/transport.ts';
-import { MpiError } from '../base/error.ts';
+import type { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
 import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import type { Request } from '../mpi/point-to-point/request.ts';
@@ -49,8 +49,8 @@ export class Peer {
   marked = false;
   /** Packets of transfers under way that found no room: before all else, since others wait for them. */
   readonly #controls = new Queue<() => boolean>();
-  /** Those of flow control among them. */
-  #flowPackets = 0;
+  /** How many of them are packets of flow control. */
+  heldFlowPackets = 0;
   #error: MpiError | null = null;
 
   constructor(
@@ -84,10 +84,7 @@ export class Peer {
     return this.#controls.length > 0;
   }
 
-  /**
-   * Sends a packet without a body, or holds it back where there is no room, or others such wait.
-   * @throws MpiError ERR_PROTOCOL where the peer asks on and takes no answer
-   */
+  /** Sends a packet without a body, or holds it back where there is no room, or others such wait. */
   sendControl(kind: number, tag: number, extension: Int32Array | null): void {
     if (this.#controls.length === 0 && this.#sendNow(kind, tag, extension)) return;
     if (this.#error !== null) return;
@@ -95,12 +92,10 @@ export class Peer {
       this.#controls.push(() => this.#sendNow(kind, tag, extension));
       return;
     }
-    if (this.#flowPackets >= FLOW_PACKETS_MAX)
-      throw new MpiError('ERR_PROTOCOL', 'a peer asks for messages and takes no answer');
-    this.#flowPackets++;
+    this.heldFlowPackets++;
     this.#controls.push(() => {
       if (!this.#sendNow(kind, tag, extension)) return false;
-      this.#flowPackets--;
+      this.heldFlowPackets--;
       return true;
     });
   }

@@ -79,6 +79,23 @@ describe('a receive gets a message behind others that nobody receives', () => {
     finish(made, waiting);
   });
 
+  test('not before an older one, for which an older receive was sought', () => {
+    const made = scene(1);
+    const waiting = flood(made, 0, 1, 1);
+    const [from, to] = [made.comms[0][1], made.comms[1][1]];
+    const [any, second] = [byte(), byte()];
+    const receives = [to.irecv(any, 0, ANY_TAG)];
+    settle(made);
+    // On its way when both messages join those that wait.
+    receives.push(to.irecv(second, 0, 2));
+    for (let i = 0; i < 20; i++) made.simulation.engines[1].progress();
+    const sends = [from.isend(byte(7), 1, 1), from.isend(byte(8), 1, 2)];
+    finish(made, [...receives, ...sends]);
+    expect([any[0], second[0]]).toEqual([7, 8]);
+    receiveAll(made, 1, 0, 1);
+    finish(made, waiting);
+  });
+
   test('that is sent after more patterns were sought than the sender remembers', () => {
     const made = scene(1, { room: 100, burst: 100 });
     const waiting = flood(made, 0, 1, 1);
@@ -152,7 +169,7 @@ test('what is kept stays within the credit, which comes round', () => {
   expect(largest).toEqual([7, 27]);
 });
 
-describe('a message that was asked for and cannot leave', () => {
+describe('a message that was asked for', () => {
   /** A receive that was promised a message, and that message, before it has left. */
   function promised(): { made: Scene; bytes: Uint8Array; sent: Request; received: Request } {
     const made = scene(1);
@@ -166,7 +183,17 @@ describe('a message that was asked for and cannot leave', () => {
     return { made, bytes, sent, received };
   }
 
-  test('since its buffer is gone: both ends fail, and the flow goes on', () => {
+  test('is not taken by a later receive', () => {
+    const { made, bytes, sent, received } = promised();
+    bytes.fill(7);
+    for (let i = 0; i < 20; i++) made.simulation.engines[0].progress();
+    const [from, to] = [made.comms[0][0], made.comms[1][0]];
+    const later = [to.irecv(new Uint8Array(4), 0, 2), from.isend(byte(8), 1, 2)];
+    finish(made, [sent, received, ...later]);
+    expect([received, later[0]].map(({ status }) => status.byteLength)).toEqual([4, 1]);
+  });
+
+  test('and whose buffer is gone: both ends fail, and the flow goes on', () => {
     const { made, bytes, sent, received } = promised();
     structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
     step(made, () => sent.done && received.done);
@@ -175,7 +202,7 @@ describe('a message that was asked for and cannot leave', () => {
     receiveAll(made, 1, 0, 1);
   });
 
-  test('since the peer is lost: the receive fails', () => {
+  test('of a peer that is lost: the receive fails', () => {
     const { made, sent, received } = promised();
     made.simulation.lose(0, 1);
     const codes = [sent, received].map(({ error }) => (error as MpiError | null)?.code);

@@ -13,7 +13,7 @@ import type { Engine } from '../engine.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import type { Peer } from '../peer.ts';
+import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import { type Offer, offerOf } from '../rendezvous/incoming.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
@@ -164,8 +164,8 @@ export class Receiving {
     const request = this.#match(peer, context, packet);
     if (request === null) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      this.#keepBody(message, packet);
       this.#keep(peer, packet.context, message);
+      this.#keepBody(message, packet);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
@@ -204,9 +204,9 @@ export class Receiving {
     const request = this.#match(peer, context, packet);
     if (request === null) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      this.#keepBody(message, packet);
       message.offer = offer;
       this.#keep(peer, packet.context, message);
+      this.#keepBody(message, packet);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
@@ -249,6 +249,8 @@ export class Receiving {
     const { kind, tag, extension } = packet;
     if (tag !== PROGRAM && tag !== LIBRARY)
       throw new MpiError('ERR_PROTOCOL', `a packet names the unknown flow ${tag}`);
+    if (peer.heldFlowPackets >= FLOW_PACKETS_MAX)
+      throw new MpiError('ERR_PROTOCOL', 'a peer asks for messages and takes no answer');
     const incoming = peer.incoming[tag];
     const outgoing = peer.outgoing[tag];
     if (kind === STALLED) this.#search.onStalled(peer, incoming);
