@@ -170,14 +170,14 @@ test('what is kept stays within the credit, which comes round', () => {
 });
 
 describe('a message that was asked for', () => {
-  /** A receive that was promised a message, and that message, before it has left. */
+  /** A receive that was promised a message, and that message, before it has left: nothing else is in its context. */
   function promised(): { made: Scene; bytes: Uint8Array; sent: Request; received: Request } {
     const made = scene(1);
     flood(made, 0, 1, 1);
     const bytes = new Uint8Array(4);
-    const sent = made.comms[0][0].isend(bytes, 1, 2);
+    const sent = made.comms[0][1].isend(bytes, 1, 2);
     settle(made);
-    const received = made.comms[1][0].irecv(new Uint8Array(4), 0, 2);
+    const received = made.comms[1][1].irecv(new Uint8Array(4), 0, 2);
     step(made, () => made.simulation.engines[1].peers[0]?.promises === 1);
     expect(made.simulation.engines[1].peers[0]?.promises).toBe(1);
     return { made, bytes, sent, received };
@@ -187,7 +187,7 @@ describe('a message that was asked for', () => {
     const { made, bytes, sent, received } = promised();
     bytes.fill(7);
     for (let i = 0; i < 20; i++) made.simulation.engines[0].progress();
-    const [from, to] = [made.comms[0][0], made.comms[1][0]];
+    const [from, to] = [made.comms[0][1], made.comms[1][1]];
     const later = [to.irecv(new Uint8Array(4), 0, 2), from.isend(byte(8), 1, 2)];
     finish(made, [sent, received, ...later]);
     expect([received, later[0]].map(({ status }) => status.byteLength)).toEqual([4, 1]);
