@@ -147,6 +147,22 @@ test("the library's own messages do not wait behind the program's", () => {
   expect(waiting.some(({ done }) => !done)).toBe(true);
 });
 
+test('where no message waits any more the search ends', () => {
+  const made = scene(1);
+  const { receiving } = made.simulation.engines[1];
+  const waiting = flood(made, 0, 1, 1);
+  settle(made);
+  expect(receiving.searches).toBe(true);
+  receiveAll(made, 1, 0, 1);
+  finish(made, waiting);
+  const [later, sent] = [byte(), byte(5)];
+  const receive = made.comms[1][0].irecv(later, 0, 1);
+  settle(made);
+  expect(receiving.searches).toBe(false);
+  finish(made, [receive, made.comms[0][0].isend(sent, 1, 1)]);
+  expect(later).toEqual(sent);
+});
+
 test('what is kept stays within the credit, which comes round', () => {
   const made = scene(1, { eagerBytes: 2000, maxBody: 2000, credit: [credit(7, 31), credit(1, 0)] });
   const kept = () => made.simulation.engines[1].peers[0]?.incoming[0].kept ?? 0;
