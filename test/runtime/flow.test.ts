@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../runtime/base/constants.ts';
 import type { MpiError } from '../../runtime/base/error.ts';
+import { LIBRARY, ONE_MESSAGE } from '../../runtime/messaging/flow/credit.ts';
 import { SOUGHT_MAX } from '../../runtime/messaging/flow/send-flow.ts';
 import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { closeScenes, credit, finish, type Scene, scene, settle, step } from './flow-scene.ts';
@@ -140,6 +141,9 @@ test("the library's own messages do not wait behind the program's", () => {
   settle(made);
   for (let round = 0; round < 20; round++)
     finish(made, [...a.signal(1, 1, round), ...b.signal(0, 0, round)]);
+  // What was received is credited again.
+  settle(made);
+  expect(made.simulation.engines[0].peers[1]?.outgoing[LIBRARY].hasCredit(ONE_MESSAGE)).toBe(true);
   // Nor does a message that nobody receives stand before them in their own flow.
   const signals = Array.from({ length: 9 }, (_, i) => a.signal(1, 1, 100 + i));
   settle(made);
