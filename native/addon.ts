@@ -15,13 +15,6 @@ export interface Watcher {
   close(): void;
 }
 
-export interface ReceivedFds {
-  payload: string;
-  fds: number[];
-  uid: number;
-  pid: number;
-}
-
 /** Moves bytes between another process's memory and `buffer[offset, offset + length)`. */
 export type RemoteCall = (
   pid: number,
@@ -34,11 +27,32 @@ export type RemoteCall = (
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
+  /** From now on it can grow, and not shrink. */
+  segmentSeal(fd: number): number;
+  segmentSealed(fd: number): number;
   segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
   /** [size, bytes in use, mode] */
   segmentStat(fd: number): [number, number, number] | number;
+  // heap.cc
+  heapOpen(): number;
+  heapClose(heap: number): void;
+  /** A word for each slot: messages that hold the allocation, and bit 30 where its buffer has ended. */
+  heapWords(): ArrayBuffer | number;
+  /** Stores the allocation's slot in `slot[0]`. */
+  heapMap(
+    heap: number,
+    fd: number,
+    offset: number,
+    length: number,
+    slot: Int32Array,
+  ): ArrayBuffer | number;
+  heapEnd(slot: number): void;
+  /** Slots of allocations that have ended since it was asked last; they may be used again. */
+  heapFreed(heap: number): number[];
+  detach(buffer: ArrayBuffer): number;
+  collectGarbage(): void;
   // memory.cc
   addressOf(buffer: ArrayBufferView | ArrayBufferLike): number;
   readRemote: RemoteCall;
@@ -58,18 +72,25 @@ export interface Addon {
   eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
   // fdpass.cc
-  fdSocketBind(name: string): number;
-  fdSocketSend(fd: number, name: string, payload: string, fds: number[]): number;
-  fdSocketReceive(fd: number, milliseconds: number): ReceivedFds | number;
+  fdSenderBind(name: string): number;
+  fdReceiverBind(name: string, sender: string): number;
+  fdSocketSend(fd: number, name: string, fds: number[]): number;
+  fdSocketReceive(fd: number, milliseconds: number): number[] | number;
+  /** The pid of the process that made the socket's other end; 0 where it cannot be told. */
+  socketPeer(fd: number): number;
   // process.cc
   affinityGet(): number[] | number;
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
+  /** 0 where reading this terminal would stop the process, which is in the background. */
+  inForeground(fd: number): number;
   pollReadable(fd: number, milliseconds: number): number;
   /** How many of at most 8 descriptors are readable; 0 after so many milliseconds. */
   pollAny(fds: Int32Array, milliseconds: number): number;
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
+  /** Two connected stream sockets. */
+  socketPair(): [number, number] | number;
   closeOnExec(fd: number): number;
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;

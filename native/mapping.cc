@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "buffer.h"
 
 namespace dreg {
 
@@ -55,14 +55,8 @@ static Napi::Value MapFd(const Napi::CallbackInfo& info) {
   void* data = mmap(nullptr, static_cast<size_t>(length), protection, MAP_SHARED | MAP_POPULATE,
                     static_cast<int>(NumberOf(env, info[0], -1)), static_cast<off_t>(offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
-  auto* bytes = new size_t(static_cast<size_t>(length));
-  auto release = [](Napi::Env, void* dead, size_t* mapped) {
-    munmap(dead, *mapped);
-    delete mapped;
-  };
-  auto buffer = Napi::ArrayBuffer::New(env, data, *bytes, release, bytes);
-  if (buffer.IsEmpty()) release(env, data, bytes);
-  return buffer;
+  return BufferOver(env, data, static_cast<size_t>(length),
+                    OwnerOfMapping(data, static_cast<size_t>(length)));
 }
 
 // readFd(fd, buffer) -> bytes | -errno.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), fcntl(2), close(2).
+// The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), socketpair(2),
+// fcntl(2), close(2).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -7,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,6 +53,13 @@ static Napi::Value DieWithParent(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), getppid());
 }
 
+// inForeground(fd) -> 1 where this process may read the terminal: it is in its foreground, or the
+// terminal is not the controlling one. 0: a read would stop it (SIGTTIN).
+static Napi::Value InForeground(const Napi::CallbackInfo& info) {
+  pid_t group = tcgetpgrp(static_cast<int>(NumberOf(info.Env(), info[0], -1)));
+  return Answer(info.Env(), group < 0 || group == getpgrp());
+}
+
 // pollReadable(fd, milliseconds) -> 1 readable or hung up, 0 time-out, -errno.
 static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -78,14 +87,24 @@ static Napi::Value PollAny(const Napi::CallbackInfo& info) {
   return Answer(env, ready);
 }
 
-// pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
-static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return AnswerErrno(env);
+static Napi::Value PairOf(Napi::Env env, const int ends[2]) {
   auto pair = Napi::Array::New(env, 2);
   for (uint32_t i = 0; i < 2; i++) pair.Set(i, Answer(env, ends[i]));
   return pair;
+}
+
+// pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
+static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return AnswerErrno(info.Env());
+  return PairOf(info.Env(), ends);
+}
+
+// socketPair() -> two connected stream sockets | -errno: both close on exec, both block.
+static Napi::Value SocketPair(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return AnswerErrno(info.Env());
+  return PairOf(info.Env(), ends);
 }
 
 // closeOnExec(fd) -> 0 | -errno: programs that this process starts do not get the descriptor.
@@ -149,9 +168,11 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinityGet", Napi::Function::New(env, AffinityGet));
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
   exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
+  exports.Set("inForeground", Napi::Function::New(env, InForeground));
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
   exports.Set("pollAny", Napi::Function::New(env, PollAny));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
+  exports.Set("socketPair", Napi::Function::New(env, SocketPair));
   exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
   exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));
   exports.Set("membarrier", Napi::Function::New(env, Membarrier));

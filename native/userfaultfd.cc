@@ -27,7 +27,7 @@
 #include <new>
 
 #include "../kernel/dreg.h"
-#include "util.h"
+#include "buffer.h"
 
 namespace dreg {
 
@@ -337,12 +337,9 @@ static Napi::Value Start(const Napi::CallbackInfo& info) {
     return Answer(env, error);
   }
   // The area outlives the reader and the ArrayBuffer, whichever is released first.
-  auto* area = new std::shared_ptr<Area>(reader->shared());
-  auto release = [](Napi::Env, void*, std::shared_ptr<Area>* held) { delete held; };
-  auto buffer = Napi::ArrayBuffer::New(env, (*area)->data, (*area)->length, release, area);
-  if (buffer.IsEmpty()) delete area;
+  std::shared_ptr<Area> area = reader->shared();
   auto result = Napi::Object::New(env);
-  result.Set("area", buffer);
+  result.Set("area", BufferOver(env, area->data, area->length, area));
   result.Set("wakeFd", Answer(env, reader->wake_fd()));
   auto owner =
       Napi::External<Reader>::New(env, reader, [](Napi::Env, Reader* dead) { delete dead; });

@@ -1,5 +1,6 @@
 /** The programming interface of `dreg-mpi`. */
 
+export type { SharedMemory } from '../transports/shm/heap.ts';
 export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';

@@ -22,10 +22,15 @@ export class KeptRegions {
     return this.#regions.size;
   }
 
-  /** The region has one lease: this one's, until the buffer is collected. */
+  /** The region has one lease: this one's, until the buffer is collected or its owner ends it. */
   add(buffer: ArrayBufferLike, region: Region): void {
     this.#regions.add(region);
     this.#ends.register(buffer, region);
+  }
+
+  /** Ends a region of which the owner knows that its memory is gone. */
+  enderOf(region: Region): () => void {
+    return () => this.#end(region);
   }
 
   close(): void {

@@ -166,27 +166,27 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   /**
    * Registers a whole buffer for as long as it lives, whatever the monitor: no lease holds it, it is
    * never evicted, and leases of any view of it cost nothing. For memory whose owner unmaps it only
-   * when the buffer is collected (MPI.allocate). False: it cannot be registered, and is leased as
-   * any other memory is.
+   * when nobody uses it any more (MPI.allocate): the answer ends the registration then, if the
+   * collector did not do so before. Null: it cannot be registered, and is leased as any other memory is.
    *
    * @throws MpiError ERR_BUFFER for a detached or resizable buffer; ERR_CLOSED, ERR_FORKED.
    */
-  keep(buffer: ArrayBufferLike, access: Access): boolean {
+  keep(buffer: ArrayBufferLike, access: Access): (() => void) | null {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const length = buffer.byteLength;
     if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
     const known = this.#known.get(buffer) ?? this.#meet(new Uint8Array(buffer, 0, 1));
-    if (known.region?.kept && known.region.allows(access)) return true;
+    if (known.region?.kept && known.region.allows(access)) return this.#kept.enderOf(known.region);
     const page = this.#pageBytes;
     const start = known.base - (known.base % page);
     const end = Math.ceil((known.base + length) / page) * page;
-    if (end - start > this.#port.regionBytesMax) return false;
+    if (end - start > this.#port.regionBytesMax) return null;
     const region = this.#cache.registerOnce(start, end, access);
-    if (typeof region === 'number') return false;
+    if (typeof region === 'number') return null;
     region.kept = true;
     remember(known, region, 0, length);
     this.#kept.add(buffer, region);
-    return true;
+    return this.#kept.enderOf(region);
   }
 
   /** What has been counted so far, and what is there now. */

@@ -16,7 +16,7 @@ import { Receiving } from './matching/receive.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
-import { EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
+import { CUT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -214,6 +214,9 @@ export class Engine implements PacketHandler {
         break;
       case PIECE:
         this.#streamed.onPiece(peer, packet);
+        break;
+      case CUT:
+        this.#streamed.onCut(peer, packet);
         break;
       case RTS:
         this.receiving.onOffer(peer, packet);

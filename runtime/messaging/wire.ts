@@ -38,6 +38,19 @@ export const WRITTEN = 12;
  * what is left of it by another CTS. The tag is the receiver's transfer id.
  */
 export const PUT_FIN = 13;
+/**
+ * The receiver has all, as FIN says, if the sender's buffer is still whole: the sender answers by
+ * CONFIRMED or CANCEL. The tag is the sender's transfer id; extension: the receiver's.
+ */
+export const CONFIRM = 14;
+/** The buffer was whole while it was read; the tag is the receiver's transfer id. */
+export const CONFIRMED = 15;
+/** The receiver asks for SHARED once the sender works on no piece of a shared copy; as CONFIRM. */
+export const SHARE_ASK = 16;
+/** The sender works on no piece any more; the tag is the receiver's transfer id. */
+export const SHARED = 17;
+/** The sender's buffer is gone before all pieces of a LONG were sent; the tag is the sender's id for it. */
+export const CUT = 18;
 
 // Flow control (docs/design/protocol.md#credit). The tag is the flow, see flowOf.
 
@@ -75,6 +88,13 @@ export const PUT = 4;
 /** A CTS's `how` holds one of these, and beside it the scheme of the receiver's exposure. */
 export const CTS_HOW_MASK = 0xff;
 export const CTS_SCHEME_SHIFT = 8;
+
+/**
+ * An RTS's `scheme` holds one of the exposure's, and this: the buffer cannot be taken away before the
+ * send ends, so what is read of it needs no CONFIRM.
+ */
+export const RTS_HELD = 1 << 8;
+export const RTS_SCHEME_MASK = 0xff;
 
 /** Words of an RTS's extension. */
 export const RTS_WORD = {
@@ -114,6 +134,9 @@ export const SEGMENT_WORD = {
   startLow: 5,
   startHigh: 6,
 } as const;
+
+/** Words of a CONFIRM's and a SHARE_ASK's extension. */
+export const ASK_WORD = { receiver: 0 } as const;
 
 /** Words of a PUT_FIN's extension. */
 export const PUT_FIN_WORD = { low: 0, high: 1 } as const;

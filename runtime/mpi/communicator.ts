@@ -168,6 +168,7 @@ export class Communicator implements Owner {
     request.peer = peer;
     request.tag = tag;
     request.state = PENDING;
+    request.blocking = true;
     return request;
   }
 

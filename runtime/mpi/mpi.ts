@@ -2,6 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
+import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
@@ -95,18 +96,30 @@ export const MPI = {
 
   /**
    * Memory that the ranks of a node share (MPI_Alloc_mem): a large message from it takes one plain
-   * copy, a large message between two such buffers half of one. It is freed when it is collected.
+   * copy, a large message between two such buffers half of one. It is freed when it is collected, or
+   * before that by `MPI.free(buffer)` or `using buffer = MPI.allocate(bytes)`.
    * @param bytes its length
-   * @throws MpiError ERR_COUNT, ERR_NO_MEM
+   * @throws MpiError ERR_COUNT, ERR_NO_MEM, ERR_UNSUPPORTED
    */
-  allocate(bytes: number): ArrayBuffer {
+  allocate(bytes: number): SharedMemory {
     const { node, rdma } = running();
     checkCount(bytes, HEAP_BYTES);
-    if (bytes === 0) return new ArrayBuffer(0);
-    const buffer = (node ?? soloNode()).heap.allocate(bytes);
+    if (bytes === 0) return noMemory();
     // Registered once, for as long as it lives.
-    rdma?.keep(buffer);
-    return buffer;
+    return (node ?? soloNode()).heap.allocate(
+      bytes,
+      rdma === null ? undefined : (buffer) => rdma.keep(buffer),
+    );
+  },
+
+  /**
+   * Frees memory of `MPI.allocate` now (MPI_Free_mem), after MPI.finalize() as well. The buffer is
+   * detached; whoever sends from it or receives into it at this moment fails.
+   * @throws MpiError ERR_BUFFER where it is not of MPI.allocate(), or was freed or transferred before
+   */
+  free(buffer: ArrayBuffer): void {
+    freeMemory(buffer);
+    for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
   /** How large messages went, and what registering memory for them took. */

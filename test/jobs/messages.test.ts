@@ -32,6 +32,11 @@ test.each(['auto', 'always', 'never'])(
 test('buffers that are taken away in mid-transfer', () =>
   runWell('detach', { ...TWO, environment: { DREG_SINGLE_COPY: 'never' } }));
 
+test.each(['auto', 'always', 'never'])(
+  'buffers that move to another owner in mid-transfer, single copy %s',
+  (singleCopy) => runWell('moved', { ...TWO, environment: { DREG_SINGLE_COPY: singleCopy } }),
+);
+
 test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', (singleCopy) =>
   runWell('garbage', {
     ...TWO,

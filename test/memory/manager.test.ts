@@ -80,8 +80,8 @@ describe('memory that is kept', () => {
   test('is registered once, is found by any view of it, and is not evicted', () => {
     const world = new World();
     const buffer = world.buffer(1, 3 * PAGE);
-    expect(world.manager.keep(buffer, access)).toBe(true);
-    expect(world.manager.keep(buffer, access)).toBe(true);
+    expect(world.manager.keep(buffer, access)).not.toBeNull();
+    expect(world.manager.keep(buffer, access)).not.toBeNull();
     world.manager.flush();
     world.manager.acquire(new Uint8Array(buffer), access).release();
     world.manager.acquire(new Uint8Array(buffer, PAGE, 5), ACCESS.localRead).release();
@@ -90,6 +90,15 @@ describe('memory that is kept', () => {
     expect(world.domain.registrations).toMatchObject([{ access }]);
     world.manager.close();
     expect(world.domain.registrations).toEqual([]);
+  });
+
+  test('its owner may end it, once', () => {
+    const world = new World();
+    const end = world.manager.keep(world.buffer(1, PAGE), access);
+    end?.();
+    end?.();
+    expect(world.domain.registrations).toEqual([]);
+    world.manager.close();
   });
 
   test('for more access than it has, it is leased as other memory is', () => {
@@ -104,7 +113,7 @@ describe('memory that is kept', () => {
 
   test('beyond the budget it is not kept', () => {
     const world = new World({ limits: { bytes: 2 * PAGE } });
-    expect(world.manager.keep(world.buffer(1, 3 * PAGE), access)).toBe(false);
+    expect(world.manager.keep(world.buffer(1, 3 * PAGE), access)).toBeNull();
     expect(world.domain.registrations).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 /** What may be sent: views of every kind, and what is no buffer (any more). */
+import { constants } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, type MessageBuffer } from '../../runtime/mpi/point-to-point/buffer.ts';
 
@@ -107,5 +108,19 @@ test.each([[null], [undefined], [5], ['text'], [[1, 2, 3]], [{ byteLength: 8 }],
   '%s is no buffer',
   (value) => {
     expect(() => bytesOf(value as unknown as MessageBuffer)).toThrow(refused);
+  },
+);
+
+test.skipIf(constants.MAX_LENGTH > 2 ** 33)(
+  'more than this Node has a view of is ERR_UNSUPPORTED (needs Node 20 or 21)',
+  () => {
+    const large = new Float64Array(constants.MAX_LENGTH / 8 + 1);
+    for (const buffer of [large, large.buffer, new DataView(large.buffer)])
+      expect(() => bytesOf(buffer)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_UNSUPPORTED',
+          message: expect.stringMatching(/parts/),
+        }),
+      );
   },
 );

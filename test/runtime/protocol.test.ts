@@ -1,9 +1,5 @@
-/** Parts of the protocol by themselves: the cost model, copies that both ends share, transfer tables. */
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+/** Parts of the protocol by themselves: the cost model, transfer tables. */
 import { describe, expect, test } from 'vitest';
-import { packageRoot } from '../../native/addon.ts';
 import type { Peer } from '../../runtime/messaging/peer.ts';
 import {
   CostModel,
@@ -12,16 +8,7 @@ import {
   TRIALS_MIN,
   type Way,
 } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import {
-  claimsBroken,
-  claimsDone,
-  copyClaimed,
-  openClaims,
-  pieceBytes,
-} from '../../runtime/messaging/rendezvous/shared-copy.ts';
 import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/transfer.ts';
-
-const compiled = (file: string) => pathToFileURL(join(packageRoot(), 'dist', file)).href;
 
 const ALL: readonly Way[] = ['copy', 'share', 'get', 'put'];
 
@@ -156,86 +143,6 @@ describe('the cost model', () => {
 
   test.each([0, 32_769, 2 ** 31, 2 ** 40])('has a place for %i bytes', (length) => {
     expect(ALL).toContain(new CostModel().choose(length, ALL));
-  });
-});
-
-describe('a copy that both ends share', () => {
-  const claims = () => new Int32Array(new SharedArrayBuffer(64));
-
-  test.each([1, 4095, 65_536, 65_537, 1_000_000, 2 ** 31 + 1, 2 ** 40])(
-    'of %i bytes is done when every byte was claimed, each once',
-    (length) => {
-      const words = claims();
-      openClaims(words, 3);
-      let at = 0;
-      const copied = copyClaimed(words, 3, length, (start, bytes) => {
-        if (claimsDone(words, length) || start !== at || bytes <= 0) throw new Error('out of turn');
-        at += bytes;
-      });
-      expect([copied, at]).toEqual([length, length]);
-      expect(claimsDone(words, length)).toBe(true);
-      expect(Math.ceil(length / pieceBytes(length))).toBeLessThanOrEqual(2 ** 15);
-    },
-  );
-
-  test('an end that comes late copies nothing', () => {
-    const words = claims();
-    openClaims(words, 3);
-    copyClaimed(words, 3, 500_000, () => {});
-    expect(copyClaimed(words, 3, 500_000, () => expect.fail('copied twice'))).toBe(0);
-    openClaims(words, 4);
-    expect(copyClaimed(words, 3, 500_000, () => expect.fail('an old copy goes on'))).toBe(0);
-    expect(claimsDone(words, 500_000)).toBe(false);
-  });
-
-  test('an end that fails breaks it', () => {
-    const words = claims();
-    openClaims(words, 5);
-    expect(claimsBroken(words, 5)).toBe(false);
-    const fails = () => copyClaimed(words, 5, 500_000, () => expect.fail('on purpose'));
-    expect(fails).toThrow('on purpose');
-    expect(claimsBroken(words, 5)).toBe(true);
-    expect(claimsBroken(words, 6)).toBe(false);
-  });
-
-  test('between two threads no byte is copied twice or forgotten', async () => {
-    const length = 40 * 65_536 + 17;
-    const rounds = 200;
-    const words = claims();
-    const counts = new Int32Array(new SharedArrayBuffer(4 * 41));
-    const gate = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(
-      `const { workerData: { words, counts, gate, length, rounds, module } } = require('node:worker_threads');
-       import(module).then(({ copyClaimed }) => {
-         for (let round = 1; round <= rounds; round++) {
-           while (Atomics.load(gate, 0) < round);
-           copyClaimed(words, round, length, (at) => Atomics.add(counts, at / 65536, 1));
-         }
-       });`,
-      {
-        eval: true,
-        workerData: {
-          words,
-          counts,
-          gate,
-          length,
-          rounds,
-          module: compiled('runtime/messaging/rendezvous/shared-copy.js'),
-        },
-      },
-    );
-    const ended = new Promise((resolve, reject) => {
-      worker.on('exit', resolve);
-      worker.on('error', reject);
-    });
-    for (let round = 1; round <= rounds; round++) {
-      openClaims(words, round);
-      Atomics.store(gate, 0, round);
-      copyClaimed(words, round, length, (at) => Atomics.add(counts, at / 65_536, 1));
-      while (!claimsDone(words, length));
-      expect([...counts]).toEqual(new Array(41).fill(round));
-    }
-    await ended;
   });
 });
 

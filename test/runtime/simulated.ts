@@ -22,6 +22,7 @@ import type {
 import {
   EXPOSED_KEY,
   EXPOSED_NOT,
+  EXPOSED_SHARED,
   EXTENSION_WORDS,
   TOOK_NOTHING,
   TOOK_OTHER,
@@ -47,10 +48,14 @@ export interface SimulationOptions {
   moveFails?: number;
   /** Of this many one is done at once. */
   atOnce?: number;
+  /** Both ends map all memory, and may share a copy. */
+  shared?: boolean;
   rendezvous?: RendezvousPreference;
   /** By flow. */
   credit?: readonly CreditLimits[];
 }
+
+const SHARED_WAYS: readonly OneSidedWay[] = ['share', 'get'];
 
 class SimulatedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -115,6 +120,8 @@ export class Simulation {
   /** Operations whose buffers must not be touched once they have ended. */
   readonly requests: Request[] = [];
   /** Pulls and pushes that were begun, and expositions. */
+  /** Called before bytes move. */
+  onMove: (rank: number) => void = () => {};
   readonly counts = { pulled: 0, pushed: 0, exposed: 0, concealed: 0 };
   #nextKey = 1;
 
@@ -131,9 +138,15 @@ export class Simulation {
       beginFails: 0,
       moveFails: 0,
       atOnce: 0,
+      shared: false,
       rendezvous: 'auto',
       credit: CREDIT_LIMITS,
       ...options,
+      ...(options.shared && {
+        ways: SHARED_WAYS,
+        segmentBytes: Number.POSITIVE_INFINITY,
+        atOnce: 1,
+      }),
     };
     this.random = options.random;
     const ranks = Array.from({ length: this.options.ranks }, (_, rank) => rank);
@@ -240,8 +253,7 @@ class SimulatedChannel implements Channel {
   readonly eagerBytes: number;
   readonly segmentBytes: number;
   readonly ways: readonly OneSidedWay[];
-  readonly inboundClaims = null;
-  readonly outboundClaims = null;
+  readonly inboundClaims: Int32Array | null;
   takenTag = 0;
   /** Packets on their way to us, and how many polls the next one still takes. */
   readonly inbound: SimulatedPacket[] = [];
@@ -260,6 +272,11 @@ class SimulatedChannel implements Channel {
     this.eagerBytes = eagerBytes;
     this.segmentBytes = segmentBytes;
     this.ways = ways;
+    this.inboundClaims = simulation.options.shared ? new Int32Array(16) : null;
+  }
+
+  get outboundClaims(): Int32Array | null {
+    return this.#other.inboundClaims;
   }
 
   get #other(): SimulatedChannel {
@@ -354,7 +371,7 @@ class SimulatedChannel implements Channel {
       simulation.offences.push('an exposure in use is used again');
     if (this.broken || simulation.chance(simulation.options.exposeFails)) return false;
     const view = bytes.subarray(offset, offset + length);
-    exposure.scheme = EXPOSED_KEY;
+    exposure.scheme = simulation.options.shared ? EXPOSED_SHARED : EXPOSED_KEY;
     exposure.key = simulation.expose(this.#rank, this.peer, view, purpose);
     exposure.low = exposure.key * 7;
     exposure.high = exposure.key * 11;
@@ -410,12 +427,13 @@ class SimulatedChannel implements Channel {
     const simulation = this.#simulation;
     const { options, random } = simulation;
     const { scheme, key, low, high } = exposure;
-    if (scheme !== EXPOSED_KEY || low !== key * 7 || high !== key * 11)
+    if (scheme === EXPOSED_NOT || low !== key * 7 || high !== key * 11)
       throw new MpiError('ERR_PROTOCOL', 'no such exposure', { peer: this.peer });
     if (simulation.chance(options.beginFails))
       throw new MpiError('ERR_NO_MEM', 'it cannot begin', { peer: this.peer });
     const local = bytes.subarray(offset, offset + length);
     const run = () => {
+      simulation.onMove(this.#rank);
       const remote = simulation.reach(key, this.#rank, purpose);
       // Pages of a buffer that was taken away stay pinned; what is in them is nobody's.
       if (remote?.buffer.byteLength === 0 || local.buffer.byteLength === 0) return null;

@@ -12,7 +12,7 @@ import { Random } from '../jobs/programs/lib.ts';
 import { engines, ShmGroup } from './group.ts';
 
 /** Packets of messages and of flow control, and what is next to them. */
-const KINDS = [...Array(15).keys(), ...Array.from({ length: 10 }, (_, i) => 31 + i)];
+const KINDS = [...Array(20).keys(), ...Array.from({ length: 10 }, (_, i) => 31 + i)];
 const VICTIM = 1;
 const ATTACKER = 0;
 const BYSTANDER = 2;

@@ -1,6 +1,8 @@
 /** Shared memory: the suite of all transports, and what is its own. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
+import { PID_CHECK_MS } from '../../transports/shm/channel.ts';
+import { CONTROL } from '../../transports/shm/layout.ts';
 import {
   EXPOSED_ADDRESS,
   EXPOSED_SHARED,
@@ -112,6 +114,26 @@ describe('exposure', () => {
     }
     expect(error).toBeInstanceOf(MpiError);
     expect((error as MpiError).code).toBe('ERR_PROTOCOL');
+  });
+
+  test('a pid that is another process’s by now is an error, and nothing of that process is moved', async () => {
+    const group = open(2);
+    const [a, b] = group.transports;
+    a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
+    b.poll({ onPacket() {}, onPeerError() {} });
+    const bytes = new Uint8Array(100_000).fill(1);
+    const exposed = newExposure();
+    a.connect(1).expose(bytes, 0, bytes.length, 'pull', exposed);
+    const pull = (to: Uint8Array) => b.connect(0).pull(exposed, 0, to, 0, to.length, () => {});
+    pull(new Uint8Array(bytes.length));
+    // As long as no pid comes round it need not be looked at; another process has not this word.
+    group.control(0)[CONTROL.probeWord] ^= 1;
+    await new Promise((resolve) => setTimeout(resolve, PID_CHECK_MS + 10));
+    const got = new Uint8Array(bytes.length);
+    const failure = expect.objectContaining({ code: 'ERR_PEER_FAILED', peer: 0 });
+    expect(() => pull(got)).toThrow(failure);
+    expect(() => b.connect(0).push(exposed, 0, got, 0, 8, () => {})).toThrow(failure);
+    expect([got[0], bytes[0]]).toEqual([0, 1]);
   });
 
   test('an address where nothing lies is an error, no crash', () => {

@@ -126,12 +126,18 @@ export class SelfTransport implements Transport, Channel {
       exposure.scheme = EXPOSED_NOT;
       return false;
     }
+    // An exposure may be open for long: no other gets its number meanwhile.
+    while (this.#exposed.has(this.#nextExposure)) this.#countExposure();
     exposure.scheme = EXPOSED_SHARED;
     exposure.low = this.#nextExposure;
     exposure.high = 0;
     this.#exposed.set(this.#nextExposure, bytes.subarray(offset, offset + length));
-    this.#nextExposure = (this.#nextExposure + 1) & 0x7fff_ffff;
+    this.#countExposure();
     return true;
+  }
+
+  #countExposure(): void {
+    this.#nextExposure = (this.#nextExposure + 1) & 0x7fff_ffff;
   }
 
   /** What goes unasked is cheap enough here. */
@@ -145,19 +151,25 @@ export class SelfTransport implements Transport, Channel {
   }
 
   pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const from = this.#find(exposure);
+    const from = this.#find(exposure, at + length);
     to.set(from.subarray(at, at + length), offset);
     return true;
   }
 
   push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const to = this.#find(exposure);
+    const to = this.#find(exposure, at + length);
     to.set(from.subarray(offset, offset + length), at);
     return true;
   }
 
-  #find({ scheme, low }: Exposure): Uint8Array {
+  #find({ scheme, low }: Exposure, end: number): Uint8Array {
     const bytes = scheme === EXPOSED_SHARED ? this.#exposed.get(low) : undefined;
+    if (bytes !== undefined && bytes.length < end)
+      throw new MpiError(
+        'ERR_BUFFER',
+        'the buffer of a message from this rank to itself was detached or shrunk while the operation was under way',
+        { peer: this.peer },
+      );
     if (bytes !== undefined) return bytes;
     throw new MpiError('ERR_PROTOCOL', 'this rank does not expose that memory to itself');
   }

@@ -1,10 +1,12 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
+import { constants } from 'node:os';
 import { addon, type RemoteCall } from '../../native/addon.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
-import type { Heap, HeapWindows } from './heap.ts';
+import type { Heap } from './heap.ts';
+import type { HeapWindows } from './heap-windows.ts';
 import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver } from './ring-receiver.ts';
 import type { RingSender } from './ring-sender.ts';
@@ -12,9 +14,17 @@ import type { RingSender } from './ring-sender.ts';
 const TWO_32 = 2 ** 32;
 /**
  * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
- * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else.
+ * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
+ * unless the sender is stopped within a piece.
  */
 const WAYS: readonly OneSidedWay[] = ['share', 'get'];
+/**
+ * After so many milliseconds it is looked anew whether a pid is still the peer's. The kernel gives a pid to
+ * another process only once it has used all others, which takes longer.
+ */
+export const PID_CHECK_MS = 100;
+/** What lies at the address that the peer names is not what it wrote there. */
+const OTHER_WORD = 1;
 const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
@@ -35,11 +45,13 @@ export class ShmChannel implements Channel {
   readonly ways = WAYS;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
-  readonly #bell: number;
+  #bell: number;
   readonly #sender: RingSender;
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
+  /** When the peer's pid was its own at last, by `performance.now()`. */
+  #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
     peer: number,
@@ -53,6 +65,11 @@ export class ShmChannel implements Channel {
     this.#bell = bell;
     this.#sender = sender;
     this.#surroundings = surroundings;
+  }
+
+  /** The bell's number is somebody else's from now on. */
+  close(): void {
+    this.#bell = -1;
   }
 
   /** The ring towards us, from the peer's first contact on. */
@@ -125,7 +142,7 @@ export class ShmChannel implements Channel {
   }
 
   maps(bytes: Uint8Array): boolean {
-    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
+    return this.#surroundings.heap.allocationOf(bytes.buffer) !== undefined;
   }
 
   expose(
@@ -135,11 +152,15 @@ export class ShmChannel implements Channel {
     _purpose: Purpose,
     exposure: Exposure,
   ): boolean {
-    const base = this.#surroundings.heap.offsetOf(bytes.buffer);
+    // Of a copy that failed.
+    if (exposure.hold !== null) this.conceal(exposure);
+    const allocation = this.#surroundings.heap.allocationOf(bytes.buffer);
     let where = 0;
-    if (base !== undefined) {
+    // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
+    if (allocation?.hold()) {
       exposure.scheme = EXPOSED_SHARED;
-      where = base + bytes.byteOffset + offset;
+      exposure.hold = allocation;
+      where = allocation.range.offset + bytes.byteOffset + offset;
     } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
       where = addressOf(bytes) + offset;
@@ -149,8 +170,9 @@ export class ShmChannel implements Channel {
     return exposure.scheme !== EXPOSED_NOT;
   }
 
-  /** Nothing is held by either scheme: a heap stays mapped, and an address is only a number. */
   conceal(exposure: Exposure): void {
+    exposure.hold?.release();
+    exposure.hold = null;
     exposure.scheme = EXPOSED_NOT;
   }
 
@@ -193,33 +215,55 @@ export class ShmChannel implements Channel {
     length: number,
   ): void {
     const pid = this.#control[CONTROL.pid];
+    this.#checkPid();
     let done = 0;
     while (done < length) {
       const count = call(pid, where + done, bytes, offset + done, length - done);
-      if (count <= 0)
-        throw new MpiError(
-          'ERR_PEER_FAILED',
-          `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${count === 0 ? 'moved nothing' : `failed with ${errnoName(-count)}`}; has that rank ended, or given its buffer away?`,
-          { peer: this.peer, errno: -count, syscall },
-        );
+      if (count <= 0) throw this.#unreachable(length, syscall, count);
       done += count;
     }
   }
 
-  /** Reads one word of the peer's by its address: the only true answer to whether we may. */
+  #unreachable(length: number, syscall: string, answer: number): MpiError {
+    return new MpiError(
+      'ERR_PEER_FAILED',
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or given its buffer away?`,
+      { peer: this.peer, errno: -answer, syscall },
+    );
+  }
+
+  /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
+  #checkPid(): void {
+    const now = performance.now();
+    if (now - this.#pidChecked <= PID_CHECK_MS) return;
+    const answer = this.#readProbe();
+    if (answer < 0) throw this.#unreachable(4, 'process_vm_readv', answer);
+    if (answer === OTHER_WORD)
+      throw this.#unreachable(4, 'process_vm_readv', -constants.errno.ESRCH);
+    this.#pidChecked = now;
+  }
+
+  /** Whether EXPOSED_ADDRESS works: to read is the only true answer to whether we may. */
   #probe(): boolean | undefined {
+    if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
+    const answer = this.#readProbe();
+    if (answer === 0) return true;
+    // A peer that has ended is no question of permission.
+    if (answer === -constants.errno.ESRCH) return false;
+    const reason = answer === OTHER_WORD ? 'it read something else' : errnoName(-answer);
+    this.#surroundings.noteNoAddresses(this.peer, reason);
+    return false;
+  }
+
+  /** Reads a word of the peer's by its address: 0, OTHER_WORD or a negative errno. */
+  #readProbe(): number {
     const control = this.#control;
-    if (Atomics.load(control, CONTROL.presence) === ABSENT) return undefined;
     const low = control[CONTROL.probeAddressLow] >>> 0;
     const address = low + control[CONTROL.probeAddressHigh] * TWO_32;
     const word = new Int32Array(1);
     const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
-    if (answer === 4 && word[0] === control[CONTROL.probeWord]) return true;
-    const reason = answer < 0 ? errnoName(-answer) : 'it read something else';
-    // A peer that has ended is no question of permission.
-    if (reason === 'ESRCH') return false;
-    this.#surroundings.noteNoAddresses(this.peer, reason);
-    return false;
+    if (answer < 0) return answer;
+    return answer === 4 && word[0] === control[CONTROL.probeWord] ? 0 : OTHER_WORD;
   }
 }
 

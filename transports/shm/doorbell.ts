@@ -35,7 +35,7 @@ function wake(control: Int32Array, bell: number, how: number): void {
 export class Doorbell {
   readonly #control: Int32Array;
   /** Becomes readable when it rings after `arm('loop')`. */
-  readonly bell: number;
+  bell: number;
   #fenced = false;
   /** The process's registration for barriers, which takes some milliseconds, may still end well. */
   #pending: boolean;
@@ -78,6 +78,11 @@ export class Doorbell {
 
   block(milliseconds: number): void {
     futexWait(this.#control, CONTROL.sleep, BLOCKED, milliseconds);
+  }
+
+  /** The descriptor's number is somebody else's from now on. */
+  close(): void {
+    this.bell = -1;
   }
 
   watch(onBell: () => void): Watcher {

@@ -36,6 +36,8 @@ import {
   LOOP_BYTES,
   placeOf,
   REWOUND,
+  RING_STALE_BYTES,
+  RING_STALE_PACKETS,
   ringStart,
   roundUp,
   viewsOf,
@@ -74,8 +76,12 @@ export class RingReceiver implements Packet {
   /** The position at which the sender last began the ring anew. */
   #base = 0;
   #dataPosition = 0;
+  /** What the sender knows to be taken, from the line or because it began anew. */
   #cellsPublished = 0;
   #dataPublished = 0;
+  /** What the line says. */
+  #cellsInLine = 0;
+  #dataInLine = 0;
   #credit = 0;
   #creditPublished = 0;
   /** Byte index in the cells of the body being delivered, or -1: it lies in the data ring. */
@@ -83,9 +89,16 @@ export class RingReceiver implements Packet {
   #bodyAt = 0;
   readonly #wake: () => void;
 
-  /** `wake` is called after room or credit went back: the sender may sleep until there is some. */
-  constructor(region: ArrayBuffer, wake: () => void) {
+  /**
+   * @param wake is called after room or credit went back: the sender may sleep until there is some
+   * @param start the position to begin at, at both ends
+   */
+  constructor(region: ArrayBuffer, wake: () => void, start = 0) {
     this.#wake = wake;
+    this.position = start;
+    this.#base = start;
+    this.#cellsPublished = start;
+    this.#cellsInLine = start;
     const views = viewsOf(region);
     this.#line = views.line;
     this.claims = views.claims;
@@ -163,6 +176,8 @@ export class RingReceiver implements Packet {
     // The sender knows: that is why it did so.
     this.#cellsPublished = this.position;
     this.#dataPublished = this.#dataPosition;
+    if ((this.position - this.#cellsInLine) >>> 0 >= RING_STALE_PACKETS) this.#publishCells();
+    if ((this.#dataPosition - this.#dataInLine) >>> 0 >= RING_STALE_BYTES) this.#publishData();
   }
 
   /**
@@ -286,12 +301,14 @@ export class RingReceiver implements Packet {
 
   #publishCells(): void {
     this.#cellsPublished = this.position;
+    this.#cellsInLine = this.position;
     Atomics.store(this.#line, CELLS_CONSUMED, this.position);
     this.#wake();
   }
 
   #publishData(): void {
     this.#dataPublished = this.#dataPosition;
+    this.#dataInLine = this.#dataPosition;
     Atomics.store(this.#line, DATA_CONSUMED, this.#dataPosition);
     this.#wake();
   }

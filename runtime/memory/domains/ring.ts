@@ -41,11 +41,12 @@ export interface Entry {
 export type Complete = (userData: number, result: number, flags: number) => void;
 
 export class Ring {
-  readonly fd: number;
+  /** -1 once it is closed, as `eventfd`: the numbers are somebody else's then. */
+  fd: number;
   /** Entries that can be submitted and not yet be completed. */
   readonly entries: number;
   /** Signalled with each completion. */
-  readonly eventfd: number;
+  eventfd: number;
 
   readonly #native: UringAddon = uring();
   readonly #owner: FdOwner;
@@ -146,6 +147,8 @@ export class Ring {
   close(): void {
     mapping().closeOwned(this.#owner);
     if (this.#eventOwner) mapping().closeOwned(this.#eventOwner);
+    this.fd = -1;
+    this.eventfd = -1;
   }
 
   #fill(at: number, entry: Entry): void {

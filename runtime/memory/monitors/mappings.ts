@@ -17,7 +17,7 @@ const OWN_NAMES = ['/dev/zero (deleted)', '/anon_hugepage (deleted)'];
 export class Mappings {
   readonly #native = vma();
   readonly #owner: FdOwner;
-  readonly #maps: number;
+  #maps: number;
   readonly #byText: boolean;
   readonly #vma = new Float64Array(6);
   /** Page size of the last mapping looked at; 0: not known. */
@@ -45,5 +45,6 @@ export class Mappings {
 
   close(): void {
     mapping().closeOwned(this.#owner);
+    this.#maps = -1;
   }
 }

@@ -59,7 +59,8 @@ export class UserfaultfdMonitor implements Monitor {
   readonly busyIndex = WORDS.busy;
   readonly flags: Uint8Array;
   readonly ring: Uint32Array;
-  readonly wakeFd: number;
+  /** -1 once it is closed: the number is somebody else's then. */
+  wakeFd: number;
   readonly fenceAlways: boolean;
 
   readonly #native: UserfaultfdAddon;
@@ -163,6 +164,7 @@ export class UserfaultfdMonitor implements Monitor {
     if (this.#closed) return;
     this.#closed = true;
     this.#native.userfaultfdStop(this.#reader);
+    this.wakeFd = -1;
     this.#mappings.close();
   }
 

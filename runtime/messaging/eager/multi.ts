@@ -10,7 +10,7 @@ import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
 import type { Peer } from '../peer.ts';
 import { OutgoingTransfer } from '../rendezvous/transfer.ts';
-import { LONG, PIECE } from '../wire.ts';
+import { CUT, LONG, PIECE } from '../wire.ts';
 
 /** Words of a LONG's extension. */
 const LENGTH = 0;
@@ -27,6 +27,8 @@ export class Arrival {
   /** The receive; null while there is none, and where it was refused. */
   request: Request | null = null;
   received = 0;
+  /** The sender's buffer is gone: the rest never comes. */
+  cut = false;
 
   constructor(peer: Peer, id: number, tag: number, length: number, bytes: Uint8Array) {
     this.peer = peer;
@@ -46,7 +48,9 @@ export class StreamedMessages {
   readonly #words = new Int32Array(EXTENSION_WORDS);
   /** Messages on their way here, by peer and the sender's id. */
   readonly #arrivals = new Map<Peer, Map<number, Arrival>>();
-  #next = 0;
+  /** Ids of our messages of which pieces wait for room: none of them is given again meanwhile. */
+  readonly #waiting = new Set<number>();
+  #last = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -55,25 +59,35 @@ export class StreamedMessages {
   /** Sends the first packet, and as many others as there is room for; false: no room for the first. */
   start(peer: Peer, request: Request): boolean {
     const { bytes, length, context, tag } = request;
-    const id = (this.#next + 1) & 0x7fff_ffff;
+    const id = this.#nextId();
     this.#words[LENGTH] = length;
     this.#words[TRANSFER] = id;
     const { channel } = peer;
     if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, peer.pieceBytes))
       return false;
-    this.#next = id;
+    this.#last = id;
     const transfer = new OutgoingTransfer(id, request, peer, (ended) => this.#sent(ended));
     transfer.position = peer.pieceBytes;
     transfer.begin(PIECE, id);
     if (!transfer.stream()) {
+      this.#waiting.add(id);
       peer.streams.push(transfer);
       this.#engine.markBusy(peer);
     }
     return true;
   }
 
+  #nextId(): number {
+    let id = this.#last;
+    do id = (id + 1) & 0x7fff_ffff;
+    while (this.#waiting.has(id));
+    return id;
+  }
+
   #sent(transfer: OutgoingTransfer): void {
-    const { request, peer } = transfer;
+    const { request, peer, id, position } = transfer;
+    this.#waiting.delete(id);
+    if (position < request.length) this.#engine.sendControl(peer, CUT, id);
     const error = this.#engine.refusal(request, peer.rank, request.tag, 0);
     if (error !== null) this.#engine.fail(request, error);
     else this.#engine.complete(request, peer.rank, request.tag, request.length);
@@ -95,10 +109,29 @@ export class StreamedMessages {
   }
 
   onPiece(peer: Peer, packet: Packet): void {
+    this.#store(this.#arrivalOf(peer, packet), packet);
+  }
+
+  /** The sender's buffer was taken away before all of it was sent. */
+  onCut(peer: Peer, packet: Packet): void {
+    const arrival = this.#arrivalOf(peer, packet);
+    this.#arrivals.get(peer)?.delete(arrival.id);
+    arrival.cut = true;
+    if (arrival.request !== null) this.#engine.fail(arrival.request, this.#cutError(arrival));
+  }
+
+  #cutError({ peer, length, tag }: Arrival): MpiError {
+    return new MpiError(
+      'ERR_BUFFER',
+      `rank ${peer.rank} took its buffer away while a message of ${length} bytes was on its way`,
+      { rank: this.#engine.rank, peer: peer.rank, tag },
+    );
+  }
+
+  #arrivalOf(peer: Peer, packet: Packet): Arrival {
     const arrival = this.#arrivals.get(peer)?.get(packet.tag);
-    if (arrival === undefined)
-      throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
-    this.#store(arrival, packet);
+    if (arrival !== undefined) return arrival;
+    throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
   }
 
   #store(arrival: Arrival, packet: Packet): void {
@@ -119,7 +152,7 @@ export class StreamedMessages {
   /** A receive takes a message that has come at least in part. */
   take(request: Request, arrival: Arrival): void {
     const { peer, tag, length } = arrival;
-    const lost = arrival.complete ? null : peer.error;
+    const lost = arrival.cut ? this.#cutError(arrival) : arrival.complete ? null : peer.error;
     const error = lost ?? this.#engine.refusal(request, peer.rank, tag, length);
     if (error !== null) {
       this.#engine.fail(request, error);

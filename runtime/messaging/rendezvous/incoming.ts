@@ -13,6 +13,8 @@ import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
 import type { Peer } from '../peer.ts';
 import {
+  ASK_WORD,
+  CONFIRM,
   COPY,
   CTS,
   CTS_SCHEME_SHIFT,
@@ -24,22 +26,17 @@ import {
   PUT,
   PUT_FIN_WORD,
   putLong,
+  RTS_HELD,
+  RTS_SCHEME_MASK,
   RTS_WORD,
   SHARE,
+  SHARE_ASK,
   TARGET,
 } from '../wire.ts';
 import { CostModel, type Preference, type RendezvousPreference, type Way } from './cost-model.ts';
 import { ExposedSegments, Moves, segmentOf } from './segments.ts';
-import {
-  claimsBroken,
-  claimsDone,
-  closeClaims,
-  copyClaimed,
-  openClaims,
-  piecesDone,
-  SHARED_COPY_MIN,
-} from './shared-copy.ts';
-import { IncomingTransfer, TransferTable } from './transfer.ts';
+import { SHARED_COPY_MIN, SharedCopies } from './shared-copy.ts';
+import { IncomingTransfer, type SharedReceive, TransferTable } from './transfer.ts';
 
 /** What an RTS says; kept with an unexpected message. */
 export interface Offer {
@@ -50,13 +47,15 @@ export interface Offer {
   exposedBytes: number;
   /** Bytes that came with the RTS. */
   firstPiece: number;
+  /** The sender's buffer cannot be taken away while it is read. */
+  held: boolean;
 }
 
 export function offerOf(packet: Packet): Offer {
   const words = packet.extension;
   const length = longOf(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh);
-  const scheme = words[RTS_WORD.scheme];
-  const known = scheme >= EXPOSED_NOT && scheme <= EXPOSED_KEY;
+  const scheme = words[RTS_WORD.scheme] & RTS_SCHEME_MASK;
+  const known = scheme <= EXPOSED_KEY;
   const exposedBytes = words[RTS_WORD.exposedBytes] || length;
   const inside = exposedBytes >= packet.length && exposedBytes <= length;
   if (!Number.isSafeInteger(length) || length < packet.length || !known || !inside)
@@ -73,6 +72,7 @@ export function offerOf(packet: Packet): Offer {
     },
     exposedBytes,
     firstPiece: packet.length,
+    held: (words[RTS_WORD.scheme] & RTS_HELD) !== 0,
   };
 }
 
@@ -107,8 +107,8 @@ export class RendezvousReceiver {
   readonly #choices = new Map<readonly OneSidedWay[], Choices>();
   /** Whether the message for which a way was chosen last is to be timed. */
   #timed = false;
-  readonly #own = newExposure();
-  #generation = 0;
+  /** Copies that we share with a peer. */
+  readonly #shared = new Map<Peer, SharedCopies>();
 
   constructor(
     engine: Engine,
@@ -150,6 +150,7 @@ export class RendezvousReceiver {
     const transfer = new IncomingTransfer(id, request, peer, tag, offer.length, offer.transfer);
     transfer.way = way;
     transfer.started = started;
+    transfer.held = offer.held;
     this.#transfers.add(transfer);
     try {
       this.#begin(transfer, offer, copyFirst);
@@ -179,8 +180,7 @@ export class RendezvousReceiver {
     const { way } = transfer;
     if (way === 'copy') this.#askForCopy(transfer, offer, copyFirst);
     else if (way === 'put') this.#askForPut(transfer, offer, copyFirst);
-    else if (way === 'share' && this.#mayShare(transfer, offer))
-      this.#shareCopy(transfer, offer, copyFirst);
+    else if (way === 'share' && this.#share(transfer, offer, copyFirst)) return;
     else this.#fetch(transfer, offer, copyFirst);
   }
 
@@ -236,6 +236,7 @@ export class RendezvousReceiver {
   }
 
   #sendCopyCts(transfer: IncomingTransfer, position: number): void {
+    transfer.copying = true;
     const words = this.#ctsWords(transfer, COPY);
     putLong(words, CTS_WORD.exposureLow, CTS_WORD.exposureHigh, position);
     this.#engine.sendControl(transfer.peer, CTS, 0, words);
@@ -251,9 +252,8 @@ export class RendezvousReceiver {
 
   onData(peer: Peer, packet: Packet): void {
     const transfer = this.#transfers.find(packet.tag, peer);
-    const { request, received, length } = transfer;
-    const asked = transfer.moves === null && transfer.exposed === null;
-    if (!asked || packet.length === 0 || received + packet.length > length)
+    const { request, received, length, copying } = transfer;
+    if (!copying || packet.length === 0 || received + packet.length > length)
       throw new MpiError(
         'ERR_PROTOCOL',
         `a piece of ${packet.length} bytes goes beyond its message`,
@@ -288,9 +288,44 @@ export class RendezvousReceiver {
       this.#engine.fail(request, cause as MpiError);
       return;
     }
-    this.#engine.sendControl(peer, FIN, offer.transfer);
-    if (started > 0) this.#record(peer, 'get', length, performance.now() - started);
-    this.#succeed(request, peer, tag, length, 'get');
+    if (offer.held) {
+      this.#engine.sendControl(peer, FIN, offer.transfer);
+      if (started > 0) this.#record(peer, 'get', length, performance.now() - started);
+      this.#succeed(request, peer, tag, length, 'get');
+      return;
+    }
+    const id = this.#transfers.takeId();
+    const transfer = new IncomingTransfer(id, request, peer, tag, length, offer.transfer);
+    transfer.way = 'get';
+    transfer.started = started;
+    this.#transfers.add(transfer);
+    this.#fetched(transfer);
+  }
+
+  /** Everything was read from the sender's memory. */
+  #fetched(transfer: IncomingTransfer): void {
+    const { peer, sender } = transfer;
+    if (transfer.held) {
+      this.#engine.sendControl(peer, FIN, sender);
+      this.#complete(transfer);
+      return;
+    }
+    // A buffer may have become another's meanwhile: what was read of it then is not the message.
+    transfer.asked = true;
+    this.#ask(transfer, CONFIRM);
+  }
+
+  #ask({ peer, sender, id }: IncomingTransfer, kind: number): void {
+    const words = new Int32Array(EXTENSION_WORDS);
+    words[ASK_WORD.receiver] = id;
+    this.#engine.sendControl(peer, kind, sender, words);
+  }
+
+  /** The sender's buffer was whole after we had read it. */
+  onConfirmed(peer: Peer, id: number): void {
+    const transfer = this.#transfers.find(id, peer);
+    if (!transfer.asked) throw new MpiError('ERR_PROTOCOL', 'a peer confirms a message unasked');
+    this.#complete(transfer);
   }
 
   #fetch(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
@@ -326,9 +361,9 @@ export class RendezvousReceiver {
       this.#sendCopyCts(transfer, position);
       return;
     }
-    this.#engine.sendControl(peer, FIN, sender);
-    if (error === null) this.#complete(transfer);
+    if (error === null) this.#fetched(transfer);
     else {
+      this.#engine.sendControl(peer, FIN, sender);
       this.#transfers.remove(transfer);
       this.#engine.fail(request, error);
     }
@@ -392,43 +427,78 @@ export class RendezvousReceiver {
 
   // ---- share
 
-  #mayShare(transfer: IncomingTransfer, offer: Offer): boolean {
-    const { channel } = transfer.peer;
-    if (offer.length - offer.firstPiece < SHARED_COPY_MIN / 2) return false;
-    if (channel.inboundClaims === null) return false;
-    return channel.expose(transfer.request.bytes, 0, offer.length, 'push', this.#own);
-  }
-
-  /** Both ends copy. The sender's help is welcome, not needed: what it does not claim we copy. */
-  #shareCopy(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
+  /** Whether both ends copy. The sender's help is welcome, not needed: what it does not claim we copy. */
+  #share(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): boolean {
     const { request, peer } = transfer;
     const { channel } = peer;
-    const { firstPiece: first, exposure } = offer;
-    const rest = offer.length - first;
-    const claims = channel.inboundClaims as Int32Array;
-    this.#generation = (this.#generation % 0x7fff) + 1;
-    openClaims(claims, this.#generation);
+    const { firstPiece: first, exposure, length } = offer;
+    const copies = this.#copiesWith(peer);
+    if (copies === null || length - first < SHARED_COPY_MIN / 2) return false;
+    const own = newExposure();
+    if (!channel.expose(request.bytes, 0, length, 'push', own)) return false;
+    const generation = copies.open(length - first);
+    if (generation === 0) {
+      channel.conceal(own);
+      return false;
+    }
+    const pull = (at: number, bytes: number) => {
+      channel.pull(exposure, first + at, request.bytes, first + at, bytes, atOnce);
+    };
+    const share: SharedReceive = { copies, own, pull, length: length - first, error: null };
+    transfer.share = share;
     const words = this.#ctsWords(transfer, SHARE);
-    this.#putExposure(words, this.#own);
-    words[CTS_WORD.generation] = this.#generation;
+    this.#putExposure(words, own);
+    words[CTS_WORD.generation] = generation;
     this.#engine.sendControl(peer, CTS, 0, words);
     if (first > 0) copyFirst(request.bytes);
-    const pull = (at: number, bytes: number) =>
-      channel.pull(exposure, first + at, request.bytes, first + at, bytes, atOnce);
     try {
-      copyClaimed(claims, this.#generation, rest, pull);
+      copies.copy(pull);
     } catch (error) {
-      // Our piece failed; the sender may still write its own, and the buffer goes back only after it.
-      const claimed = closeClaims(claims);
-      while (piecesDone(claims) < claimed) this.#engine.losses.checkAlive(peer);
-      throw error;
+      share.error = error as MpiError;
     }
-    // The sender may be within its last piece.
-    while (!claimsDone(claims, rest)) this.#engine.losses.checkAlive(peer);
-    if (claimsBroken(claims, this.#generation)) pull(0, rest);
-    channel.conceal(this.#own);
-    this.#engine.sendControl(peer, FIN, transfer.sender);
-    this.#complete(transfer);
+    // The sender may be within a piece. Whether it goes on is not for us to wait for here: it may be
+    // stopped. The buffer goes back when it has said that it does not touch it any more.
+    if (copies.settles()) this.#shareEnded(transfer, share);
+    else this.#ask(transfer, SHARE_ASK);
+    return true;
+  }
+
+  #copiesWith(peer: Peer): SharedCopies | null {
+    const { inboundClaims } = peer.channel;
+    if (inboundClaims === null) return null;
+    let copies = this.#shared.get(peer);
+    if (copies === undefined) {
+      copies = new SharedCopies(inboundClaims);
+      this.#shared.set(peer, copies);
+    }
+    return copies;
+  }
+
+  onShared(peer: Peer, id: number): void {
+    const transfer = this.#transfers.find(id, peer);
+    const { share } = transfer;
+    if (share === null)
+      throw new MpiError('ERR_PROTOCOL', 'a peer has left a copy that was not shared with it');
+    this.#shareEnded(transfer, share);
+  }
+
+  /** Nobody works on a piece any more. */
+  #shareEnded(transfer: IncomingTransfer, share: SharedReceive): void {
+    const { peer, request } = transfer;
+    const { copies, own, pull } = share;
+    transfer.share = null;
+    peer.channel.conceal(own);
+    try {
+      const broken = copies.close();
+      if (share.error !== null) throw share.error;
+      if (broken && request.bytes.length === request.length) pull(0, share.length);
+    } catch (error) {
+      // As with any message of which a part cannot be had.
+      this.#engine.sendControl(peer, FIN, transfer.sender);
+      this.#give(transfer, error as MpiError);
+      return;
+    }
+    this.#fetched(transfer);
   }
 
   // ---- ending
@@ -456,7 +526,7 @@ export class RendezvousReceiver {
   /** The sender's buffer is gone. */
   onCancel(peer: Peer, id: number): void {
     const transfer = this.#transfers.find(id, peer);
-    if (transfer.exposed !== null)
+    if (transfer.exposed !== null || transfer.share !== null)
       throw new MpiError('ERR_PROTOCOL', 'a peer cancelled a message that it still writes');
     const message = `rank ${peer.rank} took its buffer away while a message of ${transfer.length} bytes was on its way`;
     this.#give(

@@ -7,7 +7,9 @@ import type { Engine } from '../engine.ts';
 import { chargeOf } from '../flow/credit.ts';
 import type { Peer } from '../peer.ts';
 import {
+  ASK_WORD,
   CANCEL,
+  CONFIRMED,
   COPY,
   CTS_HOW_MASK,
   CTS_SCHEME_SHIFT,
@@ -20,18 +22,23 @@ import {
   PUT_FIN_WORD,
   putLong,
   RTS,
+  RTS_HELD,
   RTS_WORD,
   SEGMENT,
   SHARE,
+  SHARED,
   WRITTEN,
 } from '../wire.ts';
 import { sizeClass, type Way } from './cost-model.ts';
 import { ExposedSegments, Moves, segmentOf } from './segments.ts';
-import { copyClaimed } from './shared-copy.ts';
+import { helpCopy } from './shared-copy.ts';
 import { OutgoingTransfer, TransferTable } from './transfer.ts';
 
 /** Offers that expose memory and are not answered yet: each holds a registration meanwhile. */
 export const EXPOSED_OFFERS_MAX = 64;
+
+/** structuredClone and postMessage copy memory of MPI.allocate; newer runtimes have a way to move it. */
+const MOVES_ALLOCATED = 'transfer' in ArrayBuffer.prototype;
 
 function atOnce(): never {
   throw new Error('a copy that both ends work on ended later');
@@ -114,11 +121,18 @@ export class RendezvousSender {
     return peer.flow(request.context).hasCredit(chargeOf(bytes)) ? bytes : 0;
   }
 
-  #wordsOf({ id, request, exposure, exposedBytes }: OutgoingTransfer): Int32Array {
+  /** Whether the program cannot take the buffer away before the send ends. */
+  #isHeld({ request, peer }: OutgoingTransfer): boolean {
+    if (request.blocking || peer.rank === this.#engine.rank) return true;
+    return !MOVES_ALLOCATED && peer.channel.maps(request.bytes);
+  }
+
+  #wordsOf(transfer: OutgoingTransfer): Int32Array {
+    const { id, request, exposure, exposedBytes } = transfer;
     const words = this.#words;
     putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
     words[RTS_WORD.transfer] = id;
-    words[RTS_WORD.scheme] = exposure.scheme;
+    words[RTS_WORD.scheme] = exposure.scheme | (this.#isHeld(transfer) ? RTS_HELD : 0);
     words[RTS_WORD.exposureLow] = exposure.low;
     words[RTS_WORD.exposureHigh] = exposure.high;
     words[RTS_WORD.key] = exposure.key;
@@ -215,8 +229,11 @@ export class RendezvousSender {
     moves.add(segmentOf(packet.extension));
   }
 
-  #putEnded(transfer: OutgoingTransfer, position: number, error: MpiError | null): void {
+  #putEnded(transfer: OutgoingTransfer, end: number, error: MpiError | null): void {
     const { peer, request, receiver } = transfer;
+    // What was written of a buffer that is another's now is not the message: the receiver asks for it
+    // anew, and is refused.
+    const position = transfer.bufferLost ? transfer.position : end;
     const words = new Int32Array(EXTENSION_WORDS);
     putLong(words, PUT_FIN_WORD.low, PUT_FIN_WORD.high, position);
     transfer.moves = null;
@@ -242,21 +259,45 @@ export class RendezvousSender {
       );
     const to = exposureOf(words);
     transfer.way = 'share';
-    const copy = (at: number, count: number) =>
-      peer.channel.push(to, position + at, request.bytes, position + at, count, atOnce);
+    transfer.receiver = words[CTS_WORD.receiver];
+    const copy = (at: number, count: number) => {
+      const from = position + at;
+      peer.channel.push(to, from, request.bytes, from, count, atOnce);
+    };
     try {
-      copyClaimed(claims, words[CTS_WORD.generation], request.length - position, copy);
-    } catch {
-      // The claim is marked as broken: the receiver fetches everything itself.
+      helpCopy(claims, words[CTS_WORD.generation], request.length - position, copy);
+    } catch (error) {
+      // What we cannot copy the receiver fetches: the claim is marked as broken.
+      if ((error as MpiError).code === 'ERR_PROTOCOL') throw error;
     }
+  }
+
+  /** What comes after the CTS of a shared copy finds us out of it. */
+  onShareAsk(peer: Peer, id: number, words: Int32Array): void {
+    const transfer = this.transfers.find(id, peer);
+    if (transfer.way !== 'share')
+      throw new MpiError('ERR_PROTOCOL', 'a peer asks for the end of a copy that is not shared');
+    this.#engine.sendControl(peer, SHARED, words[ASK_WORD.receiver]);
+  }
+
+  /** The receiver has read all. What it read is the message if the buffer is still whole. */
+  onConfirm(peer: Peer, id: number, words: Int32Array): void {
+    const transfer = this.#ended(peer, id);
+    const answer = transfer.bufferLost ? CANCEL : CONFIRMED;
+    this.#engine.sendControl(peer, answer, words[ASK_WORD.receiver]);
+    this.#end(transfer);
   }
 
   /** The receiver has all, or wants no more. */
   onFin(peer: Peer, id: number): void {
+    this.#end(this.#ended(peer, id));
+  }
+
+  #ended(peer: Peer, id: number): OutgoingTransfer {
     const transfer = this.transfers.find(id, peer);
     if (transfer.streaming || transfer.moves !== null || transfer.gaveUp)
       throw new MpiError('ERR_PROTOCOL', 'a peer ended a message that it had asked for');
-    this.#end(transfer);
+    return transfer;
   }
 
   /** Everything was sent, or the buffer was lost. */

@@ -14,7 +14,21 @@ import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
 import type { Peer } from '../peer.ts';
-import { CANCEL, CTS, DATA, FETCHED, FIN, PUT_FIN, SEGMENT, TARGET, WRITTEN } from '../wire.ts';
+import {
+  CANCEL,
+  CONFIRM,
+  CONFIRMED,
+  CTS,
+  DATA,
+  FETCHED,
+  FIN,
+  PUT_FIN,
+  SEGMENT,
+  SHARE_ASK,
+  SHARED,
+  TARGET,
+  WRITTEN,
+} from '../wire.ts';
 import type { Preference, RendezvousPreference, Way } from './cost-model.ts';
 import { type Offer, RendezvousReceiver } from './incoming.ts';
 import { RendezvousSender } from './outgoing.ts';
@@ -77,12 +91,16 @@ export class Rendezvous {
     const { kind, tag, extension } = packet;
     if (kind === DATA) this.#receiver.onData(peer, packet);
     else if (kind === FIN) this.#sender.onFin(peer, tag);
+    else if (kind === CONFIRM) this.#sender.onConfirm(peer, tag, extension);
+    else if (kind === CONFIRMED) this.#receiver.onConfirmed(peer, tag);
     else if (kind === CTS) this.#sender.onCts(peer, extension);
     else if (kind === SEGMENT) this.#receiver.onSegment(peer, packet);
     else if (kind === FETCHED) this.#sender.onFetched(peer, tag);
     else if (kind === TARGET) this.#sender.onTarget(peer, packet);
     else if (kind === WRITTEN) this.#receiver.onWritten(peer, tag);
     else if (kind === PUT_FIN) this.#receiver.onPutFin(peer, packet);
+    else if (kind === SHARE_ASK) this.#sender.onShareAsk(peer, tag, extension);
+    else if (kind === SHARED) this.#receiver.onShared(peer, tag);
     else if (kind === CANCEL) this.#receiver.onCancel(peer, tag);
     else throw new MpiError('ERR_PROTOCOL', `a packet is of the unknown kind ${kind}`);
   }

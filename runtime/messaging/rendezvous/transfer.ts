@@ -1,11 +1,12 @@
 /** A large message on its way, seen from either end. */
-import { newExposure } from '../../../transports/transport.ts';
+import { type Exposure, newExposure } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Peer, Stream } from '../peer.ts';
 import { DATA } from '../wire.ts';
 import type { Way } from './cost-model.ts';
 import type { ExposedSegments, Moves } from './segments.ts';
+import type { CopyPiece, SharedCopies } from './shared-copy.ts';
 
 /** A send whose bytes go piece by piece, are fetched, or are written by us to where they belong. */
 export class OutgoingTransfer implements Stream {
@@ -84,6 +85,18 @@ export class OutgoingTransfer implements Stream {
   }
 }
 
+/** A receive whose bytes both ends copy. */
+export interface SharedReceive {
+  readonly copies: SharedCopies;
+  /** How the sender reaches our buffer. */
+  readonly own: Exposure;
+  /** Fetches the bytes [at, at + bytes) of what is shared. */
+  readonly pull: CopyPiece;
+  readonly length: number;
+  /** Why we could not copy our part. */
+  error: MpiError | null;
+}
+
 /** A receive that was matched with an RTS. */
 export class IncomingTransfer {
   readonly id: number;
@@ -102,6 +115,14 @@ export class IncomingTransfer {
   gaveUp = false;
   /** While the sender writes segments. */
   exposed: ExposedSegments | null = null;
+  /** While both ends copy, and the sender may still work on a piece. */
+  share: SharedReceive | null = null;
+  /** The sender was asked to send packets. */
+  copying = false;
+  /** The sender's buffer cannot be taken away before the send ends. */
+  held = false;
+  /** The sender was asked whether its buffer is whole. */
+  asked = false;
   /** How the message comes. */
   way: Way = 'copy';
   /** For the cost model: when it began; 0 where it is not timed. */

@@ -1,4 +1,5 @@
 /** What may be sent and received: an ArrayBufferView, an ArrayBuffer, a SharedArrayBuffer. */
+import { constants } from 'node:buffer';
 import { MpiError } from '../../base/error.ts';
 
 export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
@@ -45,6 +46,11 @@ function alias(owner: object, memory: ArrayBufferLike, offset: number, length: n
   const known = aliases.get(owner);
   // A resizable buffer's view may have grown since.
   if (known !== undefined && known.length === length && known.byteOffset === offset) return known;
+  if (length > constants.MAX_LENGTH)
+    throw new MpiError(
+      'ERR_UNSUPPORTED',
+      `a buffer of ${length} bytes: Node ${process.versions.node} has no view of more than ${constants.MAX_LENGTH} bytes; send it in parts, or use Node 22 or newer`,
+    );
   const made = new Uint8Array(memory, offset, length);
   aliases.set(owner, made);
   return made;

@@ -49,6 +49,8 @@ export class Request implements PromiseLike<Status>, Posted, Link<Posted> {
   state = PENDING;
   /** @internal */
   isSend = false;
+  /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
+  blocking = false;
   /** @internal The event loop makes progress for it. */
   tracked = false;
   /** @internal */

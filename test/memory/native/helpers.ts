@@ -77,6 +77,7 @@ export const SYS = {
   shmget: 29,
   shmat: 30,
   shmctl: 31,
+  schedSetaffinity: 203,
   processVmReadv: 310,
   memfdCreate: 319,
   userfaultfd: 323,

@@ -103,6 +103,12 @@ const SCENES: Record<string, () => unknown> = {
     writeFileSync('/proc/self/oom_score_adj', '1000');
     return MPI.allocate(2 ** 40);
   },
+  'free other memory': () => MPI.free(new ArrayBuffer(8)),
+  'free twice': () => {
+    const shared = MPI.allocate(8);
+    MPI.free(shared);
+    MPI.free(shared);
+  },
   'abort with no status': () => MPI.abort(0.5),
   'alone in recvSync': () => MPI.world.recvSync(buffer),
   'alone in wait': () => MPI.world.irecv(buffer).wait(),
