@@ -2,7 +2,7 @@
  * The one seam between TypeScript and the addon, typed by hand. Calls answer a value >= 0 or a
  * negative errno; {@link check} of runtime/base/error.ts turns the latter into an MpiError.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -100,34 +100,57 @@ export interface Addon {
   libraryMissing(name: string): string;
 }
 
-/** The package's root: the nearest folder above this file that has a package.json. */
+/**
+ * The package's root: the nearest folder above this file with the package.json of this package.
+ * @throws MpiError ERR_ADDON where there is none: a bundler has moved the code elsewhere
+ */
 export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
+  // Bundlers that write CommonJS leave no URL.
+  const here = import.meta.url as string | undefined;
+  let folder = here === undefined ? '/' : dirname(fileURLToPath(here));
+  while (!isRoot(folder)) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error('dreg-mpi: its package.json is missing');
+    if (parent === folder)
+      throw new MpiError(
+        'ERR_ADDON',
+        `dreg-mpi runs from ${here === undefined ? 'a bundle' : fileURLToPath(here)}, without its package and so without its native addon: leave it out of the bundle (esbuild: --external:dreg-mpi; rolldown, rollup, webpack: external), and install it where the bundle runs`,
+      );
     folder = parent;
   }
   return folder;
 }
 
+function isRoot(folder: string): boolean {
+  const file = join(folder, 'package.json');
+  return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).name === 'dreg-mpi';
+}
+
 let loaded: Addon | undefined;
 
 /**
- * Loads the addon on first use.
- * @throws MpiError ERR_ADDON where it was not built; its message names the command that builds it.
+ * Loads the addon on first use; never when a module is imported, where nobody could catch the error.
+ * @throws MpiError ERR_ADDON where it does not load; its message says why, and what to do.
  */
 export function addon(): Addon {
-  if (loaded) return loaded;
-  const file = join(packageRoot(), 'native/build/Release/dreg_mpi.node');
-  try {
-    loaded = createRequire(import.meta.url)(file) as Addon;
-  } catch (cause) {
-    throw new MpiError(
-      'ERR_ADDON',
-      'the native addon does not load; run "npm run build:native" in the package\'s folder',
-      { cause },
-    );
-  }
+  loaded ??= load(join(packageRoot(), 'native/build/Release/dreg_mpi.node'));
   return loaded;
+}
+
+function load(file: string): Addon {
+  try {
+    return createRequire(import.meta.url)(file) as Addon;
+  } catch (cause) {
+    throw new MpiError('ERR_ADDON', `the native addon does not load: ${adviceOn(cause, file)}`, {
+      cause,
+    });
+  }
+}
+
+function adviceOn(cause: unknown, file: string): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ERR_DLOPEN_DISABLED')
+    return 'Node runs with --no-addons (or a permission model that forbids addons); start it without, or with --allow-addons';
+  const build = `run "npm rebuild dreg-mpi" where it is installed, or "npm run build:native" in ${packageRoot()}`;
+  if (!existsSync(file)) return `it was not built (npm install --ignore-scripts?); ${build}`;
+  return `${message}; it may be built for another machine: ${build}`;
 }

@@ -220,7 +220,10 @@ export interface Transport {
    * several transports at once and calls `disarm` then; -1 where nobody else can ring.
    */
   readonly wakeFd: number;
-  /** Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`. */
+  /**
+   * Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`; it may call once too
+   * often. What it gives keeps the process alive until `unref` or `close`.
+   */
   watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';

@@ -3,6 +3,7 @@
  * disjoint; one whose memory changed has left it before anybody can find it again.
  */
 
+import { now } from '../base/clock.ts';
 import { ENOMEM, isExhausted } from '../base/errno.ts';
 import { COUNT, type Counters } from './counters.ts';
 import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
@@ -367,13 +368,12 @@ export class RegistrationCache {
   #refused(bytes: number): void {
     this.#counters.values[COUNT.refusals] += 1;
     this.#refusedAt = bytes;
-    this.#refusedUntil = performance.now() + REFUSAL_MS;
+    this.#refusedUntil = now() + REFUSAL_MS;
   }
 
   #bytesAllowed(): number {
     if (this.#refusedAt !== Infinity) {
-      if (performance.now() < this.#refusedUntil)
-        return Math.min(this.budget.bytes, this.#refusedAt - 1);
+      if (now() < this.#refusedUntil) return Math.min(this.budget.bytes, this.#refusedAt - 1);
       this.#refusedAt = Infinity;
     }
     return this.budget.bytes;

@@ -1,3 +1,5 @@
+// Symbol.dispose, for programs without Node's types.
+/// <reference lib="esnext.disposable" preserve="true" />
 /** A lease: the right to post operations on a view's memory until it is released. */
 import type { Access } from './domain.ts';
 import type { Region } from './region.ts';

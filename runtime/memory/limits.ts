@@ -136,7 +136,7 @@ export interface Limits {
 /** The budgets: the program's first, then the environment's, then what the machine allows. */
 export function budgetOf(
   limits: Limits,
-  environment: NodeJS.ProcessEnv = process.env,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
   read: ReadText = readText,
 ): Budget {
   const regions =

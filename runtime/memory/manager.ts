@@ -1,6 +1,15 @@
 /** The pinned-memory manager: leases on registrations that are never stale. docs/memory.md */
+import { types } from 'node:util';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';
+import {
+  bufferOf,
+  byteOffsetOf,
+  isTypedArray,
+  lengthOf,
+  memoryLengthOf,
+  reachOf,
+} from '../base/bytes.ts';
 import { isExhausted } from '../base/errno.ts';
 import { MpiError } from '../base/error.ts';
 import { RETRIES_MAX, RegistrationCache } from './cache.ts';
@@ -17,17 +26,12 @@ import type { Region } from './region.ts';
 import { SlowWays } from './slow.ts';
 import {
   assertAttached,
-  bufferOf,
   byteLengthOf,
-  byteOffsetOf,
   changed,
   type Elements,
   inside,
-  lengthOf,
-  notMemory,
   outside,
   plainView,
-  reachOf,
   unfit,
 } from './view.ts';
 
@@ -117,9 +121,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
-    if (!ArrayBuffer.isView(view)) throw notMemory();
+    if (!isTypedArray(view)) return this.#acquireSlowly(plainView(view), access, lease);
     const bytes = view as Elements;
-    if (bytes.length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
     const length = lengthOf(bytes);
     const known = this.#known.get(bufferOf(bytes));
     if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
@@ -148,7 +151,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const view = record.view;
     if (view === undefined || record.lender !== this) throw notOurs(view);
-    if (lengthOf(view) !== record.length) throw changed(record.byteLength, view.byteLength);
+    if (lengthOf(view) !== record.length) throw changed(record.byteLength, view);
     if (!inside(offset, length, record.byteLength))
       throw outside(offset, length, record.byteLength);
     if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
@@ -173,7 +176,12 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    */
   keep(buffer: ArrayBufferLike, access: Access): (() => void) | null {
     if (this.#alive[0] !== OWNED) this.#refuse();
-    const length = buffer.byteLength;
+    if (!types.isAnyArrayBuffer(buffer))
+      throw new MpiError(
+        'ERR_ARG',
+        'what is kept registered is an ArrayBuffer or SharedArrayBuffer',
+      );
+    const length = memoryLengthOf(buffer);
     if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
     const known = this.#known.get(buffer) ?? this.#meet(new Uint8Array(buffer, 0, 1));
     if (known.region?.kept && known.region.allows(access)) return this.#kept.enderOf(known.region);

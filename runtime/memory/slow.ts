@@ -3,6 +3,7 @@
  * buffers (rules R1, R7, R8). Slower, and as right.
  */
 
+import { bufferOf, byteOffsetOf, lengthOf } from '../base/bytes.ts';
 import { EFAULT, ENOBUFS } from '../base/errno.ts';
 import { MpiError } from '../base/error.ts';
 import { BouncePool } from './bounce.ts';
@@ -13,7 +14,7 @@ import type { Gate } from './gate.ts';
 import { type Lease, type LeaseRecord, type View, WAY } from './lease.ts';
 import type { Region } from './region.ts';
 import { BouncedTransfer, type Cut, PIECE_BYTES, PiecewiseTransfer } from './transfer.ts';
-import { bufferOf, byteOffsetOf, changed, lengthOf } from './view.ts';
+import { changed } from './view.ts';
 
 /** What the slow ways share with their manager. */
 export interface SlowContext<O extends Operation> {
@@ -155,7 +156,7 @@ export class SlowWays<O extends Operation> {
       // Pieces end at page boundaries, so that no page belongs to two.
       bytesAt: (at) => most - ((first + at) % context.pageBytes),
       post: (piece, at, count) => {
-        if (lengthOf(view) !== lease.length) throw changed(lease.byteLength, view.byteLength);
+        if (lengthOf(view) !== lease.length) throw changed(lease.byteLength, view);
         const bytes = new Uint8Array(bufferOf(view), byteOffsetOf(view) + offset + at, count);
         inner = context.acquire(bytes, lease.access);
         const answer = context.post(piece, inner);

@@ -12,14 +12,16 @@ export class BusyPeers {
     return this.#peers;
   }
 
-  add(peer: Peer): void {
-    if (peer.marked) return;
+  /** Whether it was none of them. */
+  add(peer: Peer): boolean {
+    if (peer.marked) return false;
     peer.marked = true;
     this.#peers.push(peer);
+    return true;
   }
 
-  /** Sends what there is room for; whoever has nothing left is busy no more. */
-  push(): void {
+  /** Sends what there is room for; whoever has nothing left is busy no more. How many still are. */
+  push(): number {
     const peers = this.#peers;
     for (let i = 0; i < peers.length; ) {
       const peer = peers[i];
@@ -31,5 +33,6 @@ export class BusyPeers {
         if (last !== peer) peers[i] = last;
       }
     }
+    return peers.length;
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
+import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
@@ -153,8 +154,9 @@ export class Engine implements PacketHandler {
     if (peer.holdsControls) this.markBusy(peer);
   }
 
+  /** What waits for room goes on while the event loop turns, whether or not anybody awaits it. */
   markBusy(peer: Peer): void {
-    this.#busy.add(peer);
+    if (this.#busy.add(peer) && this.#busy.count === 1) this.loop.track();
   }
 
   // ---- receiving
@@ -236,7 +238,7 @@ export class Engine implements PacketHandler {
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
   refusal(request: Request, peer: number, tag: number, length: number): MpiError | null {
-    if (request.bytes.length !== request.length) {
+    if (!request.intact) {
       const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
       return new MpiError(
         'ERR_BUFFER',
@@ -271,10 +273,8 @@ export class Engine implements PacketHandler {
     request.state = state;
     if (request.tracked) this.loop.untrack();
     const { settled } = request;
-    if (settled === null) return;
     request.settled = null;
-    this.loop.release();
-    settled();
+    settled?.();
   }
 
   /** A nonblocking operation goes on while the event loop turns. */
@@ -295,11 +295,14 @@ export class Engine implements PacketHandler {
     }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
-    if (this.#busy.count > 0) this.#busy.push();
+    if (this.#busy.count > 0 && this.#busy.push() === 0) this.loop.untrack();
     return count;
   }
 
-  /** Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings. */
+  /**
+   * Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings.
+   * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
+   */
   wait(request: Request): void {
     let polls = this.#spinPolls;
     let until = 0;
@@ -311,9 +314,9 @@ export class Engine implements PacketHandler {
         if (--polls <= 0) this.#sleep(request);
         else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
-          const now = performance.now();
-          if (until === 0) until = now + this.#spinMs;
-          else if (now > until) polls = 0;
+          const time = now();
+          if (until === 0) until = time + this.#spinMs;
+          else if (time > until) polls = 0;
         }
       }
     }
@@ -327,26 +330,32 @@ export class Engine implements PacketHandler {
 
   #sleep(request: Request): void {
     const node = this.#node;
-    if (node === null) {
-      if (this.progress() === 0 && request.state === PENDING) this.fail(request, this.#alone());
-      return;
-    }
+    const alone = node === null || request.peer === this.rank;
+    let quiet = false;
     this.arm('block');
-    // What was published before the bell was armed rings no bell: look once more.
-    if (this.progress() === 0 && request.state === PENDING) {
-      node.block(SLEEP_CHECK_MS);
-      node.disarm();
-      if (this.progress() === 0 && request.state === PENDING) this.losses.checkPeers();
-    } else node.disarm();
-    this.loop.rearm();
+    try {
+      // What was published before the bell was armed rings no bell: look once more.
+      quiet = this.progress() === 0 && request.state === PENDING;
+      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+    } finally {
+      node?.disarm();
+      this.loop.wake();
+    }
+    if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
+    if (alone) throw this.#deadlock(request);
+    this.losses.checkPeers();
   }
 
-  #alone(): MpiError {
-    return new MpiError(
-      'ERR_DEADLOCK',
-      'a world of one rank waits for a message that nobody can send any more',
-      { rank: this.rank },
-    );
+  /** A rank that blocks can neither send to itself nor receive from itself any more. */
+  #deadlock({ isSend, peer, tag }: Request): MpiError {
+    const what = isSend
+      ? 'waits for its message to itself to be received: post the receive first (irecv)'
+      : 'waits for a message that nobody can send any more: send it first (isend), or await the receive';
+    return new MpiError('ERR_DEADLOCK', `rank ${this.rank} ${what}`, {
+      rank: this.rank,
+      peer,
+      tag,
+    });
   }
 
   onPeerError(rank: number, cause: Error): void {

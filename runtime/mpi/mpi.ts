@@ -1,5 +1,6 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
+import { addon } from '../../native/addon.ts';
 import { reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
@@ -7,8 +8,10 @@ import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
 import type { Rdma } from '../../transports/verbs/open.ts';
+import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
+import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
 import { Engine } from '../messaging/engine.ts';
 import {
@@ -131,7 +134,8 @@ export const MPI = {
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
   abort(code = 1): never {
     const { job } = running();
-    if (!Number.isInteger(code)) throw new MpiError('ERR_ARG', `${String(code)} is no exit status`);
+    if (!Number.isInteger(code))
+      throw new MpiError('ERR_ARG', `${inWords(code)} is no exit status`);
     return job.abort(code, `MPI.abort(${code}) on rank ${job.rank}`);
   },
 };
@@ -155,9 +159,13 @@ function start(): void {
       'ERR_THREAD',
       'MPI lives in the main thread; a worker passes its buffers there (SharedArrayBuffer needs no copy)',
     );
+  // Before the job knows of this rank: where it is missing, the error is this one, from here.
+  addon();
+  checkOnlyCopy();
   const job = joinJob();
   current = connect(job);
   phase = 'running';
+  noteJoined();
   process.once('exit', atExit);
 }
 

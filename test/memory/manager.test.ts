@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
 import { RETRIES_MAX } from '../../runtime/memory/cache.ts';
@@ -695,6 +696,44 @@ describe('bad arguments', () => {
       lease.release();
     }
     expect(pagesOf(world)).toEqual([[0, 1]]);
+  });
+
+  test('memory reaches as far as it does, not as it says', () => {
+    const world = new World();
+    const buffer = Object.defineProperties(world.buffer(0, 4 * PAGE), {
+      byteLength: { value: PAGE },
+      maxByteLength: { value: PAGE },
+    });
+    world.manager.acquire(new Uint8Array(buffer, 0, PAGE)).release();
+    world.manager.acquire(new Uint8Array(buffer, 3 * PAGE, PAGE)).release();
+    expect(pagesOf(world)).toEqual([
+      [0, 1],
+      [3, 4],
+    ]);
+    expect(world.manager.keep(buffer, ACCESS.localRead)).toBe(true);
+    expect(pagesOf(world)).toContainEqual([0, 4]);
+  });
+
+  test('a DataView, a typed array: of whatever realm, and whatever it says', () => {
+    const world = new World();
+    const buffer = world.buffer(0, PAGE);
+    const lies = { length: { value: 5 }, byteLength: { value: PAGE }, byteOffset: { value: 7 } };
+    for (const view of [
+      Object.defineProperties(new DataView(buffer, 0, 8), lies),
+      Object.defineProperties(new Uint8Array(buffer, 0, 8), { length: { value: undefined } }),
+      runInNewContext('(buffer) => new DataView(buffer, 0, 8)')(buffer),
+      runInNewContext('(buffer) => new Float64Array(buffer, 0, 1)')(buffer),
+    ]) {
+      const lease = world.manager.acquire(view);
+      expect(lease.byteLength).toBe(8);
+      lease.release();
+    }
+  });
+
+  test('what cannot be kept', () => {
+    const world = new World();
+    for (const buffer of [undefined, null, 5, {}, new Uint8Array(8)])
+      expect(codeOf(() => world.manager.keep(buffer as never, ACCESS.localRead))).toBe('ERR_ARG');
   });
 
   test('ranges outside of the lease', () => {

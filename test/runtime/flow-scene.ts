@@ -3,10 +3,10 @@
  * happens in a few steps.
  */
 import { expect } from 'vitest';
+import type { Request } from '../../runtime/index.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
 import { CREDIT_UNIT_BYTES, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import type { Transport } from '../../transports/transport.ts';
 import { VerbsTransport } from '../../transports/verbs/transport.ts';

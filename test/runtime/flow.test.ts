@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../runtime/base/constants.ts';
 import type { MpiError } from '../../runtime/base/error.ts';
+import type { Request } from '../../runtime/index.ts';
 import { LIBRARY, ONE_MESSAGE } from '../../runtime/messaging/flow/credit.ts';
 import { SOUGHT_MAX } from '../../runtime/messaging/flow/send-flow.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { closeScenes, credit, finish, type Scene, scene, settle, step } from './flow-scene.ts';
 
 afterEach(closeScenes);

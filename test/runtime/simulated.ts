@@ -7,7 +7,7 @@ import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
 import { CREDIT_LIMITS, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
+import { Request, type StartedRequest } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import type {
   Channel,
@@ -118,7 +118,7 @@ export class Simulation {
   /** What must not happen, and did. */
   readonly offences: string[] = [];
   /** Operations whose buffers must not be touched once they have ended. */
-  readonly requests: Request[] = [];
+  readonly requests: StartedRequest[] = [];
   /** Pulls and pushes that were begun, and expositions. */
   /** Called before bytes move. */
   onMove: (rank: number) => void = () => {};
@@ -199,7 +199,12 @@ export class Simulation {
   /** Bytes are about to move between memory of operations that must still be under way. */
   check(...memories: Uint8Array[]): void {
     for (const { buffer } of memories)
-      if (this.requests.some((request) => request.bytes.buffer === buffer && request.done))
+      if (
+        this.requests.some(
+          (request) =>
+            request instanceof Request && request.bytes.buffer === buffer && request.done,
+        )
+      )
         this.offences.push('memory of an operation that has ended is touched');
   }
 

@@ -4,9 +4,9 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
+import type { Request } from '../../runtime/index.ts';
 import type { Engine } from '../../runtime/messaging/engine.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { CELL, CELL_WORDS, CELLS, CONTROL, MAX_BODY, REGION } from '../../transports/shm/layout.ts';
 import { Random } from '../jobs/programs/lib.ts';
 import { engines, ShmGroup } from './group.ts';

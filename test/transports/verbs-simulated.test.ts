@@ -143,18 +143,29 @@ class Ranks {
   }
 }
 
-afterEach(() => void vi.useRealTimers());
+/** The clock of the transports: it stands still where it shows a time. */
+const clock = vi.hoisted(() => ({ shows: null as number | null }));
+vi.mock(import('../../runtime/base/clock.ts'), async (original) => {
+  const real = await original();
+  return { ...real, now: () => clock.shows ?? real.now() };
+});
+
+afterEach(() => {
+  clock.shows = null;
+});
 
 /** Two ranks that have met, with a clock that stands still, and polls of rank 0 that take some of its time. */
 function idle() {
-  vi.useFakeTimers({ toFake: ['performance'] });
+  let time = 0;
+  clock.shows = time;
   const ranks = new Ranks(2, new Random(3));
   ranks.meet();
   const [device] = ranks.devices;
   const poll = (times: number, milliseconds: number) => {
     for (let i = 0; i < times; i++) {
       for (let polls = 0; polls < CLOCK_POLLS; polls++) ranks.poll(0);
-      vi.advanceTimersByTime(milliseconds);
+      time += milliseconds;
+      clock.shows = time;
     }
   };
   return { ranks, device, poll };

@@ -1,4 +1,5 @@
 /** A rank's channel to itself: a queue in its own memory. */
+import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
@@ -17,6 +18,15 @@ export const SELF_MAX_BODY = 16 * 1024;
 export const SELF_QUEUE_MAX = 128;
 
 const WAYS: readonly OneSidedWay[] = ['get'];
+
+function copy(to: Uint8Array, at: number, from: Uint8Array, start: number, length: number): void {
+  if (lengthOf(to) < at + length || lengthOf(from) < start + length)
+    throw new MpiError(
+      'ERR_BUFFER',
+      'the buffer of a message to this rank itself was detached or shrunk while the operation was under way',
+    );
+  store(to, part(from, start, start + length), at);
+}
 
 class QueuedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -37,7 +47,7 @@ class QueuedPacket implements Packet {
   }
 
   copyTo(to: Uint8Array, at: number): void {
-    to.set(this.#body, at);
+    store(to, this.#body, at);
   }
 }
 
@@ -75,7 +85,11 @@ export class SelfTransport implements Transport, Channel {
     length: number,
   ): boolean {
     if (this.#queue.length >= SELF_QUEUE_MAX) return false;
-    this.#queue.push(new QueuedPacket(kind, context, tag, bytes.slice(offset, offset + length)));
+    // (`slice` of a Buffer is no copy.)
+    const body = new Uint8Array(
+      length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
+    );
+    this.#queue.push(new QueuedPacket(kind, context, tag, body));
     return true;
   }
 
@@ -131,7 +145,7 @@ export class SelfTransport implements Transport, Channel {
     exposure.scheme = EXPOSED_SHARED;
     exposure.low = this.#nextExposure;
     exposure.high = 0;
-    this.#exposed.set(this.#nextExposure, bytes.subarray(offset, offset + length));
+    this.#exposed.set(this.#nextExposure, part(bytes, offset, offset + length));
     this.#countExposure();
     return true;
   }
@@ -151,14 +165,12 @@ export class SelfTransport implements Transport, Channel {
   }
 
   pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const from = this.#find(exposure, at + length);
-    to.set(from.subarray(at, at + length), offset);
+    copy(to, offset, this.#find(exposure, at + length), at, length);
     return true;
   }
 
   push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const to = this.#find(exposure, at + length);
-    to.set(from.subarray(offset, offset + length), at);
+    copy(this.#find(exposure, at + length), at, from, offset, length);
     return true;
   }
 

@@ -1,6 +1,8 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
 import { constants } from 'node:os';
 import { addon, type RemoteCall } from '../../native/addon.ts';
+import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
@@ -25,7 +27,6 @@ const WAYS: readonly OneSidedWay[] = ['share', 'get'];
 export const PID_CHECK_MS = 100;
 /** What lies at the address that the peer names is not what it wrote there. */
 const OTHER_WORD = 1;
-const { addressOf, copy, readRemote, writeRemote } = addon();
 
 /** What the channels of a rank share. */
 export interface Surroundings {
@@ -50,7 +51,7 @@ export class ShmChannel implements Channel {
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
-  /** When the peer's pid was its own at last, by `performance.now()`. */
+  /** When the peer's pid was its own at last, by `now()`. */
   #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -142,7 +143,7 @@ export class ShmChannel implements Channel {
   }
 
   maps(bytes: Uint8Array): boolean {
-    return this.#surroundings.heap.allocationOf(bytes.buffer) !== undefined;
+    return this.#surroundings.heap.allocationOf(bufferOf(bytes)) !== undefined;
   }
 
   expose(
@@ -154,16 +155,16 @@ export class ShmChannel implements Channel {
   ): boolean {
     // Of a copy that failed.
     if (exposure.hold !== null) this.conceal(exposure);
-    const allocation = this.#surroundings.heap.allocationOf(bytes.buffer);
+    const allocation = this.#surroundings.heap.allocationOf(bufferOf(bytes));
     let where = 0;
     // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
     if (allocation?.hold()) {
       exposure.scheme = EXPOSED_SHARED;
       exposure.hold = allocation;
-      where = allocation.range.offset + bytes.byteOffset + offset;
+      where = allocation.range.offset + byteOffsetOf(bytes) + offset;
     } else if (this.#reachesAddresses) {
       exposure.scheme = EXPOSED_ADDRESS;
-      where = addressOf(bytes) + offset;
+      where = addon().addressOf(bytes) + offset;
     } else exposure.scheme = EXPOSED_NOT;
     exposure.low = (where % TWO_32) | 0;
     exposure.high = Math.floor(where / TWO_32);
@@ -180,9 +181,9 @@ export class ShmChannel implements Channel {
     const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
-        copied(copy(to, offset + done, window, from, bytes), this.peer);
+        copied(addon().copy(to, offset + done, window, from, bytes), this.peer);
       });
-    } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
+    } else this.#remote('process_vm_readv', addon().readRemote, where, to, offset, length);
     return true;
   }
 
@@ -190,9 +191,9 @@ export class ShmChannel implements Channel {
     const where = this.#placeOf(exposure, at);
     if (exposure.scheme === EXPOSED_SHARED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
-        copied(copy(window, to, from, offset + done, bytes), this.peer);
+        copied(addon().copy(window, to, from, offset + done, bytes), this.peer);
       });
-    } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
+    } else this.#remote('process_vm_writev', addon().writeRemote, where, from, offset, length);
     return true;
   }
 
@@ -234,13 +235,13 @@ export class ShmChannel implements Channel {
 
   /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
   #checkPid(): void {
-    const now = performance.now();
-    if (now - this.#pidChecked <= PID_CHECK_MS) return;
+    const time = now();
+    if (time - this.#pidChecked <= PID_CHECK_MS) return;
     const answer = this.#readProbe();
     if (answer < 0) throw this.#unreachable(4, 'process_vm_readv', answer);
     if (answer === OTHER_WORD)
       throw this.#unreachable(4, 'process_vm_readv', -constants.errno.ESRCH);
-    this.#pidChecked = now;
+    this.#pidChecked = time;
   }
 
   /** Whether EXPOSED_ADDRESS works: to read is the only true answer to whether we may. */
@@ -261,7 +262,7 @@ export class ShmChannel implements Channel {
     const low = control[CONTROL.probeAddressLow] >>> 0;
     const address = low + control[CONTROL.probeAddressHigh] * TWO_32;
     const word = new Int32Array(1);
-    const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
+    const answer = addon().readRemote(control[CONTROL.pid], address, word, 0, 4);
     if (answer < 0) return answer;
     return answer === 4 && word[0] === control[CONTROL.probeWord] ? 0 : OTHER_WORD;
   }
@@ -281,7 +282,7 @@ function copied(answer: number, peer: number): void {
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;
-  const address = check(addressOf(word), 'napi', 'finding the address of a buffer');
+  const address = check(addon().addressOf(word), 'napi', 'finding the address of a buffer');
   control[CONTROL.probeAddressLow] = (address % TWO_32) | 0;
   control[CONTROL.probeAddressHigh] = Math.floor(address / TWO_32);
   control[CONTROL.probeWord] = word[0];

@@ -4,6 +4,7 @@
  *
  * Neither end trusts the other, see ring-sender.ts.
  */
+import { lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Packet } from '../transport.ts';
 import {
@@ -160,7 +161,7 @@ export class RingReceiver implements Packet {
     const length = words[cell + CELL.length];
     // No message of ours has a negative tag: whoever asked for any does not mean it.
     if (taken < 0 || (taken !== tag && tag !== TAKE_ANY_TAG)) return TOOK_OTHER;
-    if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
+    if (length < 0 || length > MAX_BODY || length > lengthOf(to)) return TOOK_OTHER;
     this.tag = taken;
     this.length = length;
     this.#locate(cell, length <= INLINE_BYTES, (kindContext & REWOUND) !== 0);
@@ -240,12 +241,12 @@ export class RingReceiver implements Packet {
     const from = this.#inlineAt;
     if (from < 0) {
       const start = this.#bodyAt & DATA_MASK;
-      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
+      if (length > 0) store(to, this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
       return;
     }
-    if (at === 0 && to.length <= INLINE_BYTES && this.#copyToAlias(to, from, length)) return;
+    if (at === 0 && lengthOf(to) <= INLINE_BYTES && this.#copyToAlias(to, from, length)) return;
     if (length > LOOP_BYTES)
-      to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
+      store(to, this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
     else {
       const bytes = this.#bytes;
       for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];

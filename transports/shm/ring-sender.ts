@@ -7,6 +7,7 @@
  * read from the ring, a length is checked before it is used.
  */
 import { addon } from '../../native/addon.ts';
+import { lengthOf } from '../../runtime/base/bytes.ts';
 import { EXTENSION_WORDS } from '../transport.ts';
 import { BodyAlias, copyLongs } from './body-alias.ts';
 import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
@@ -33,8 +34,6 @@ import type { RingReceiver } from './ring-receiver.ts';
  * anew if it is empty. Their cells stay in the caches of both ends.
  */
 const SHORT_RUN = 8;
-
-const { copy } = addon();
 
 export class RingSender {
   readonly claims: Int32Array;
@@ -234,11 +233,12 @@ export class RingSender {
   }
 
   #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
-    if (length === bytes.length && this.#copyAlias(at, bytes, length)) return;
+    const whole = length === lengthOf(bytes);
+    if (whole && this.#copyAlias(at, bytes, length)) return;
     const to = this.#bytes;
     if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
-    else if (length === bytes.length) to.set(bytes, at);
-    else copy(to, at, bytes, offset, length);
+    else if (whole) to.set(bytes, at);
+    else addon().copy(to, at, bytes, offset, length);
   }
 
   #copyAlias(at: number, bytes: Uint8Array, length: number): boolean {
@@ -263,8 +263,8 @@ export class RingSender {
       if (possible && ((consumed - this.#dataConsumed) | 0) > 0) this.#dataConsumed = consumed;
       if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
     }
-    if (length === bytes.length) this.#data.set(bytes, start & DATA_MASK);
-    else copy(this.#data, start & DATA_MASK, bytes, offset, length);
+    if (length === lengthOf(bytes)) this.#data.set(bytes, start & DATA_MASK);
+    else addon().copy(this.#data, start & DATA_MASK, bytes, offset, length);
     this.#dataPosition = end;
     return true;
   }

@@ -1,5 +1,6 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import { Queue } from '../../runtime/base/queue.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
@@ -402,5 +403,3 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
 const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;
-
-const now = () => performance.now();

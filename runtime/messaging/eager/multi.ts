@@ -5,6 +5,7 @@
  */
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { lengthOf, part, store } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
@@ -142,7 +143,7 @@ export class StreamedMessages {
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
     // The memory may be gone, or the message refused: then its bytes are dropped.
-    if (received + packet.length <= bytes.length) packet.copyTo(bytes, received);
+    if (received + packet.length <= lengthOf(bytes)) packet.copyTo(bytes, received);
     arrival.received += packet.length;
     if (!arrival.complete) return;
     this.#arrivals.get(arrival.peer)?.delete(arrival.id);
@@ -158,7 +159,7 @@ export class StreamedMessages {
       this.#engine.fail(request, error);
       return;
     }
-    request.bytes.set(arrival.bytes.subarray(0, arrival.received));
+    store(request.bytes, part(arrival.bytes, 0, arrival.received));
     arrival.bytes = request.bytes;
     arrival.request = request;
     if (arrival.complete) this.#deliver(arrival, request);

@@ -2,7 +2,9 @@
  * Small bodies of messages that wait for a receive. A typed array of its own costs some 200 bytes, so they
  * lie in slots of chunks. A chunk without a body goes, but for the last one of its size.
  */
+
 import type { Packet } from '../../../transports/transport.ts';
+import { store } from '../../base/bytes.ts';
 
 /** Longer bodies have arrays of their own. */
 export const SLOT_BYTES_MAX = 128;
@@ -75,7 +77,7 @@ export class KeptBodies {
   take(kept: Kept, length: number, to: Uint8Array | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    to?.set(chunk.bytes.subarray(from, from + length));
+    if (to !== null) store(to, chunk.bytes.subarray(from, from + length));
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

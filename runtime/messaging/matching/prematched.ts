@@ -4,6 +4,7 @@
  * without going through matching. As soon as anything else comes in between they are posted.
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
+import { lengthOf } from '../../base/bytes.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
 import { chargeOf } from '../flow/credit.ts';
@@ -71,6 +72,11 @@ export class Deferred {
     let count = 0;
     while (this.#first < this.#end) {
       const request = requests[this.#first] as Request;
+      // What has changed meanwhile is no matter for a short way.
+      if (lengthOf(request.bytes) !== request.length) {
+        this.post();
+        return count;
+      }
       const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes, 1);
       if (length === TOOK_OTHER) {
         this.post();

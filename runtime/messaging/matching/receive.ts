@@ -4,6 +4,7 @@
  */
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
@@ -144,7 +145,7 @@ export class Receiving {
   /** Copies what is here of a body, once. */
   #copyBody(message: UnexpectedMessage, to: Uint8Array): void {
     if (message.chunk !== null) this.#bodies.take(message, message.length, to);
-    else to.set(message.body);
+    else store(to, message.body);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -169,7 +170,7 @@ export class Receiving {
       return;
     }
     this.returnCredit(peer, packet.context, charge);
-    if (length > request.length || request.bytes.length !== request.length)
+    if (length > request.length || !request.intact)
       this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);
@@ -289,6 +290,14 @@ export class Receiving {
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
     return this.#contexts[context].posted.peek(this.#engine.rank, tag) !== null;
+  }
+
+  /** Takes a receive back; false: it has met its message. */
+  cancel(request: Request): boolean {
+    this.deferred.post();
+    if (request.bin === null) return false;
+    this.#contexts[request.context].posted.remove(request);
+    return true;
   }
 
   /**

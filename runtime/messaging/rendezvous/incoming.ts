@@ -8,6 +8,7 @@ import {
   EXTENSION_WORDS,
   newExposure,
 } from '../../../transports/transport.ts';
+import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
@@ -141,7 +142,7 @@ export class RendezvousReceiver {
       return;
     }
     const way = this.#choose(peer, offer);
-    const started = this.#timed ? performance.now() : 0;
+    const started = this.#timed ? now() : 0;
     if (way === 'get' && isFree(peer.channel)) {
       this.#fetchAtOnce(request, peer, tag, offer, copyFirst, started);
       return;
@@ -227,10 +228,10 @@ export class RendezvousReceiver {
   #askForCopy(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
     // Asked before the first piece is copied: the sender goes on meanwhile.
     if (offer.firstPiece < offer.length) this.#sendCopyCts(transfer, offer.firstPiece);
-    const began = transfer.started > 0 ? performance.now() : 0;
+    const began = transfer.started > 0 ? now() : 0;
     if (offer.firstPiece > 0) copyFirst(transfer.request.bytes);
     // The sender wrote that piece before our clock started; reading it took about as long.
-    if (began > 0) transfer.ahead = performance.now() - began;
+    if (began > 0) transfer.ahead = now() - began;
     this.#received(transfer, offer.firstPiece);
     if (offer.length === 0) this.#complete(transfer);
   }
@@ -258,7 +259,7 @@ export class RendezvousReceiver {
         'ERR_PROTOCOL',
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
-    if (request.bytes.length === request.length) packet.copyTo(request.bytes, received);
+    if (request.intact) packet.copyTo(request.bytes, received);
     this.#received(transfer, packet.length);
   }
 
@@ -290,7 +291,7 @@ export class RendezvousReceiver {
     }
     if (offer.held) {
       this.#engine.sendControl(peer, FIN, offer.transfer);
-      if (started > 0) this.#record(peer, 'get', length, performance.now() - started);
+      if (started > 0) this.#record(peer, 'get', length, now() - started);
       this.#succeed(request, peer, tag, length, 'get');
       return;
     }
@@ -506,7 +507,7 @@ export class RendezvousReceiver {
   #complete(transfer: IncomingTransfer): void {
     const { request, peer, tag, length, way, started, ahead } = transfer;
     this.#transfers.remove(transfer);
-    if (started > 0) this.#record(peer, way, length, performance.now() - started + ahead);
+    if (started > 0) this.#record(peer, way, length, now() - started + ahead);
     this.#succeed(request, peer, tag, length, way);
   }
 

@@ -114,7 +114,7 @@ export class ExposedSegments implements Stream {
     const bytes = Math.min(this.#peer.channel.segmentBytes, this.#length - start);
     const exposure = newExposure();
     // A buffer that was taken away is exposed no further: the other end then asks for packets.
-    const whole = request.bytes.length === request.length;
+    const whole = request.intact;
     const { channel } = this.#peer;
     if (whole && channel.expose(request.bytes, start, bytes, this.#purpose, exposure)) {
       this.#open.push(exposure);
@@ -266,7 +266,7 @@ export class Moves {
 
   #begin({ start, bytes, exposure }: Segment): void {
     const request = this.#request;
-    if (exposure.scheme === EXPOSED_NOT || request.bytes.length !== request.length) {
+    if (exposure.scheme === EXPOSED_NOT || !request.intact) {
       this.#stopped = true;
       return;
     }

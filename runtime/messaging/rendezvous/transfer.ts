@@ -47,7 +47,7 @@ export class OutgoingTransfer implements Stream {
 
   /** Whether the program took the buffer away (transferred or shrank it) in mid-transfer. */
   get bufferLost(): boolean {
-    return this.request.bytes.length !== this.request.length;
+    return !this.request.intact;
   }
 
   /** Whether the rest is sent in packets: the receiver waits for these and nothing else. */

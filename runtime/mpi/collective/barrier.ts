@@ -3,7 +3,8 @@
  * waits for the one 2^k before it; after log2(size) rounds each has heard of all.
  */
 import type { Communicator } from '../communicator.ts';
-import { Request } from '../point-to-point/request.ts';
+import { awaitParts, waitForParts } from '../point-to-point/parts.ts';
+import type { Request } from '../point-to-point/request.ts';
 
 function* rounds(comm: Communicator): Generator<[Request, Request]> {
   const { rank, size } = comm;
@@ -15,9 +16,9 @@ function* rounds(comm: Communicator): Generator<[Request, Request]> {
 }
 
 export async function barrier(comm: Communicator): Promise<void> {
-  for (const pair of rounds(comm)) await Promise.all(pair.map((request) => request.promise()));
+  for (const pair of rounds(comm)) await awaitParts(pair);
 }
 
 export function barrierSync(comm: Communicator): void {
-  for (const pair of rounds(comm)) Request.waitAll(pair);
+  for (const pair of rounds(comm)) waitForParts(pair);
 }

@@ -1,5 +1,6 @@
 /** The connection to one peer: packets by SEND, memory by RDMA. */
 import { constants } from 'node:os';
+import { lengthOf } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 import type { Channel, Done, Exposure, OneSidedWay, Packet, Purpose } from '../../transport.ts';
 import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
@@ -337,7 +338,7 @@ export class VerbsChannel implements Channel, Packet {
     const length = this.#lengths[place] - VERBS_HEADER_BYTES;
     const itsTag = words[at + HEADER.tag];
     if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
-    if (length > to.length || itsTag < 0) return TOOK_OTHER;
+    if (length > lengthOf(to) || itsTag < 0) return TOOK_OTHER;
     if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
     copyBytes(to, 0, receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
     this.takenTag = itsTag;

@@ -3,6 +3,7 @@
  * pinned-memory manager, which looks whether the memory is still what was registered.
  */
 import { constants } from 'node:os';
+import { part } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 import { Queue } from '../../../runtime/base/queue.ts';
 import type { Done, Exposure, Hold, Purpose } from '../../transport.ts';
@@ -119,7 +120,7 @@ export class OneSided {
     const pull = purpose === 'pull';
     let lease: Hold | null = null;
     try {
-      const view = bytes.subarray(offset, offset + length);
+      const view = part(bytes, offset, offset + length);
       lease = leases.acquire(view, pull ? LEASE.remoteRead : LEASE.localWrite | LEASE.remoteWrite);
       const answer = leases.post(
         {
@@ -170,7 +171,7 @@ export class OneSided {
     if (leases === null)
       throw new MpiError('ERR_UNSUPPORTED', 'no memory can be registered: there is no manager');
     if (length === 0) return true;
-    const view = bytes.subarray(offset, offset + length);
+    const view = part(bytes, offset, offset + length);
     const lease = leases.acquire(view, kind === 'read' ? LEASE.localWrite : LEASE.localRead);
     const moving = new Moving(this, kind, remote, exposure.key >>> 0, lease, length, done);
     try {
