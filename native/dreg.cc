@@ -11,10 +11,11 @@ namespace dreg {
 // dregSetup(fd, slots, abi: Uint32Array(1)) -> bytes to map | -errno. abi[0] is the module's.
 static Napi::Value DregSetup(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto* abi = reinterpret_cast<uint32_t*>(RangeOf(env, info[2], 0, sizeof(uint32_t)));
-  if (!abi) return Answer(env, -EINVAL);
-  dreg_setup setup = {DREG_ABI, static_cast<uint32_t>(NumberOf(env, info[1], 0)), 0};
-  int result = ioctl(static_cast<int>(NumberOf(env, info[0], -1)), DREG_IOC_SETUP, &setup);
+  auto slots = IntegerOf(env, info[1], 0, UINT32_MAX);
+  auto* abi = ArrayOf<uint32_t>(env, info[2], 1);
+  if (!abi || !slots) return Answer(env, -EINVAL);
+  dreg_setup setup = {DREG_ABI, static_cast<uint32_t>(*slots), 0};
+  int result = ioctl(DescriptorOf(env, info[0]), DREG_IOC_SETUP, &setup);
   int error = errno;
   *abi = setup.abi;
   if (result != 0) return Answer(env, -error);
@@ -24,11 +25,11 @@ static Napi::Value DregSetup(const Napi::CallbackInfo& info) {
 // A batch of `count` struct dreg_range in `ranges` -> how many were done, or -errno where none was.
 static Napi::Value Batch(const Napi::CallbackInfo& info, unsigned long request) {
   Napi::Env env = info.Env();
-  double count = NumberOf(env, info[2], 0);
-  uint8_t* ranges = RangeOf(env, info[1], 0, count * sizeof(dreg_range));
+  auto count = IntegerOf(env, info[2], 0, UINT32_MAX);
+  auto* ranges = count ? ArrayOf<dreg_range>(env, info[1], static_cast<double>(*count)) : nullptr;
   if (!ranges) return Answer(env, -EINVAL);
-  dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges), static_cast<uint32_t>(count), 0};
-  int result = ioctl(static_cast<int>(NumberOf(env, info[0], -1)), request, &batch);
+  dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges), static_cast<uint32_t>(*count), 0};
+  int result = ioctl(DescriptorOf(env, info[0]), request, &batch);
   if (result != 0 && batch.done == 0) return AnswerErrno(env);
   return Answer(env, batch.done);
 }

@@ -77,7 +77,7 @@ static Napi::Value FdSocketSend(const Napi::CallbackInfo& info) {
   if (count == 0 || count > kMaxFds) return Answer(env, -EINVAL);
   std::vector<int> fds(count);
   for (uint32_t i = 0; i < count; i++)
-    fds[i] = static_cast<int>(NumberOf(env, static_cast<Napi::Value>(list[i]), -1));
+    fds[i] = DescriptorOf(env, static_cast<Napi::Value>(list[i]));
 
   char payload = 0;
   iovec vector = {&payload, sizeof payload};
@@ -94,7 +94,7 @@ static Napi::Value FdSocketSend(const Napi::CallbackInfo& info) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(count * sizeof(int));
   memcpy(CMSG_DATA(header), fds.data(), count * sizeof(int));
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
   ssize_t sent;
   do sent = sendmsg(fd, &message, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
@@ -131,8 +131,11 @@ static int PollFor(int fd, double milliseconds) {
 // may not have so many, and then it has none of them.
 static Napi::Value FdSocketReceive(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  int ready = PollFor(fd, NumberOf(env, info[1], 0));
+  int fd = DescriptorOf(env, info[0]);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  if (fd < 0) return Answer(env, -EBADF);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
+  int ready = PollFor(fd, milliseconds);
   if (ready <= 0) return Answer(env, ready == 0 ? -ETIMEDOUT : ready);
 
   char payload;
@@ -163,7 +166,7 @@ static Napi::Value SocketPeer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   ucred peer = {0, 0, 0};
   socklen_t length = sizeof peer;
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return AnswerErrno(env);
   return Answer(env, peer.pid);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <mutex>
 #include <string>
 
@@ -39,17 +40,18 @@ static Napi::Value AffinitySet(const Napi::CallbackInfo& info) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (uint32_t i = 0; i < cpus.Length(); i++) {
-    double cpu = NumberOf(env, static_cast<Napi::Value>(cpus[i]), -1);
-    if (!(cpu >= 0) || cpu >= CPU_SETSIZE) return Answer(env, -EINVAL);
-    CPU_SET(static_cast<int>(cpu), &set);
+    auto cpu = IntegerOf(env, static_cast<Napi::Value>(cpus[i]), 0, CPU_SETSIZE - 1);
+    if (!cpu) return Answer(env, -EINVAL);
+    CPU_SET(static_cast<int>(*cpu), &set);
   }
   return sched_setaffinity(0, sizeof set, &set) != 0 ? AnswerErrno(env) : Answer(env, 0);
 }
 
 // dieWithParent(signal) -> the parent's pid: the kernel sends the signal when the parent ends.
 static Napi::Value DieWithParent(const Napi::CallbackInfo& info) {
-  int signal = static_cast<int>(NumberOf(info.Env(), info[0], 0));
-  if (prctl(PR_SET_PDEATHSIG, signal) != 0) return AnswerErrno(info.Env());
+  auto signal = IntegerOf(info.Env(), info[0], 0, SIGRTMAX);
+  if (!signal) return Answer(info.Env(), -EINVAL);
+  if (prctl(PR_SET_PDEATHSIG, *signal) != 0) return AnswerErrno(info.Env());
   return Answer(info.Env(), getppid());
 }
 
@@ -63,8 +65,13 @@ static Napi::Value InForeground(const Napi::CallbackInfo& info) {
 // pollReadable(fd, milliseconds) -> 1 readable or hung up, 0 time-out, -errno.
 static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  pollfd waiting = {static_cast<int>(NumberOf(env, info[0], -1)), POLLIN, 0};
-  int ready = poll(&waiting, 1, static_cast<int>(NumberOf(env, info[1], 0)));
+  int fd = DescriptorOf(env, info[0]);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  // poll(2) takes a negative one for none, and waits.
+  if (fd < 0) return Answer(env, -EBADF);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
+  pollfd waiting = {fd, POLLIN, 0};
+  int ready = poll(&waiting, 1, static_cast<int>(milliseconds));
   if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
   if (ready > 0 && (waiting.revents & POLLNVAL)) return Answer(env, -EBADF);
   return Answer(env, ready);
@@ -79,10 +86,12 @@ static Napi::Value PollAny(const Napi::CallbackInfo& info) {
   auto fds = info[0].As<Napi::TypedArray>();
   size_t count = fds.ElementLength();
   if (fds.TypedArrayType() != napi_int32_array || count > POLL_ANY_MAX) return Answer(env, -EINVAL);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
   pollfd waiting[POLL_ANY_MAX];
   const int32_t* of = fds.As<Napi::Int32Array>().Data();
   for (size_t i = 0; i < count; i++) waiting[i] = {of[i], POLLIN, 0};
-  int ready = poll(waiting, count, static_cast<int>(NumberOf(env, info[1], 0)));
+  int ready = poll(waiting, count, static_cast<int>(milliseconds));
   if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
   return Answer(env, ready);
 }
@@ -110,7 +119,7 @@ static Napi::Value SocketPair(const Napi::CallbackInfo& info) {
 // closeOnExec(fd) -> 0 | -errno: programs that this process starts do not get the descriptor.
 static Napi::Value CloseOnExec(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
   int flags = fcntl(fd, F_GETFD);
   if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0) return AnswerErrno(env);
   return Answer(env, 0);
@@ -148,7 +157,7 @@ static Napi::Value Membarrier(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
-  int fd = static_cast<int>(NumberOf(info.Env(), info[0], -1));
+  int fd = DescriptorOf(info.Env(), info[0]);
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 

@@ -20,14 +20,14 @@ static Napi::Value SegmentCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsNumber()) return Answer(env, -EINVAL);
   std::string name = info[0].As<Napi::String>().Utf8Value();
-  double bytes = info[1].As<Napi::Number>().DoubleValue();
-  if (!(bytes >= 0)) return Answer(env, -EINVAL);
+  auto bytes = IntegerOf(env, info[1]);
+  if (!bytes) return Answer(env, -EINVAL);
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   // A system may demand that such a file is never executed, an older one does not know of it.
   int fd = memfd_create(name.c_str(), kFlags | MFD_NOEXEC_SEAL);
   if (fd < 0 && errno == EINVAL) fd = memfd_create(name.c_str(), kFlags);
   if (fd < 0) return AnswerErrno(env);
-  bool sized = bytes == 0 || ftruncate(fd, static_cast<off_t>(bytes)) == 0;
+  bool sized = *bytes == 0 || ftruncate(fd, static_cast<off_t>(*bytes)) == 0;
   if (fchmod(fd, 0600) != 0 || !sized) {
     int error = errno;
     close(fd);
@@ -42,13 +42,13 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
 
 // segmentSeal(fd) -> 0 | -errno.
 static Napi::Value SegmentSeal(const Napi::CallbackInfo& info) {
-  int result = fcntl(static_cast<int>(NumberOf(info.Env(), info[0], -1)), F_ADD_SEALS, kSeals);
+  int result = fcntl(DescriptorOf(info.Env(), info[0]), F_ADD_SEALS, kSeals);
   return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
 // segmentSealed(fd) -> 1 where it is sealed so and may grow, else 0 | -errno.
 static Napi::Value SegmentSealed(const Napi::CallbackInfo& info) {
-  int seals = fcntl(static_cast<int>(NumberOf(info.Env(), info[0], -1)), F_GET_SEALS);
+  int seals = fcntl(DescriptorOf(info.Env(), info[0]), F_GET_SEALS);
   if (seals < 0) return AnswerErrno(info.Env());
   constexpr int kForbidden = F_SEAL_GROW | F_SEAL_WRITE;
   return Answer(info.Env(), (seals & (kSeals | kForbidden)) == kSeals);
@@ -58,26 +58,25 @@ static Napi::Value SegmentSealed(const Napi::CallbackInfo& info) {
 // The file may still have to grow before all of it may be touched.
 static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  double offset = NumberOf(env, info[1], -1);
-  double length = NumberOf(env, info[2], -1);
-  if (fd < 0 || !(offset >= 0) || !(length > 0)) return Answer(env, -EINVAL);
-  void* data = mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                    static_cast<off_t>(offset));
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2], 1);
+  if (fd < 0 || !offset || !length) return Answer(env, -EINVAL);
+  auto bytes = static_cast<size_t>(*length);
+  void* data =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(*offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
-  return PromptBufferOver(env, data, static_cast<size_t>(length),
-                          OwnerOfMapping(data, static_cast<size_t>(length)));
+  return PromptBufferOver(env, data, bytes, OwnerOfMapping(data, bytes));
 }
 
 // segmentReserve(fd, offset, length) -> 0 | -errno: the file reaches so far afterwards and the
 // pages exist, so that touching them cannot raise SIGBUS where memory is short.
 static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
   int result;
-  do result = fallocate(fd, 0, offset, length);
+  do result = fallocate(fd, 0, *offset, *length);
   while (result != 0 && errno == EINTR);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
@@ -85,10 +84,10 @@ static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
 // segmentRelease(fd, offset, length) -> 0 | -errno: gives the pages back; the range reads as zeros.
 static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
-  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
+  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, *offset, *length);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
 
@@ -96,7 +95,7 @@ static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
 static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat status;
-  if (fstat(static_cast<int>(NumberOf(env, info[0], -1)), &status) != 0) return AnswerErrno(env);
+  if (fstat(DescriptorOf(env, info[0]), &status) != 0) return AnswerErrno(env);
   auto result = Napi::Array::New(env, 3);
   result.Set(0u, Answer(env, status.st_size));
   result.Set(1u, Answer(env, status.st_blocks * 512));

@@ -27,6 +27,9 @@ const getMemoryReach = getter<number>(ArrayBuffer.prototype, 'maxByteLength');
 const getSharedReach = getter<number>(SharedArrayBuffer.prototype, 'maxByteLength');
 const { set, keys } = typedArray;
 
+/** A message or body of no bytes. */
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 /** An array of bytes, of whatever subclass or realm. */
 export function isBytes(value: unknown): value is Uint8Array {
   return getTag.call(value) === 'Uint8Array';

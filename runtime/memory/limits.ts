@@ -35,6 +35,10 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** What raises RLIMIT_MEMLOCK. */
+export const MEMLOCK_FIX =
+  'raise it with "ulimit -l", memlock in /etc/security/limits.conf, or LimitMEMLOCK=';
+
 /** RLIMIT_MEMLOCK's soft value in bytes; Infinity where it does not bind this process. */
 export function lockedMemoryLimit(read: ReadText = readText): number {
   const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0';
@@ -153,7 +157,7 @@ export function budgetOf(
     {
       bytes: lockedMemoryLimit(read),
       source: 'RLIMIT_MEMLOCK',
-      fix: 'raise it with "ulimit -l", memlock in /etc/security/limits.conf, or LimitMEMLOCK=',
+      fix: MEMLOCK_FIX,
     },
     {
       bytes: Math.floor(cgroupLimit(read) * MEMORY_SHARE),

@@ -100,7 +100,7 @@ export class SlowWays<O extends Operation> {
       cache.drop(region);
       operation.done(result);
     });
-    // One that cannot be told from outside when it ends (memory exposed to a peer) ends with its
+    // One that cannot be told from outside when it ends (memory exported to a peer) ends with its
     // lease.
     if (!ending) {
       lease.earlier ??= [];

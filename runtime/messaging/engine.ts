@@ -9,14 +9,18 @@ import { MpiError } from '../base/error.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
 import { BusyPeers } from './busy-peers.ts';
+import type { Completion, Operation } from './completion.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
+import type { Output } from './output.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
-import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
+import { Rendezvous } from './rendezvous/rendezvous.ts';
+import { SchemeSelection } from './rendezvous/select.ts';
+import type { MessageCounts } from './rendezvous/transfers.ts';
 import { CUT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
@@ -44,7 +48,7 @@ export interface EngineOptions {
   credit?: readonly CreditLimits[];
 }
 
-export class Engine implements PacketHandler {
+export class Engine implements PacketHandler, Completion, Output {
   readonly rank: number;
   readonly size: number;
   readonly loop: EventLoopProgress;
@@ -60,7 +64,7 @@ export class Engine implements PacketHandler {
   readonly receiving: Receiving;
   readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
-  readonly #streamed = new StreamedMessages(this);
+  readonly #streamed = new StreamedMessages(this, this);
   readonly #busy = new BusyPeers();
   /** Whether something was sent to ourselves. */
   selfInUse = false;
@@ -75,7 +79,12 @@ export class Engine implements PacketHandler {
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
-    this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
+    const { rank, rendezvous, singleCopy } = options;
+    this.#rendezvous = new Rendezvous(
+      this,
+      this,
+      new SchemeSelection(rank, rendezvous, singleCopy),
+    );
     this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
     this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
@@ -263,7 +272,8 @@ export class Engine implements PacketHandler {
     this.#settle(request, COMPLETE);
   }
 
-  fail(request: Request, error: MpiError): void {
+  fail(operation: Operation, error: MpiError): void {
+    const request = operation as Request;
     if (request.state !== PENDING) return;
     request.error = error;
     this.#settle(request, FAILED);

@@ -1,10 +1,10 @@
 /** What a rank keeps of each rank it talks to: the channel, its flows, and what waits for room. */
 
 import type { Channel } from '../../transports/transport.ts';
+import { NO_BYTES } from '../base/bytes.ts';
 import type { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
-import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
-import type { Request } from '../mpi/point-to-point/request.ts';
+import type { Operation } from './completion.ts';
 import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
 import { ReceiveFlow } from './flow/receive-flow.ts';
 import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
@@ -23,7 +23,7 @@ export const FLOW_PACKETS_MAX = 16;
 
 /** A message of which packets are sent whenever there is room for them. */
 export interface Stream {
-  readonly request: Request;
+  readonly request: Operation;
   /** Sends what there is room for; true: nothing more to send. */
   stream(): boolean;
 }
@@ -136,7 +136,7 @@ export class Peer {
   }
 
   /** The peer is lost: nothing more goes. What waited for room. */
-  lose(error: MpiError): Request[] {
+  lose(error: MpiError): Operation[] {
     this.#error ??= error;
     this.#controls.takeAll();
     const streams = this.streams.takeAll().map(({ request }) => request);

@@ -1,6 +1,6 @@
 /** Communicators (MPI 4.1, 7): a group of ranks and a context in which their messages match. */
 
-import { lengthOf, plainLength } from '../base/bytes.ts';
+import { lengthOf, NO_BYTES, plainLength } from '../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../base/constants.ts';
 import { MpiError } from '../base/error.ts';
 import type { Engine } from '../messaging/engine.ts';
@@ -16,7 +16,7 @@ import {
   isTag,
 } from './arguments.ts';
 import { barrier, barrierSync } from './collective/barrier.ts';
-import { bytesOf, type MessageBuffer, NO_BYTES } from './point-to-point/buffer.ts';
+import { bytesOf, type MessageBuffer } from './point-to-point/buffer.ts';
 import { awaitParts, waitForParts } from './point-to-point/parts.ts';
 import {
   COMPLETE,

@@ -19,7 +19,7 @@ import {
   RENDEZVOUS_PREFERENCES,
   type RendezvousPreference,
 } from '../messaging/rendezvous/cost-model.ts';
-import type { MessageCounts } from '../messaging/rendezvous/rendezvous.ts';
+import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { Communicator } from './communicator.ts';
 

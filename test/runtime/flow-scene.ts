@@ -86,7 +86,7 @@ export function simulated(seed: number, ranks: number): Scene {
     ranks,
     maxBody: pick(16, 100, 300),
     eagerBytes: pick(32, 100, 300),
-    ways: pick(['get', 'put'] as const, ['put'] as const),
+    schemes: pick(['get', 'put'] as const, ['put'] as const),
     room: pick(1, 2, 6),
     burst: pick(1, 4),
     credit: [credit(pick(1, 3, 7), pick(0, 3, 7)), credit(1, 0)],

@@ -4,22 +4,22 @@ import type { Peer } from '../../runtime/messaging/peer.ts';
 import {
   CostModel,
   RETRIAL_INTERVAL,
+  type RendezvousScheme,
   TRIALS_MAX,
   TRIALS_MIN,
-  type Way,
 } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/transfer.ts';
+import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/table.ts';
 
-const ALL: readonly Way[] = ['copy', 'share', 'get', 'put'];
+const ALL: readonly RendezvousScheme[] = ['copy', 'share', 'get', 'put'];
 
 /** Runs messages through a model where each way costs so many nanoseconds a byte. */
 function ways(
   model: CostModel,
   length: number,
   count: number,
-  cost: (way: Way) => number,
-  all: readonly Way[] = ALL,
-): Way[] {
+  cost: (way: RendezvousScheme) => number,
+  all: readonly RendezvousScheme[] = ALL,
+): RendezvousScheme[] {
   return Array.from({ length: count }, () => {
     const way = model.choose(length, all);
     if (model.timed) model.record(way, length, cost(way) * length);
@@ -28,7 +28,7 @@ function ways(
 }
 
 describe('the cost model', () => {
-  test.each<[Way, Record<Way, number>]>([
+  test.each<[RendezvousScheme, Record<RendezvousScheme, number>]>([
     ['copy', { copy: 1, get: 2, share: 3, put: 4 }],
     ['get', { copy: 3, get: 1, share: 2, put: 4 }],
     ['share', { copy: 3, get: 2, share: 1, put: 4 }],
@@ -47,8 +47,8 @@ describe('the cost model', () => {
   });
 
   test('a way that is slow until its code is compiled is still found', () => {
-    const runs = new Map<Way, number>();
-    const cost = (way: Way): number => {
+    const runs = new Map<RendezvousScheme, number>();
+    const cost = (way: RendezvousScheme): number => {
       const run = (runs.get(way) ?? 0) + 1;
       runs.set(way, run);
       if (way !== 'share') return way === 'get' ? 0.2 : 0.4;
@@ -59,8 +59,8 @@ describe('the cost model', () => {
   });
 
   test('nor does it lose for good what it takes thousands of messages to compile', () => {
-    const runs = new Map<Way, number>();
-    const cost = (way: Way): number => {
+    const runs = new Map<RendezvousScheme, number>();
+    const cost = (way: RendezvousScheme): number => {
       const run = (runs.get(way) ?? 0) + 1;
       runs.set(way, run);
       if (way === 'copy') return 0.5;
@@ -118,7 +118,7 @@ describe('the cost model', () => {
   test('a message that was interrupted does not decide, nor does a lucky one', () => {
     const model = new CostModel();
     const times = { copy: [1000, 90_000, 1000], get: [1400, 1400, 10], share: [], put: [] };
-    const all: Way[] = ['copy', 'get'];
+    const all: RendezvousScheme[] = ['copy', 'get'];
     for (let i = 0; i < 6; i++) {
       const way = model.choose(16_384, all);
       model.record(way, 16_384, times[way].shift() as number);
@@ -128,8 +128,8 @@ describe('the cost model', () => {
 
   test('a loser that has become the best is known after a few messages', () => {
     const model = new CostModel();
-    const all: Way[] = ['copy', 'get'];
-    const time = (way: Way) => (way === 'copy' ? 1 : 2);
+    const all: RendezvousScheme[] = ['copy', 'get'];
+    const time = (way: RendezvousScheme) => (way === 'copy' ? 1 : 2);
     ways(model, 1_000_000, RETRIAL_INTERVAL - 1, time, all);
     const later = ways(model, 1_000_000, 10, (way) => (way === 'copy' ? 1 : 0.1), all);
     expect(later.slice(-4)).toEqual(['get', 'get', 'get', 'get']);

@@ -1,8 +1,11 @@
-/** Large messages over a transport whose pulls and pushes end later, and whose memory must be exposed. */
+/** Large messages over a transport whose pulls and pushes end later, and whose memory must be exported. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Request } from '../../runtime/index.ts';
-import { EXPOSED_SEGMENTS_MAX, MOVES_MAX } from '../../runtime/messaging/rendezvous/segments.ts';
+import {
+  EXPORTED_SEGMENTS_MAX,
+  MOVED_SEGMENTS_MAX,
+} from '../../runtime/messaging/rendezvous/pipeline.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
 import { EXTENSION_WORDS } from '../../transports/transport.ts';
 import { filled, Random } from '../jobs/programs/lib.ts';
@@ -60,13 +63,13 @@ function finish({ simulation }: Scene, requests: Request[], eachStep: () => void
   expect(requests.map(({ done }) => done)).toEqual(requests.map(() => true));
 }
 
-/** What must hold when all is over: nothing exposed, nothing under way, no offence. */
+/** What must hold when all is over: nothing exported, nothing under way, no offence. */
 function expectClean({ simulation }: Scene): void {
   for (let i = 0; i < 300; i++) simulation.step();
   expect(simulation.offences).toEqual([]);
   expect(simulation.open).toBe(0);
   expect(simulation.operations).toEqual([]);
-  expect(simulation.counts.concealed).toBe(simulation.counts.exposed);
+  expect(simulation.counts.revoked).toBe(simulation.counts.exported);
 }
 
 /** One message of `length` bytes from rank 0 to rank 1. */
@@ -95,8 +98,8 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
       expect(way === 'get' ? counts.pushed : counts.pulled).toBe(0);
       const segments = Math.ceil(length / 64);
       // What a first piece covers wholly needs no segment.
-      expect(counts.exposed).toBeGreaterThanOrEqual(2 * (segments - 1));
-      expect(counts.exposed).toBeLessThanOrEqual(2 * segments);
+      expect(counts.exported).toBeGreaterThanOrEqual(2 * (segments - 1));
+      expect(counts.exported).toBeLessThanOrEqual(2 * segments);
       expect(messages(made, 0).sent[way]).toBe(2);
       expect(messages(made, 1).received[way]).toBe(2);
     }
@@ -107,49 +110,49 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
     exchange(made, 9000);
     exchange(made, 9000);
     expectClean(made);
-    expect(made.simulation.counts.exposed).toBe(2);
+    expect(made.simulation.counts.exported).toBe(2);
   });
 
-  test('a window of segments is exposed, fewer are moved at once, and both overlap', () => {
+  test('a window of segments is exported, fewer are moved at once, and both overlap', () => {
     const made = scene(3, forced);
     const { simulation } = made;
-    let exposed = 0;
+    let exported = 0;
     let moved = 0;
     let overlaps = 0;
     exchange(made, 64 * 50, () => {
-      exposed = Math.max(exposed, simulation.open);
+      exported = Math.max(exported, simulation.open);
       moved = Math.max(moved, simulation.operations.length);
       if (simulation.open > simulation.operations.length && simulation.operations.length > 0)
         overlaps++;
     });
-    expect(exposed).toBe(EXPOSED_SEGMENTS_MAX);
-    expect(moved).toBe(MOVES_MAX);
+    expect(exported).toBe(EXPORTED_SEGMENTS_MAX);
+    expect(moved).toBe(MOVED_SEGMENTS_MAX);
     expect(overlaps).toBeGreaterThan(10);
     expectClean(made);
   });
 
   test.each([
-    ['exposing', { exposeFails: 4 }],
+    ['exporting', { exportFails: 4 }],
     ['beginning', { beginFails: 4 }],
     ['moving', { moveFails: 6 }],
-    ['all of it', { exposeFails: 8, beginFails: 8, moveFails: 8, atOnce: 3 }],
+    ['all of it', { exportFails: 8, beginFails: 8, moveFails: 8, atOnce: 3 }],
   ])('where %s fails the rest is copied', (_what, faults) => {
     let copied = 0;
     for (let seed = 0; seed < 60; seed++) {
       const made = scene(seed, { ...forced, ...faults });
-      const before = made.simulation.counts.exposed;
+      const before = made.simulation.counts.exported;
       exchange(made, 64 * 12 + 9);
       exchange(made, 64 * 3 + 1);
       expectClean(made);
-      if (made.simulation.counts.exposed - before < 16) copied++;
+      if (made.simulation.counts.exported - before < 16) copied++;
     }
     expect(copied).toBeGreaterThan(10);
   });
 
-  test('where nothing can be exposed all is copied', () => {
-    const made = scene(5, { ...forced, exposeFails: 1 });
+  test('where nothing can be exported all is copied', () => {
+    const made = scene(5, { ...forced, exportFails: 1 });
     exchange(made, 3000);
-    expect(made.simulation.counts.exposed).toBe(0);
+    expect(made.simulation.counts.exported).toBe(0);
     expectClean(made);
   });
 
@@ -159,7 +162,7 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
     expectClean(made);
   });
 
-  test('a connection that breaks in mid-transfer: nothing is touched or exposed any more', () => {
+  test('a connection that breaks in mid-transfer: nothing is touched or exported any more', () => {
     for (let seed = 0; seed < 100; seed++) {
       const made = scene(seed, forced);
       const { simulation } = made;
@@ -215,10 +218,10 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
     },
   );
 
-  test('a message that is too large is refused, and concealed', () => {
+  test('a message that is too large is refused, and revoked', () => {
     const made = scene(2, forced);
     exchange(made, 1000);
-    // This one is exposed with its offer, since the last one of its size was fetched.
+    // This one is exported with its offer, since the last one of its size was fetched.
     const requests = [
       receive(made, new Uint8Array(999), 1, 0),
       send(made, new Uint8Array(1001), 0, 1),
@@ -367,7 +370,7 @@ test.each([0, 1, 2])('a buffer taken away while its pieces wait for room, seed %
   expectClean(made);
 });
 
-test('an offer to who fetches exposes its memory at once: no other packet is needed', () => {
+test('an offer to who fetches exports its memory at once: no other packet is needed', () => {
   const made = scene(4, { rendezvous: 'get', segmentBytes: 10_000 });
   exchange(made, 5000);
   const { simulation } = made;
@@ -380,7 +383,7 @@ test('an offer to who fetches exposes its memory at once: no other packet is nee
   expectClean(made);
 });
 
-test('offers expose no more than a bounded number of buffers', () => {
+test('offers export no more than a bounded number of buffers', () => {
   const made = scene(4, { rendezvous: 'get', segmentBytes: 10_000, room: 1000 });
   exchange(made, 5000);
   const requests = Array.from({ length: 200 }, () => send(made, filled(5000, 3), 0, 1));
@@ -394,7 +397,7 @@ test('by order of the receiver all is copied', () => {
   const made = scene(6, { rendezvous: 'copy' });
   exchange(made, 3000);
   exchange(made, 3000);
-  expect(made.simulation.counts.exposed).toBe(0);
+  expect(made.simulation.counts.exported).toBe(0);
   expect(messages(made, 1).received.copy).toBe(2);
 });
 
@@ -403,7 +406,7 @@ test('left to itself, it tries all ways that the transport has', () => {
   for (let i = 0; i < 12; i++) exchange(made, 3000);
   const { copy, get, put } = messages(made, 1).received;
   expect([copy > 0, get > 0, put > 0]).toEqual([true, true, true]);
-  const getOnly = scene(6, { ways: ['get'], rendezvous: 'put' });
+  const getOnly = scene(6, { schemes: ['get'], rendezvous: 'put' });
   for (let i = 0; i < 12; i++) exchange(getOnly, 3000);
   expect(messages(getOnly, 1).received.put).toBe(0);
   expectClean(made);
@@ -428,9 +431,9 @@ function mix(seed: number): void {
     maxBody: pick(16, 32, 200),
     eagerBytes: pick(32, 100, 300),
     segmentBytes: pick(64, 100, 1000, 5000),
-    ways: pick(['get', 'put'] as const, ['get'] as const, ['put'] as const),
+    schemes: pick(['get', 'put'] as const, ['get'] as const, ['put'] as const),
     room: pick(2, 3, 8),
-    exposeFails: pick(0, 0, 3, 10),
+    exportFails: pick(0, 0, 3, 10),
     beginFails: pick(0, 0, 3, 10),
     moveFails: pick(0, 0, 10),
     atOnce: pick(0, 0, 2),
@@ -535,7 +538,7 @@ describe('a peer that breaks the protocol of transfers', () => {
     ['FETCHED of an unknown message', 'get', FETCHED, 7, null],
     ['WRITTEN of what is not written', 'get', WRITTEN, ID, null],
     ['PUT_FIN of what is not written', 'get', PUT_FIN, ID, words(4000)],
-    ['PUT_FIN beyond what was exposed', 'put', PUT_FIN, ID, words(4001)],
+    ['PUT_FIN beyond what was exported', 'put', PUT_FIN, ID, words(4001)],
     ['PUT_FIN before the first piece', 'put', PUT_FIN, ID, words(3)],
     ['PUT_FIN of a negative position', 'put', PUT_FIN, ID, words(0, -1)],
     ['CANCEL of what is written', 'put', CANCEL, ID, null],
@@ -547,13 +550,13 @@ describe('a peer that breaks the protocol of transfers', () => {
     ['CTS for a copy from before the first piece', 'get', CTS, 0, words(ID, ID, 1, 1)],
     ['CTS to share what cannot be', 'copy', CTS, 0, words(ID, ID, 2)],
     [
-      'an offer that exposes more than there is',
+      'an offer that exports more than there is',
       'get',
       RTS,
       3,
       words(5000, 0, 1, 3, 0, 0, 0, 5001),
     ],
-    ['an offer that exposes less than it brings', 'get', RTS, 3, words(5000, 0, 1, 3, 0, 0, 0, -1)],
+    ['an offer that exports less than it brings', 'get', RTS, 3, words(5000, 0, 1, 3, 0, 0, 0, -1)],
   ])('%s', (_what, way, kind, tag, extension) => forge(way, kind, tag, extension));
 
   test.each(['get', 'put', 'copy'] as const)(

@@ -10,7 +10,7 @@ import { HEAP_WINDOWS_MAX } from '../../transports/shm/heap-windows.ts';
 import { HEAP_EXTENT_BYTES, PAGE_BYTES } from '../../transports/shm/layout.ts';
 import { createSegment, Segment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
-import { newExposure } from '../../transports/transport.ts';
+import { newRemoteAccess } from '../../transports/transport.ts';
 import { ShmGroup } from './group.ts';
 
 const MIB = 2 ** 20;
@@ -70,18 +70,18 @@ describe('without a turn of the event loop', () => {
   test('a peer keeps no more of its windows than it may', () => {
     const group = open(2);
     const [a, b] = group.transports;
-    const exposure = newExposure();
+    const access = newRemoteAccess();
     const channel = a.connect(1);
     const into = new Uint8Array(8);
     const from = b.connect(0);
     const sparse = within(() => a.heap.allocate(8));
-    channel.expose(new Uint8Array(sparse), 0, 8, 'pull', exposure);
+    channel.exportMemory(new Uint8Array(sparse), 0, 8, 'pull', access);
     // Far more of them than are kept, of a file that has no memory there.
     ftruncateSync(group.files.heaps, 200 * 64 * MIB);
     for (let window = 0; window < 200; window++)
-      from.pull(exposure, window * 64 * MIB, into, 0, 8, () => {});
+      from.pull(access, window * 64 * MIB, into, 0, 8, () => {});
     collect();
-    channel.conceal(exposure);
+    channel.revoke(access);
     // Other threads of this process have files of the same name.
     const { ino } = fstatSync(group.files.heaps);
     const mapped = readFileSync('/proc/self/maps', 'utf8').match(
@@ -225,17 +225,17 @@ describe('freeing', () => {
   test('what a peer may still read stays until it has', () => {
     const group = open(2);
     const [a, b] = group.transports;
-    const exposure = newExposure();
+    const access = newRemoteAccess();
     const channel = a.connect(1);
     const buffer = a.heap.allocate(MIB);
     new Uint8Array(buffer).fill(9);
-    channel.expose(new Uint8Array(buffer), 0, MIB, 'pull', exposure);
+    channel.exportMemory(new Uint8Array(buffer), 0, MIB, 'pull', access);
     freeMemory(buffer);
     new Uint8Array(a.heap.allocate(MIB)).fill(1);
     const got = new Uint8Array(MIB);
-    b.connect(0).pull(exposure, 0, got, 0, MIB, () => {});
+    b.connect(0).pull(access, 0, got, 0, MIB, () => {});
     expect(got.every((byte) => byte === 9)).toBe(true);
-    channel.conceal(exposure);
+    channel.revoke(access);
     expect(a.heap.bytes).toBe(MIB);
   });
 

@@ -1,7 +1,7 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
-import { EXPOSED_KEY, type Packet } from '../../transports/transport.ts';
+import { ACCESS_KEY, type Packet } from '../../transports/transport.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/connect/handshake.ts';
 import { EVENTS_MS, HEARTBEAT_MS, PORT_DOWN_MS } from '../../transports/verbs/liveness.ts';
 import { VERBS_SLOT_BYTES } from '../../transports/verbs/packets/wire.ts';
@@ -207,9 +207,9 @@ test('a rank that waits asks its peer now and then, except while memory is on it
       return 0;
     },
   };
-  const exposure = { scheme: EXPOSED_KEY, low: 4096, high: 0, key: 1, hold: null };
+  const access = { kind: ACCESS_KEY, low: 4096, high: 0, key: 1, hold: null };
   let moved = false;
-  ranks.transports[0].connect(1).pull(exposure, 0, new Uint8Array(8), 0, 8, () => {
+  ranks.transports[0].connect(1).pull(access, 0, new Uint8Array(8), 0, 8, () => {
     moved = true;
   });
   queue.probes = 0;

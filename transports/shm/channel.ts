@@ -4,8 +4,8 @@ import { addon, type RemoteCall } from '../../native/addon.ts';
 import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
 import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
-import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
-import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
+import type { Channel, OneSidedScheme, Purpose, RemoteAccess } from '../transport.ts';
+import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
 import type { HeapWindows } from './heap-windows.ts';
@@ -19,7 +19,7 @@ const TWO_32 = 2 ** 32;
  * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
  * unless the sender is stopped within a piece.
  */
-const WAYS: readonly OneSidedWay[] = ['share', 'get'];
+const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 /**
  * After so many milliseconds it is looked anew whether a pid is still the peer's. The kernel gives a pid to
  * another process only once it has used all others, which takes longer.
@@ -43,7 +43,7 @@ export class ShmChannel implements Channel {
   /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
   readonly eagerBytes = SHM_EAGER_BYTES;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
-  readonly ways = WAYS;
+  readonly schemes = SCHEMES;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
   #bell: number;
@@ -136,7 +136,7 @@ export class ShmChannel implements Channel {
     return this.#sender.claims;
   }
 
-  /** EXPOSED_ADDRESS works towards this peer. */
+  /** ACCESS_ADDRESS works towards this peer. */
   get #reachesAddresses(): boolean {
     this.#reaches ??= this.#probe();
     return this.#reaches === true;
@@ -146,40 +146,38 @@ export class ShmChannel implements Channel {
     return this.#surroundings.heap.allocationOf(bufferOf(bytes)) !== undefined;
   }
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     _length: number,
     _purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
-    // Of a copy that failed.
-    if (exposure.hold !== null) this.conceal(exposure);
     const allocation = this.#surroundings.heap.allocationOf(bufferOf(bytes));
     let where = 0;
     // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
     if (allocation?.hold()) {
-      exposure.scheme = EXPOSED_SHARED;
-      exposure.hold = allocation;
+      access.kind = ACCESS_MAPPED;
+      access.hold = allocation;
       where = allocation.range.offset + byteOffsetOf(bytes) + offset;
     } else if (this.#reachesAddresses) {
-      exposure.scheme = EXPOSED_ADDRESS;
+      access.kind = ACCESS_ADDRESS;
       where = addon().addressOf(bytes) + offset;
-    } else exposure.scheme = EXPOSED_NOT;
-    exposure.low = (where % TWO_32) | 0;
-    exposure.high = Math.floor(where / TWO_32);
-    return exposure.scheme !== EXPOSED_NOT;
+    } else access.kind = ACCESS_NONE;
+    access.low = (where % TWO_32) | 0;
+    access.high = Math.floor(where / TWO_32);
+    return access.kind !== ACCESS_NONE;
   }
 
-  conceal(exposure: Exposure): void {
-    exposure.hold?.release();
-    exposure.hold = null;
-    exposure.scheme = EXPOSED_NOT;
+  revoke(access: RemoteAccess): void {
+    access.hold?.release();
+    access.hold = null;
+    access.kind = ACCESS_NONE;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
         copied(addon().copy(to, offset + done, window, from, bytes), this.peer);
       });
@@ -187,9 +185,15 @@ export class ShmChannel implements Channel {
     return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  push(
+    access: RemoteAccess,
+    at: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
         copied(addon().copy(window, to, from, offset + done, bytes), this.peer);
       });
@@ -197,12 +201,11 @@ export class ShmChannel implements Channel {
     return true;
   }
 
-  #placeOf({ scheme, low, high }: Exposure, at: number): number {
-    if (scheme === EXPOSED_SHARED || scheme === EXPOSED_ADDRESS)
-      return (low >>> 0) + high * TWO_32 + at;
+  #placeOf({ kind, low, high }: RemoteAccess, at: number): number {
+    if (kind === ACCESS_MAPPED || kind === ACCESS_ADDRESS) return (low >>> 0) + high * TWO_32 + at;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.peer} exposes memory in the way ${scheme}, which shared memory does not have`,
+      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have`,
       { peer: this.peer },
     );
   }
@@ -244,7 +247,7 @@ export class ShmChannel implements Channel {
     this.#pidChecked = time;
   }
 
-  /** Whether EXPOSED_ADDRESS works: to read is the only true answer to whether we may. */
+  /** Whether ACCESS_ADDRESS works: to read is the only true answer to whether we may. */
   #probe(): boolean | undefined {
     if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
     const answer = this.#readProbe();

@@ -51,7 +51,7 @@ function words(): Int32Array {
   return allWords;
 }
 
-/** One allocation; what exposes it to a peer holds it. */
+/** One allocation; what exports it to a peer holds it. */
 class Allocation implements Hold {
   readonly range: Range;
   readonly slot: number;

@@ -21,7 +21,12 @@ import {
 import { SendSlots } from './packets/send-slots.ts';
 import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './packets/wire.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
-import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './rdma/one-sided.ts';
+import {
+  type MemoryRoom,
+  OneSided,
+  type RdmaOperation,
+  VERBS_SEGMENT_BYTES,
+} from './rdma/one-sided.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
@@ -51,7 +56,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** The pinned-memory manager; without one nothing is exposed, and messages are copied. */
+  /** The pinned-memory manager; without one nothing is exported, and messages are copied. */
   memory: LeasedMemory | null = null;
 
   readonly #device: PacketDevice;
@@ -69,7 +74,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #broken: VerbsChannel[] = [];
   /** Those whose peer waits to hear that its credit came. */
   readonly #owing = new Set<VerbsChannel>();
-  readonly #finished: Moving[] = [];
+  readonly #finished: RdmaOperation[] = [];
   readonly #crowded = new Set<OneSided>();
   /** Slots that no peer was promised. */
   #spare = 0;
@@ -211,7 +216,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       get leases() {
         return transport.memory;
       },
-      finished: (moving) => this.#finished.push(moving),
+      finished: (operation) => this.#finished.push(operation),
       waiting: (operations) => {
         this.#crowded.add(operations);
       },
@@ -289,7 +294,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #tellFinished(): void {
-    for (const moving of this.#finished.splice(0)) moving.tell();
+    for (const operation of this.#finished.splice(0)) operation.tell();
   }
 
   #proceed(): void {

@@ -2,12 +2,12 @@
  * The receiving half of the engine: receives that wait for messages, messages that wait for receives,
  * and the packets that bring the two together.
  */
+
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
-import { store } from '../../base/bytes.ts';
+import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import { type Arrival, StreamedMessages } from '../eager/multi.ts';
 import type { Engine } from '../engine.ts';
@@ -15,7 +15,7 @@ import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
-import { type Offer, offerOf } from '../rendezvous/incoming.ts';
+import { type Offer, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import { Envelope, PostedReceives, PostingClock, UnexpectedMessages } from './bins.ts';

@@ -85,8 +85,8 @@ export function helpCopy(
 /** The receiver's end of the words that it shares with one peer: one copy at a time. */
 export class SharedCopies {
   readonly #words: Int32Array;
-  /** How many copies there were, modulo 2^32. */
-  #generation = 0;
+  /** The copy's, or the last one's: how many copies there were, modulo 2^32. */
+  generation = 0;
   #open = false;
   #length = 0;
   /** Pieces that somebody works on, or did; of a copy that goes on, all. */
@@ -96,24 +96,23 @@ export class SharedCopies {
     this.#words = words;
   }
 
-  /** Opens a copy of so many bytes; its generation, or 0 where that cannot be now. */
-  open(length: number): number {
-    const unanswered = (this.#generation - Atomics.load(this.#words, ANSWERED)) | 0;
-    if (this.#open || unanswered < 0 || unanswered >= SHARES_UNANSWERED_MAX) return 0;
-    // Never 0.
-    this.#generation = (this.#generation + 1) | 0 || 1;
+  /** Opens a copy of so many bytes; false: that cannot be now. */
+  open(length: number): boolean {
+    const unanswered = (this.generation - Atomics.load(this.#words, ANSWERED)) | 0;
+    if (this.#open || unanswered < 0 || unanswered >= SHARES_UNANSWERED_MAX) return false;
+    this.generation = (this.generation + 1) | 0;
     this.#open = true;
     this.#length = length;
     this.#claimed = Math.ceil(length / pieceBytes(length));
     Atomics.store(this.#words, DONE, 0);
-    Atomics.store(this.#words, CLAIM, this.#generation << GENERATION_SHIFT);
-    return this.#generation;
+    Atomics.store(this.#words, CLAIM, this.generation << GENERATION_SHIFT);
+    return true;
   }
 
   /** Copies what the sender does not. An error ends the copy: no piece can be claimed any more. */
   copy(copy: CopyPiece): void {
     try {
-      copyClaimed(this.#words, this.#generation, this.#length, copy);
+      copyClaimed(this.#words, this.generation, this.#length, copy);
     } catch (error) {
       const word = Atomics.or(this.#words, CLAIM, PIECE_MASK);
       this.#claimed = Math.min(word & PIECE_MASK, this.#claimed);
@@ -140,6 +139,6 @@ export class SharedCopies {
     this.#open = false;
     if (!this.#settled)
       throw new MpiError('ERR_PROTOCOL', 'a peer has left pieces of a shared copy undone');
-    return Atomics.load(this.#words, BROKEN) === this.#generation;
+    return Atomics.load(this.#words, BROKEN) === this.generation;
   }
 }

@@ -1,4 +1,5 @@
 /** What may be sent and received: an ArrayBufferView, an ArrayBuffer, a SharedArrayBuffer. */
+
 import { types } from 'node:util';
 import {
   bufferOf,
@@ -11,6 +12,7 @@ import {
   isTypedArray,
   lengthOf,
   memoryLengthOf,
+  NO_BYTES,
 } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
@@ -22,9 +24,6 @@ export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
  * ever gets one, and it goes with the array.
  */
 const aliases = new WeakMap<object, Uint8Array>();
-
-/** The message's bytes of a zero-byte message. */
-export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /**
  * The bytes of a buffer, offset respected; the array itself where it is one of bytes. `null` has none,

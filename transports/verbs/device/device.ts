@@ -270,7 +270,7 @@ export class VerbsDevice {
     if (type === EVENT.portError || type === EVENT.portActive) return this.#portEvent();
     const completer = tag === -1 ? undefined : this.#core.find(tag);
     if (QUEUE_EVENTS.has(type) && completer instanceof QueuePair) {
-      const text = `${name}: the connection broke (the peer used memory that is not exposed to it, or the device failed)`;
+      const text = `${name}: the connection broke (the peer used memory that is not exported to it, or the device failed)`;
       const error = new MpiError('ERR_PEER_FAILED', text);
       completer.broke(error);
       return { kind: 'queue', error, queue: completer };

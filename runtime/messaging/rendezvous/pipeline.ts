@@ -1,66 +1,66 @@
 /**
  * Messages whose bytes one end moves by itself, segment by segment: the receiver reads what the sender
- * exposes (get), or the sender writes to what the receiver exposes (put). What an end does is the same
- * in both: it exposes segments, or it moves them.
+ * exports (get), or the sender writes to what the receiver exports (put). What an end does is the same
+ * in both: it exports segments, or it moves them through a pipeline.
  *
- * While one segment is moved the next ones are exposed, so that registering memory and moving bytes
- * overlap. What is exposed stays so until the other end says that it is done with it.
+ * While one segment is moved the next ones are exported, so that registering memory and moving bytes
+ * overlap. What is exported stays so until the other end says that it is done with it.
  */
-import type { Channel, Exposure, Purpose } from '../../../transports/transport.ts';
-import { EXPOSED_NOT, EXTENSION_WORDS, newExposure } from '../../../transports/transport.ts';
+import type { Channel, Purpose, RemoteAccess } from '../../../transports/transport.ts';
+import { ACCESS_NONE, EXTENSION_WORDS, newRemoteAccess } from '../../../transports/transport.ts';
+import { NO_BYTES } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Operation } from '../completion.ts';
 import type { Peer, Stream } from '../peer.ts';
 import { longOf, putLong, SEGMENT_WORD } from '../wire.ts';
 
-/** Segments of one message that are exposed at one time. */
-export const EXPOSED_SEGMENTS_MAX = 4;
+/** Segments of one message that are exported at one time. */
+export const EXPORTED_SEGMENTS_MAX = 4;
 /** Segments of one message that are moved at one time. */
-export const MOVES_MAX = 2;
+export const MOVED_SEGMENTS_MAX = 2;
 
 /** The bytes [start, start + bytes) of a message, and how to reach them at the other end. */
 export interface Segment {
   start: number;
   bytes: number;
-  exposure: Exposure;
+  access: RemoteAccess;
 }
 
-/** What a SEGMENT or TARGET says; the exposure's scheme is EXPOSED_NOT where there will be no more. */
+/** What a SEGMENT or TARGET says; its access is ACCESS_NONE where there will be no more. */
 export function segmentOf(words: Int32Array): Segment {
   return {
     start: longOf(words, SEGMENT_WORD.startLow, SEGMENT_WORD.startHigh),
     bytes: words[SEGMENT_WORD.bytes],
-    exposure: {
-      scheme: words[SEGMENT_WORD.scheme],
-      low: words[SEGMENT_WORD.exposureLow],
-      high: words[SEGMENT_WORD.exposureHigh],
+    access: {
+      kind: words[SEGMENT_WORD.kind],
+      low: words[SEGMENT_WORD.accessLow],
+      high: words[SEGMENT_WORD.accessHigh],
       key: words[SEGMENT_WORD.key],
       hold: null,
     },
   };
 }
 
-function putSegment(words: Int32Array, { start, bytes, exposure }: Segment): void {
+function putSegment(words: Int32Array, { start, bytes, access }: Segment): void {
   words[SEGMENT_WORD.bytes] = bytes;
-  words[SEGMENT_WORD.scheme] = exposure.scheme;
-  words[SEGMENT_WORD.exposureLow] = exposure.low;
-  words[SEGMENT_WORD.exposureHigh] = exposure.high;
-  words[SEGMENT_WORD.key] = exposure.key;
+  words[SEGMENT_WORD.kind] = access.kind;
+  words[SEGMENT_WORD.accessLow] = access.low;
+  words[SEGMENT_WORD.accessHigh] = access.high;
+  words[SEGMENT_WORD.key] = access.key;
   putLong(words, SEGMENT_WORD.startLow, SEGMENT_WORD.startHigh, start);
 }
 
-/** Where the memory is: its segments are exposed one after the other, a few ahead of the other end. */
-export class ExposedSegments implements Stream {
-  readonly request: Request;
+/** Where the memory is: its segments are exported one after the other, a few ahead of the other end. */
+export class ExportedSegments implements Stream {
+  readonly request: Operation;
   readonly #peer: Peer;
   readonly #length: number;
   readonly #purpose: Purpose;
   readonly #kind: number;
   /** The other end's transfer id. */
   readonly #id: number;
-  /** Exposed and not taken yet, oldest first. */
-  readonly #open: Exposure[] = [];
+  /** Exported and not taken yet, oldest first. */
+  readonly #open: RemoteAccess[] = [];
   /** The first byte that no segment covers yet. */
   #end = 0;
   #unsent: Segment | null = null;
@@ -69,7 +69,7 @@ export class ExposedSegments implements Stream {
 
   constructor(
     peer: Peer,
-    request: Request,
+    request: Operation,
     length: number,
     purpose: Purpose,
     kind: number,
@@ -83,14 +83,14 @@ export class ExposedSegments implements Stream {
     this.#id = id;
   }
 
-  /** The first byte that was never exposed. */
+  /** The first byte that was never exported. */
   get end(): number {
     return this.#end;
   }
 
-  /** A segment that was exposed, and told, before: it begins at 0 and ends at `end`. */
-  adopt(exposure: Exposure, end: number): void {
-    this.#open.push(exposure);
+  /** A segment that was exported, and told, before: it begins at 0 and ends at `end`. */
+  adopt(access: RemoteAccess, end: number): void {
+    this.#open.push(access);
     this.#end = end;
   }
 
@@ -101,40 +101,40 @@ export class ExposedSegments implements Stream {
       segmentBytes < this.#length ? Math.floor(position / segmentBytes) * segmentBytes : 0;
   }
 
-  /** Exposes the segment that holds the byte at `position`; null where that cannot be. */
+  /** Exports the segment that holds the byte at `position`; null where that cannot be. */
   begin(position: number): Segment | null {
     this.skipTo(position);
-    const segment = this.#expose();
-    return segment.exposure.scheme === EXPOSED_NOT ? null : segment;
+    const segment = this.#export();
+    return segment.access.kind === ACCESS_NONE ? null : segment;
   }
 
-  #expose(): Segment {
+  #export(): Segment {
     const { request } = this;
     const start = this.#end;
     const bytes = Math.min(this.#peer.channel.segmentBytes, this.#length - start);
-    const exposure = newExposure();
-    // A buffer that was taken away is exposed no further: the other end then asks for packets.
+    const access = newRemoteAccess();
+    // A buffer that was taken away is exported no further: the other end then asks for packets.
     const whole = request.intact;
     const { channel } = this.#peer;
-    if (whole && channel.expose(request.bytes, start, bytes, this.#purpose, exposure)) {
-      this.#open.push(exposure);
+    if (whole && channel.exportMemory(request.bytes, start, bytes, this.#purpose, access)) {
+      this.#open.push(access);
       this.#end = start + bytes;
     } else this.#stopped = true;
-    return { start, bytes, exposure };
+    return { start, bytes, access };
   }
 
-  /** There is something to expose, or to tell, as far as the other end has caught up. */
+  /** There is something to export, or to tell, as far as the other end has caught up. */
   get #more(): boolean {
     if (this.#unsent !== null) return true;
-    return !this.#stopped && this.#end < this.#length && this.#open.length < EXPOSED_SEGMENTS_MAX;
+    return !this.#stopped && this.#end < this.#length && this.#open.length < EXPORTED_SEGMENTS_MAX;
   }
 
-  /** Exposes what may be exposed and tells it; true: nothing to do until {@link taken}. */
+  /** Exports what may be exported and tells it; true: nothing to do until {@link taken}. */
   stream(): boolean {
     // The packet that began the transfer must not be overtaken.
     if (this.#peer.holdsControls) return false;
     while (this.#more) {
-      this.#unsent ??= this.#expose();
+      this.#unsent ??= this.#export();
       const words = new Int32Array(EXTENSION_WORDS);
       putSegment(words, this.#unsent);
       const { channel } = this.#peer;
@@ -158,14 +158,14 @@ export class ExposedSegments implements Stream {
     const oldest = this.#open.shift();
     if (oldest === undefined)
       throw new MpiError('ERR_PROTOCOL', 'a peer is done with more segments than it was given');
-    this.#peer.channel.conceal(oldest);
+    this.#peer.channel.revoke(oldest);
   }
 
-  /** Ends it: nothing of the message is exposed any more. */
+  /** Ends it: nothing of the message is exported any more. */
   close(): void {
     this.#stopped = true;
     this.#unsent = null;
-    for (const exposure of this.#open.splice(0)) this.#peer.channel.conceal(exposure);
+    for (const access of this.#open.splice(0)) this.#peer.channel.revoke(access);
     if (!this.#streaming) return;
     this.#streaming = false;
     this.#peer.streams.remove(this);
@@ -173,7 +173,7 @@ export class ExposedSegments implements Stream {
 }
 
 /** Who is told how the moving goes. */
-export interface MoveObserver {
+export interface PipelineObserver {
   /** The next segment in order was moved, and it is not the last. */
   moved(): void;
   /**
@@ -183,7 +183,7 @@ export interface MoveObserver {
   ended(position: number, error: MpiError | null): void;
 }
 
-interface Move {
+interface Step {
   readonly end: number;
   done: boolean;
   failed: boolean;
@@ -195,15 +195,15 @@ function isLost(error: MpiError): boolean {
 }
 
 /** Where the memory is not: segments are pulled or pushed as they become known. */
-export class Moves {
+export class SegmentPipeline {
   readonly #channel: Channel;
   readonly #how: 'pull' | 'push';
-  readonly #request: Request;
+  readonly #request: Operation;
   readonly #length: number;
   readonly #queue: Segment[] = [];
   /** In order of their bytes. */
-  readonly #underWay: Move[] = [];
-  #observer: MoveObserver | null;
+  readonly #underWay: Step[] = [];
+  #observer: PipelineObserver | null;
   /** Up to here segments are known. */
   #known: number;
   /** Up to here moving began. */
@@ -219,10 +219,10 @@ export class Moves {
   constructor(
     channel: Channel,
     how: 'pull' | 'push',
-    request: Request,
+    request: Operation,
     position: number,
     length: number,
-    observer: MoveObserver,
+    observer: PipelineObserver,
   ) {
     this.#channel = channel;
     this.#how = how;
@@ -235,7 +235,7 @@ export class Moves {
   }
 
   /**
-   * A further segment is exposed at the other end; one of the scheme EXPOSED_NOT says that none will be.
+   * A further segment is exported at the other end; one of ACCESS_NONE says that none will be.
    * @throws MpiError ERR_PROTOCOL where it cannot be the next one
    */
   add(segment: Segment): void {
@@ -244,11 +244,11 @@ export class Moves {
     const { start, bytes } = segment;
     const end = start + bytes;
     const fits = start >= 0 && start <= this.#known && end > this.#known && end <= this.#length;
-    const awaited = this.#queue.length + this.#underWay.length < EXPOSED_SEGMENTS_MAX;
+    const awaited = this.#queue.length + this.#underWay.length < EXPORTED_SEGMENTS_MAX;
     if (!fits || !awaited)
       throw new MpiError(
         'ERR_PROTOCOL',
-        `a peer exposes ${bytes} bytes from ${start} of a message of ${this.#length}, of which ${this.#known} are known`,
+        `a peer exports ${bytes} bytes from ${start} of a message of ${this.#length}, of which ${this.#known} are known`,
       );
     this.#known = end;
     this.#queue.push(segment);
@@ -258,52 +258,52 @@ export class Moves {
   #go(): void {
     if (this.#going) return;
     this.#going = true;
-    while (!this.#stopped && this.#queue.length > 0 && this.#underWay.length < MOVES_MAX)
+    while (!this.#stopped && this.#queue.length > 0 && this.#underWay.length < MOVED_SEGMENTS_MAX)
       this.#begin(this.#queue.shift() as Segment);
     this.#going = false;
     this.#checkEnd();
   }
 
-  #begin({ start, bytes, exposure }: Segment): void {
+  #begin({ start, bytes, access }: Segment): void {
     const request = this.#request;
-    if (exposure.scheme === EXPOSED_NOT || !request.intact) {
+    if (access.kind === ACCESS_NONE || !request.intact) {
       this.#stopped = true;
       return;
     }
     const from = Math.max(start, this.#begun);
-    const move: Move = { end: start + bytes, done: false, failed: false };
-    this.#underWay.push(move);
-    this.#begun = move.end;
+    const step: Step = { end: start + bytes, done: false, failed: false };
+    this.#underWay.push(step);
+    this.#begun = step.end;
     const at = from - start;
-    const count = move.end - from;
-    const done = (error: MpiError | null) => this.#ended(move, error);
+    const count = step.end - from;
+    const done = (error: MpiError | null) => this.#ended(step, error);
     try {
-      if (this.#channel[this.#how](exposure, at, request.bytes, from, count, done))
-        this.#settle(move);
+      if (this.#channel[this.#how](access, at, request.bytes, from, count, done))
+        this.#settle(step);
     } catch (error) {
-      this.#fail(move, error as MpiError);
+      this.#fail(step, error as MpiError);
     }
   }
 
-  #ended(move: Move, error: MpiError | null): void {
-    if (move.done) return;
-    if (error === null) this.#settle(move);
-    else this.#fail(move, error);
+  #ended(step: Step, error: MpiError | null): void {
+    if (step.done) return;
+    if (error === null) this.#settle(step);
+    else this.#fail(step, error);
     this.#go();
   }
 
-  #fail(move: Move, error: MpiError): void {
-    move.failed = true;
+  #fail(step: Step, error: MpiError): void {
+    step.failed = true;
     this.#stopped = true;
     if (isLost(error)) this.#error ??= error;
-    this.#settle(move);
+    this.#settle(step);
   }
 
-  #settle(move: Move): void {
-    move.done = true;
+  #settle(step: Step): void {
+    step.done = true;
     const underWay = this.#underWay;
     while (underWay.length > 0 && underWay[0].done) {
-      const { end, failed } = underWay.shift() as Move;
+      const { end, failed } = underWay.shift() as Step;
       if (failed) this.#broken = true;
       if (this.#broken) continue;
       this.#moved = end;

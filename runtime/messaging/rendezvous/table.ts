@@ -1,87 +1,45 @@
-/** A large message on its way, seen from either end. */
-import { type Exposure, newExposure } from '../../../transports/transport.ts';
+/** Large messages on their way, seen from either end, and the tables in which their ids are looked up. */
+import { newRemoteAccess, type RemoteAccess } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
-import type { Peer, Stream } from '../peer.ts';
-import { DATA } from '../wire.ts';
-import type { Way } from './cost-model.ts';
-import type { ExposedSegments, Moves } from './segments.ts';
+import type { Operation } from '../completion.ts';
+import type { Peer } from '../peer.ts';
+import type { RendezvousScheme } from './cost-model.ts';
+import type { ExportedSegments, SegmentPipeline } from './pipeline.ts';
 import type { CopyPiece, SharedCopies } from './shared-copy.ts';
 
-/** A send whose bytes go piece by piece, are fetched, or are written by us to where they belong. */
-export class OutgoingTransfer implements Stream {
+/** A send that waits for its receiver, or for what the receiver does. */
+export class OutgoingTransfer {
   readonly id: number;
-  readonly request: Request;
+  readonly request: Operation;
   readonly peer: Peer;
-  /** How the RTS said that the message can be reached: its first `exposedBytes` bytes. */
-  readonly exposure = newExposure();
-  exposedBytes = 0;
-  /** The exposure holds registered memory. */
-  costly = false;
+  /** How the RTS said that the message can be reached: its first `exportedBytes` bytes. */
+  readonly access: RemoteAccess = newRemoteAccess();
+  exportedBytes = 0;
+  /** The offer holds registered memory, and is not answered yet. */
+  holdsRegistration = false;
   /** What the receiver asked for; 'get' until it asks, since it may just fetch the message. */
-  way: Way = 'get';
-  /** Bytes sent so far. */
+  scheme: RendezvousScheme = 'get';
+  /** Bytes sent with the RTS, or written so far. */
   position = 0;
   /** The receiver's transfer id, from its CTS. */
   receiver = 0;
   /** While the receiver fetches segments. */
-  exposed: ExposedSegments | null = null;
+  exported: ExportedSegments | null = null;
   /** While we write segments. */
-  moves: Moves | null = null;
+  pipeline: SegmentPipeline | null = null;
   /** We write no more, but the receiver may not know yet: it still has to ask for the rest. */
   gaveUp = false;
-  #kind = DATA;
-  readonly #finish: (transfer: OutgoingTransfer) => void;
 
-  constructor(
-    id: number,
-    request: Request,
-    peer: Peer,
-    finish: (transfer: OutgoingTransfer) => void,
-  ) {
+  constructor(id: number, request: Operation, peer: Peer) {
     this.id = id;
     this.request = request;
     this.peer = peer;
-    this.#finish = finish;
   }
 
-  /** Whether the program took the buffer away (transferred or shrank it) in mid-transfer. */
-  get bufferLost(): boolean {
-    return !this.request.intact;
-  }
-
-  /** Whether the rest is sent in packets: the receiver waits for these and nothing else. */
-  get streaming(): boolean {
-    return this.way === 'copy';
-  }
-
-  /** The rest goes in packets of this kind, with this id for their tag. */
-  begin(kind: number, id: number): void {
-    this.way = 'copy';
-    this.#kind = kind;
-    this.receiver = id;
-  }
-
-  /** Sends pieces while there is room; true: all sent, or given up. */
-  stream(): boolean {
-    const { bytes, length } = this.request;
-    const { channel } = this.peer;
-    // What says where the pieces begin must not be overtaken.
-    if (this.peer.holdsControls) return false;
-    while (this.position < length) {
-      if (this.bufferLost) break;
-      const piece = Math.min(channel.maxBody, length - this.position);
-      if (!channel.trySend(this.#kind, 0, this.receiver, bytes, this.position, piece)) return false;
-      this.position += piece;
-    }
-    this.#finish(this);
-    return true;
-  }
-
-  /** Gives back what is exposed of the message. */
-  conceal(): void {
-    this.peer.channel.conceal(this.exposure);
-    this.exposed?.close();
+  /** The receiver cannot reach the message any more. */
+  revoke(): void {
+    this.peer.channel.revoke(this.access);
+    this.exported?.close();
   }
 }
 
@@ -89,9 +47,10 @@ export class OutgoingTransfer implements Stream {
 export interface SharedReceive {
   readonly copies: SharedCopies;
   /** How the sender reaches our buffer. */
-  readonly own: Exposure;
+  readonly own: RemoteAccess;
   /** Fetches the bytes [at, at + bytes) of what is shared. */
   readonly pull: CopyPiece;
+  /** Bytes that are shared. */
   readonly length: number;
   /** Why we could not copy our part. */
   error: MpiError | null;
@@ -100,50 +59,53 @@ export interface SharedReceive {
 /** A receive that was matched with an RTS. */
 export class IncomingTransfer {
   readonly id: number;
-  readonly request: Request;
+  readonly request: Operation;
   readonly peer: Peer;
   /** The message's envelope. */
   readonly tag: number;
   readonly length: number;
   /** The sender's transfer id. */
   readonly sender: number;
+  /** The sender's buffer cannot be taken away before the send ends. */
+  readonly held: boolean;
+  readonly scheme: RendezvousScheme;
   /** Bytes received so far, where they come in packets. */
   received = 0;
+  /** The sender was asked to send packets. */
+  copying = false;
   /** While we fetch segments. */
-  moves: Moves | null = null;
+  pipeline: SegmentPipeline | null = null;
   /** We fetch no more, but the sender may not know yet. */
   gaveUp = false;
   /** While the sender writes segments. */
-  exposed: ExposedSegments | null = null;
+  exported: ExportedSegments | null = null;
   /** While both ends copy, and the sender may still work on a piece. */
   share: SharedReceive | null = null;
-  /** The sender was asked to send packets. */
-  copying = false;
-  /** The sender's buffer cannot be taken away before the send ends. */
-  held = false;
   /** The sender was asked whether its buffer is whole. */
   asked = false;
-  /** How the message comes. */
-  way: Way = 'copy';
   /** For the cost model: when it began; 0 where it is not timed. */
-  started = 0;
+  readonly started: number;
   /** Milliseconds that its sender was at work before; measured on the part that came with the offer. */
   ahead = 0;
 
   constructor(
     id: number,
-    request: Request,
+    request: Operation,
     peer: Peer,
     tag: number,
-    length: number,
-    sender: number,
+    offer: { length: number; transfer: number; held: boolean },
+    scheme: RendezvousScheme,
+    started: number,
   ) {
     this.id = id;
     this.request = request;
     this.peer = peer;
     this.tag = tag;
-    this.length = length;
-    this.sender = sender;
+    this.length = offer.length;
+    this.sender = offer.transfer;
+    this.held = offer.held;
+    this.scheme = scheme;
+    this.started = started;
   }
 }
 
