@@ -2,6 +2,7 @@
 import { wakeAddon } from '../../native/wake.ts';
 import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import { Queue } from '../../runtime/base/queue.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
@@ -69,12 +70,12 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #shared: Shared;
   readonly #room: MemoryRoom;
   /** Those with packets to deliver. */
-  readonly #waiting: VerbsChannel[] = [];
+  readonly #waiting = new Queue<VerbsChannel>();
   readonly #broken: VerbsChannel[] = [];
   /** Those whose peer waits to hear that its credit came. */
-  readonly #owing: VerbsChannel[] = [];
+  readonly #owing = new Set<VerbsChannel>();
   readonly #finished: RdmaOperation[] = [];
-  readonly #crowded: OneSided[] = [];
+  readonly #crowded = new Set<OneSided>();
   /** Slots that no peer was promised. */
   #spare = 0;
   #emptyPolls = 0;
@@ -203,7 +204,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       },
       broken: (channel) => this.#broken.push(channel),
       owing: (channel) => {
-        if (!this.#owing.includes(channel)) this.#owing.push(channel);
+        this.#owing.add(channel);
       },
       heard: (peer) => this.#handshake.heard(peer),
     };
@@ -217,7 +218,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       },
       finished: (operation) => this.#finished.push(operation),
       waiting: (operations) => {
-        if (!this.#crowded.includes(operations)) this.#crowded.push(operations);
+        this.#crowded.add(operations);
       },
     };
   }
@@ -229,7 +230,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     let count = 0;
     if (this.#waiting.length > 0) count = this.#deliver(handler);
     if (this.#finished.length > 0) this.#tellFinished();
-    if (this.#crowded.length > 0) this.#proceed();
+    if (this.#crowded.size > 0) this.#proceed();
     if (this.#broken.length > 0) this.#endBroken(handler);
     if (this.#handshake.pending) this.#handshake.progress();
     return count;
@@ -245,7 +246,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       return count;
     }
     this.#emptyPolls += 1;
-    if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
+    if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.size > 0) this.#acknowledge();
     if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
     if (this.#emptyPolls % CLOCK_POLLS === 0) this.#liveness.look(EVENTS_MS);
     return 0;
@@ -253,9 +254,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
   /** A rank that polls and never sleeps keeps no peer from giving credit. */
   #acknowledge(): void {
-    for (const channel of this.#owing.splice(0)) {
+    for (const channel of this.#owing) {
       channel.settle(true);
-      if (channel.state === 'ready' && channel.window.owesAcknowledge) this.#owing.push(channel);
+      if (channel.state !== 'ready' || !channel.window.owesAcknowledge) this.#owing.delete(channel);
     }
   }
 
@@ -297,8 +298,8 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #proceed(): void {
-    for (const operations of this.#crowded.splice(0))
-      if (!operations.proceed()) this.#crowded.push(operations);
+    for (const operations of this.#crowded)
+      if (operations.proceed()) this.#crowded.delete(operations);
   }
 
   /** Connections that broke, or that the peer ended, once all that came before is delivered. */

@@ -17,7 +17,7 @@ export const HEADER = {
   tag: 1,
   /** What the sender of this packet has taken: see window.ts. */
   taken: 2,
-  /** Bytes of credit that it has returned so far, modulo 2^32. */
+  /** Credit that it has returned so far, modulo 2^32. */
   returned: 3,
 } as const;
 /** The packet is one of {@link CONTROL}, for the transport itself. */
@@ -45,8 +45,8 @@ export const CONTROL_SLOTS = 4;
 export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
 
 const MAGIC = 0x4f4c_4844;
-/** Changes with the layout of packets and datagrams. */
-export const VERBS_WIRE_VERSION = 1;
+/** Changes with the layout of packets and datagrams, and with what the packets of the protocols mean. */
+export const VERBS_WIRE_VERSION = 2;
 const JOB_BYTES = 16;
 const GID_BYTES = 16;
 const CONFIRMED = 1;
