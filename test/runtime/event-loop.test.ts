@@ -393,7 +393,7 @@ test.each([
         return 0;
       },
       arm() {},
-      losses: { checkPeers: () => 0 },
+      failures: { checkPeers: () => 0 },
     };
     const transport = { watch: () => ({ ref() {}, unref() {}, close() {} }), disarm() {} };
     const progress = new EventLoopProgress(engine, transport, 1);
