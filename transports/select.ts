@@ -79,7 +79,7 @@ function openAll(job: Job): Rdma {
   if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/transports/verbs.md)',
+      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/operating/rdma.md)',
     );
   const { openDevice, openRdma } = loadRdma();
   return openRdma(job, openDevice());

@@ -1,4 +1,4 @@
-/** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/launch.md. */
+/** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/operating/launching.md. */
 import { closeSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Packets of the message protocol (docs/design/protocol.md): kinds, and what their words mean. */
+/** Packets of the message protocol (docs/internals/protocol.md): kinds, and what their words mean. */
 
 /** A whole message: context, tag, and the body. */
 export const EAGER = 1;

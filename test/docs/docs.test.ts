@@ -58,8 +58,8 @@ it.each(documents)('links of %s lead somewhere', (document) => {
   expect(dead).toEqual([]);
 });
 
-describe('docs/limits.md', () => {
-  const limits = documentedLimits(read('docs/limits.md'));
+describe('docs/operating/limits.md', () => {
+  const limits = documentedLimits(read('docs/operating/limits.md'));
 
   it('has limits', () => {
     expect(limits.length).toBeGreaterThan(40);
@@ -80,7 +80,7 @@ describe('docs/limits.md', () => {
   });
 
   it('has every environment variable that the code reads', () => {
-    const text = read('docs/limits.md');
+    const text = read('docs/operating/limits.md');
     const found = new Set<string>();
     for (const file of sources)
       for (const [name] of read(file).matchAll(/(?<=(?:environment|env)\.|')DREG_[A-Z_]+(?=\W)/g))

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies in
+ * Memory that a rank shares with the others on its node: MPI.allocate() (docs/internals/shm.md). It lies in
  * extents of the segment that are the rank's own for ever, so that a peer reaches it by an offset through
  * a mapping that stays right whatever is freed and allocated there: a file offset has no second meaning.
  *

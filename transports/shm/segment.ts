@@ -1,4 +1,4 @@
-/** The shared segment of a job's ranks on one node, as files that have no name (docs/design/shm.md). */
+/** The shared segment of a job's ranks on one node, as files that have no name (docs/internals/shm.md). */
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../../runtime/base/error.ts';

@@ -4,7 +4,7 @@
  *
  * What it cannot see, it refuses to watch: memory of files, which anybody can truncate or punch
  * without an event, and what is shared with a forked child or lies on huge pages, which are files to
- * the kernel. A few rare things are beyond it: docs/userfaultfd.md has them all.
+ * the kernel. A few rare things are beyond it: docs/internals/userfaultfd.md has them all.
  */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';

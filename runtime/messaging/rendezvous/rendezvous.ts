@@ -1,6 +1,6 @@
 /**
  * Large messages: an RTS takes the message's place in the order of matching; when it is matched, the
- * receiver decides how the bytes come (docs/design/protocol.md). One file for each scheme, both ends in it:
+ * receiver decides how the bytes come (docs/internals/protocol.md). One file for each scheme, both ends in it:
  *
  * - *get*: the receiver fetches them from the sender's memory and says FIN;
  * - *put*: the sender writes them to the receiver's memory and says PUT_FIN;
