@@ -1,4 +1,4 @@
-/** The pinned-memory manager: leases on registrations that are never stale. docs/guide/registration-cache.md */
+/** The pinned-memory manager: leases on registrations that are never stale. docs/internals/registration-cache.md */
 import { types } from 'node:util';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';

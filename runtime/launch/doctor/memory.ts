@@ -34,12 +34,12 @@ function dreg(): Finding {
 
 function dregRemedy({ errno, syscall }: MpiError): string {
   if (syscall === 'ioctl')
-    return 'load the dreg.ko of this version of the package (docs/internals/dreg.md)';
+    return 'load the dreg.ko of this version of the package (docs/operating/dreg.md)';
   if (errno === ENOENT || errno === ENXIO || errno === ENODEV)
-    return 'modprobe dreg; it is built from kernel/ (docs/internals/dreg.md), and a container needs --device /dev/dreg';
+    return 'modprobe dreg; it is built from kernel/ (docs/operating/dreg.md), and a container needs --device /dev/dreg';
   if (errno === EACCES || errno === EPERM)
     return 'install kernel/packaging/60-dreg.rules, which lets every user open /dev/dreg';
-  return 'see "dmesg" and docs/internals/dreg.md';
+  return 'see "dmesg" and docs/operating/dreg.md';
 }
 
 function userfaultfd(): Finding {
