@@ -15,6 +15,14 @@ export const KIND_MAX = 0xff;
 /** Largest context id (22 bits of the header). */
 export const CONTEXT_MAX = 0x3f_ffff;
 
+/**
+ * Credit is two counts in one number modulo 2^32: messages in its low bits, units of bytes above
+ * (docs/design/protocol.md#credit). A transport adds up such numbers, and carries the sum.
+ */
+export const CREDIT_SHIFT = 18;
+/** A transport may hold back credit in which none of these bits is set: under 8192 messages, and under 512 units. */
+export const CREDIT_DUE = 0x3e000 | (0x3e00 << CREDIT_SHIFT);
+
 /** The packet being delivered; valid only inside {@link PacketHandler.onPacket}. */
 export interface Packet {
   kind: number;
@@ -139,8 +147,8 @@ export interface Channel {
   /** The tag of the packet that {@link tryTake} took last. */
   readonly takenTag: number;
 
-  /** Tells the peer that `bytes` more of what it sent were taken; may be held back and summed up. */
-  returnCredit(bytes: number): void;
+  /** Tells the peer that what it sent for so much credit was taken; may be held back and summed up. */
+  returnCredit(credit: number): void;
   /** Everything that the peer returned so far, modulo 2^32. */
   creditReturned(): number;
   /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */

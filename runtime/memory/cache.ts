@@ -10,7 +10,8 @@ import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.t
 import { IntervalIndex } from './interval-index.ts';
 import type { Budget } from './limits.ts';
 import type { Monitor } from './monitor.ts';
-import { NO_SLOT, Region, UseOrder } from './region.ts';
+import { NO_SLOT, Region } from './region.ts';
+import { UseOrder } from './use-order.ts';
 
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
 export const RETRIES_MAX = 3;

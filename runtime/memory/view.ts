@@ -2,7 +2,9 @@
 import { types } from 'node:util';
 import * as bytes from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
-import type { View } from './lease.ts';
+
+/** The bytes that can be leased. */
+export type View = ArrayBufferView;
 
 /** A view with elements: a typed array, no DataView. */
 export type Elements = View & { readonly length: number };

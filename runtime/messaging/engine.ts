@@ -4,30 +4,24 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
-import { NO_BYTES } from '../base/bytes.ts';
 import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
+import { BusyPeers } from './busy-peers.ts';
 import type { Completion, Operation } from './completion.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
+import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
 import type { Output } from './output.ts';
-import {
-  DIRECT_POLL_LOOKS,
-  DIRECT_POLLS,
-  ENVELOPE_BYTES,
-  Peer,
-  UNEXPECTED_BYTES_MAX,
-  type Waiting,
-} from './peer.ts';
+import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
-import { CUT, EAGER, LONG, PIECE, RTS } from './wire.ts';
+import { CUT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -50,6 +44,8 @@ export interface EngineOptions {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
+  credit?: readonly CreditLimits[];
 }
 
 export class Engine implements PacketHandler, Completion, Output {
@@ -61,6 +57,7 @@ export class Engine implements PacketHandler, Completion, Output {
   readonly #spinPolls: number;
   readonly #spinMs: number;
   readonly #directPolls: number;
+  readonly #credit: readonly CreditLimits[];
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
   /** Receives and messages that wait for each other. */
@@ -68,7 +65,7 @@ export class Engine implements PacketHandler, Completion, Output {
   readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
   readonly #streamed = new StreamedMessages(this, this);
-  readonly #busy: Peer[] = [];
+  readonly #busy = new BusyPeers();
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -80,6 +77,7 @@ export class Engine implements PacketHandler, Completion, Output {
     this.#spinPolls = options.spinPolls;
     this.#spinMs = options.spinMs;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
+    this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
     const { rank, rendezvous, singleCopy } = options;
     this.#rendezvous = new Rendezvous(
@@ -110,7 +108,12 @@ export class Engine implements PacketHandler, Completion, Output {
     if (rank === this.rank) this.selfInUse = true;
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
-    const peer = new Peer(rank, transport.connect(rank));
+    const output = (to: Peer) => ({
+      start: (request: Request, granted: boolean) => this.#start(to, request, granted),
+      control: (kind: number, tag: number, extension: Int32Array | null) =>
+        this.sendControl(to, kind, tag, extension),
+    });
+    const peer = new Peer(rank, transport.connect(rank), output, this.#credit);
     this.peers[rank] = peer;
     return peer;
   }
@@ -120,58 +123,49 @@ export class Engine implements PacketHandler, Completion, Output {
   /** Starts a send; it completes when the buffer may be used again. */
   send(request: Request): void {
     const peer = this.peer(request.peer);
-    if (peer.clear && this.#start(peer, request)) return;
-    this.#queue(peer, {
-      retry: () => this.#start(peer, request),
-      fail: (error) => this.fail(request, error),
-    });
+    const flow = peer.flow(request.context);
+    if (flow.clear && this.#start(peer, request, false)) return;
+    flow.wait(request);
+    this.markBusy(peer);
   }
 
-  /** Sends a request's message or its offer; false: no room or no credit now. */
-  #start(peer: Peer, request: Request): boolean {
+  /**
+   * Sends a request's message or its offer; false: no room or no credit now.
+   * @param granted the receiver asked for it: no credit is needed
+   */
+  #start(peer: Peer, request: Request, granted: boolean): boolean {
     const { bytes, length } = request;
+    const flow = peer.flow(request.context);
     const lost = this.refusal(request, peer.rank, request.tag, 0);
     if (lost !== null) {
+      flow.failed(request);
       this.fail(request, lost);
       return true;
     }
-    const charge = length + ENVELOPE_BYTES;
-    if (!peer.goesUnasked(bytes, length) || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
-      return this.#rendezvous.offer(peer, request);
+    if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
+    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    const charge = chargeOf(length);
+    if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
       if (!this.#streamed.start(peer, request)) return false;
-      peer.charge(charge);
+      flow.charge(charge);
       return true;
     }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
-    peer.charge(charge);
+    flow.charge(charge);
     this.complete(request, peer.rank, request.tag, length);
     return true;
   }
 
   /** A packet without a body that belongs to a transfer; waits for room where there is none. */
   sendControl(peer: Peer, kind: number, tag: number, extension: Int32Array | null = null): void {
-    if (!peer.holdsControls && this.#sendNow(peer, kind, tag, extension)) return;
-    if (peer.error !== null) return;
-    peer.holdControl(() => this.#sendNow(peer, kind, tag, extension));
-    this.markBusy(peer);
-  }
-
-  #sendNow({ channel }: Peer, kind: number, tag: number, extension: Int32Array | null): boolean {
-    return extension === null
-      ? channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
-      : channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
-  }
-
-  #queue(peer: Peer, waiting: Waiting): void {
-    peer.wait(waiting);
-    this.markBusy(peer);
+    peer.sendControl(kind, tag, extension);
+    if (peer.holdsControls) this.markBusy(peer);
   }
 
   /** What waits for room goes on while the event loop turns, whether or not anybody awaits it. */
   markBusy(peer: Peer): void {
-    if (this.#busy.includes(peer)) return;
-    if (this.#busy.push(peer) === 1) this.loop.track();
+    if (this.#busy.add(peer) && this.#busy.count === 1) this.loop.track();
   }
 
   // ---- receiving
@@ -187,12 +181,12 @@ export class Engine implements PacketHandler, Completion, Output {
     bytes: Uint8Array,
     status: Status,
   ): boolean {
-    if (this.#busy.length > 0 || peer.error !== null) return false;
+    if (this.#busy.count > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
       const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_POLL_LOOKS);
       if (length >= 0) {
-        channel.returnCredit(length + ENVELOPE_BYTES);
+        channel.returnCredit(chargeOf(length));
         status.tag = channel.takenTag;
         status.byteLength = length;
         return true;
@@ -204,7 +198,7 @@ export class Engine implements PacketHandler, Completion, Output {
 
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayDefer(peer: Peer): boolean {
-    const ready = this.#directPolls > 0 && this.#busy.length === 0;
+    const ready = this.#directPolls > 0 && this.#busy.count === 0 && !this.receiving.searches;
     return ready && peer.error === null && peer.rank !== this.rank;
   }
 
@@ -213,10 +207,10 @@ export class Engine implements PacketHandler, Completion, Output {
    * @returns its length, or a negative number
    */
   tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
-    if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
+    if (this.#busy.count > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
     const length = channel.tryTake(EAGER, context, tag, bytes, 1);
-    if (length >= 0) channel.returnCredit(length + ENVELOPE_BYTES);
+    if (length >= 0) channel.returnCredit(chargeOf(length));
     return length;
   }
 
@@ -239,15 +233,16 @@ export class Engine implements PacketHandler, Completion, Output {
         this.receiving.onOffer(peer, packet);
         break;
       default:
-        this.#rendezvous.onPacket(peer, packet);
+        if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);
+        else this.receiving.onFlow(peer, packet);
     }
   }
 
   /** Whether a message to `rank` would leave at once, without waiting for its receive. */
   takesNow(rank: number, length: number): boolean {
     const peer = this.peer(rank);
-    const charge = length + ENVELOPE_BYTES;
-    return length <= peer.eagerBytes && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
+    const { program } = peer;
+    return length <= peer.eagerBytes && program.clear && program.hasCredit(chargeOf(length));
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
@@ -305,21 +300,13 @@ export class Engine implements PacketHandler, Completion, Output {
     const { deferred } = this.receiving;
     if (deferred.any) {
       const taken = deferred.progress();
-      if (taken > 0 || (deferred.any && this.#busy.length === 0)) return taken;
+      if (taken > 0 || (deferred.any && this.#busy.count === 0)) return taken;
       deferred.post();
     }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
-    if (this.#busy.length > 0) this.#pushBusy();
+    if (this.#busy.count > 0 && this.#busy.push() === 0) this.loop.untrack();
     return count;
-  }
-
-  #pushBusy(): void {
-    for (const peer of [...this.#busy]) {
-      peer.push();
-      if (!peer.busy) this.#busy.splice(this.#busy.indexOf(peer), 1);
-    }
-    if (this.#busy.length === 0) this.loop.untrack();
   }
 
   /**
@@ -399,7 +386,7 @@ export class Engine implements PacketHandler, Completion, Output {
     const node = this.#node;
     node?.leave();
     let quiet = 0;
-    while (this.#busy.length > 0 || this.#rendezvous.outgoing > 0) {
+    while (this.#busy.count > 0 || this.#rendezvous.outgoing > 0) {
       if (this.progress() > 0) {
         quiet = 0;
         continue;
@@ -411,12 +398,12 @@ export class Engine implements PacketHandler, Completion, Output {
       if (this.#someReceive(node)) quiet = 0;
       else if (++quiet > 4) break;
     }
-    return this.#busy.length + this.#rendezvous.outgoing;
+    return this.#busy.count + this.#rendezvous.outgoing;
   }
 
   /** Whether one of those who still have to take something may yet post a receive. */
   #someReceive(node: Transport): boolean {
-    const peers = new Set([...this.#busy, ...this.#rendezvous.receivers()]);
+    const peers = new Set([...this.#busy.all(), ...this.#rendezvous.receivers()]);
     for (const peer of peers)
       if (peer.rank !== this.rank && node.presence(peer.rank) === 'present') return true;
     return false;

@@ -52,6 +52,30 @@ export const SHARED = 17;
 /** The sender's buffer is gone before all pieces of a LONG were sent; the tag is the sender's id for it. */
 export const CUT = 18;
 
+// Flow control (docs/design/protocol.md#credit). The tag is the flow, see flowOf.
+
+/** Messages wait for credit at the sender. */
+export const STALLED = 32;
+/** A receive is posted that may be waiting for one of them; see SEEK_WORD. */
+export const SEEK = 33;
+/** No such message waits. Extension: 1 where none waits at all any more. */
+export const NONE = 34;
+/** A message waits that was sought; see FOUND_WORD. */
+export const FOUND = 35;
+/** The receive is still there: the message may leave, whatever the credit. */
+export const TAKE = 36;
+/** No receive waits for it that was sought. */
+export const PASS = 37;
+/** The buffer of the message that was taken is gone. */
+export const GONE = 38;
+/** All credit that was returned so far. */
+export const CREDIT = 39;
+
+/** Words of a SEEK's extension; the tag may be ANY_TAG. */
+export const SEEK_WORD = { context: 0, tag: 1 } as const;
+/** Words of a FOUND's extension; `answers` is 1 in the answer to a SEEK. */
+export const FOUND_WORD = { context: 0, tag: 1, answers: 2 } as const;
+
 /** CTS: send the rest in DATA packets, from a position on. */
 export const COPY = 1;
 /** CTS: both ends copy, piece by piece as they claim them. */

@@ -47,6 +47,13 @@ test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', 
 
 test('a flood waits at its sender', () => runWell('flood', TWO));
 
+test.each(['sync', 'await'])('both ranks send 131071 messages first, %s', (how) =>
+  runWell('send-first', { ...TWO, words: [how] }),
+);
+
+test('a message and a barrier behind 150000 messages that nobody receives', () =>
+  runWell('behind', TWO));
+
 test.each(['0', '8'])('100000 messages of %s bytes that nobody asked for', (length) =>
   runWell('unexpected', { ...TWO, words: [length] }),
 );

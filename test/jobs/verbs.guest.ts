@@ -124,6 +124,10 @@ describe('small messages', () => {
   }
 
   test.skipIf(SLOW)('a flood waits at its sender', () => well('flood', TWO));
+  test.skipIf(SLOW)('both ranks send first', () => well('send-first', { ...TWO, words: ['sync'] }));
+  test.skipIf(SLOW)('a message and a barrier behind messages that nobody receives', () =>
+    well('behind', TWO),
+  );
   test('messages that nobody asked for', () => well('unexpected', { ...TWO, words: ['8'] }));
   test.skipIf(SLOW)('every bell is heard', () =>
     well('wakeups', {

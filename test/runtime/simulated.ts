@@ -5,6 +5,7 @@
  */
 import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
+import { CREDIT_LIMITS, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
 import { Request, type StartedRequest } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
@@ -50,6 +51,8 @@ export interface SimulationOptions {
   /** Both ends map all memory, and may share a copy. */
   shared?: boolean;
   rendezvous?: RendezvousPreference;
+  /** By flow. */
+  credit?: readonly CreditLimits[];
 }
 
 const SHARED_SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
@@ -137,6 +140,7 @@ export class Simulation {
       atOnce: 0,
       shared: false,
       rendezvous: 'auto',
+      credit: CREDIT_LIMITS,
       ...options,
       ...(options.shared && {
         schemes: SHARED_SCHEMES,
@@ -158,6 +162,7 @@ export class Simulation {
           spinMs: 1,
           singleCopy: 'auto',
           rendezvous: this.options.rendezvous,
+          credit: this.options.credit,
         }),
     );
   }

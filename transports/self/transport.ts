@@ -119,8 +119,8 @@ export class SelfTransport implements Transport, Channel {
     return TOOK_OTHER;
   }
 
-  returnCredit(bytes: number): void {
-    this.#credit = (this.#credit + bytes) | 0;
+  returnCredit(credit: number): void {
+    this.#credit = (this.#credit + credit) | 0;
   }
 
   creditReturned(): number {

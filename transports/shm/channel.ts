@@ -116,8 +116,8 @@ export class ShmChannel implements Channel {
     return this.#receiver === null ? 0 : this.#receiver.tag;
   }
 
-  returnCredit(bytes: number): void {
-    this.#receiver?.returnCredit(bytes);
+  returnCredit(credit: number): void {
+    this.#receiver?.returnCredit(credit);
   }
 
   creditReturned(): number {

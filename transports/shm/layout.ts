@@ -16,6 +16,7 @@ export const PAGE_BYTES = 4096;
 export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
+/** Changes with the layout, and with what the packets of the protocols mean. */
 export const SEGMENT_VERSION = 3;
 
 /** Header page, as Int32 indices. */

@@ -9,6 +9,7 @@ import { MpiError } from '../../runtime/base/error.ts';
 import type { Packet } from '../transport.ts';
 import {
   CONTEXT_MAX,
+  CREDIT_DUE,
   EXTENSION_WORDS,
   TAKE_ANY_TAG,
   TOOK_NOTHING,
@@ -47,8 +48,6 @@ import {
 const CELLS_HELD = CELLS / 4;
 /** Up to so many words of 64 bits of a body share the header's cache line. */
 const HEADER_LINE_LONGS = 5;
-/** Credit is given back in pieces of at least this many bytes. */
-const CREDIT_HELD = 64 * 1024;
 
 /** It is itself the packet that it delivers, so that a message costs no object. */
 export class RingReceiver implements Packet {
@@ -290,9 +289,9 @@ export class RingReceiver implements Packet {
     if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
   }
 
-  returnCredit(bytes: number): void {
-    this.#credit = (this.#credit + bytes) | 0;
-    if (((this.#credit - this.#creditPublished) | 0) >= CREDIT_HELD) this.#publishCredit();
+  returnCredit(credit: number): void {
+    this.#credit = (this.#credit + credit) | 0;
+    if (((this.#credit - this.#creditPublished) & CREDIT_DUE) !== 0) this.#publishCredit();
   }
 
   flush(): void {

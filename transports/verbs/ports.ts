@@ -4,7 +4,7 @@
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
-import type { PulseAddress } from './device/pulse.ts';
+import type { PulseAddress } from './device/liveness-target.ts';
 import type { QueueAddress, QueueOptions, Result } from './device/queue-pair.ts';
 
 /** Registered memory that packets leave from. */

@@ -168,9 +168,7 @@ export class ExportedSegments implements Stream {
     for (const access of this.#open.splice(0)) this.#peer.channel.revoke(access);
     if (!this.#streaming) return;
     this.#streaming = false;
-    const { streams } = this.#peer;
-    const at = streams.indexOf(this);
-    if (at >= 0) streams.splice(at, 1);
+    this.#peer.streams.remove(this);
   }
 }
 

@@ -14,8 +14,9 @@ import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Completion, Operation } from '../completion.ts';
+import { chargeOf } from '../flow/credit.ts';
 import type { Output } from '../output.ts';
-import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from '../peer.ts';
+import type { Peer } from '../peer.ts';
 import * as wire from '../wire.ts';
 import { CopyScheme } from './copy.ts';
 import type { RendezvousScheme } from './cost-model.ts';
@@ -67,23 +68,23 @@ export class Rendezvous {
 
   // ---- the sender's offer
 
-  /** Sends an RTS; false: no room or no credit now. */
+  /** Sends an RTS; false: no room now. */
   offer(peer: Peer, request: Operation): boolean {
     const transfers = this.#transfers;
     if (transfers.outgoing.full) return false;
-    if (!peer.hasCredit(ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX + ENVELOPE_BYTES_MAX)) return false;
     const { bytes, length, context, tag } = request;
+    const flow = peer.flow(context);
     const transfer = new OutgoingTransfer(transfers.outgoing.takeId(), request, peer);
     this.#export(transfer);
     const wanted = this.#selection.firstPiece(transfer);
-    const first = peer.hasCredit(wanted + ENVELOPE_BYTES, UNEXPECTED_BYTES_MAX) ? wanted : 0;
+    const first = flow.hasCredit(chargeOf(wanted)) ? wanted : 0;
     const words = this.#words;
     putOffer(words, transfer, this.#selection.holds(transfer));
     if (!peer.channel.trySendExtended(wire.RTS, context, tag, words, bytes, 0, first)) {
       transfers.revoke(transfer);
       return false;
     }
-    peer.charge(ENVELOPE_BYTES + first);
+    flow.charge(chargeOf(first));
     transfer.position = first;
     if (first < length) transfers.outgoing.add(transfer);
     // All of it is on its way: nobody will ask for more.
@@ -213,6 +214,6 @@ export class Rendezvous {
   /** Ends all transfers with a peer that is lost. */
   abandon(peer: Peer, error: MpiError): void {
     this.#transfers.abandon(peer, error);
-    peer.streams.length = 0;
+    peer.streams.takeAll();
   }
 }

@@ -105,7 +105,7 @@ export class SchemeSelection {
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
     // before may wait again, each time with another registration.
     const fetched = peer.fetches.has(sizeClass(request.length));
-    return peer.clear && fetched && exported < EXPORTED_OFFERS_MAX;
+    return peer.flow(request.context).clear && fetched && exported < EXPORTED_OFFERS_MAX;
   }
 
   /** How much of a message the sender would send along with its offer. */

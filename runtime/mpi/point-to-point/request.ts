@@ -144,6 +144,8 @@ export class Request extends StartedRequest implements Posted, Link<Posted> {
   previous: Link<Posted> | null = null;
   /** @internal */
   bin: Link<Posted>['bin'] = null;
+  /** @internal While a send waits: the next one with its tag. */
+  nextOfTag: Request | null = null;
   /** @internal */
   order = 0;
   /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */

@@ -232,12 +232,12 @@ export class VerbsChannel implements Channel, Packet {
 
   // ---- credits
 
-  returnCredit(bytes: number): void {
-    this.window.returnBytes(bytes);
+  returnCredit(credit: number): void {
+    this.window.returnCredit(credit);
   }
 
   creditReturned(): number {
-    return this.window.bytesReturned;
+    return this.window.creditReturned;
   }
 
   flush(): void {

@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import { part } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
+import { Queue } from '../../../runtime/base/queue.ts';
 import type { Done, Hold, Purpose, RemoteAccess } from '../../transport.ts';
 import { ACCESS_KEY, ACCESS_NONE } from '../../transport.ts';
 import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
@@ -91,7 +92,7 @@ export class OneSided {
   readonly #peer: number;
   readonly #room: MemoryRoom;
   readonly #open = new Set<RdmaOperation>();
-  readonly #waiting: RdmaOperation[] = [];
+  readonly #waiting = new Queue<RdmaOperation>();
   #underWay = 0;
   #closed: Error | null = null;
 
@@ -201,7 +202,7 @@ export class OneSided {
   proceed(): boolean {
     const { leases } = this.#room;
     while (this.#waiting.length > 0 && this.#underWay < OPERATIONS_MAX && leases !== null) {
-      const operation = this.#waiting[0];
+      const operation = this.#waiting.first as RdmaOperation;
       let answer: number;
       try {
         answer = operation.post(leases);
@@ -236,7 +237,7 @@ export class OneSided {
     if (this.#closed !== null) return;
     this.#closed = error;
     const failed = error instanceof MpiError ? error : this.failure('read', -ECANCELED);
-    this.#waiting.length = 0;
+    this.#waiting.takeAll();
     for (const operation of [...this.#open]) this.#end(operation, failed);
   }
 

@@ -5,9 +5,9 @@ import type { IpAddress } from './connections.ts';
 import type { DatagramAddress } from './datagram.ts';
 
 /** Where a rank is found: its datagram queue, or on iWARP where it listens. */
-export type MeetingAddress = DatagramAddress | IpAddress;
+export type SetupAddress = DatagramAddress | IpAddress;
 
-export interface Meeting<Address extends MeetingAddress = MeetingAddress> {
+export interface ConnectionSetup<Address extends SetupAddress = SetupAddress> {
   /** Where peers find us. */
   readonly address: Address;
   /** Readable when `poll` has something to do; undefined: completions tell. */
@@ -29,17 +29,13 @@ export interface Meeting<Address extends MeetingAddress = MeetingAddress> {
 }
 
 /** For the launcher's key-value space. */
-export function formatAddress(address: MeetingAddress): string {
+export function formatAddress(address: SetupAddress): string {
   if ('ip' in address) return `iwarp/${address.ip}/${address.port}`;
   return `${address.number}:${address.lid}:${address.gid}`;
 }
 
 /** @throws MpiError ERR_UNREACHABLE where a device of this kind does not reach it */
-export function parseAddress(
-  text: string,
-  link: PacketDevice['link'],
-  peer: number,
-): MeetingAddress {
+export function parseAddress(text: string, link: PacketDevice['link'], peer: number): SetupAddress {
   const datagrams = /^(\d{1,8}):(\d{1,5}):([0-9a-f]{32})$/i.exec(text);
   const iwarp = /^iwarp\/([0-9a-f.:]{2,45})\/(\d{1,5})$/i.exec(text);
   if (link === 'iwarp' && iwarp) return { ip: iwarp[1], port: Number(iwarp[2]) };

@@ -23,7 +23,7 @@ interface Registrar {
 }
 
 /** Registered for the life of the device. */
-export class Pulse implements PulseAddress {
+export class LivenessTarget implements PulseAddress {
   readonly address: number;
   readonly key: number;
   readonly region: number;

@@ -11,10 +11,10 @@ import type { RegistrationCache } from './cache.ts';
 import { COUNT, type Counters } from './counters.ts';
 import type { DomainPort, Operation } from './domain.ts';
 import type { Gate } from './gate.ts';
-import { type Lease, type LeaseRecord, type View, WAY } from './lease.ts';
+import { type Lease, type LeaseRecord, SERVICE_MODE } from './lease.ts';
 import type { Region } from './region.ts';
 import { BouncedTransfer, type Cut, PIECE_BYTES, PiecewiseTransfer } from './transfer.ts';
-import { changed } from './view.ts';
+import { changed, type View } from './view.ts';
 
 /** What the slow ways share with their manager. */
 export interface SlowContext<O extends Operation> {
@@ -31,7 +31,7 @@ export interface SlowContext<O extends Operation> {
 /** The answer where an operation cannot have a registration for want of something. */
 const WANTING = Number.MIN_SAFE_INTEGER;
 
-export class SlowWays<O extends Operation> {
+export class UncachedPath<O extends Operation> {
   readonly #context: SlowContext<O>;
   readonly #pool: BouncePool;
   readonly #cut: Cut<O>;
@@ -52,9 +52,10 @@ export class SlowWays<O extends Operation> {
 
   /** As the manager's `post`, for a lease without a region; the arguments have been checked. */
   post(operation: O, lease: LeaseRecord, offset: number, length: number): number {
-    if (lease.way === WAY.pieces) return this.#postPieces(operation, lease, offset, length);
+    if (lease.way === SERVICE_MODE.pieces)
+      return this.#postPieces(operation, lease, offset, length);
     const address = lease.known!.base + byteOffsetOf(lease.view!) + offset;
-    if (lease.way === WAY.once) {
+    if (lease.way === SERVICE_MODE.once) {
       const answer = this.#postOnce(operation, lease, address, length);
       if (answer !== WANTING) return answer;
     }

@@ -5,7 +5,7 @@
 import type { RegistrationCache } from './cache.ts';
 import type { Region } from './region.ts';
 
-export class KeptRegions {
+export class PermanentRegions {
   readonly #cache: RegistrationCache;
   readonly #regions = new Set<Region>();
   /** It holds the region, never the buffer. */

@@ -9,7 +9,7 @@
 export const YIELD_POLLS = 16;
 export const YIELD_POLLS_MAX = 32768;
 
-export class Courtesy {
+export class YieldPolicy {
   #every = YIELD_POLLS;
   #empty = 0;
   #yielded = false;

@@ -1,8 +1,8 @@
 /** How a rank sleeps: on completions, on the device's events, and on a timer, in one descriptor. */
-import { addon, type Watcher } from '../../native/addon.ts';
-import { wakeAddon } from '../../native/wake.ts';
-import { check } from '../../runtime/base/error.ts';
-import type { PacketDevice } from './ports.ts';
+import { addon, type Watcher } from '../../../native/addon.ts';
+import { wakeAddon } from '../../../native/wake.ts';
+import { check } from '../../../runtime/base/error.ts';
+import type { PacketDevice } from '../ports.ts';
 
 /** What else wakes: a descriptor, and what takes what made it readable. */
 export interface News {
@@ -10,7 +10,7 @@ export interface News {
   take(): void;
 }
 
-export class Bell {
+export class Doorbell {
   readonly #device: PacketDevice;
   readonly #news: News | null;
   #fd = -1;
