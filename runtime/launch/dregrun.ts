@@ -133,7 +133,7 @@ function checkSize({ ranks, program }: RunCommand): void {
 function checkDirectory(folder: string | undefined): void {
   if (folder === undefined) return;
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw new MpiError('ERR_ARG', `--wdir ${folder}: no such directory`);
+    throw new MpiError('ERR_ARG', `--wdir ${folder}: there is no such directory`);
 }
 
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {

@@ -32,9 +32,10 @@ export class Losses {
 
   onPeerError(rank: number, cause: Error): void {
     const known = cause instanceof MpiError ? cause.code : 'ERR_INTERNAL';
+    const hint = known === 'ERR_PROTOCOL' ? '; do all ranks run the same version of dreg-mpi?' : '';
     const error = new MpiError(
       known,
-      `rank ${rank} cannot be talked to any more: ${cause.message}`,
+      `rank ${rank} cannot be talked to any more: ${cause.message}${hint}`,
       {
         rank: this.#engine.rank,
         peer: rank,
@@ -75,7 +76,7 @@ export class Losses {
   #left(rank: number): MpiError {
     return new MpiError(
       'ERR_PEER_FAILED',
-      `rank ${rank} has left (MPI.finalize) while rank ${this.#engine.rank} still waits for it`,
+      `rank ${rank} has left (MPI.finalize) while rank ${this.#engine.rank} still waits for it: does each send have its receive?`,
       { rank: this.#engine.rank, peer: rank },
     );
   }
@@ -101,7 +102,7 @@ export class Losses {
   #failWildcards(): void {
     const error = new MpiError(
       'ERR_PEER_FAILED',
-      `rank ${this.#engine.rank} waits for a message from any rank, but all others have left`,
+      `rank ${this.#engine.rank} waits for a message from any rank, but all other ranks have left: does each receive have its send?`,
       { rank: this.#engine.rank },
     );
     for (const request of this.#receiving.withdraw(ANY_SOURCE, true))
@@ -112,7 +113,7 @@ export class Losses {
   giveUp(): void {
     const error = new MpiError(
       'ERR_PENDING',
-      `MPI.finalize() on rank ${this.#engine.rank} ended this operation, which nothing had completed`,
+      `MPI.finalize() on rank ${this.#engine.rank} ended this operation, which never completed: does each send have its receive?`,
       { rank: this.#engine.rank },
     );
     for (const peer of this.#engine.peers) if (peer !== undefined) this.#abandon(peer, error);

@@ -120,7 +120,7 @@ function reserve(fd: number, offset: number, bytes: number, purpose: string): vo
   if (answer === -constants.errno.EFBIG)
     throw new MpiError(
       'ERR_NO_MEM',
-      `${purpose}: the segment would be a file of ${offset + bytes} bytes, and a file of this process may not be so long (fallocate: EFBIG); raise "ulimit -f"`,
+      `${purpose}: the shared segment would be a file of ${offset + bytes} bytes, and this process may not make a file so long (fallocate: EFBIG): raise "ulimit -f"`,
       { errno: -answer, syscall: 'fallocate' },
     );
   check(answer, 'fallocate', purpose);
