@@ -66,17 +66,33 @@ describe('README', () => {
   });
 });
 
-/** The targets of a document's links within the repository. */
-function linksOf(document: string): string[] {
-  const targets = Array.from(
-    read(document).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g),
-    ([, to]) => to,
+/** A document's links within the repository: the file, and the heading if one is named. */
+function linksOf(document: string): { file: string; anchor: string | undefined }[] {
+  const links = Array.from(read(document).matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g));
+  return links
+    .filter(([, to]) => !/^[a-z]+:/.test(to))
+    .map(([, to, anchor]) => ({
+      file: to === '' ? document : join(dirname(document), to),
+      anchor,
+    }));
+}
+
+/** A document's headings, as links name them. */
+function anchorsOf(document: string): string[] {
+  const headings = Array.from(read(document).matchAll(/^#+ (.*)$/gm), ([, text]) => text);
+  return headings.map((text) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
   );
-  return targets.filter((to) => !/^[a-z]+:/.test(to)).map((to) => join(dirname(document), to));
 }
 
 it.each(documents)('links of %s lead somewhere', (document) => {
-  const dead = linksOf(document).filter((target) => !existsSync(join(root, target)));
+  const dead = linksOf(document).filter(
+    ({ file, anchor }) =>
+      !existsSync(join(root, file)) || (anchor !== undefined && !anchorsOf(file).includes(anchor)),
+  );
   expect(dead).toEqual([]);
 });
 
