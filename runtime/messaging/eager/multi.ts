@@ -177,7 +177,7 @@ export class MultiPacketEager {
   static lengthOf(peer: Peer, packet: Packet): number {
     const length = packet.extension[LENGTH];
     if (length > packet.length && length <= peer.eagerBytes) return length;
-    throw new MpiError('ERR_PROTOCOL', `a message in pieces claims ${length} bytes`);
+    throw new MpiError('ERR_PROTOCOL', `a multi-packet eager message claims ${length} bytes`);
   }
 
   /** Ends the receives whose messages a lost peer will not finish. */
