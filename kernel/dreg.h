@@ -3,7 +3,7 @@
  * dreg: tells a process, through memory it can read without a system call,
  * that the mapping of a range of its own addresses has changed.
  *
- * This is the whole interface between the module and user space.  docs/dreg.md
+ * This is the whole interface between the module and user space.  docs/internals/dreg.md
  * explains it; kernel/libdreg wraps it for C programs.
  */
 #ifndef DREG_H

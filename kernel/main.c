@@ -58,7 +58,7 @@ static struct miscdevice dreg_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "dreg",
 	.fops = &dreg_fops,
-	.mode = 0666, /* docs/security.md says why */
+	.mode = 0666, /* docs/operating/security.md says why */
 	.groups = dreg_groups,
 };
 

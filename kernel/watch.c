@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One monitored range.  The rules M1 to M6 of docs/dreg.md are kept here.
+ * One monitored range.  The rules M1 to M6 of docs/internals/dreg.md are kept here.
  *
  * Life of a watch: MONITOR inserts its notifier into the address space's
  * interval tree; the first invalidation that changes a translation fires it;

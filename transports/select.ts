@@ -68,7 +68,7 @@ function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
     const refuse = (peer: number) =>
       new MpiError(
         'ERR_UNREACHABLE',
-        `rank ${peer} runs on another node, and rank ${job.rank} has no RDMA: ${error.message}`,
+        `rank ${peer} runs on another node, which rank ${job.rank} reaches by RDMA only: ${error.message}`,
         { rank: job.rank, peer, cause: error },
       );
     return { far: new NoTransport(refuse), rdma: null };
@@ -79,7 +79,7 @@ function openAll(job: Job): Rdma {
   if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/transports/verbs.md)',
+      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/operating/rdma.md)',
     );
   const { openDevice, openRdma } = loadRdma();
   return openRdma(job, openDevice());
@@ -100,7 +100,7 @@ export function loadRdma(): typeof RdmaModule {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ESM') throw cause;
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'RDMA needs Node 20.19, 22.12 or newer, which load modules on demand',
+      `RDMA needs Node 20.19, 22.12 or newer, and this is ${process.versions.node}`,
       { cause },
     );
   }

@@ -17,7 +17,7 @@ export const CONTEXT_MAX = 0x3f_ffff;
 
 /**
  * Credit is two counts in one number modulo 2^32: messages in its low bits, units of bytes above
- * (docs/design/protocol.md#credit). A transport adds up such numbers, and carries the sum.
+ * (docs/internals/protocol.md#credit). A transport adds up such numbers, and carries the sum.
  */
 export const CREDIT_SHIFT = 18;
 /** A transport may hold back credit in which none of these bits is set: under 8192 messages, and under 512 units. */

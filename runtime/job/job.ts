@@ -50,7 +50,10 @@ export function joinJob(environment: NodeJS.ProcessEnv = process.env): Job {
 function refuseOtherLaunchers(environment: NodeJS.ProcessEnv): void {
   const { PMI_PORT, PMIX_RANK, OMPI_COMM_WORLD_SIZE, SLURM_STEP_NUM_TASKS } = environment;
   if (PMI_PORT !== undefined)
-    throw new MpiError('ERR_LAUNCH', 'PMI_PORT (PMI over TCP) is not supported; PMI_FD is');
+    throw new MpiError(
+      'ERR_LAUNCH',
+      'the launcher set PMI_PORT (PMI over TCP), which is not supported: start the job with dregrun, mpiexec.hydra or srun --mpi=pmi2',
+    );
   const size = OMPI_COMM_WORLD_SIZE ?? SLURM_STEP_NUM_TASKS;
   if (PMIX_RANK === undefined || size === '1') return;
   throw new MpiError(
@@ -100,11 +103,14 @@ function variable(
   if (text === undefined)
     throw new MpiError(
       'ERR_LAUNCH',
-      `${name} is not set though other PMI variables are; unset PMI_FD, PMI_RANK and PMI_SIZE to run alone`,
+      `${name} is not set, but other PMI variables are: start the job by a launcher, or unset PMI_FD, PMI_RANK and PMI_SIZE to run alone`,
     );
   const value = parseInteger(text);
   if (value === undefined || value < least || value > most)
-    throw new MpiError('ERR_LAUNCH', `${name}="${text}" is no integer of ${least}..${most}`);
+    throw new MpiError(
+      'ERR_LAUNCH',
+      `${name}="${text}" is no integer in ${least}..${most}: start the job by a launcher, or unset PMI_FD, PMI_RANK and PMI_SIZE to run alone`,
+    );
   return value;
 }
 
@@ -166,7 +172,12 @@ function dieWithLauncher(environment: NodeJS.ProcessEnv, rank: number): void {
   const parent = addon().dieWithParent(constants.signals.SIGKILL);
   check(parent, 'prctl', 'ending with the launcher', { rank });
   // It may have ended between our start and the call: then no signal will ever come.
-  if (parent !== launcher) throw new MpiError('ERR_LAUNCH', 'the launcher is gone', { rank });
+  if (parent !== launcher)
+    throw new MpiError(
+      'ERR_LAUNCH',
+      `the launcher of rank ${rank} has ended: start the job again`,
+      { rank },
+    );
 }
 
 /** A process that no launcher started: the only rank of its job. */

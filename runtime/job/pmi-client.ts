@@ -58,7 +58,7 @@ export class PmiClient {
     if (init.get('rc') !== '0') {
       const theirs = `${init.get('pmi_version')}.${init.get('pmi_subversion')}`;
       throw this.#failure(
-        `the launcher speaks PMI ${theirs}, not ${PMI_VERSION}.${PMI_SUBVERSION}`,
+        `the launcher speaks PMI ${theirs}, not ${PMI_VERSION}.${PMI_SUBVERSION}: use dregrun, mpiexec.hydra or srun --mpi=pmi2`,
       );
     }
     this.#limits = this.#readLimits();
@@ -211,7 +211,8 @@ export class PmiClient {
         sent += writeSync(this.#fd, bytes, sent);
       } catch (cause) {
         if (codeOf(cause) === 'EINTR') continue;
-        if (codeOf(cause) !== 'EAGAIN') throw this.#failure('the launcher is gone', cause);
+        if (codeOf(cause) !== 'EAGAIN')
+          throw this.#failure('the launcher has ended: start the job again', cause);
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       }
     }
@@ -227,7 +228,8 @@ export class PmiClient {
       }
       if (this.#rest.length > ANSWER_MAX) throw this.#failure(`the answer to ${cmd} has no end`);
       const count = this.#read(cmd);
-      if (count === 0) throw this.#failure(`the launcher ended while this rank waited in ${cmd}`);
+      if (count === 0)
+        throw this.#failure(`the launcher ended while this rank waited for its answer to ${cmd}`);
       this.#rest += this.#chunk.toString('latin1', 0, count);
     }
   }

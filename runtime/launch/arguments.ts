@@ -89,11 +89,11 @@ export function parseArguments(words: readonly string[], environment = process.e
   const terminated = end?.kind === 'option-terminator';
   const rest = end ? words.slice(end.index + (terminated ? 1 : 0)) : [];
   if (values.doctor) {
-    if (rest.length > 0) throw usage(`--doctor runs no program, and there is "${rest[0]}"`);
+    if (rest.length > 0) throw usage(`--doctor runs no program: leave out "${rest[0]}"`);
     return { kind: 'doctor', ...shared };
   }
   const [program, ...programArguments] = rest;
-  if (!program) throw usage('no program to run');
+  if (!program) throw usage('there is no program to run: dregrun [options] program [arguments]');
   if (!terminated && programArguments.includes(':')) throw usage(SECOND_PROGRAM);
   return {
     kind: 'run',
@@ -136,13 +136,13 @@ function timeoutOf(option: string | undefined, variable: string | undefined): nu
   const seconds = Number(text);
   // A timer of Node holds 2^31 - 1 milliseconds.
   if (!/^[0-9.]+$/.test(text) || !(seconds > 0) || seconds > 2_147_483)
-    throw usage(`${name}${text}: no number of seconds above 0`);
+    throw usage(`${name}${text}: it must be a number of seconds above 0`);
   return seconds;
 }
 
 function bindingOf(text: string | undefined): Binding | undefined {
   if (text === undefined || text === 'core' || text === 'none') return text;
-  throw usage(`--bind-to ${text}: ranks bind to core or none`);
+  throw usage(`--bind-to ${text}: it must be core or none`);
 }
 
 function transportOf(name: string | undefined): string | undefined {
@@ -152,10 +152,12 @@ function transportOf(name: string | undefined): string | undefined {
 
 function exportOf(text: string, environment: NodeJS.ProcessEnv): [name: string, value: string] {
   const [, name, , given] = /^([A-Za-z_][A-Za-z0-9_]*)(=(.*))?$/s.exec(text) ?? [];
-  if (name === undefined) throw usage(`-x ${text}: no VAR or VAR=VALUE`);
-  if (name.startsWith('PMI_')) throw usage(`-x ${name}: dregrun sets this variable itself`);
+  if (name === undefined) throw usage(`-x ${text}: it must be VAR or VAR=VALUE`);
+  if (name.startsWith('PMI_'))
+    throw usage(`-x ${name}: dregrun sets this variable itself; leave it out`);
   const value = given ?? environment[name];
-  if (value === undefined) throw usage(`-x ${name}: not set here; give it a value: -x ${name}=...`);
+  if (value === undefined)
+    throw usage(`-x ${name}: this variable is not set here; give it a value: -x ${name}=...`);
   return [name, value];
 }
 

@@ -1,4 +1,4 @@
-/** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/launch.md. */
+/** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/operating/launching.md. */
 import { closeSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -133,7 +133,7 @@ function checkSize({ ranks, program }: RunCommand): void {
 function checkDirectory(folder: string | undefined): void {
   if (folder === undefined) return;
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw new MpiError('ERR_ARG', `--wdir ${folder}: no such directory`);
+    throw new MpiError('ERR_ARG', `--wdir ${folder}: there is no such directory`);
 }
 
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {

@@ -29,7 +29,7 @@ export const COUNT = {
 
 type CountName = keyof typeof COUNT;
 
-/** A snapshot of the manager's counters; docs/memory.md explains each. */
+/** A snapshot of the manager's counters; docs/guide/registration-cache.md explains each. */
 export type Stats = Record<CountName, number> & {
   monitor: string;
   domain: string;

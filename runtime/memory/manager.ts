@@ -1,4 +1,4 @@
-/** The pinned-memory manager: leases on registrations that are never stale. docs/memory.md */
+/** The pinned-memory manager: leases on registrations that are never stale. docs/internals/registration-cache.md */
 import { types } from 'node:util';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';
@@ -162,7 +162,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (!inside(offset, length, record.byteLength))
       throw outside(offset, length, record.byteLength);
     if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
-      throw new MpiError('ERR_ARG', 'bytes cannot come into memory that was leased for reading');
+      throw new MpiError(
+        'ERR_ARG',
+        'the operation would write into memory that was leased for reading: acquire it with ACCESS.localWrite',
+      );
     const region = record.region;
     if (region !== undefined) {
       const address = record.known!.base + byteOffsetOf(view) + offset;
@@ -186,7 +189,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (!types.isAnyArrayBuffer(buffer))
       throw new MpiError(
         'ERR_ARG',
-        'what is kept registered is an ArrayBuffer or SharedArrayBuffer',
+        'only an ArrayBuffer or SharedArrayBuffer can be kept registered',
       );
     const length = memoryLengthOf(buffer);
     if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
@@ -292,7 +295,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       throw new MpiError(
         'ERR_SYSTEM',
         `${registrations} registrations and ${slots} slots of the monitor could not be given back; ` +
-          'what they held ended with the domain and the monitor',
+          'closing the domain and the monitor ended what they held',
       );
   }
 
@@ -395,7 +398,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   #reusable(reuse: Lease): LeaseRecord {
     const lease = reuse as LeaseRecord;
     if (lease.view === undefined && lease.lender === this) return lease;
-    throw new MpiError('ERR_ARG', 'only a released lease of the same manager can be used again');
+    throw new MpiError(
+      'ERR_ARG',
+      'a lease can be used again only after its release, and only by its own manager',
+    );
   }
 
   /**
@@ -440,10 +446,11 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   #refuse(): never {
-    if (this.#closing) throw new MpiError('ERR_CLOSED', 'the pinned-memory manager is closed');
+    if (this.#closing)
+      throw new MpiError('ERR_CLOSED', 'this pinned-memory manager was closed: make another');
     throw new MpiError(
       'ERR_FORKED',
-      "a forked child cannot use its parent's pinned-memory manager; it must make its own",
+      'a forked child cannot use the pinned-memory manager of its parent: make one in the child',
     );
   }
 }
@@ -457,6 +464,6 @@ function remember(known: BufferRecord, region: Region, offset: number, length: n
 
 function notOurs(view: View | undefined): MpiError {
   return view === undefined
-    ? new MpiError('ERR_REQUEST', 'the lease was released')
-    : new MpiError('ERR_ARG', 'the lease is of another manager');
+    ? new MpiError('ERR_REQUEST', 'this lease was released: acquire another')
+    : new MpiError('ERR_ARG', 'this lease belongs to another manager');
 }

@@ -4,7 +4,7 @@
  *
  * All monitors write one layout of shared memory, that of kernel/dreg.h: a flag for each slot, a
  * ring of the slots that fired, and `user_delta`, which counts them. What holds for each (M1–M5 of
- * docs/memory.md):
+ * docs/internals/registration-cache.md):
  *
  * - From the return of `monitor` on, a change of the range sets the flag before the call that
  *   changed it returns, or `header[busyIndex]` is not 0 from before that return until the flag is

@@ -77,9 +77,13 @@ export class UncachedPath<O extends Operation> {
     // No such memory, or none that may be pinned for this. A plain operation lets the kernel say
     // what is wrong with it, if anything is.
     if (port.plain) return this.#postPlain(operation, address, length);
-    throw new MpiError('ERR_BUFFER', `${length} bytes cannot be registered: EFAULT`, {
-      errno: EFAULT,
-    });
+    throw new MpiError(
+      'ERR_BUFFER',
+      `${length} bytes cannot be registered (EFAULT): the memory is gone, or may only be read`,
+      {
+        errno: EFAULT,
+      },
+    );
   }
 
   /** Posts on a registration of the operation's own, which ends when the operation has ended. */
@@ -131,7 +135,7 @@ export class UncachedPath<O extends Operation> {
       if (port.plain) return this.#postPlain(operation, address, length);
       throw new MpiError(
         'ERR_NO_MEM',
-        `not one page can be pinned for a bounce buffer; ${cache.budget.fix}`,
+        `no page can be pinned for a bounce buffer: ${cache.budget.fix}`,
         { errno: ENOBUFS },
       );
     }

@@ -28,7 +28,7 @@ export function plainView(view: unknown): Elements {
   } catch (cause) {
     const length = parts[2];
     const message = `a DataView of ${length} bytes is longer than a Uint8Array can be here`;
-    throw new MpiError('ERR_BUFFER', `${message}; lease it by a typed array`, { cause });
+    throw new MpiError('ERR_BUFFER', `${message}: lease the memory by a typed array`, { cause });
   }
 }
 
@@ -38,7 +38,7 @@ export function assertAttached(view: Elements): void {
 }
 
 export function notMemory(): MpiError {
-  return new MpiError('ERR_ARG', 'memory is leased by typed array, Buffer or DataView');
+  return new MpiError('ERR_ARG', 'only a typed array, a Buffer or a DataView can be leased');
 }
 
 function detached(cause?: unknown): MpiError {

@@ -262,7 +262,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     if (length <= request.length) return null;
     return new MpiError(
       'ERR_TRUNCATE',
-      `a message of ${length} bytes from rank ${peer} with tag ${tag} is larger than the buffer of ${request.length} bytes; the message is dropped`,
+      `a message of ${length} bytes from rank ${peer} with tag ${tag} is larger than the receive buffer of ${request.length} bytes: the message is dropped; give a larger buffer`,
       { rank: this.rank, peer, tag },
     );
   }
@@ -362,8 +362,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   /** A rank that blocks can neither send to itself nor receive from itself any more. */
   #deadlock({ isSend, peer, tag }: Operation): MpiError {
     const what = isSend
-      ? 'waits for its message to itself to be received: post the receive first (irecv)'
-      : 'waits for a message that nobody can send any more: send it first (isend), or await the receive';
+      ? 'blocks until its message to itself is received: post the receive first (irecv)'
+      : 'blocks for a message that only this rank itself could send: send it first (isend), or await the receive';
     return new MpiError('ERR_DEADLOCK', `rank ${this.rank} ${what}`, {
       rank: this.rank,
       peer,

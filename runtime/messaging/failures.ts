@@ -41,9 +41,10 @@ export class PeerFailures {
 
   onPeerError(rank: number, cause: Error): void {
     const known = cause instanceof MpiError ? cause.code : 'ERR_INTERNAL';
+    const hint = known === 'ERR_PROTOCOL' ? '; do all ranks run the same version of dreg-mpi?' : '';
     const error = new MpiError(
       known,
-      `rank ${rank} cannot be talked to any more: ${cause.message}`,
+      `rank ${rank} cannot be talked to any more: ${cause.message}${hint}`,
       {
         rank: this.#host.rank,
         peer: rank,
@@ -84,7 +85,7 @@ export class PeerFailures {
   #left(rank: number): MpiError {
     return new MpiError(
       'ERR_PEER_FAILED',
-      `rank ${rank} has left (MPI.finalize) while rank ${this.#host.rank} still waits for it`,
+      `rank ${rank} has left (MPI.finalize) while rank ${this.#host.rank} still waits for it: does each send have its receive?`,
       { rank: this.#host.rank, peer: rank },
     );
   }
@@ -110,7 +111,7 @@ export class PeerFailures {
   #failWildcards(): void {
     const error = new MpiError(
       'ERR_PEER_FAILED',
-      `rank ${this.#host.rank} waits for a message from any rank, but all others have left`,
+      `rank ${this.#host.rank} waits for a message from any rank, but all other ranks have left: does each receive have its send?`,
       { rank: this.#host.rank },
     );
     for (const request of this.#receiving.withdraw(ANY_SOURCE, true))
@@ -121,7 +122,7 @@ export class PeerFailures {
   giveUp(): void {
     const error = new MpiError(
       'ERR_PENDING',
-      `MPI.finalize() on rank ${this.#host.rank} ended this operation, which nothing had completed`,
+      `MPI.finalize() on rank ${this.#host.rank} ended this operation, which never completed: does each send have its receive?`,
       { rank: this.#host.rank },
     );
     for (const peer of this.#host.peers) if (peer !== undefined) this.#abandon(peer, error);

@@ -1,4 +1,4 @@
-/** Packets of the message protocol (docs/design/protocol.md): kinds, and what their words mean. */
+/** Packets of the message protocol (docs/internals/protocol.md): kinds, and what their words mean. */
 
 /** A whole message: context, tag, and the body. */
 export const EAGER = 1;
@@ -52,7 +52,7 @@ export const SHARED = 17;
 /** The sender's buffer is gone before all pieces of a EAGER_FIRST were sent; the tag is the sender's id for it. */
 export const CUT = 18;
 
-// Flow control (docs/design/protocol.md#credit). The tag is the flow, see flowOf.
+// Flow control (docs/internals/protocol.md#credit). The tag is the flow, see flowOf.
 
 /** Messages wait for credit at the sender. */
 export const STALLED = 32;

@@ -82,7 +82,7 @@ export const MPI = {
     if (phase === 'running')
       throw new MpiError(
         'ERR_INITIALIZED',
-        'MPI is initialized already, by MPI.init() or its first use',
+        'MPI is initialized already, by MPI.init() or by its first use: leave this call out',
       );
     start();
   },
@@ -135,7 +135,7 @@ export const MPI = {
   abort(code = 1): never {
     const { job } = running();
     if (!Number.isInteger(code))
-      throw new MpiError('ERR_ARG', `${inWords(code)} is no exit status`);
+      throw new MpiError('ERR_ARG', `MPI.abort: the code ${inWords(code)} is no integer`);
     return job.abort(code, `MPI.abort(${code}) on rank ${job.rank}`);
   },
 };
@@ -149,7 +149,7 @@ function running(): World {
 function finalizedError(): MpiError {
   return new MpiError(
     'ERR_FINALIZED',
-    'MPI was used after MPI.finalize(); it starts once a process',
+    'MPI was used after MPI.finalize(): a process can start MPI only once, so finalize last',
   );
 }
 
@@ -157,7 +157,7 @@ function start(): void {
   if (!isMainThread)
     throw new MpiError(
       'ERR_THREAD',
-      'MPI lives in the main thread; a worker passes its buffers there (SharedArrayBuffer needs no copy)',
+      'MPI was used in a worker thread: it lives in the main thread, so pass the data there (a SharedArrayBuffer needs no copy)',
     );
   // Before the job knows of this rank: where it is missing, the error is this one, from here.
   addon();
@@ -237,7 +237,7 @@ function stop({ engine, job, world, node, rdma }: World): void {
   if (pending === 0) return;
   throw new MpiError(
     'ERR_PENDING',
-    `MPI.finalize() on rank ${world.rank} gave up ${pending} operation(s) that no rank receives any more`,
+    `MPI.finalize() on rank ${world.rank} gave up ${pending} operation(s) that no rank receives any more: does each send have its receive?`,
     { rank: world.rank },
   );
 }

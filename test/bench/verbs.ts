@@ -37,7 +37,7 @@ const HELP = `usage: npm run bench:verbs -- [options]
   --check                end with status 1 where a target was missed
   --help
 
-Needs what the tests in a guest need (docs/testing.md), and perftest.
+Needs what the tests in a guest need (docs/internals/testing.md), and perftest.
 `;
 
 /** The C program on bare verbs, where the guest can see it. */

@@ -1,5 +1,5 @@
 /**
- * The values in docs/limits.md and those in the code. `npm run docs:limits` writes the code's values
+ * The values in docs/operating/limits.md and those in the code. `npm run docs:limits` writes the code's values
  * into the document; what is said about them is for people to write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../native/addon.ts';
 import { readCommandLine } from '../command-line.ts';
 
-const DOCUMENT = 'docs/limits.md';
+const DOCUMENT = 'docs/operating/limits.md';
 
 export interface Limit {
   name: string;

@@ -101,7 +101,7 @@ function rowMaker(figures: Figures) {
   return { time, bytes };
 }
 
-/** Limits are those which the project promises (docs/dreg.md). */
+/** Limits are those which the project promises (docs/internals/dreg.md). */
 function makeRows(figures: Figures): Row[] {
   const { time, bytes } = rowMaker(figures);
   const single = 'MONITOR + UNMONITOR';

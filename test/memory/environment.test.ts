@@ -1,4 +1,4 @@
-/** What the machine may lack or forbid: documented errors, or a slower way (docs/memory.md). */
+/** What the machine may lack or forbid: documented errors, or a slower way (docs/guide/registration-cache.md). */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -109,7 +109,7 @@ describe.each(['userfaultfd', 'none'] as const)('%s', (name) => {
     } catch (error) {
       expect(error).toMatchObject({
         code: 'ERR_BUFFER',
-        message: expect.stringContaining('lease it by a typed array'),
+        message: expect.stringContaining('lease the memory by a typed array'),
       });
     }
   });

@@ -51,8 +51,8 @@ test.each<[string, ErrorCode, string]>([
   ['abort with 1n', 'ERR_ARG', '1n'],
   ['waitAll of no array', 'ERR_REQUEST', 'an object'],
   ['waitAll of no requests', 'ERR_REQUEST', 'null'],
-  ['alone in recvSync', 'ERR_DEADLOCK', 'nobody can send'],
-  ['alone in wait', 'ERR_DEADLOCK', 'nobody can send'],
+  ['alone in recvSync', 'ERR_DEADLOCK', 'only this rank itself could send'],
+  ['alone in wait', 'ERR_DEADLOCK', 'only this rank itself could send'],
   ['large sendSync to itself', 'ERR_DEADLOCK', '100000 bytes'],
 ])('%s is %s', async (name, code, hint) => {
   const said = await misuse(name);

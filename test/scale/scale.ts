@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run simulate:scale`: connections, memory and start-up of jobs up to a million ranks (docs/scaling.md). */
+/** `npm run simulate:scale`: connections, memory and start-up of jobs up to a million ranks (docs/internals/scaling.md). */
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatBytes } from '../../runtime/memory/notice.ts';

@@ -73,7 +73,7 @@ describe('the port', () => {
   ])('%s', (_name, wanted, expected) => expect(choosePort(all, wanted)).toBe(expected));
 
   test('there is none, none such, or none that is active: each is said', () => {
-    expect(() => choosePort([], {})).toThrow(unsupported('no RDMA device; is its driver loaded'));
+    expect(() => choosePort([], {})).toThrow(unsupported('no RDMA device: load its driver'));
     expect(() => choosePort(all, { device: 'c', port: 3 })).toThrow(
       unsupported('"c:3"; there are: a:1, b:1, b:2'),
     );

@@ -231,7 +231,7 @@ export class ShmChannel implements Channel {
   #unreachable(length: number, syscall: string, answer: number): MpiError {
     return new MpiError(
       'ERR_PEER_FAILED',
-      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or given its buffer away?`,
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or was its buffer taken away?`,
       { peer: this.peer, errno: -answer, syscall },
     );
   }

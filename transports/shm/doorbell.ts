@@ -1,5 +1,5 @@
 /**
- * How a rank sleeps and is woken (docs/design/shm.md). A rank says in its control page how it sleeps,
+ * How a rank sleeps and is woken (docs/internals/shm.md). A rank says in its control page how it sleeps,
  * looks at its rings once more, and sleeps; a peer publishes first and looks at that word after it.
  * A full barrier stands between the two accesses on both sides, so that at least one sees the other.
  *

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies in
+ * Memory that a rank shares with the others on its node: MPI.allocate() (docs/internals/shm.md). It lies in
  * extents of the segment that are the rank's own for ever, so that a peer reaches it by an offset through
  * a mapping that stays right whatever is freed and allocated there: a file offset has no second meaning.
  *
@@ -93,7 +93,7 @@ export function freeMemory(buffer: ArrayBuffer): void {
   if (!allocations.delete(buffer) || buffer.byteLength === 0 || addon().detach(buffer) < 0)
     throw new MpiError(
       'ERR_BUFFER',
-      'only a buffer of MPI.allocate() can be freed, and once: this one is another, or was freed or transferred before',
+      'MPI.free() takes a buffer of MPI.allocate(), and once: this buffer is another, or was freed or transferred before',
     );
 }
 
@@ -212,7 +212,7 @@ export class Heap {
       if (buffer === -osConstants.errno.ENOSPC)
         throw new MpiError(
           'ERR_NO_MEM',
-          `${purpose}: there are ${HEAP_ALLOCATIONS_MAX} allocations (HEAP_ALLOCATIONS_MAX) already`,
+          `${purpose}: this process has ${HEAP_ALLOCATIONS_MAX} allocations already (HEAP_ALLOCATIONS_MAX): free some`,
         );
       if (typeof buffer === 'number') throw check(buffer, 'mmap', purpose);
       const allocation = new Allocation(range, this.#newSlot[0]);
@@ -234,7 +234,10 @@ export class Heap {
     const extents = Math.ceil(bytes / HEAP_EXTENT_BYTES);
     const claim = extents * HEAP_EXTENT_BYTES;
     if (this.#claimed + claim > HEAP_BYTES)
-      throw new MpiError('ERR_NO_MEM', `${purpose}: the rank's heap of 1 TiB is full`);
+      throw new MpiError(
+        'ERR_NO_MEM',
+        `${purpose}: this rank's heap of 1 TiB is full: free buffers`,
+      );
     const offset = this.#segment.claimExtents(extents) * HEAP_EXTENT_BYTES;
     this.#claimed += claim;
     this.#free.insert({ offset, bytes: claim });

@@ -95,14 +95,18 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
   for (let rank = 0; rank < space.size; rank++) {
     const value = space.get(addressKey(rank));
     if (value === undefined)
-      throw new MpiError('ERR_LAUNCH', `rank ${rank} published no address`, { peer: rank });
+      throw new MpiError(
+        'ERR_LAUNCH',
+        `rank ${rank} published no address: do all ranks run the same dreg-mpi?`,
+        { peer: rank },
+      );
     const address = parseAddress(value, rank);
     if (address.node === node) peers.push({ rank, address });
   }
   if (peers.length > MAX_LOCAL_RANKS)
     throw new MpiError(
       'ERR_LAUNCH',
-      `${peers.length} ranks on one node; the limit is ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS)`,
+      `${peers.length} ranks run on one node, and there may be ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS): start fewer`,
     );
   return peers;
 }
@@ -146,7 +150,7 @@ function receiveError(errno: number, rank: number, peer: number): MpiError {
   if (errno === constants.errno.EMFILE)
     return new MpiError(
       'ERR_SYSTEM',
-      `rank ${rank} may not have so many open files as the shared segment needs, one for each rank of its machine; raise "ulimit -n"`,
+      `rank ${rank} needs an open file for each rank of its machine, and may not have so many: raise "ulimit -n"`,
       { rank, errno, syscall: 'recvmsg' },
     );
   return new MpiError(

@@ -1,5 +1,5 @@
 /**
- * Where things lie in the shared segment of a job's ranks on one node (docs/design/shm.md): two files,
+ * Where things lie in the shared segment of a job's ranks on one node (docs/internals/shm.md): two files,
  *
  *     header page | one control page a rank | one region for each ordered pair
  *     extents of the ranks' heaps, in the order in which they were needed

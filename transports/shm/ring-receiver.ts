@@ -1,5 +1,5 @@
 /**
- * The reading end of one direction between two processes (docs/design/shm.md). A cell's sequence number
+ * The reading end of one direction between two processes (docs/internals/shm.md). A cell's sequence number
  * is read first, with an Atomics call where the processor does not keep loads in order by itself.
  *
  * Neither end trusts the other, see ring-sender.ts.

@@ -1,6 +1,6 @@
 /**
  * The writing end of one direction between two processes: a ring of cells for headers and small bodies,
- * a ring of bytes for larger ones (docs/design/shm.md). The sequence number of a cell is written last,
+ * a ring of bytes for larger ones (docs/internals/shm.md). The sequence number of a cell is written last,
  * by an Atomics call where somebody may sleep and no barrier of his own looks after it (doorbell.ts).
  *
  * Neither end trusts the other: positions are kept in private memory, offsets are computed and never

@@ -1,4 +1,4 @@
-/** The shared segment of a job's ranks on one node, as files that have no name (docs/design/shm.md). */
+/** The shared segment of a job's ranks on one node, as files that have no name (docs/internals/shm.md). */
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../../runtime/base/error.ts';
@@ -120,7 +120,7 @@ function reserve(fd: number, offset: number, bytes: number, purpose: string): vo
   if (answer === -constants.errno.EFBIG)
     throw new MpiError(
       'ERR_NO_MEM',
-      `${purpose}: the segment would be a file of ${offset + bytes} bytes, and a file of this process may not be so long (fallocate: EFBIG); raise "ulimit -f"`,
+      `${purpose}: the shared segment would be a file of ${offset + bytes} bytes, and this process may not make a file so long (fallocate: EFBIG): raise "ulimit -f"`,
       { errno: -answer, syscall: 'fallocate' },
     );
   check(answer, 'fallocate', purpose);

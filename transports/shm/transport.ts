@@ -1,4 +1,4 @@
-/** The ranks of one node, through their shared segment (docs/design/shm.md). */
+/** The ranks of one node, through their shared segment (docs/internals/shm.md). */
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from '../transport.ts';
 import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';

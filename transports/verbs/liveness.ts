@@ -82,4 +82,8 @@ export class Liveness {
 }
 
 const silence = () =>
-  new MpiError('ERR_PEER_FAILED', 'the peer does not answer', { errno: constants.errno.ETIMEDOUT });
+  new MpiError(
+    'ERR_PEER_FAILED',
+    'the peer does not answer: its process or machine is gone, or the network is down',
+    { errno: constants.errno.ETIMEDOUT },
+  );

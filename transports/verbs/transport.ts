@@ -1,4 +1,4 @@
-/** Ranks that an RDMA device reaches (docs/design/verbs.md). */
+/** Ranks that an RDMA device reaches (docs/internals/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
 import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
@@ -182,7 +182,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     if (this.#noted) return;
     this.#noted = true;
     process.stderr.write(
-      `dreg-mpi: rank ${this.rank} waits for rank ${peer}, which has not answered over RDMA for ${HELLO_NOTE_MS / 1000} s. Where it is not busy with something else, look for a firewall (UDP port 4791), another MTU or a GID of another network: docs/transports/verbs.md\n`,
+      `dreg-mpi: rank ${this.rank} waits for rank ${peer}, which has not answered over RDMA for ${HELLO_NOTE_MS / 1000} s. Where it is not busy with something else, look for a firewall (UDP port 4791), another MTU or a GID of another network: docs/operating/rdma.md\n`,
     );
   }
 

@@ -33,12 +33,13 @@ function dreg(): Finding {
 }
 
 function dregRemedy({ errno, syscall }: MpiError): string {
-  if (syscall === 'ioctl') return 'load the dreg.ko of this version of the package (docs/dreg.md)';
+  if (syscall === 'ioctl')
+    return 'load the dreg.ko of this version of the package (docs/operating/dreg.md)';
   if (errno === ENOENT || errno === ENXIO || errno === ENODEV)
-    return 'modprobe dreg; it is built from kernel/ (docs/dreg.md), and a container needs --device /dev/dreg';
+    return 'modprobe dreg; it is built from kernel/ (docs/operating/dreg.md), and a container needs --device /dev/dreg';
   if (errno === EACCES || errno === EPERM)
     return 'install kernel/packaging/60-dreg.rules, which lets every user open /dev/dreg';
-  return 'see "dmesg" and docs/dreg.md';
+  return 'see "dmesg" and docs/operating/dreg.md';
 }
 
 function userfaultfd(): Finding {
@@ -49,7 +50,7 @@ function uffdRemedy({ errno }: MpiError): string {
   if (errno === EPERM) return "allow userfaultfd in the container's seccomp profile";
   if (errno === ENOSYS) return 'a kernel with CONFIG_USERFAULTFD, 5.7 or newer';
   if (errno === EMFILE) return 'raise the limit of open files: ulimit -n';
-  return 'docs/userfaultfd.md tells what it needs';
+  return 'docs/internals/userfaultfd.md tells what it needs';
 }
 
 /** The monitor that a job gets. */

@@ -11,7 +11,7 @@ export async function withinNode(): Promise<Finding[]> {
 
 function job({ failure }: Trial): Finding {
   if (failure === null) return works('job over shm', 'two ranks exchanged a message of 1 MiB');
-  const remedy = 'dregrun -n 2 --verbose PROGRAM shows more; docs/launch.md';
+  const remedy = 'dregrun -n 2 --verbose PROGRAM shows more; docs/operating/launching.md';
   return lacks('job over shm', failure, { needed: true, remedy });
 }
 

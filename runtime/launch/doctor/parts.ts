@@ -15,9 +15,9 @@ export async function partsOf(native: Finding): Promise<Group[]> {
   ];
 }
 
-/** Found or not: the launcher does not use it yet (docs/launch.md). */
+/** Found or not: the launcher does not use it yet (docs/operating/launching.md). */
 function pmix(): Finding {
-  const remedy = 'nothing: PMIx is not spoken yet (docs/launch.md)';
+  const remedy = 'nothing: PMIx is not spoken yet (docs/operating/launching.md)';
   const found = library('libpmix', 'libpmix.so.2', remedy);
   if (found.state !== 'works') return found;
   return { ...found, says: `${found.says}, and not used: PMIx is not spoken yet` };

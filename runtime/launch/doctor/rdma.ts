@@ -18,7 +18,7 @@ import { tryJob } from './trial-job.ts';
 const { EACCES, EPERM } = constants.errno;
 
 const NO_DEVICE =
-  "load the card's driver, or for a try: rdma link add rxe0 type rxe netdev INTERFACE (docs/transports/verbs.md)";
+  "load the card's driver, or for a try: rdma link add rxe0 type rxe netdev INTERFACE (docs/operating/rdma.md)";
 const NO_PROVIDER =
   'install ibverbs-providers; a container needs --device /dev/infiniband, the host modprobe ib_uverbs';
 
@@ -86,7 +86,7 @@ function showGid({ index, gid, type }: GidEntry): string {
 }
 
 function portToUse(ports: PortEntry[]): Finding {
-  const remedy = 'docs/transports/verbs.md: DREG_VERBS_DEVICE, DREG_VERBS_GID_INDEX';
+  const remedy = 'docs/operating/rdma.md: DREG_VERBS_DEVICE, DREG_VERBS_GID_INDEX';
   return probed('port in use', { needed: wanted(), remedy }, () => {
     const entry = choosePort(ports, parseDevice(process.env.DREG_VERBS_DEVICE));
     const gid = chooseGid(entry, parseGidIndex(process.env.DREG_VERBS_GID_INDEX));
@@ -103,7 +103,7 @@ async function job(): Promise<Finding> {
   const part = 'job over verbs';
   const { failure, statistics } = await tryJob('verbs', {});
   if (failure !== null) {
-    const remedy = 'docs/transports/verbs.md lists errors and what to do about each';
+    const remedy = 'docs/operating/rdma.md lists errors and what to do about each';
     return lacks(part, failure, { needed: wanted(), remedy });
   }
   const memory = statistics?.memory ?? null;

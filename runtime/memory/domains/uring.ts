@@ -119,7 +119,11 @@ export class UringDomain implements Domain<UringOperation> {
   }
 
   attach(): DomainPort<UringOperation> {
-    if (this.#attached) throw new MpiError('ERR_ARG', 'the domain has a manager already');
+    if (this.#attached)
+      throw new MpiError(
+        'ERR_ARG',
+        'this domain has a manager already: make a domain for each manager',
+      );
     this.#attached = true;
     return this.#port;
   }

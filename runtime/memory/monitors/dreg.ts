@@ -161,13 +161,16 @@ function reasonOf(errno: number): { code: 'ERR_SYSTEM' | 'ERR_UNSUPPORTED'; hint
     case ENFILE:
       return { code: 'ERR_SYSTEM', hint: ': the machine has no open file left; raise fs.file-max' };
     case ENOMEM:
-      return { code: 'ERR_SYSTEM', hint: ': memory is used up' };
+      return { code: 'ERR_SYSTEM', hint: ': the machine or the cgroup has no memory left' };
     case ENOENT:
     case ENODEV:
     case ENXIO:
-      return { code: 'ERR_UNSUPPORTED', hint: '; is the module loaded?' };
+      return { code: 'ERR_UNSUPPORTED', hint: '; is the module loaded? Try "modprobe dreg"' };
     case EACCES:
-      return { code: 'ERR_UNSUPPORTED', hint: '; its permissions forbid it' };
+      return {
+        code: 'ERR_UNSUPPORTED',
+        hint: '; its permissions forbid it: install kernel/packaging/60-dreg.rules',
+      };
     default:
       return { code: 'ERR_UNSUPPORTED', hint: '' };
   }

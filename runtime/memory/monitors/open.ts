@@ -57,6 +57,6 @@ function known(name: string): MonitorName {
   if ((MONITORS as readonly string[]).includes(name)) return name as MonitorName;
   throw new MpiError(
     'ERR_ARG',
-    `there is no monitor "${name}"; there are auto, ${MONITORS.join(', ')}`,
+    `there is no monitor "${name}" (DREG_MONITOR, or the name that was passed); there are auto, ${MONITORS.join(', ')}`,
   );
 }

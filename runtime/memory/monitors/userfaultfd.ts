@@ -4,7 +4,7 @@
  *
  * What it cannot see, it refuses to watch: memory of files, which anybody can truncate or punch
  * without an event, and what is shared with a forked child or lies on huge pages, which are files to
- * the kernel. A few rare things are beyond it: docs/userfaultfd.md has them all.
+ * the kernel. A few rare things are beyond it: docs/internals/userfaultfd.md has them all.
  */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
@@ -90,7 +90,7 @@ export class UserfaultfdMonitor implements Monitor {
       throw unavailable(
         EOPNOTSUPP,
         'madvise',
-        'DREG_UFFD_GUARDS refuses a kernel with guard pages',
+        'this kernel has guard pages, and DREG_UFFD_GUARDS is "refuse"',
       );
     this.#mappings = new Mappings(options.mappingsByText);
     try {
@@ -224,7 +224,7 @@ function open(native: UserfaultfdAddon): number {
   let fd = native.userfaultfdOpen(USER_MODE_ONLY);
   // Before 5.11 the kernel does not know the flag.
   if (fd === -EINVAL) fd = native.userfaultfdOpen(0);
-  if (fd < 0) throw unavailable(-fd, 'userfaultfd', 'it is missing or forbidden');
+  if (fd < 0) throw unavailable(-fd, 'userfaultfd', 'the kernel lacks it, or seccomp forbids it');
   return fd;
 }
 

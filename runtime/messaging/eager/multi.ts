@@ -1,6 +1,6 @@
 /**
  * Messages of middle size: they go at once, as eager ones do, but in pieces, so that the receiver
- * copies one piece while the sender writes the next (docs/design/protocol.md). The first packet takes
+ * copies one piece while the sender writes the next (docs/internals/protocol.md). The first packet takes
  * the message's place in the order of matching; the others follow without being asked for.
  */
 import type { Packet } from '../../../transports/transport.ts';
@@ -177,7 +177,7 @@ export class MultiPacketEager {
   static lengthOf(peer: Peer, packet: Packet): number {
     const length = packet.extension[LENGTH];
     if (length > packet.length && length <= peer.eagerBytes) return length;
-    throw new MpiError('ERR_PROTOCOL', `a message in pieces claims ${length} bytes`);
+    throw new MpiError('ERR_PROTOCOL', `a multi-packet eager message claims ${length} bytes`);
   }
 
   /** Ends the receives whose messages a lost peer will not finish. */

@@ -1,6 +1,6 @@
 /**
  * Credit: how much of what was sent a peer may have to keep before a receive asks for it
- * (docs/design/protocol.md#credit). It counts messages, and the bytes of bodies that are not small, in
+ * (docs/internals/protocol.md#credit). It counts messages, and the bytes of bodies that are not small, in
  * one number modulo 2^32: messages in the low bits, units of bytes above.
  *
  * The difference of two such numbers is what is outstanding. Both of its counts stay far below

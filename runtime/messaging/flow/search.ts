@@ -1,5 +1,5 @@
 /**
- * The search for messages that wait at their senders (docs/design/protocol.md#credit): receives that
+ * The search for messages that wait at their senders (docs/internals/protocol.md#credit): receives that
  * are posted are sought at each peer that is stalled, one after the other, in the order of posting.
  */
 

@@ -1,5 +1,5 @@
 /**
- * The sender's half of a flow to one peer (docs/design/protocol.md#credit): its credit, the messages
+ * The sender's half of a flow to one peer (docs/internals/protocol.md#credit): its credit, the messages
  * that wait, and the answers to a receiver that asks for some of them.
  */
 import type { Channel } from '../../../transports/transport.ts';

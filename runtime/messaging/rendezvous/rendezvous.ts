@@ -1,6 +1,6 @@
 /**
  * Large messages: an RTS takes the message's place in the order of matching; when it is matched, the
- * receiver decides how the bytes come (docs/design/protocol.md). One file for each scheme, both ends in it:
+ * receiver decides how the bytes come (docs/internals/protocol.md). One file for each scheme, both ends in it:
  *
  * - *get*: the receiver fetches them from the sender's memory and says FIN;
  * - *put*: the sender writes them to the receiver's memory and says PUT_FIN;
@@ -25,7 +25,7 @@ import { type CopyFirst, type Offer, putOffer } from './offer.ts';
 import { PutScheme } from './put.ts';
 import { isFree, type SchemeSelection } from './select.ts';
 import { ShareScheme } from './share.ts';
-import { IncomingTransfer, OutgoingTransfer } from './table.ts';
+import { IncomingTransfer, OutgoingTransfer, TRANSFERS_MAX } from './table.ts';
 import { howOf, type MessageCounts, Transfers } from './transfers.ts';
 
 type Handler = (peer: Peer, packet: Packet) => void;
@@ -143,10 +143,14 @@ export class Rendezvous {
 
   #refusal(request: Operation, peer: Peer, tag: number, offer: Offer): MpiError | null {
     if (this.#transfers.incoming.full)
-      return new MpiError('ERR_NO_MEM', 'too many large messages are being received', {
-        peer: peer.rank,
-        tag,
-      });
+      return new MpiError(
+        'ERR_NO_MEM',
+        `${TRANSFERS_MAX} large messages are being received already (TRANSFERS_MAX): wait for some of them`,
+        {
+          peer: peer.rank,
+          tag,
+        },
+      );
     return this.#completion.refusal(request, peer.rank, tag, offer.length);
   }
 

@@ -84,7 +84,8 @@ export class Transfers {
   /** The sender's buffer was whole after we had read it. */
   onConfirmed(peer: Peer, id: number): void {
     const transfer = this.incoming.find(id, peer);
-    if (!transfer.asked) throw new MpiError('ERR_PROTOCOL', 'a peer confirms a message unasked');
+    if (!transfer.asked)
+      throw new MpiError('ERR_PROTOCOL', 'a peer confirms a message without being asked');
     this.received(transfer);
   }
 

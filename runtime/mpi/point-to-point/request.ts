@@ -256,5 +256,8 @@ function checkRequests(requests: readonly StartedRequest[]): void {
 }
 
 function noRequest(value: unknown): MpiError {
-  return new MpiError('ERR_REQUEST', `${inWords(value)} cannot be waited for: it is no request`);
+  return new MpiError(
+    'ERR_REQUEST',
+    `${inWords(value)} cannot be waited for: it is no request of isend or irecv`,
+  );
 }

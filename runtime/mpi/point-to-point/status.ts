@@ -27,7 +27,7 @@ export class Status {
     if (!Number.isInteger(width) || width <= 0)
       throw new MpiError(
         'ERR_ARG',
-        `${inWords(type)} has no width in bytes; Float64Array has one, or 8`,
+        `${inWords(type)} is no element type: pass a typed array's constructor (Float64Array), or a width in bytes (8)`,
       );
     const count = this.byteLength / width;
     return Number.isInteger(count) ? count : undefined;

@@ -5,7 +5,7 @@ import { addon } from '../../../native/addon.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { bytesAt, helpers, type MapOptions, map, ok, PAGE, SYS } from '../native/helpers.ts';
 
-/** What a monitor that watches memory must do; `rows` are those of scenarios in docs/testing.md. */
+/** What a monitor that watches memory must do; `rows` are those of scenarios in docs/internals/testing.md. */
 export interface Case {
   name: string;
   run(scene: Scene): void;

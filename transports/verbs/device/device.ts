@@ -340,7 +340,10 @@ export class VerbsDevice {
     const most = this.#limits[LIMIT.completions];
     const room = Math.min(most, Math.max(this.#need, 2 * this.#room));
     if (room < this.#need)
-      throw new MpiError('ERR_NO_MEM', `${this.name} has room for ${most} completions only`);
+      throw new MpiError(
+        'ERR_NO_MEM',
+        `${this.name} has room for ${most} completions only: connect fewer peers`,
+      );
     check(this.#native.verbsResize(this.#core.id, room), 'ibv_resize_cq', this.name);
     this.#room = room;
   }

@@ -60,7 +60,7 @@ export function choosePort(ports: readonly PortEntry[], wanted: Wanted): PortEnt
   if (ports.length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'there is no RDMA device; is its driver loaded, and is /dev/infiniband visible here? (see "rdma link")',
+      'there is no RDMA device: load its driver, and see that /dev/infiniband is visible here ("rdma link" shows what the kernel has)',
     );
   const matching = ports.filter(
     (entry) =>
@@ -77,7 +77,7 @@ export function choosePort(ports: readonly PortEntry[], wanted: Wanted): PortEnt
   const names = matching.map((entry) => `${entry.device}:${entry.port}`).join(', ');
   throw new MpiError(
     'ERR_UNSUPPORTED',
-    `no RDMA port is active (${names}); is the network up? (see "rdma link")`,
+    `no RDMA port is active (${names}): bring the network up ("rdma link" shows the state)`,
   );
 }
 
@@ -112,7 +112,7 @@ export function chooseGid(entry: PortEntry, index?: number): GidEntry {
   if (gids.length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      `${name} has no GID; does its network interface have an address?`,
+      `${name} has no GID: give its network interface an address`,
     );
   if (entry.link !== 'ethernet') return gids[0]!;
   return gids.reduce((best, next) => (worth(next) > worth(best) ? next : best));

@@ -31,7 +31,7 @@ const MEANINGS: readonly Meaning[] = [
   { errno: EFAULT, text: 'local memory of the operation is not registered (any more)' },
   { errno: ECANCELED, text: 'the queue pair had failed before' },
   { errno: EIO, text: 'memory window error' },
-  { errno: EPROTO, text: 'the peer answered what does not belong to the request' },
+  { errno: EPROTO, text: 'the answer of the peer does not belong to the request' },
   { errno: EACCES, text: 'local memory of the operation may not be written' },
   { errno: EINVAL, text: 'the peer refused the request as invalid' },
   { errno: EACCES, text: "the peer's memory is not exported (any more) for this operation" },

@@ -43,7 +43,7 @@ export function surveyDevices(): DeviceSurvey[] {
 
 function refusedToOpen(answer: number, name: string): MpiError {
   const errno = -answer;
-  const text = `${name}: ibv_open_device failed with ${errnoName(errno)}`;
+  const text = `${name}: ibv_open_device failed with ${errnoName(errno)}; may this user open /dev/infiniband/uverbs*?`;
   return new MpiError('ERR_SYSTEM', text, { errno, syscall: 'ibv_open_device' });
 }
 

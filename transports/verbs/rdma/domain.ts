@@ -21,7 +21,7 @@ export interface VerbsOperation extends Operation {
   /**
    * 'read' and 'write': RDMA from and to the peer of `queue`. 'export': the peer gets to know where
    * the memory is, and under which key; it may use it until the lease ends, and could use it as long
-   * as the registration is cached (docs/design/verbs.md, What it trusts).
+   * as the registration is cached (docs/internals/verbs.md, What it trusts).
    */
   readonly kind: 'read' | 'write' | 'export';
   /** For read and write. */
@@ -74,7 +74,11 @@ export class VerbsDomain implements Domain<VerbsOperation> {
   }
 
   attach(): DomainPort<VerbsOperation> {
-    if (this.#attached) throw new MpiError('ERR_ARG', 'the domain has a manager already');
+    if (this.#attached)
+      throw new MpiError(
+        'ERR_ARG',
+        'this domain has a manager already: make a domain for each manager',
+      );
     this.#attached = true;
     return this.#port;
   }

@@ -247,7 +247,7 @@ export class OneSided {
     const verb = kind === 'read' ? 'READ from' : 'WRITE to';
     const why = lack
       ? 'no memory can be registered for it'
-      : 'has that rank ended, or given its buffer away?';
+      : 'has that rank ended, or was its buffer taken away?';
     const details = { peer: this.#peer, ...(errno > 0 && { errno }) };
     const code = lack ? 'ERR_NO_MEM' : 'ERR_PEER_FAILED';
     return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
