@@ -86,9 +86,8 @@ static int dreg_monitor_chunk(struct dreg_context *context,
 			      struct dreg_range __user *from, u32 count, u32 *done)
 {
 	struct dreg_range chunk[DREG_CHUNK];
-	int error = 0;
+	int error;
 	int fetched;
-	u32 i, added;
 
 	*done = 0;
 	fetched = dreg_fetch(chunk, from, count);
@@ -96,15 +95,8 @@ static int dreg_monitor_chunk(struct dreg_context *context,
 		return fetched;
 	if (mutex_lock_killable(&context->mutex))
 		return -EINTR;
-	for (added = 0; added < fetched; added++) {
-		error = dreg_watch_add(context, &chunk[added]);
-		if (error)
-			break;
-	}
-	for (i = 0; i < added; i++)
-		dreg_watch_settle(context, chunk[i].slot);
+	error = dreg_watch_add(context, chunk, fetched, done);
 	mutex_unlock(&context->mutex);
-	*done = added;
 	return error;
 }
 
@@ -143,7 +135,7 @@ static int dreg_unmonitor_chunk(struct dreg_context *context,
 }
 
 static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *argument,
-		       dreg_chunk_fn chunk)
+		       dreg_chunk_fn chunk, bool settle)
 {
 	struct dreg_area *area = dreg_area_of(context);
 	struct dreg_range __user *ranges;
@@ -170,6 +162,9 @@ static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *a
 		if (!error && done < batch.count && fatal_signal_pending(current))
 			error = -EINTR;
 	}
+	/* Killed in here, the thread never comes to say that they are monitored. */
+	if (settle && done && dreg_settle(context))
+		error = -EINTR;
 	if (put_user(done, &argument->done))
 		return -EFAULT;
 	return error;
@@ -177,10 +172,10 @@ static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *a
 
 long dreg_monitor(struct dreg_context *context, struct dreg_batch __user *argument)
 {
-	return dreg_batch(context, argument, dreg_monitor_chunk);
+	return dreg_batch(context, argument, dreg_monitor_chunk, true);
 }
 
 long dreg_unmonitor(struct dreg_context *context, struct dreg_batch __user *argument)
 {
-	return dreg_batch(context, argument, dreg_unmonitor_chunk);
+	return dreg_batch(context, argument, dreg_unmonitor_chunk, false);
 }

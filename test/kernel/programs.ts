@@ -50,6 +50,10 @@ export async function scenarioPrograms(): Promise<SuiteProgram[]> {
     make('notify'),
     make('observe'),
     make('quiet'),
+    make('child'),
+    make('signals', { timeoutSeconds: 120 }),
+    make('limits'),
+    make('holdup', { timeoutSeconds: 120 }),
   ];
 }
 
@@ -62,6 +66,7 @@ export async function stressPrograms(): Promise<SuiteProgram[]> {
     make('race_ring', STRESS),
     make('race_flight', STRESS),
     make('fuzz'),
+    make('compare', STRESS),
   ];
 }
 
@@ -102,6 +107,22 @@ export async function brokenPrograms(): Promise<SuiteProgram[]> {
       FEW_ROUNDS,
     ),
     make('fuzz, unmap not seen', { module: fires(NOT_UNMAP), mustFail: /model and module agree/ }),
+    make(
+      'compare, unmap not seen',
+      {
+        module: fires(NOT_UNMAP),
+        mustFail: /no change goes unnoticed/,
+      },
+      FEW_ROUNDS,
+    ),
+    make(
+      'compare, every event fires',
+      {
+        module: fires(ALL_EVENTS),
+        mustFail: /nothing fires that has no cause/,
+      },
+      FEW_ROUNDS,
+    ),
     make('map, unmap not seen', {
       module: fires(NOT_UNMAP),
       before: RDMA,
