@@ -70,6 +70,13 @@ export async function stressPrograms(): Promise<SuiteProgram[]> {
   ];
 }
 
+/** Another library's registration cache over the module, on a device that librdmacm works on. */
+export async function libraryPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const before = '[ -e /sys/class/infiniband/rxe1 ] || sh test/guest/rdma.sh dummy0 rxe1';
+  return [make('ofi', { before, ...STRESS }, ['10.78.0.1'])];
+}
+
 /** What only a module built for tests can show. */
 export async function testBuildPrograms(): Promise<SuiteProgram[]> {
   const make = await maker();
@@ -146,6 +153,7 @@ export async function selftestPrograms(): Promise<SuiteProgram[]> {
   return [
     ...(await scenarioPrograms()),
     ...(await stressPrograms()),
+    ...(await libraryPrograms()),
     ...(await testBuildPrograms()),
     ...(await brokenPrograms()),
   ];
