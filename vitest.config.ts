@@ -1,8 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// `npm test` runs what takes minutes; `npm run test:full` (test/tools/full.ts) the rest as well.
+const full = process.env.DREG_TESTS === 'full';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(full ? [] : ['test/**/*.full.test.ts'])],
     // MPI lives in a process's main thread, and a test may lose its process: one process a file.
     pool: 'forks',
     // Two cores: jobs of several ranks must not compete with another file's jobs.

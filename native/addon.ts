@@ -1,12 +1,12 @@
 /**
  * The one seam between TypeScript and the addon, typed by hand. Calls answer a value >= 0 or a
- * negative errno; {@link check} of runtime/error.ts turns the latter into an MpiError.
+ * negative errno; {@link check} of runtime/base/error.ts turns the latter into an MpiError.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MpiError } from '../runtime/error.ts';
+import { MpiError } from '../runtime/base/error.ts';
 
 /** A libuv poll handle on a readable descriptor; keeps the process alive until `unref` or `close`. */
 export interface Watcher {

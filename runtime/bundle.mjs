@@ -25,8 +25,8 @@ await rm(join(dist, 'bundle'), { recursive: true, force: true });
 await bundle({
   index: join(dist, 'runtime/index.js'),
   memory: join(dist, 'runtime/memory/index.js'),
-  // Loaded on demand, by its name (runtime/reach.ts).
-  rdma: join(dist, 'runtime/rdma.js'),
+  // Loaded on demand, by its name (transports/select.ts).
+  'verbs/open': join(dist, 'transports/verbs/open.js'),
   // Started by the doctor (runtime/launch/doctor/trial-job.ts).
   trial: join(dist, 'runtime/launch/doctor/trial.js'),
 });

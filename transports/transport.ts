@@ -6,7 +6,7 @@
  * body of 0..maxBody bytes. `test/transports/` runs the same cases over every implementation.
  */
 
-import type { MpiError } from '../runtime/error.ts';
+import type { MpiError } from '../runtime/base/error.ts';
 
 /** Header words beyond kind, context and tag that a packet may carry. */
 export const EXTENSION_WORDS = 8;

@@ -1,5 +1,5 @@
 /** dregrun's command line. */
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 import type { Binding } from './binding.ts';
 
 /** More ranks than this on one machine are a typing error; each costs dregrun three descriptors. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { addon } from '../../native/addon.ts';
-import { check } from '../error.ts';
+import { check } from '../base/error.ts';
 
 export type Binding = 'core' | 'none';
 

@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
 import { allowedCpus, planBinding } from './binding.ts';
 import { jobEnvironment } from './environment.ts';

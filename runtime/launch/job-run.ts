@@ -17,7 +17,7 @@ import {
   signalStatus,
 } from './outcome.ts';
 import type { Output } from './output.ts';
-import { PmiServer } from './pmi-server.ts';
+import { PmiServer } from './pmi/server.ts';
 import { livingGroups, signalGroup } from './process-groups.ts';
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, type Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';

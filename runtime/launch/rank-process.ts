@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { addon } from '../../native/addon.ts';
-import { check, MpiError } from '../error.ts';
+import { check, MpiError } from '../base/error.ts';
 import { PMI_FD } from './environment.ts';
 import type { Program } from './program.ts';
 

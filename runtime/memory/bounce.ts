@@ -2,9 +2,10 @@
  * Bounce buffers: memory of our own that is registered once, and through which the bytes of an
  * operation go whose memory cannot be registered (rule R7).
  */
+
+import { isExhausted } from '../base/errno.ts';
 import type { RegistrationCache } from './cache.ts';
 import { ACCESS } from './domain.ts';
-import { isExhausted } from './errno.ts';
 import type { Region } from './region.ts';
 
 /** Bytes of all bounce buffers of one manager, where so much can still be pinned. */

@@ -2,9 +2,10 @@
  * The registration cache: regions between a monitor and a domain. Regions in the index are
  * disjoint; one whose memory changed has left it before anybody can find it again.
  */
+
+import { ENOMEM, isExhausted } from '../base/errno.ts';
 import { COUNT, type Counters } from './counters.ts';
 import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
-import { ENOMEM, isExhausted } from './errno.ts';
 import { IntervalIndex } from './interval-index.ts';
 import type { Budget } from './limits.ts';
 import type { Monitor } from './monitor.ts';

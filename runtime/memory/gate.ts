@@ -2,7 +2,7 @@
  * The one place from which operations that name a registration reach a domain (rule R2): look, then
  * the region's own flag, then post. Nothing else holds the port's `post`.
  */
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 import type { RegistrationCache } from './cache.ts';
 import { type DomainPort, NO_KEY, type Operation } from './domain.ts';
 import type { Region } from './region.ts';

@@ -1,5 +1,5 @@
 /** `dreg-mpi/memory`: the pinned-memory manager on its own. */
-export { MpiError } from '../error.ts';
+export { MpiError } from '../base/error.ts';
 export type { Stats } from './counters.ts';
 export { ACCESS, type Access, type Domain, type Operation } from './domain.ts';
 export {

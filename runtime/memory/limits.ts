@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 
 /** Budgets of one manager. */
 export interface Budget {

@@ -1,11 +1,11 @@
 /** The pinned-memory manager: leases on registrations that are never stale. docs/memory.md */
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';
-import { MpiError } from '../error.ts';
+import { isExhausted } from '../base/errno.ts';
+import { MpiError } from '../base/error.ts';
 import { RETRIES_MAX, RegistrationCache } from './cache.ts';
 import { COUNT, Counters, type Stats } from './counters.ts';
 import { ACCESS, type Access, type Domain, type DomainPort, type Operation } from './domain.ts';
-import { isExhausted } from './errno.ts';
 import { Audit, AuditedGate, auditedPort, Gate, STALE } from './gate.ts';
 import { KeptRegions } from './kept.ts';
 import { type Known, type Lease, LeaseRecord, type View, WAY, type Way } from './lease.ts';

@@ -1,7 +1,7 @@
 /** Who made something: the process that uses it now, or the parent it was forked from (rule R6). */
 
 import { pagesAddon } from '../../native/pages.ts';
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 
 /** In `ownerWord()[0]` in the process that made it; a forked child reads 0 there. */
 export const OWNED = 1;

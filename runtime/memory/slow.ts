@@ -2,12 +2,13 @@
  * Operations of leases that have no region: registered one by one, in pieces, or through bounce
  * buffers (rules R1, R7, R8). Slower, and as right.
  */
-import { MpiError } from '../error.ts';
+
+import { EFAULT, ENOBUFS } from '../base/errno.ts';
+import { MpiError } from '../base/error.ts';
 import { BouncePool } from './bounce.ts';
 import type { RegistrationCache } from './cache.ts';
 import { COUNT, type Counters } from './counters.ts';
 import type { DomainPort, Operation } from './domain.ts';
-import { EFAULT, ENOBUFS } from './errno.ts';
 import type { Gate } from './gate.ts';
 import { type Lease, type LeaseRecord, type View, WAY } from './lease.ts';
 import type { Region } from './region.ts';

@@ -2,10 +2,11 @@
  * Operations that go in pieces: through bounce buffers, or because no single registration can be so
  * long. To the caller it is one operation: one `done`, with the bytes moved in all.
  */
-import { MpiError } from '../error.ts';
+
+import { EAGAIN, EFAULT, ENOBUFS } from '../base/errno.ts';
+import { MpiError } from '../base/error.ts';
 import type { BouncePool, Chunk } from './bounce.ts';
 import type { Operation } from './domain.ts';
-import { EAGAIN, EFAULT, ENOBUFS } from './errno.ts';
 
 /** Pieces of an operation longer than one registration can be. */
 export const PIECE_BYTES = 64 * 2 ** 20;

@@ -1,5 +1,5 @@
 /** What makes a view fit to be leased and posted on (rule R4), and the errors that say it is not. */
-import { MpiError } from '../error.ts';
+import { MpiError } from '../base/error.ts';
 import type { View } from './lease.ts';
 
 /** A view with elements: a typed array, no DataView. */

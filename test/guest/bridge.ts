@@ -93,7 +93,10 @@ export async function guestTests(what: string, options: GuestTestOptions): Promi
   const results: SuiteResult[] = [];
   for (const kernel of kernels) {
     const result = await runSuite({ ...suite, kernel, programs: await programs(kernel), progress });
-    progress(`${kernel}: ${result.guest.seconds.toFixed(0)} s in the guest`);
+    const times = result.programs.map(
+      ({ program, seconds }) => `${program.name} ${seconds.toFixed(0)}`,
+    );
+    progress(`${kernel}: ${result.guest.seconds.toFixed(0)} s in the guest (${times.join(', ')})`);
     results.push(result);
   }
   describe(what, () => {

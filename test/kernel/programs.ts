@@ -77,6 +77,25 @@ export async function libraryPrograms(): Promise<SuiteProgram[]> {
   return [make('ofi', { before, ...STRESS }, ['10.78.0.1'])];
 }
 
+/** Each scenario, and each kind of stress for a short time. */
+export async function quickPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  return [
+    ...(await scenarioPrograms()),
+    make('race_munmap', STRESS, FEW_ROUNDS),
+    make('race_ring', STRESS, FEW_ROUNDS),
+    make('fuzz'),
+    make('compare', STRESS),
+  ];
+}
+
+/** What takes minutes: as many random operations as a review once did, and more. */
+export async function longPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const rounds = ['--rounds', '1000000'];
+  return [make('compare, a million operations', { timeoutSeconds: 3600 }, rounds)];
+}
+
 /** What only a module built for tests can show. */
 export async function testBuildPrograms(): Promise<SuiteProgram[]> {
   const make = await maker();

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { joinJob } from '../../runtime/launch/job.ts';
+import { joinJob } from '../../runtime/job/job.ts';
 import { canTest, dregrun, fixture, start } from './support.ts';
 
 const EXCHANGE = fixture('exchange.mjs');

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { LineReader, OVERLONG, PMI_LINE_MAX } from '../../runtime/launch/line-reader.ts';
-import { KVS_BYTES_MAX, PmiServer } from '../../runtime/launch/pmi-server.ts';
-import { formatLine, parseLine } from '../../runtime/launch/pmi-wire.ts';
+import { formatLine, parseLine } from '../../runtime/job/pmi-wire.ts';
+import { LineReader, OVERLONG, PMI_LINE_MAX } from '../../runtime/launch/pmi/line-reader.ts';
+import { KVS_BYTES_MAX, PmiServer } from '../../runtime/launch/pmi/server.ts';
 
 const SIZE = 3;
 let sent: string[][];

@@ -2,7 +2,7 @@
 import { readFileSync, readSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addon } from '../../native/addon.ts';
-import type { MpiError } from '../../runtime/error.ts';
+import type { MpiError } from '../../runtime/base/error.ts';
 import {
   UringDomain,
   type UringOperation,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { addon, packageRoot } from '../../native/addon.ts';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { uringWrite } from '../../runtime/memory/domains/uring.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
 import { OWNED, ownerWord } from '../../runtime/memory/owner.ts';

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type { Stats } from '../../runtime/memory/counters.ts';
 import { budgetOf, cgroupLimit, lockedMemoryLimit } from '../../runtime/memory/limits.ts';
 

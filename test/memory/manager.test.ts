@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { RETRIES_MAX } from '../../runtime/memory/cache.ts';
 import { ACCESS } from '../../runtime/memory/domain.ts';
 import type { Lease } from '../../runtime/memory/lease.ts';

@@ -1,6 +1,6 @@
 /** What the tests of memory need of the machine. */
 import { beforeEach } from 'vitest';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { UringDomain } from '../../runtime/memory/domains/uring.ts';
 import { UserfaultfdMonitor } from '../../runtime/memory/monitors/userfaultfd.ts';
 

@@ -1,4 +1,4 @@
-/** The soak on this machine; the guest has dreg's (guest.test.ts). DREG_SOAK_OPERATIONS: how many. */
+/** The soak on this machine; the guest has dreg's (guest.full.test.ts). DREG_SOAK_OPERATIONS: how many. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { UringDomain } from '../../runtime/memory/domains/uring.ts';
 import type { Monitor } from '../../runtime/memory/monitor.ts';
 import { DregMonitor } from '../../runtime/memory/monitors/dreg.ts';

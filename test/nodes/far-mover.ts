@@ -1,15 +1,15 @@
 /** Moves bytes between managed memory of rank 0 and rank 1 on another node, by either's RDMA. */
 import { ACCESS } from '../../runtime/memory/domain.ts';
+import { type ManagerOptions, PinnedMemoryManager } from '../../runtime/memory/manager.ts';
+import type { Monitor } from '../../runtime/memory/monitor.ts';
+import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
 import {
   VerbsDomain,
   type VerbsOperation,
   verbsExpose,
   verbsRead,
   verbsWrite,
-} from '../../runtime/memory/domains/verbs.ts';
-import { type ManagerOptions, PinnedMemoryManager } from '../../runtime/memory/manager.ts';
-import type { Monitor } from '../../runtime/memory/monitor.ts';
-import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
+} from '../../transports/verbs/rdma/domain.ts';
 import type { Mover } from '../memory/stale/mover.ts';
 import type { Side } from '../memory/stale/verbs-channel.ts';
 import type { End } from './far-end.ts';

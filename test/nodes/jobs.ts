@@ -4,7 +4,7 @@
  * tells how its own ranks ended.
  */
 import assert from 'node:assert/strict';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { type NodeEnd, type NodeJob, type RankEnd, runNodeJob } from './job.ts';
 import { LISTS } from './lists.ts';
 

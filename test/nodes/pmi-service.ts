@@ -8,7 +8,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PmiServer } from '../../runtime/launch/pmi-server.ts';
+import { PmiServer } from '../../runtime/launch/pmi/server.ts';
 
 /** How long a node's starter waits for the one that serves. */
 const CONNECT_MS = 30_000;

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { addon, packageRoot } from '../../native/addon.ts';
 import { verbs } from '../../native/verbs.ts';
-import { MpiError } from '../../runtime/error.ts';
-import { type DeviceEvent, VerbsDevice } from '../../transports/verbs/device.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { type DeviceEvent, VerbsDevice } from '../../transports/verbs/device/device.ts';
 import type { Claim } from './claims.ts';
 import { DEPTH, INLINE_BYTES, Pair, SLOT_BYTES } from './pair.ts';
 

@@ -6,9 +6,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addon } from '../../native/addon.ts';
-import type { ReceiveQueue, SendArea } from '../../transports/verbs/areas.ts';
-import { VerbsDevice } from '../../transports/verbs/device.ts';
-import type { QueueAddress, QueuePair } from '../../transports/verbs/queue-pair.ts';
+import type { ReceiveQueue, SendArea } from '../../transports/verbs/device/areas.ts';
+import { VerbsDevice } from '../../transports/verbs/device/device.ts';
+import type { QueueAddress, QueuePair } from '../../transports/verbs/device/queue-pair.ts';
 import type { Claim } from './claims.ts';
 
 const LENGTH = 256 * 1024;

@@ -1,8 +1,11 @@
 /** Connects two queue pairs of one iWARP device with each other, as two ranks would be. */
 import { addon } from '../../native/addon.ts';
-import { type ConnectionEvent, ConnectionManager } from '../../transports/verbs/connections.ts';
-import type { VerbsDevice } from '../../transports/verbs/device.ts';
-import type { QueuePair } from '../../transports/verbs/queue-pair.ts';
+import {
+  type ConnectionEvent,
+  ConnectionManager,
+} from '../../transports/verbs/connect/connections.ts';
+import type { VerbsDevice } from '../../transports/verbs/device/device.ts';
+import type { QueuePair } from '../../transports/verbs/device/queue-pair.ts';
 
 const PATIENCE_MS = 10_000;
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { CM_DATA_BYTES, CM_EVENT, rdmacm } from '../../native/rdmacm.ts';
-import { MpiError } from '../../runtime/error.ts';
-import { ConnectionManager } from '../../transports/verbs/connections.ts';
-import { VerbsDevice } from '../../transports/verbs/device.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { ConnectionManager } from '../../transports/verbs/connect/connections.ts';
+import { VerbsDevice } from '../../transports/verbs/device/device.ts';
 import { VerbsGroup } from '../transports/verbs-group.ts';
 import type { Claim } from './claims.ts';
 import {

@@ -1,10 +1,10 @@
 /** Two queue pairs of one device, connected with each other: everything goes out and comes back. */
 import { addon } from '../../native/addon.ts';
-import type { MpiError } from '../../runtime/error.ts';
-import type { ReceiveQueue, SendArea } from '../../transports/verbs/areas.ts';
-import type { ConnectionManager } from '../../transports/verbs/connections.ts';
-import { VerbsDevice } from '../../transports/verbs/device.ts';
-import type { QueuePair } from '../../transports/verbs/queue-pair.ts';
+import type { MpiError } from '../../runtime/base/error.ts';
+import type { ConnectionManager } from '../../transports/verbs/connect/connections.ts';
+import type { ReceiveQueue, SendArea } from '../../transports/verbs/device/areas.ts';
+import { VerbsDevice } from '../../transports/verbs/device/device.ts';
+import type { QueuePair } from '../../transports/verbs/device/queue-pair.ts';
 import { introduce } from './introduce.ts';
 
 export const SLOT_BYTES = 4096;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `node tap.js device|loss|iwarp|interop [BARE-PEER]`: what RDMA devices do, as TAP; for the guest, where there is one. */
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { type Claim, runClaims } from './claims.ts';
 import { DEVICE_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
 import { interopClaims } from './interop-claims.ts';

@@ -1,6 +1,6 @@
 /** What may be sent: views of every kind, and what is no buffer (any more). */
 import { describe, expect, test } from 'vitest';
-import { bytesOf, type MessageBuffer } from '../../runtime/buffer.ts';
+import { bytesOf, type MessageBuffer } from '../../runtime/mpi/point-to-point/buffer.ts';
 
 const detach = (buffer: ArrayBuffer) => structuredClone(buffer, { transfer: [buffer] });
 const refused = expect.objectContaining({ name: 'MpiError', code: 'ERR_BUFFER' });

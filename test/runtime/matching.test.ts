@@ -1,12 +1,12 @@
 /** Matching against a naive model: lists, searched from the front. */
 import { describe, expect, test } from 'vitest';
-import { ANY_SOURCE, ANY_TAG } from '../../runtime/constants.ts';
+import { ANY_SOURCE, ANY_TAG } from '../../runtime/base/constants.ts';
 import {
   Envelope,
   type Posted,
   PostedReceives,
   UnexpectedMessages,
-} from '../../runtime/matching.ts';
+} from '../../runtime/messaging/matching/bins.ts';
 import { Random } from '../jobs/programs/lib.ts';
 
 class Receive implements Posted {

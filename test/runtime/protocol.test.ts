@@ -4,22 +4,22 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
+import type { Peer } from '../../runtime/messaging/peer.ts';
 import {
   CostModel,
   RETRIAL_INTERVAL,
   TRIALS_MAX,
   TRIALS_MIN,
   type Way,
-} from '../../runtime/protocol/cost-model.ts';
-import type { Peer } from '../../runtime/protocol/peer.ts';
+} from '../../runtime/messaging/rendezvous/cost-model.ts';
 import {
   claimsBroken,
   claimsDone,
   copyClaimed,
   openClaims,
   pieceBytes,
-} from '../../runtime/protocol/shared-copy.ts';
-import { TRANSFERS_MAX, TransferTable } from '../../runtime/protocol/transfer.ts';
+} from '../../runtime/messaging/rendezvous/shared-copy.ts';
+import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/transfer.ts';
 
 const compiled = (file: string) => pathToFileURL(join(packageRoot(), 'dist', file)).href;
 
@@ -220,7 +220,7 @@ describe('a copy that both ends share', () => {
           gate,
           length,
           rounds,
-          module: compiled('runtime/protocol/shared-copy.js'),
+          module: compiled('runtime/messaging/rendezvous/shared-copy.js'),
         },
       },
     );

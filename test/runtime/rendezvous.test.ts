@@ -1,9 +1,9 @@
 /** Large messages over a transport whose pulls and pushes end later, and whose memory must be exposed. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { Communicator } from '../../runtime/communicator.ts';
-import { MpiError } from '../../runtime/error.ts';
-import { EXPOSED_SEGMENTS_MAX, MOVES_MAX } from '../../runtime/protocol/segments.ts';
-import type { Request } from '../../runtime/request.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { EXPOSED_SEGMENTS_MAX, MOVES_MAX } from '../../runtime/messaging/rendezvous/segments.ts';
+import { Communicator } from '../../runtime/mpi/communicator.ts';
+import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { EXTENSION_WORDS } from '../../transports/transport.ts';
 import { filled, Random } from '../jobs/programs/lib.ts';
 import { Simulation, type SimulationOptions } from './simulated.ts';

@@ -3,10 +3,10 @@
  * there is hardly any room, and what is pulled or pushed is under way for some polls. Everything random
  * comes from a seed. It watches over what the protocol must never do with exposed memory.
  */
-import { MpiError } from '../../runtime/error.ts';
-import type { RendezvousPreference } from '../../runtime/protocol/cost-model.ts';
-import { Engine } from '../../runtime/protocol/engine.ts';
-import type { Request } from '../../runtime/request.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { Engine } from '../../runtime/messaging/engine.ts';
+import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
+import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import type {
   Channel,

@@ -1,8 +1,8 @@
 /** How a blocked rank waits, over a transport that brings nothing. */
 import { expect, test } from 'vitest';
-import { Communicator } from '../../runtime/communicator.ts';
-import { MpiError } from '../../runtime/error.ts';
-import { Engine } from '../../runtime/protocol/engine.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { Engine } from '../../runtime/messaging/engine.ts';
+import { Communicator } from '../../runtime/mpi/communicator.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { Random } from '../jobs/programs/lib.ts';
 import { Simulation } from './simulated.ts';

@@ -1,16 +1,16 @@
 /** What a job of so many ranks takes, by calculation. All peers are taken for peers over RDMA. */
 import { MAILBOX } from '../../native/verbs.ts';
-import { KVS_BYTES_MAX } from '../../runtime/launch/pmi-server.ts';
+import { KVS_BYTES_MAX } from '../../runtime/launch/pmi/server.ts';
 import { nodeIdentity } from '../../transports/shm/segment.ts';
-import { RECEIVE_SLOTS_MAX } from '../../transports/verbs/areas.ts';
-import { SEND_DEPTH, SPARE_SLOTS } from '../../transports/verbs/channel.ts';
 import {
   DATAGRAM_BYTES_MAX,
   DATAGRAM_RECEIVES,
   DATAGRAM_SENDS,
-} from '../../transports/verbs/datagram.ts';
-import { SEND_SLOTS } from '../../transports/verbs/send-slots.ts';
-import { SLOTS_PER_PEER, VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
+} from '../../transports/verbs/connect/datagram.ts';
+import { RECEIVE_SLOTS_MAX } from '../../transports/verbs/device/areas.ts';
+import { SEND_DEPTH, SPARE_SLOTS } from '../../transports/verbs/packets/channel.ts';
+import { SEND_SLOTS } from '../../transports/verbs/packets/send-slots.ts';
+import { SLOTS_PER_PEER, VERBS_SLOT_BYTES } from '../../transports/verbs/packets/wire.ts';
 import type { Costs } from './costs.ts';
 import type { Pattern } from './patterns.ts';
 

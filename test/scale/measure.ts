@@ -7,11 +7,16 @@
  */
 import { readFileSync } from 'node:fs';
 import { LIMIT, verbs } from '../../native/verbs.ts';
-import { joinJob } from '../../runtime/launch/job.ts';
-import { INLINE_BYTES, SEND_DEPTH, SPARE_SLOTS } from '../../transports/verbs/channel.ts';
-import { VerbsDevice } from '../../transports/verbs/device.ts';
-import type { QueuePair } from '../../transports/verbs/queue-pair.ts';
-import { decodeHello, encodeHello, jobKey, VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
+import { joinJob } from '../../runtime/job/job.ts';
+import { VerbsDevice } from '../../transports/verbs/device/device.ts';
+import type { QueuePair } from '../../transports/verbs/device/queue-pair.ts';
+import { INLINE_BYTES, SEND_DEPTH, SPARE_SLOTS } from '../../transports/verbs/packets/channel.ts';
+import {
+  decodeHello,
+  encodeHello,
+  jobKey,
+  VERBS_SLOT_BYTES,
+} from '../../transports/verbs/packets/wire.ts';
 
 const PAIRS = 64;
 const TIMES = 2000;

@@ -1,10 +1,10 @@
 /**
  * How the ranks of a job meet, event by event: they come to the launcher's fence, leave it, make
  * their queue pairs and exchange HELLOs, which can be lost, until all connections are ready. The
- * rules are those of transports/verbs/handshake.ts and datagram.ts; a test holds both together.
+ * rules are those of transports/verbs/connect/handshake.ts and datagram.ts; a test holds both together.
  */
-import { DATAGRAM_RECEIVES, DATAGRAM_SENDS } from '../../transports/verbs/datagram.ts';
-import { HELLO_FIRST_MS, HELLO_LAST_MS } from '../../transports/verbs/handshake.ts';
+import { DATAGRAM_RECEIVES, DATAGRAM_SENDS } from '../../transports/verbs/connect/datagram.ts';
+import { HELLO_FIRST_MS, HELLO_LAST_MS } from '../../transports/verbs/connect/handshake.ts';
 import type { Costs } from './costs.ts';
 import { Lane, runLanes } from './lanes.ts';
 import { generator, type Pattern } from './patterns.ts';

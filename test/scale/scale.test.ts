@@ -2,10 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
-import type { MpiError } from '../../runtime/error.ts';
-import { KVS_BYTES_MAX } from '../../runtime/launch/pmi-server.ts';
-import type { DatagramAddress } from '../../transports/verbs/datagram.ts';
-import { Handshake, HELLO_FIRST_MS, HELLO_LAST_MS } from '../../transports/verbs/handshake.ts';
+import type { MpiError } from '../../runtime/base/error.ts';
+import { KVS_BYTES_MAX } from '../../runtime/launch/pmi/server.ts';
+import type { DatagramAddress } from '../../transports/verbs/connect/datagram.ts';
+import {
+  Handshake,
+  HELLO_FIRST_MS,
+  HELLO_LAST_MS,
+} from '../../transports/verbs/connect/handshake.ts';
 import type { PacketDevice, PacketQueue } from '../../transports/verbs/ports.ts';
 import { bytesOf, estimate, PINNED_PER_PEER, peersMax } from './arithmetic.ts';
 import { type Costs, readCosts } from './costs.ts';

@@ -1,8 +1,8 @@
 /** Several ranks of one segment within this process: each has its own transport, as processes would. */
 import { readdirSync } from 'node:fs';
 import { addon } from '../../native/addon.ts';
-import { check } from '../../runtime/error.ts';
-import { Engine } from '../../runtime/protocol/engine.ts';
+import { check } from '../../runtime/base/error.ts';
+import { Engine } from '../../runtime/messaging/engine.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import {
   CONTROL,

@@ -1,12 +1,12 @@
 /** Ranks that meet by connection managers of a network that exists in memory only. */
 import { constants } from 'node:os';
-import type { MpiError } from '../../runtime/error.ts';
+import type { MpiError } from '../../runtime/base/error.ts';
 import type {
   ConnectionEvent,
   Connections,
   IpAddress,
-} from '../../transports/verbs/connections.ts';
-import { type IwarpHost, IwarpMeeting } from '../../transports/verbs/iwarp.ts';
+} from '../../transports/verbs/connect/connections.ts';
+import { type IwarpHost, IwarpMeeting } from '../../transports/verbs/connect/iwarp.ts';
 import type { PacketDevice, PacketQueue } from '../../transports/verbs/ports.ts';
 
 const { ECONNREFUSED, ETIMEDOUT } = constants.errno;

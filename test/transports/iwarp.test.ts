@@ -1,8 +1,12 @@
 /** How ranks meet on iWARP: over connection managers that are made of nothing. */
 import { describe, expect, test } from 'vitest';
-import { UNREACHABLE_MS } from '../../transports/verbs/iwarp.ts';
-import { formatAddress, parseAddress } from '../../transports/verbs/meeting.ts';
-import { decodeIntroduction, encodeIntroduction, jobKey } from '../../transports/verbs/wire.ts';
+import { UNREACHABLE_MS } from '../../transports/verbs/connect/iwarp.ts';
+import { formatAddress, parseAddress } from '../../transports/verbs/connect/meeting.ts';
+import {
+  decodeIntroduction,
+  encodeIntroduction,
+  jobKey,
+} from '../../transports/verbs/packets/wire.ts';
 import { type Rank, World } from './iwarp-network.ts';
 
 /** Both are ready, once, and connected with each other by the queue pairs that they think they are. */

@@ -3,10 +3,10 @@
  * ring, and whoever waited for that peer is told. The others go on.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import { Communicator } from '../../runtime/communicator.ts';
-import { MpiError } from '../../runtime/error.ts';
-import type { Engine } from '../../runtime/protocol/engine.ts';
-import type { Request } from '../../runtime/request.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import type { Engine } from '../../runtime/messaging/engine.ts';
+import { Communicator } from '../../runtime/mpi/communicator.ts';
+import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { CELL, CELL_WORDS, CELLS, CONTROL, MAX_BODY, REGION } from '../../transports/shm/layout.ts';
 import { Random } from '../jobs/programs/lib.ts';
 import { engines, ShmGroup } from './group.ts';

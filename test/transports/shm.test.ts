@@ -1,6 +1,6 @@
 /** Shared memory: the suite of all transports, and what is its own. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import {
   EXPOSED_ADDRESS,
   EXPOSED_SHARED,

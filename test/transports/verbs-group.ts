@@ -1,8 +1,9 @@
 /** Several ranks of an RDMA device within this process: each opens it for itself, as processes would. */
-import { VerbsDomain } from '../../runtime/memory/domains/verbs.ts';
+
 import { PinnedMemoryManager } from '../../runtime/memory/manager.ts';
 import { NoneMonitor } from '../../runtime/memory/monitors/none.ts';
-import { VerbsDevice } from '../../transports/verbs/device.ts';
+import { VerbsDevice } from '../../transports/verbs/device/device.ts';
+import { VerbsDomain } from '../../transports/verbs/rdma/domain.ts';
 import { type VerbsJob, VerbsTransport } from '../../transports/verbs/transport.ts';
 
 let jobs = 0;

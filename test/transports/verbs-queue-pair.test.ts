@@ -1,9 +1,9 @@
 /** What completions say of work requests, on links where they come in order and on iWARP. */
 import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import type { SendArea } from '../../transports/verbs/areas.ts';
-import type { DeviceCore } from '../../transports/verbs/core.ts';
-import { QueuePair, type QueueSite } from '../../transports/verbs/queue-pair.ts';
+import type { SendArea } from '../../transports/verbs/device/areas.ts';
+import type { DeviceCore } from '../../transports/verbs/device/core.ts';
+import { QueuePair, type QueueSite } from '../../transports/verbs/device/queue-pair.ts';
 
 const AREA = { index: 0 } as SendArea;
 const FLUSHED = 5;

@@ -1,7 +1,7 @@
 /** Which device, port and GID of it are used: decided on tables, so that no device is needed. */
 import { describe, expect, test } from 'vitest';
 import { ATTRIBUTE } from '../../native/verbs.ts';
-import { gidBytes, setPath } from '../../transports/verbs/attributes.ts';
+import { gidBytes, setPath } from '../../transports/verbs/device/attributes.ts';
 import {
   chooseGid,
   choosePort,
@@ -9,7 +9,7 @@ import {
   type PortEntry,
   parseDevice,
   parseGidIndex,
-} from '../../transports/verbs/select.ts';
+} from '../../transports/verbs/device/select.ts';
 
 const LINK_LOCAL = 'fe800000000000000242acfffe110002';
 const MAPPED = '00000000000000000000ffff0a4e0001';

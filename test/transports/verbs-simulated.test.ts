@@ -1,12 +1,12 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { EXPOSED_KEY, type Packet } from '../../transports/transport.ts';
-import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/handshake.ts';
+import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/connect/handshake.ts';
 import { EVENTS_MS, HEARTBEAT_MS, PORT_DOWN_MS } from '../../transports/verbs/liveness.ts';
+import { VERBS_SLOT_BYTES } from '../../transports/verbs/packets/wire.ts';
 import type { MemoryOperation } from '../../transports/verbs/ports.ts';
 import { CLOCK_POLLS, VerbsTransport } from '../../transports/verbs/transport.ts';
-import { VERBS_SLOT_BYTES } from '../../transports/verbs/wire.ts';
 import { filled, Random, verify } from '../jobs/programs/lib.ts';
 import { localJobs } from './verbs-group.ts';
 import { Fabric, SimulatedDevice, type SimulatedQueue } from './verbs-simulated.ts';

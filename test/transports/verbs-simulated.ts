@@ -3,7 +3,12 @@
  * network may do that, and their packets come in order, as RC has it. Everything random comes from a seed.
  * They watch over what a real device would punish: a packet for which no receive is posted.
  */
-import type { DatagramAddress } from '../../transports/verbs/datagram.ts';
+import type { DatagramAddress } from '../../transports/verbs/connect/datagram.ts';
+import type {
+  QueueAddress,
+  QueueOptions,
+  Result,
+} from '../../transports/verbs/device/queue-pair.ts';
 import type {
   Datagrams,
   PacketArea,
@@ -11,7 +16,6 @@ import type {
   PacketQueue,
   PacketSlots,
 } from '../../transports/verbs/ports.ts';
-import type { QueueAddress, QueueOptions, Result } from '../../transports/verbs/queue-pair.ts';
 import type { Random } from '../jobs/programs/lib.ts';
 
 const SLOTS_MAX = 512;

@@ -1,6 +1,6 @@
 /** RDMA: the suite of all transports over a real device. It needs one, so that it runs in the guest. */
 import { describe, expect, test } from 'vitest';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type { Done } from '../../transports/transport.ts';
 import { newExposure } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';

@@ -1,5 +1,5 @@
 /** A rank's channel to itself: a queue in its own memory. */
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
   Exposure,

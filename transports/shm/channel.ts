@@ -1,6 +1,6 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
 import { addon, type RemoteCall } from '../../native/addon.ts';
-import { check, errnoName, MpiError } from '../../runtime/error.ts';
+import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
 import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';

@@ -5,7 +5,7 @@
  */
 import { freemem, totalmem } from 'node:os';
 import { addon } from '../../native/addon.ts';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import { HEAP_BYTES, heapOffset, PAGE_BYTES } from './layout.ts';
 import type { Segment } from './segment.ts';
 

@@ -4,7 +4,7 @@
  *
  * Neither end trusts the other, see ring-sender.ts.
  */
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type { Packet } from '../transport.ts';
 import {
   CONTEXT_MAX,

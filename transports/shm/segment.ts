@@ -5,7 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { addon } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
-import { check, errnoName, MpiError } from '../../runtime/error.ts';
+import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import {
   CONTROL_BYTES,
   controlOffset,

@@ -1,5 +1,5 @@
 /** The ranks of one node, through their shared segment (docs/design/shm.md). */
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from '../transport.ts';
 import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
 import { Doorbell, ring } from './doorbell.ts';

@@ -1,7 +1,7 @@
 /** How a rank sleeps: on completions, on the device's events, and on a timer, in one descriptor. */
 import { addon, type Watcher } from '../../native/addon.ts';
 import { wakeAddon } from '../../native/wake.ts';
-import { check } from '../../runtime/error.ts';
+import { check } from '../../runtime/base/error.ts';
 import type { PacketDevice } from './ports.ts';
 
 /** What else wakes: a descriptor, and what takes what made it readable. */

@@ -1,8 +1,8 @@
 /** Whether peers, the port and the device are still there, while nothing comes that would say so. */
 import { constants } from 'node:os';
-import { MpiError } from '../../runtime/error.ts';
-import type { VerbsChannel } from './channel.ts';
-import type { DeviceEvent } from './device.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import type { DeviceEvent } from './device/device.ts';
+import type { VerbsChannel } from './packets/channel.ts';
 import type { PacketDevice } from './ports.ts';
 
 /** A rank that waits asks connected peers so often whether they are there, in milliseconds. */

@@ -3,9 +3,9 @@
  * have a device of their own that needs no hardware.
  */
 import type { Hold } from '../transport.ts';
-import type { DatagramAddress } from './datagram.ts';
-import type { PulseAddress } from './pulse.ts';
-import type { QueueAddress, QueueOptions, Result } from './queue-pair.ts';
+import type { DatagramAddress } from './connect/datagram.ts';
+import type { PulseAddress } from './device/pulse.ts';
+import type { QueueAddress, QueueOptions, Result } from './device/queue-pair.ts';
 
 /** Registered memory that packets leave from. */
 export interface PacketArea {

@@ -1,19 +1,25 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
-import { MpiError } from '../../runtime/error.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
 import { Bell } from './bell.ts';
-import { INLINE_BYTES, SEND_DEPTH, type Shared, SPARE_SLOTS, VerbsChannel } from './channel.ts';
-import { ConnectionManager } from './connections.ts';
+import { ConnectionManager } from './connect/connections.ts';
+import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
+import { type IwarpHost, IwarpMeeting } from './connect/iwarp.ts';
+import { formatAddress, type Meeting, parseAddress } from './connect/meeting.ts';
 import { Courtesy } from './courtesy.ts';
-import { Handshake, HELLO_NOTE_MS, type Host } from './handshake.ts';
-import { type IwarpHost, IwarpMeeting } from './iwarp.ts';
 import { EVENTS_MS, HEARTBEAT_MS, Liveness } from './liveness.ts';
-import { formatAddress, type Meeting, parseAddress } from './meeting.ts';
-import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './one-sided.ts';
+import {
+  INLINE_BYTES,
+  SEND_DEPTH,
+  type Shared,
+  SPARE_SLOTS,
+  VerbsChannel,
+} from './packets/channel.ts';
+import { SendSlots } from './packets/send-slots.ts';
+import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './packets/wire.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
-import { SendSlots } from './send-slots.ts';
-import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './wire.ts';
+import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './rdma/one-sided.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;

@@ -1,5 +1,5 @@
 /** What the doctor finds out about a part of the package, and of the machine below it. */
-import { MpiError } from '../../error.ts';
+import { MpiError } from '../../base/error.ts';
 
 /** 'missing': jobs do without; 'broken': a job as the environment asks for it does not work. */
 export type State = 'works' | 'missing' | 'broken';

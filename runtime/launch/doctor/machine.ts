@@ -1,8 +1,8 @@
 /** What every job needs: Node, the addon, shared memory, cores. */
 import { statfsSync } from 'node:fs';
+import { loadRdma, transportName } from '../../../transports/select.ts';
 import { soloSegment } from '../../../transports/shm/segment.ts';
 import { formatBytes } from '../../memory/notice.ts';
-import { loadRdma, transportName } from '../../reach.ts';
 import { allowedCpus, planBinding } from '../binding.ts';
 import { type Finding, probed, works } from './finding.ts';
 

@@ -1,7 +1,7 @@
 /** Registered memory: who tells that it changed, who registers, and how much may be pinned. */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
-import type { MpiError } from '../../error.ts';
+import type { MpiError } from '../../base/error.ts';
 import { UringDomain } from '../../memory/domains/uring.ts';
 import { budgetOf, cgroupLimit, lockedMemoryLimit } from '../../memory/limits.ts';
 import { type MonitorName, openMonitor } from '../../memory/monitors/open.ts';

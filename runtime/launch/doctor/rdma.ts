@@ -8,9 +8,9 @@ import {
   type PortEntry,
   parseDevice,
   parseGidIndex,
-} from '../../../transports/verbs/select.ts';
-import { type DeviceSurvey, surveyDevices } from '../../../transports/verbs/survey.ts';
-import { deviceNames } from '../../../transports/verbs/sysfs.ts';
+} from '../../../transports/verbs/device/select.ts';
+import { type DeviceSurvey, surveyDevices } from '../../../transports/verbs/device/survey.ts';
+import { deviceNames } from '../../../transports/verbs/device/sysfs.ts';
 import { formatBytes } from '../../memory/notice.ts';
 import { type Finding, lacks, probed, works } from './finding.ts';
 import { tryJob } from './trial-job.ts';

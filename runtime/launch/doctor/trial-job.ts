@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
-import type { Statistics } from '../../environment.ts';
+import type { Statistics } from '../../mpi/mpi.ts';
 
 /** Longer than this it hangs. */
 const TIMEOUT_SECONDS = 60;

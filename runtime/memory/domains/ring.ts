@@ -14,7 +14,7 @@ import {
   type UringAddon,
   uring,
 } from '../../../native/uring.ts';
-import { errnoName, MpiError } from '../../error.ts';
+import { errnoName, MpiError } from '../../base/error.ts';
 
 /** Completions that one submission can have: SEND_ZC has a second one, its notification. */
 const COMPLETIONS = 2;

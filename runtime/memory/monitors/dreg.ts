@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import { type DregAddon, dreg, EVENT_WORDS, RANGE_WORDS, SHARED } from '../../../native/dreg.ts';
 import { type FdOwner, mapping } from '../../../native/mapping.ts';
-import { errnoName, MpiError } from '../../error.ts';
+import { errnoName, MpiError } from '../../base/error.ts';
 import type { Monitor } from '../monitor.ts';
 import { checkSlots, layoutOf, SLOTS_DEFAULT } from './layout.ts';
 

@@ -1,6 +1,6 @@
 /** What all monitors have in common: the shared layout of kernel/dreg.h as typed arrays. */
 import { SHARED } from '../../../native/dreg.ts';
-import { MpiError } from '../../error.ts';
+import { MpiError } from '../../base/error.ts';
 
 /** Slots of a monitor unless the program asks for another number. */
 export const SLOTS_DEFAULT = 4096;

@@ -1,7 +1,7 @@
 /** What kind of memory lies in a range: decides whether userfaultfd tells of all its changes. */
 import { type FdOwner, mapping } from '../../../native/mapping.ts';
 import { vma } from '../../../native/vma.ts';
-import { check } from '../../error.ts';
+import { check } from '../../base/error.ts';
 
 /** Every byte is mapped, and no other process can take it away by the file that it is mapped from. */
 export const OWN = 0;

@@ -1,5 +1,5 @@
 /** Monitors by name. */
-import { MpiError } from '../../error.ts';
+import { MpiError } from '../../base/error.ts';
 import type { Monitor } from '../monitor.ts';
 import { DregMonitor } from './dreg.ts';
 import { SLOTS_DEFAULT } from './layout.ts';

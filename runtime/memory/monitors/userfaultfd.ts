@@ -17,7 +17,7 @@ import {
   userfaultfd,
   WORDS,
 } from '../../../native/userfaultfd.ts';
-import { errnoName, MpiError } from '../../error.ts';
+import { errnoName, MpiError } from '../../base/error.ts';
 import type { Monitor } from '../monitor.ts';
 import { Coverage } from './coverage.ts';
 import { checkSlots, layoutOf, SLOTS_DEFAULT } from './layout.ts';

@@ -7,7 +7,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { addon } from '../../../native/addon.ts';
-import type { MpiError } from '../../../runtime/error.ts';
+import type { MpiError } from '../../../runtime/base/error.ts';
 import { ACCESS, NO_KEY } from '../../../runtime/memory/domain.ts';
 import {
   UringDomain,

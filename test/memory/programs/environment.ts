@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../../native/addon.ts';
-import { MpiError } from '../../../runtime/error.ts';
+import { MpiError } from '../../../runtime/base/error.ts';
 import { UringDomain } from '../../../runtime/memory/domains/uring.ts';
 import { PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import { openMonitor } from '../../../runtime/memory/monitors/open.ts';

@@ -3,7 +3,7 @@
  * on one whose pages are others now is a stale use: what the whole manager exists to prevent.
  */
 import { constants } from 'node:os';
-import { MpiError } from '../../../runtime/error.ts';
+import { MpiError } from '../../../runtime/base/error.ts';
 import {
   type Access,
   type Domain,

@@ -4,7 +4,7 @@
  * operation may ever have been posted on a stale registration.
  */
 import assert from 'node:assert/strict';
-import { MpiError } from '../../../runtime/error.ts';
+import { MpiError } from '../../../runtime/base/error.ts';
 import { ACCESS } from '../../../runtime/memory/domain.ts';
 import type { Lease } from '../../../runtime/memory/lease.ts';
 import { ENOMEM, ENOSPC } from './domain.ts';

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** `npm run demo:stale`: what a stale registration does, and what a monitor does about it. */
-import { errnoName, MpiError } from '../../../runtime/error.ts';
+import { errnoName, MpiError } from '../../../runtime/base/error.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
-import { VerbsDevice } from '../../../transports/verbs/device.ts';
+import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import { oneOf, readCommandLine } from '../../command-line.ts';
 import { NaiveMonitor } from '../naive.ts';
 import { Channel } from './channel.ts';

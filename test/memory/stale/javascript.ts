@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { addon, packageRoot } from '../../../native/addon.ts';
-import { MpiError } from '../../../runtime/error.ts';
+import { MpiError } from '../../../runtime/base/error.ts';
 import { ACCESS, type Operation } from '../../../runtime/memory/domain.ts';
 import type { Mover } from './mover.ts';
 import { collectGarbage } from './scenarios.ts';

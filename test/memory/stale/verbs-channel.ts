@@ -1,18 +1,18 @@
 /** Two queue pairs of one RDMA device: one end through the pinned-memory manager, the other plainly. */
 import { addon } from '../../../native/addon.ts';
 import { ACCESS } from '../../../runtime/memory/domain.ts';
+import type { Lease } from '../../../runtime/memory/lease.ts';
+import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
+import type { Monitor } from '../../../runtime/memory/monitor.ts';
+import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
+import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 import {
   VerbsDomain,
   type VerbsOperation,
   verbsExpose,
   verbsRead,
   verbsWrite,
-} from '../../../runtime/memory/domains/verbs.ts';
-import type { Lease } from '../../../runtime/memory/lease.ts';
-import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
-import type { Monitor } from '../../../runtime/memory/monitor.ts';
-import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
-import type { QueuePair } from '../../../transports/verbs/queue-pair.ts';
+} from '../../../transports/verbs/rdma/domain.ts';
 import { Pair } from '../../rdma/pair.ts';
 import type { Mover } from './mover.ts';
 

@@ -1,0 +1,154 @@
+/**
+ * Messages of middle size: they go at once, as eager ones do, but in pieces, so that the receiver
+ * copies one piece while the sender writes the next (docs/design/protocol.md). The first packet takes
+ * the message's place in the order of matching; the others follow without being asked for.
+ */
+import type { Packet } from '../../../transports/transport.ts';
+import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { MpiError } from '../../base/error.ts';
+import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Engine } from '../engine.ts';
+import type { Peer } from '../peer.ts';
+import { OutgoingTransfer } from '../rendezvous/transfer.ts';
+import { LONG, PIECE } from '../wire.ts';
+
+/** Words of a LONG's extension. */
+const LENGTH = 0;
+const TRANSFER = 1;
+
+/** A message of which pieces are still to come. */
+export class Arrival {
+  readonly peer: Peer;
+  readonly id: number;
+  readonly tag: number;
+  readonly length: number;
+  /** Where the pieces go: an unexpected message's own memory until a receive is matched. */
+  bytes: Uint8Array;
+  /** The receive; null while there is none, and where it was refused. */
+  request: Request | null = null;
+  received = 0;
+
+  constructor(peer: Peer, id: number, tag: number, length: number, bytes: Uint8Array) {
+    this.peer = peer;
+    this.id = id;
+    this.tag = tag;
+    this.length = length;
+    this.bytes = bytes;
+  }
+
+  get complete(): boolean {
+    return this.received === this.length;
+  }
+}
+
+export class StreamedMessages {
+  readonly #engine: Engine;
+  readonly #words = new Int32Array(EXTENSION_WORDS);
+  /** Messages on their way here, by peer and the sender's id. */
+  readonly #arrivals = new Map<Peer, Map<number, Arrival>>();
+  #next = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Sends the first packet, and as many others as there is room for; false: no room for the first. */
+  start(peer: Peer, request: Request): boolean {
+    const { bytes, length, context, tag } = request;
+    const id = (this.#next + 1) & 0x7fff_ffff;
+    this.#words[LENGTH] = length;
+    this.#words[TRANSFER] = id;
+    const { channel } = peer;
+    if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, peer.pieceBytes))
+      return false;
+    this.#next = id;
+    const transfer = new OutgoingTransfer(id, request, peer, (ended) => this.#sent(ended));
+    transfer.position = peer.pieceBytes;
+    transfer.begin(PIECE, id);
+    if (!transfer.stream()) {
+      peer.streams.push(transfer);
+      this.#engine.markBusy(peer);
+    }
+    return true;
+  }
+
+  #sent(transfer: OutgoingTransfer): void {
+    const { request, peer } = transfer;
+    const error = this.#engine.refusal(request, peer.rank, request.tag, 0);
+    if (error !== null) this.#engine.fail(request, error);
+    else this.#engine.complete(request, peer.rank, request.tag, request.length);
+  }
+
+  /** A first packet: `place` says where its message's bytes go. */
+  onFirst(peer: Peer, packet: Packet, bytes: Uint8Array): Arrival {
+    const id = packet.extension[TRANSFER];
+    const arrival = new Arrival(peer, id, packet.tag, packet.extension[LENGTH], bytes);
+    let ofPeer = this.#arrivals.get(peer);
+    if (ofPeer === undefined) {
+      ofPeer = new Map();
+      this.#arrivals.set(peer, ofPeer);
+    }
+    if (ofPeer.has(id)) throw new MpiError('ERR_PROTOCOL', `the message ${id} begins twice`);
+    ofPeer.set(id, arrival);
+    this.#store(arrival, packet);
+    return arrival;
+  }
+
+  onPiece(peer: Peer, packet: Packet): void {
+    const arrival = this.#arrivals.get(peer)?.get(packet.tag);
+    if (arrival === undefined)
+      throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
+    this.#store(arrival, packet);
+  }
+
+  #store(arrival: Arrival, packet: Packet): void {
+    const { bytes, received, length } = arrival;
+    if (packet.length === 0 || received + packet.length > length)
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        `a piece of ${packet.length} bytes goes beyond its message`,
+      );
+    // The memory may be gone, or the message refused: then its bytes are dropped.
+    if (received + packet.length <= bytes.length) packet.copyTo(bytes, received);
+    arrival.received += packet.length;
+    if (!arrival.complete) return;
+    this.#arrivals.get(arrival.peer)?.delete(arrival.id);
+    if (arrival.request !== null) this.#deliver(arrival, arrival.request);
+  }
+
+  /** A receive takes a message that has come at least in part. */
+  take(request: Request, arrival: Arrival): void {
+    const { peer, tag, length } = arrival;
+    const lost = arrival.complete ? null : peer.error;
+    const error = lost ?? this.#engine.refusal(request, peer.rank, tag, length);
+    if (error !== null) {
+      this.#engine.fail(request, error);
+      return;
+    }
+    request.bytes.set(arrival.bytes.subarray(0, arrival.received));
+    arrival.bytes = request.bytes;
+    arrival.request = request;
+    if (arrival.complete) this.#deliver(arrival, request);
+  }
+
+  #deliver(arrival: Arrival, request: Request): void {
+    const { peer, tag, length } = arrival;
+    const error = this.#engine.refusal(request, peer.rank, tag, length);
+    if (error !== null) this.#engine.fail(request, error);
+    else this.#engine.complete(request, peer.rank, tag, length);
+  }
+
+  /** @throws MpiError ERR_PROTOCOL where a LONG's length cannot be ours */
+  static lengthOf(peer: Peer, packet: Packet): number {
+    const length = packet.extension[LENGTH];
+    if (length > packet.length && length <= peer.eagerBytes) return length;
+    throw new MpiError('ERR_PROTOCOL', `a message in pieces claims ${length} bytes`);
+  }
+
+  /** Ends the receives whose messages a lost peer will not finish. */
+  abandon(peer: Peer, error: MpiError): void {
+    for (const arrival of this.#arrivals.get(peer)?.values() ?? [])
+      if (arrival.request !== null) this.#engine.fail(arrival.request, error);
+    this.#arrivals.delete(peer);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Receives of one source, tag and context, posted in a row with nothing else to match: a window of
+ * them. The next packets of their source are theirs in order, so they are taken from the channel
+ * without going through matching. As soon as anything else comes in between they are posted.
+ */
+import { TOOK_OTHER } from '../../../transports/transport.ts';
+import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Engine } from '../engine.ts';
+import type { Peer } from '../peer.ts';
+import { DIRECT_POLLS, ENVELOPE_BYTES } from '../peer.ts';
+import { EAGER } from '../wire.ts';
+import type { Context } from './receive.ts';
+
+/** Receives that may be held back; further ones are posted, and these before them. */
+export const DEFERRED_MAX = 1024;
+
+export class Deferred {
+  readonly #engine: Engine;
+  /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
+  readonly #requests: (Request | null)[] = new Array(DEFERRED_MAX).fill(null);
+  #first = 0;
+  #end = 0;
+  #peer: Peer | null = null;
+  #context: Context | null = null;
+  /** Looks at the channel in a row that found nothing. */
+  #misses = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Whether any receive is held back. */
+  get any(): boolean {
+    return this.#peer !== null;
+  }
+
+  /** Holds a receive back if it is of those held back, or the first; posts the others where it is not. */
+  take(request: Request, context: Context, peer: Peer | undefined): boolean {
+    if (this.#peer === null) {
+      // What is large comes by other packets than those that are taken here.
+      if (peer === undefined || request.length > peer.pieceBytes) return false;
+      if (!context.quiet || !this.#engine.mayDefer(peer)) return false;
+      this.#peer = peer;
+      this.#context = context;
+    } else if (!this.#continues(request, peer)) {
+      this.post();
+      return false;
+    }
+    this.#requests[this.#end++] = request;
+    context.deferred++;
+    return true;
+  }
+
+  #continues(request: Request, peer: Peer | undefined): boolean {
+    const last = this.#requests[this.#end - 1] as Request;
+    return (
+      peer === this.#peer &&
+      last.tag === request.tag &&
+      last.context === request.context &&
+      this.#end < DEFERRED_MAX
+    );
+  }
+
+  /** Takes what has come for the receives held back; how many messages it was. */
+  progress(): number {
+    const { channel, rank } = this.#peer as Peer;
+    const context = this.#context as Context;
+    const requests = this.#requests;
+    let count = 0;
+    while (this.#first < this.#end) {
+      const request = requests[this.#first] as Request;
+      const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes, 1);
+      if (length === TOOK_OTHER) {
+        this.post();
+        return count;
+      }
+      if (length < 0) break;
+      requests[this.#first++] = null;
+      count++;
+      context.deferred--;
+      channel.returnCredit(length + ENVELOPE_BYTES);
+      this.#engine.complete(request, rank, channel.takenTag, length);
+    }
+    if (this.#first === this.#end) this.#clear();
+    else if (count > 0) this.#misses = 0;
+    // Others may have sent as well: not for ever at this one channel alone.
+    else if (++this.#misses >= DIRECT_POLLS) this.post();
+    return count;
+  }
+
+  /** Posts the receives held back, in their order. */
+  post(): void {
+    const context = this.#context;
+    if (context === null) return;
+    const requests = this.#requests.slice(this.#first, this.#end);
+    this.#requests.fill(null, this.#first, this.#end);
+    this.#clear();
+    context.deferred = 0;
+    for (const request of requests) context.posted.post(request as Request);
+  }
+
+  #clear(): void {
+    this.#first = 0;
+    this.#end = 0;
+    this.#misses = 0;
+    this.#peer = null;
+    this.#context = null;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Which way a large message goes: copied through the transport's buffers, fetched by the receiver
+ * from the sender's memory, written by the sender to the receiver's, or both. Machines differ too
+ * much to guess, so the receiver measures each way for each transport and size, on the messages
+ * themselves, and keeps to the best one.
+ */
+import type { OneSidedWay } from '../../../transports/transport.ts';
+
+/** How a large message goes. */
+export type Way = 'copy' | OneSidedWay;
+
+/** Messages that each way gets at least before there is a verdict. */
+export const TRIALS_MIN = 3;
+/**
+ * Milliseconds for which each way is tried before there is a verdict, if its messages are short: a way
+ * looks slow until V8 has compiled the code that it runs through.
+ */
+export const TRIAL_MS = 8;
+/** Messages that each way gets at most before there is a verdict, unless it may yet win. */
+export const TRIALS_MAX = 512;
+/** So many messages of all sizes a way takes until V8 has compiled all that it runs through. */
+export const WARM_MESSAGES = 3072;
+/** A way that costs this much more than the best may yet be the best once it is compiled. */
+export const PROMISING = 1.5;
+/** Of messages that take longer, in nanoseconds, compiled code makes no difference. */
+export const WARM_NS_MAX = 50_000;
+/** After this many messages of a size a loser is tried once more: a machine's state changes. */
+export const RETRIAL_INTERVAL = 512;
+
+/** DREG_SINGLE_COPY: 'auto' (measured), 'always', 'never'. */
+export type Preference = 'auto' | 'always' | 'never';
+/** DREG_RNDV: 'auto' (measured), or this way wherever a transport has it. */
+export const RENDEZVOUS_PREFERENCES = ['auto', 'get', 'put', 'copy'] as const;
+export type RendezvousPreference = (typeof RENDEZVOUS_PREFERENCES)[number];
+
+/** Of a way's last so many messages the median counts: one that was interrupted must not decide. */
+export const SAMPLES = 5;
+
+/** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
+export const TIMED_INTERVAL = 16;
+
+/** What is known of a way for messages of a size. */
+class Experience {
+  /** Nanoseconds a byte of the last {@link SAMPLES} messages, the oldest first. */
+  readonly samples: number[] = [];
+  trials = 0;
+  /** Nanoseconds that its messages have taken so far. */
+  spent = 0;
+  /** Nanoseconds a byte of its fastest message: what it can do when nothing comes in between. */
+  least = Number.POSITIVE_INFINITY;
+
+  get cost(): number {
+    const { samples } = this;
+    if (samples.length === 0) return Number.POSITIVE_INFINITY;
+    return samples.toSorted((a, b) => a - b)[samples.length >>> 1];
+  }
+
+  get tried(): boolean {
+    return this.trials >= TRIALS_MAX || this.spent >= TRIAL_MS * 1e6;
+  }
+}
+
+/** Messages of all sizes that went each way. */
+class Warmth {
+  readonly #messages = new Map<Way, number>();
+
+  count(way: Way): void {
+    this.#messages.set(way, (this.#messages.get(way) ?? 0) + 1);
+  }
+
+  has(way: Way): boolean {
+    return (this.#messages.get(way) ?? 0) >= WARM_MESSAGES;
+  }
+}
+
+class SizeClass {
+  readonly #ways = new Map<Way, Experience>();
+  /** The verdict; null while ways are tried. */
+  #best: Way | null = null;
+  /** Something was recorded since the verdict. */
+  #stale = false;
+  /** A loser that was just better than the best: the next message goes that way, too. */
+  #again: Way | null = null;
+  #messages = 0;
+  /** Whether the message that was given a way last is to be timed. */
+  timed = true;
+  readonly #length: number;
+  readonly #warmth: Warmth;
+
+  /** @param length of its longest messages, in bytes */
+  constructor(length: number, warmth: Warmth) {
+    this.#length = length;
+    this.#warmth = warmth;
+  }
+
+  choose(ways: readonly Way[]): Way {
+    const messages = ++this.#messages;
+    if (this.#again !== null) return this.#tryAgain(this.#again);
+    if (this.#best === null) {
+      this.timed = true;
+      const untried = this.#untried(ways);
+      if (untried !== undefined) return untried;
+    }
+    if (this.#best === null || this.#stale) this.#best = this.#ranking(ways)[0];
+    this.#stale = false;
+    this.timed = messages % TIMED_INTERVAL === 0;
+    if (messages % RETRIAL_INTERVAL !== 0) return this.#best;
+    const retrial = messages / RETRIAL_INTERVAL;
+    return this.#ranking(ways)[1 + (retrial % (ways.length - 1))];
+  }
+
+  #tryAgain(way: Way): Way {
+    this.#again = null;
+    this.timed = true;
+    return way;
+  }
+
+  /** Counted when it begins: of many messages under way at once each way gets its part. */
+  #untried(ways: readonly Way[]): Way | undefined {
+    const way =
+      ways.find((one) => this.#of(one).trials < TRIALS_MIN) ??
+      ways.find((one) => !this.#of(one).tried) ??
+      this.#promising(ways);
+    if (way !== undefined) this.#of(way).trials++;
+    return way;
+  }
+
+  /** A way that is not compiled yet and nearly as good as the best, which may not be either. */
+  #promising(ways: readonly Way[]): Way | undefined {
+    const limit = this.#of(this.#ranking(ways)[0]).cost * PROMISING;
+    if (!(limit * this.#length <= WARM_NS_MAX * PROMISING)) return undefined;
+    const promising = ways.filter((way) => this.#of(way).least <= limit);
+    // With nothing to compare to there is nothing to find out.
+    if (promising.length < 2) return undefined;
+    return promising.find((way) => !this.#warmth.has(way));
+  }
+
+  #of(way: Way): Experience {
+    let experience = this.#ways.get(way);
+    if (experience === undefined) {
+      experience = new Experience();
+      this.#ways.set(way, experience);
+    }
+    return experience;
+  }
+
+  #ranking(ways: readonly Way[]): Way[] {
+    return [...ways].sort((a, b) => this.#of(a).cost - this.#of(b).cost);
+  }
+
+  record(way: Way, nanosecondsPerByte: number, nanoseconds: number): void {
+    const experience = this.#of(way);
+    experience.spent += nanoseconds;
+    experience.least = Math.min(experience.least, nanosecondsPerByte);
+    experience.samples.push(nanosecondsPerByte);
+    if (experience.samples.length > SAMPLES) experience.samples.shift();
+    const best = this.#best;
+    if (best !== null && way !== best && nanosecondsPerByte < this.#of(best).cost)
+      this.#again = way;
+    this.#stale = true;
+  }
+}
+
+/** Lengths between two powers of two are of one class. */
+export function sizeClass(length: number): number {
+  return length < 1 ? 0 : Math.min(63, Math.floor(Math.log2(length)));
+}
+
+/** The verdicts for peers that are reached in the same way. */
+export class CostModel {
+  readonly #classes: (SizeClass | undefined)[] = [];
+  readonly #warmth = new Warmth();
+  /** Whether the message that was given a way last is to be recorded. */
+  timed = false;
+
+  /** The way that the next message of this length goes, of those that it can go. */
+  choose(length: number, ways: readonly Way[]): Way {
+    if (ways.length === 1) {
+      this.timed = false;
+      return ways[0];
+    }
+    const ofSize = this.#classOf(length);
+    const way = ofSize.choose(ways);
+    this.timed = ofSize.timed;
+    this.#warmth.count(way);
+    return way;
+  }
+
+  /** What a message took, from when the sender began to when it was there. */
+  record(way: Way, length: number, nanoseconds: number): void {
+    this.#classOf(length).record(way, nanoseconds / length, nanoseconds);
+  }
+
+  #classOf(length: number): SizeClass {
+    const index = sizeClass(length);
+    this.#classes[index] ??= new SizeClass(2 ** (index + 1), this.#warmth);
+    return this.#classes[index];
+  }
+}

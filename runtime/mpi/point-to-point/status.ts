@@ -1,0 +1,35 @@
+import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
+
+/** Something with elements of a known width: a typed array's constructor, or a width in bytes. */
+export type ElementType = { readonly BYTES_PER_ELEMENT: number } | number;
+
+/**
+ * What a receive brought (MPI 4.1, 3.2.5). A receive makes one, or fills the one that it is given: a
+ * loop that must not allocate keeps one and passes it each time.
+ */
+export class Status {
+  /** The sender's rank in the communicator. */
+  source = ANY_SOURCE;
+  tag = ANY_TAG;
+  /** Bytes received. */
+  byteLength = 0;
+
+  /**
+   * How many elements were received (MPI_Get_count).
+   * @param type a typed array's constructor, such as `Float64Array`, or an element's width in bytes
+   * @returns undefined where the bytes are no whole number of elements
+   */
+  count(type: ElementType): number | undefined {
+    const width = typeof type === 'number' ? type : type.BYTES_PER_ELEMENT;
+    const count = this.byteLength / width;
+    return Number.isInteger(count) ? count : undefined;
+  }
+
+  /** What a receive from {@link PROC_NULL} yields (MPI 4.1, 3.10). */
+  setNull(): this {
+    this.source = PROC_NULL;
+    this.tag = ANY_TAG;
+    this.byteLength = 0;
+    return this;
+  }
+}

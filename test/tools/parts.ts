@@ -1,0 +1,62 @@
+/** The parts of `npm run test:full`, and which files each of them runs, as vitest filters names. */
+export const PARTS = {
+  fast: { what: 'what npm test runs', files: [] },
+  soak: {
+    what: 'the soak of the cache on this machine, ten times as long',
+    files: ['memory/soak.test'],
+  },
+  memory: {
+    what: 'the cache and its monitors on both kernels',
+    files: ['memory/guest.full', 'memory/verbs.full'],
+  },
+  kernel: { what: 'dreg.ko on both kernels, and broken on purpose', files: ['test/kernel/'] },
+  rdma: {
+    what: 'devices, transport, jobs and doctor over rxe, on both kernels',
+    files: ['rdma/guest.full', 'jobs/verbs-guest.full', 'launch/rdma.full'],
+  },
+  iwarp: { what: 'the same over siw, on 6.1', files: ['rdma/iwarp.full'] },
+  nodes: { what: 'two guests joined by a network', files: ['test/nodes/'] },
+  guest: { what: 'the guest harness itself', files: ['test/guest/guest.full', 'guest/suite.full'] },
+} as const;
+
+export type PartName = keyof typeof PARTS;
+export const PART_NAMES = Object.keys(PARTS) as PartName[];
+
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export interface PartResult extends Counts {
+  part: PartName;
+  seconds: number;
+}
+
+/** What .ci/summary.mjs says in its line. */
+export function readSummary(line: string): Counts {
+  const [, passed, failed, skipped = '0'] =
+    /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m.exec(line) ?? [];
+  // Without its line nothing is known to have passed.
+  if (passed === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+}
+
+/** One row a part, and one for all; then the line that a runner closes with. */
+export function table(results: readonly PartResult[]): string {
+  const row = (name: string, ...cells: (string | number)[]) =>
+    `${name.padEnd(8)}${cells.map((cell) => String(cell).padStart(10)).join('')}\n`;
+  const minutes = (seconds: number) => `${(seconds / 60).toFixed(1)} min`;
+  const sum = (field: keyof Counts | 'seconds') =>
+    results.reduce((total, result) => total + result[field], 0);
+  const rows = results.map(({ part, passed, failed, skipped, seconds }) =>
+    row(part, passed, failed, skipped, minutes(seconds)),
+  );
+  const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
+  return [
+    row('part', 'passed', 'failed', 'skipped', 'time'),
+    ...rows,
+    row('all', passed, failed, skipped, minutes(sum('seconds'))),
+    `${passed} passed, ${failed} failed, ${skipped} skipped\n`,
+  ].join('');
+}

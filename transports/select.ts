@@ -1,0 +1,106 @@
+/** How a rank reaches the others: by the transport that is asked for, or by what there is. */
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { MpiError } from '../runtime/base/error.ts';
+import type { Job } from '../runtime/job/job.ts';
+import { NoTransport, SeveralTransports } from './composite.ts';
+import { joinSegment, type Segment } from './shm/segment.ts';
+import { ShmTransport } from './shm/transport.ts';
+import type { Transport } from './transport.ts';
+import type * as RdmaModule from './verbs/open.ts';
+import type { Rdma } from './verbs/open.ts';
+
+const TRANSPORTS = ['auto', 'shm', 'self', 'verbs'] as const;
+type TransportName = (typeof TRANSPORTS)[number];
+
+export interface Reach {
+  /** Reaches all others that can be reached; null in a world of one. */
+  transport: Transport | null;
+  /** The node's shared memory, in which MPI.allocate() finds its own. */
+  node: ShmTransport | null;
+  segment: Segment | null;
+  rdma: Rdma | null;
+}
+
+/** DREG_TRANSPORT. @throws MpiError ERR_ARG */
+export function transportName(): TransportName {
+  const name = process.env.DREG_TRANSPORT || 'auto';
+  const known = TRANSPORTS.find((one) => one === name);
+  if (known !== undefined) return known;
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_TRANSPORT (dregrun --transport) is "${name}"; there are ${TRANSPORTS.join(', ')}`,
+  );
+}
+
+/** Meets the other ranks; collective. @throws MpiError ERR_LAUNCH, ERR_NO_MEM, ERR_UNSUPPORTED, … */
+export function reachOthers(job: Job): Reach {
+  const name = transportName();
+  if (job.size === 1 || name === 'self')
+    return { transport: null, node: null, segment: null, rdma: null };
+  const segment = joinSegment(job);
+  const node = new ShmTransport(segment);
+  // Every rank comes to the same answer, which the meeting over RDMA needs.
+  const all = segment.ranks.length === job.size;
+  if (name === 'shm' || (name === 'auto' && all))
+    return { transport: node, node, segment, rdma: null };
+  if (name === 'verbs') {
+    const rdma = openAll(job);
+    return { transport: rdma.transport, node, segment, rdma };
+  }
+  const { far, rdma } = reachFar(job);
+  const near = new Set(segment.ranks);
+  const alone = near.size === 1 && rdma !== null;
+  const transport = alone ? far : new SeveralTransports(node, far, (rank) => near.has(rank));
+  return { transport, node, segment, rdma };
+}
+
+/** RDMA, or whatever stands in its way. */
+function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
+  try {
+    const rdma = openAll(job);
+    return { far: rdma.transport, rdma };
+  } catch (error) {
+    if (!(error instanceof MpiError) || error.code !== 'ERR_UNSUPPORTED') throw error;
+    // The others meet, and find no address of ours.
+    job.fence();
+    const refuse = (peer: number) =>
+      new MpiError(
+        'ERR_UNREACHABLE',
+        `rank ${peer} runs on another node, and rank ${job.rank} has no RDMA: ${error.message}`,
+        { rank: job.rank, peer, cause: error },
+      );
+    return { far: new NoTransport(refuse), rdma: null };
+  }
+}
+
+function openAll(job: Job): Rdma {
+  if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
+    throw new MpiError(
+      'ERR_UNSUPPORTED',
+      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/transports/verbs.md)',
+    );
+  const { openDevice, openRdma } = loadRdma();
+  return openRdma(job, openDevice());
+}
+
+/** Where the kernel shows RDMA devices. */
+const CLASS = '/sys/class/infiniband';
+
+/**
+ * Loaded when it is needed: MPI.init() cannot wait for an import, and most jobs do without.
+ * @throws MpiError ERR_UNSUPPORTED where this Node cannot
+ */
+export function loadRdma(): typeof RdmaModule {
+  const file = import.meta.url.endsWith('.ts') ? './verbs/open.ts' : './verbs/open.js';
+  try {
+    return createRequire(import.meta.url)(file) as typeof RdmaModule;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ESM') throw cause;
+    throw new MpiError(
+      'ERR_UNSUPPORTED',
+      'RDMA needs Node 20.19, 22.12 or newer, which load modules on demand',
+      { cause },
+    );
+  }
+}

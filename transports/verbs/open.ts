@@ -1,0 +1,41 @@
+/**
+ * What a rank needs to reach others by RDMA: the device, the transport over it, and the pinned-memory
+ * manager that registers for it. Only a job that has such ranks loads this file, and what it needs.
+ */
+
+import type { Job } from '../../runtime/job/job.ts';
+import { ACCESS } from '../../runtime/memory/domain.ts';
+import { PinnedMemoryManager } from '../../runtime/memory/manager.ts';
+import { openMonitor } from '../../runtime/memory/monitors/open.ts';
+import { VerbsDevice } from './device/device.ts';
+import { VerbsDomain } from './rdma/domain.ts';
+import { VerbsTransport } from './transport.ts';
+
+/** MPI.allocate()'s memory is sent and received, by either end. */
+const EVERY_ACCESS = ACCESS.localRead | ACCESS.localWrite | ACCESS.remoteRead | ACCESS.remoteWrite;
+
+/** Opens the device. @throws MpiError ERR_UNSUPPORTED, ERR_ARG, ERR_SYSTEM */
+export function openDevice(): VerbsDevice {
+  return VerbsDevice.open();
+}
+
+/** Meets the job's other ranks; collective. @throws MpiError ERR_NO_MEM, ERR_SYSTEM, ERR_ARG */
+export function openRdma(job: Job, device: VerbsDevice) {
+  // Before the others are met: a monitor that cannot be opened is an error that concerns nobody else.
+  const monitor = openMonitor();
+  const transport = new VerbsTransport(device, job);
+  const manager = new PinnedMemoryManager({ monitor, domain: new VerbsDomain(device) });
+  transport.memory = manager;
+  return {
+    transport,
+    stats: () => manager.stats(),
+    keep: (buffer: ArrayBuffer) => manager.keep(buffer, EVERY_ACCESS),
+    /** After the transport: what it leased is given back by then. */
+    close(): void {
+      manager.close();
+      device.close();
+    },
+  };
+}
+
+export type Rdma = ReturnType<typeof openRdma>;

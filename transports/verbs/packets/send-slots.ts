@@ -1,0 +1,48 @@
+/** Memory that packets leave from: one place for those that go inline, and a pool for longer ones. */
+import type { PacketArea, PacketDevice, PacketQueue } from '../ports.ts';
+import { VERBS_SLOT_BYTES } from './wire.ts';
+
+/** Packets of a rank, to all its peers, that can be under way and did not go inline. */
+export const SEND_SLOTS = 64;
+
+export class SendSlots {
+  readonly area: PacketArea;
+  readonly words: Int32Array;
+  readonly #free: number[] = [];
+  /** By slot: whose packet lies there, and its number among the queue's work requests. */
+  readonly #queues: (PacketQueue | null)[] = new Array(SEND_SLOTS + 1).fill(null);
+  readonly #numbers = new Int32Array(SEND_SLOTS + 1);
+
+  constructor(device: PacketDevice) {
+    this.area = device.openSendArea((SEND_SLOTS + 1) * VERBS_SLOT_BYTES);
+    const { bytes } = this.area;
+    this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    // Slot 0 is for packets that go inline: it is free again when the post returns.
+    for (let slot = SEND_SLOTS; slot > 0; slot--) this.#free.push(slot);
+  }
+
+  /** A slot that nothing is sent from; -1: there is none now. */
+  take(): number {
+    if (this.#free.length === 0) this.#reap();
+    return this.#free.pop() ?? -1;
+  }
+
+  /** The slot's packet is the work request that the queue numbered so. */
+  hold(slot: number, queue: PacketQueue, number: number): void {
+    this.#queues[slot] = queue;
+    this.#numbers[slot] = number;
+  }
+
+  giveBack(slot: number): void {
+    this.#free.push(slot);
+  }
+
+  #reap(): void {
+    for (let slot = 1; slot <= SEND_SLOTS; slot++) {
+      const queue = this.#queues[slot];
+      if (queue === null || ((queue.completed - this.#numbers[slot]) | 0) <= 0) continue;
+      this.#queues[slot] = null;
+      this.#free.push(slot);
+    }
+  }
+}

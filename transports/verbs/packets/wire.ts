@@ -1,0 +1,160 @@
+/** The layout of packets between two connected ranks, and of the datagrams by which they meet. */
+import { createHash } from 'node:crypto';
+import { EXTENSION_WORDS } from '../../transport.ts';
+
+/** Bytes of a receive slot: header, extension words and body of one packet. */
+export const VERBS_SLOT_BYTES = 2048;
+/** A packet's header: four words, {@link HEADER}. */
+export const VERBS_HEADER_BYTES = 16;
+export const VERBS_EXTENSION_BYTES = 4 * EXTENSION_WORDS;
+/** Largest body of a packet, in bytes. */
+export const VERBS_MAX_BODY = VERBS_SLOT_BYTES - VERBS_HEADER_BYTES - VERBS_EXTENSION_BYTES;
+
+/** Words of the header. The body's length is what came less the header. */
+export const HEADER = {
+  /** kind | context << 8, {@link CONTROL_BIT}, {@link EXTENDED_BIT}. */
+  kindContext: 0,
+  tag: 1,
+  /** What the sender of this packet has taken: see window.ts. */
+  taken: 2,
+  /** Bytes of credit that it has returned so far, modulo 2^32. */
+  returned: 3,
+} as const;
+/** The packet is one of {@link CONTROL}, for the transport itself. */
+export const CONTROL_BIT = 1 << 30;
+/** Extension words stand between header and body. */
+export const EXTENDED_BIT = 1 << 31;
+
+/** Kinds of packets that the transports of two ranks exchange. */
+export const CONTROL = {
+  /** Nothing but its header: what was taken, and what credit is returned. */
+  credit: 1,
+  /** Says that a credit was taken, where nothing else is under way to say it. */
+  acknowledge: 2,
+  /** The sender is in MPI.finalize(). */
+  leaving: 3,
+  /** The last packet of the connection: the sender has closed its transports in order. */
+  left: 4,
+} as const;
+
+/** Packets of the protocols that a peer may have sent and we have not taken. */
+export const DATA_WINDOW = 16;
+/** Slots for packets of {@link CONTROL}: each kind has at most one under way. */
+export const CONTROL_SLOTS = 4;
+/** Receive slots that each connected peer needs. */
+export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
+
+const MAGIC = 0x4f4c_4844;
+/** Changes with the layout of packets and datagrams. */
+export const VERBS_WIRE_VERSION = 1;
+const JOB_BYTES = 16;
+const GID_BYTES = 16;
+const CONFIRMED = 1;
+export const HELLO_BYTES = 12 * 4 + JOB_BYTES + GID_BYTES;
+
+/** What a rank tells another one to connect with it. */
+export interface Hello {
+  from: number;
+  to: number;
+  /** The sender's datagram queue and port. */
+  datagrams: number;
+  lid: number;
+  gid: string;
+  /** The sender's queue pair for this connection. */
+  number: number;
+  psn: number;
+  mtu: number;
+  /** The receiver's queue pair that the sender has connected its own with; 0: none yet. */
+  known: number;
+  /** The sender knows that the receiver has connected: it needs no answer. */
+  confirmed: boolean;
+}
+
+/** What tells the datagrams of one job from those of another. */
+export function jobKey(jobId: string): Buffer {
+  return createHash('sha256').update(jobId).digest().subarray(0, JOB_BYTES);
+}
+
+export function encodeHello(hello: Hello, job: Buffer): Buffer {
+  const bytes = Buffer.alloc(HELLO_BYTES);
+  const words = [
+    MAGIC,
+    VERBS_WIRE_VERSION,
+    hello.from,
+    hello.to,
+    hello.datagrams,
+    hello.lid,
+    hello.number,
+    hello.psn,
+    hello.mtu,
+    hello.known,
+    hello.confirmed ? CONFIRMED : 0,
+    0,
+  ];
+  for (const [i, word] of words.entries()) bytes.writeUInt32LE(word, 4 * i);
+  job.copy(bytes, 48);
+  bytes.write(hello.gid, 48 + JOB_BYTES, 'hex');
+  return bytes;
+}
+
+/** The datagram as a HELLO of this job; null where it is none. */
+export function decodeHello(datagram: Uint8Array, job: Buffer): Hello | null {
+  const bytes = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  if (bytes.length !== HELLO_BYTES) return null;
+  const word = (i: number) => bytes.readUInt32LE(4 * i);
+  if (word(0) !== MAGIC || word(1) !== VERBS_WIRE_VERSION) return null;
+  if (bytes.compare(job, 0, JOB_BYTES, 48, 48 + JOB_BYTES) !== 0) return null;
+  const [number, psn, mtu] = [word(6), word(7), word(8)];
+  const sane = number > 0 && number < 2 ** 24 && psn < 2 ** 24 && isMtu(mtu);
+  if (!sane || word(10) > CONFIRMED) return null;
+  return {
+    from: word(2),
+    to: word(3),
+    datagrams: word(4),
+    lid: word(5),
+    gid: bytes.toString('hex', 48 + JOB_BYTES),
+    number,
+    psn,
+    mtu,
+    known: word(9),
+    confirmed: word(10) === CONFIRMED,
+  };
+}
+
+const isMtu = (bytes: number) => bytes >= 256 && bytes <= 4096 && (bytes & (bytes - 1)) === 0;
+
+/** Bytes of what two ranks say to each other when they connect on iWARP. */
+export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
+
+/** Who calls or answers whom, and what it has to be read (pulse.ts). */
+export interface Introduction {
+  from: number;
+  to: number;
+  pulse: { address: number; key: number };
+}
+
+export function encodeIntroduction({ from, to, pulse }: Introduction, job: Buffer): Buffer {
+  const bytes = Buffer.alloc(INTRODUCTION_BYTES);
+  for (const [i, word] of [MAGIC, VERBS_WIRE_VERSION, from, to].entries())
+    bytes.writeUInt32LE(word, 4 * i);
+  job.copy(bytes, 16);
+  bytes.writeBigUInt64LE(BigInt(pulse.address), 16 + JOB_BYTES);
+  bytes.writeUInt32LE(pulse.key, 24 + JOB_BYTES);
+  return bytes;
+}
+
+/** What a rank of this job has said; null where it is none. Devices may append zeros. */
+export function decodeIntroduction(said: Uint8Array, job: Buffer): Introduction | null {
+  const bytes = Buffer.from(said.buffer, said.byteOffset, said.byteLength);
+  if (bytes.length < INTRODUCTION_BYTES) return null;
+  const word = (i: number) => bytes.readUInt32LE(4 * i);
+  if (word(0) !== MAGIC || word(1) !== VERBS_WIRE_VERSION) return null;
+  if (bytes.compare(job, 0, JOB_BYTES, 16, 16 + JOB_BYTES) !== 0) return null;
+  const address = Number(bytes.readBigUInt64LE(16 + JOB_BYTES));
+  if (!Number.isSafeInteger(address)) return null;
+  return {
+    from: word(2),
+    to: word(3),
+    pulse: { address, key: bytes.readUInt32LE(24 + JOB_BYTES) },
+  };
+}

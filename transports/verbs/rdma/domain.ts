@@ -1,0 +1,145 @@
+/**
+ * The domain of an RDMA device: registrations are memory regions of its protection domain. Unlike
+ * io_uring's fixed buffers a peer may use them too, by a key that it was given: handing out that key
+ * ('expose') is an operation as READ and WRITE are, so that the same look comes before it (rule R2).
+ */
+import { constants } from 'node:os';
+import { MpiError } from '../../../runtime/base/error.ts';
+import {
+  ACCESS,
+  type Access,
+  type Domain,
+  type DomainPort,
+  type Operation,
+} from '../../../runtime/memory/domain.ts';
+import type { VerbsDevice } from '../device/device.ts';
+import type { QueuePair } from '../device/queue-pair.ts';
+
+const { ECANCELED, EINVAL, ENODEV } = constants.errno;
+
+export interface VerbsOperation extends Operation {
+  /**
+   * 'read' and 'write': RDMA from and to the peer of `queue`. 'expose': the peer gets to know where
+   * the memory is, and under which key; it may use it until the lease ends, and could use it as long
+   * as the registration is cached (docs/design/verbs.md, What it trusts).
+   */
+  readonly kind: 'read' | 'write' | 'expose';
+  /** For read and write. */
+  readonly queue?: QueuePair | undefined;
+  /** Address at the peer, below 2^53, and the peer's key. */
+  readonly remote?: number | undefined;
+  readonly remoteKey?: number | undefined;
+  /** For expose: called before `post` returns; `done` is not called. */
+  exposed?(address: number, key: number): void;
+}
+
+type Done = (result: number) => void;
+
+const nobody: Done = () => {};
+
+/** RDMA READ from `remote` at the queue's peer into leased memory. */
+export const verbsRead = (
+  queue: QueuePair,
+  remote: number,
+  remoteKey: number,
+  done: Done,
+): VerbsOperation => ({ kind: 'read', direction: 'in', queue, remote, remoteKey, done });
+
+/**
+ * RDMA WRITE of leased memory to `remote` at the queue's peer. `done` says that the memory may be used
+ * again. On RoCE and InfiniBand the bytes are at the peer by then; on iWARP (RFC 5040, 5.5) only what
+ * follows on the same queue tells that: a packet that came, or the answer to a READ.
+ */
+export const verbsWrite = (
+  queue: QueuePair,
+  remote: number,
+  remoteKey: number,
+  done: Done,
+): VerbsOperation => ({ kind: 'write', direction: 'out', queue, remote, remoteKey, done });
+
+/** Tells address and key, for a peer that will write ('in') or read ('out') the leased memory. */
+export const verbsExpose = (
+  direction: 'in' | 'out',
+  exposed: (address: number, key: number) => void,
+): VerbsOperation => ({ kind: 'expose', direction, exposed, done: nobody });
+
+export class VerbsDomain implements Domain<VerbsOperation> {
+  readonly name = 'verbs';
+  readonly #port: VerbsPort;
+  #attached = false;
+
+  /** The device stays its owner's: it is closed after the manager. */
+  constructor(device: VerbsDevice) {
+    this.#port = new VerbsPort(device);
+  }
+
+  attach(): DomainPort<VerbsOperation> {
+    if (this.#attached) throw new MpiError('ERR_ARG', 'the domain has a manager already');
+    this.#attached = true;
+    return this.#port;
+  }
+}
+
+class VerbsPort implements DomainPort<VerbsOperation> {
+  readonly name = 'verbs';
+  readonly regionsMax: number;
+  readonly regionBytesMax: number;
+  readonly plain = false;
+  /** A device finds memory by its region while an operation is under way. */
+  readonly deregisterWhilePosted = false;
+  readonly #device: VerbsDevice;
+
+  constructor(device: VerbsDevice) {
+    this.#device = device;
+    this.regionsMax = device.regionsMax;
+    this.regionBytesMax = device.regionBytesMax;
+  }
+
+  register(address: number, length: number, access: Access): number {
+    if (!this.#device.alive) return -ENODEV;
+    return this.#device.register(address, length, this.#needed(access));
+  }
+
+  deregister(key: number): number {
+    return this.#device.deregister(key);
+  }
+
+  post(operation: VerbsOperation, key: number, address: number, length: number): number {
+    const { kind, queue } = operation;
+    if (kind === 'expose') return this.#expose(operation, key, address);
+    if (queue === undefined) return -EINVAL;
+    if (queue.failed) return -ECANCELED;
+    const { remote = 0, remoteKey = 0 } = operation;
+    return queue.rdma(kind, key, address, length, remote, remoteKey, (result) =>
+      operation.done(result),
+    );
+  }
+
+  /** Exposed memory cannot be divided: the peer knows one address and one key. */
+  piece(
+    operation: VerbsOperation,
+    offset: number,
+    _length: number,
+    done: Done,
+  ): VerbsOperation | undefined {
+    const { kind, direction, queue, remote = 0, remoteKey } = operation;
+    if (kind === 'expose') return undefined;
+    return { kind, direction, queue, remote: remote + offset, remoteKey, done };
+  }
+
+  /** The device is not the port's to close. */
+  close(): void {}
+
+  #expose(operation: VerbsOperation, key: number, address: number): number {
+    const remoteKey = this.#device.rkeyOf(key);
+    if (remoteKey < 0) return remoteKey;
+    operation.exposed?.(address, remoteKey);
+    return 0;
+  }
+
+  /** On iWARP the answer to a READ comes as a write of the peer's. */
+  #needed(access: Access): Access {
+    const sink = this.#device.link === 'iwarp' && (access & ACCESS.localWrite) !== 0;
+    return sink ? access | ACCESS.remoteWrite : access;
+  }
+}

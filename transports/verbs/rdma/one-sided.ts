@@ -1,0 +1,263 @@
+/**
+ * RDMA on the program's memory: every READ and WRITE, and every key that a peer gets, goes through the
+ * pinned-memory manager, which looks whether the memory is still what was registered.
+ */
+import { constants } from 'node:os';
+import { MpiError } from '../../../runtime/base/error.ts';
+import type { Done, Exposure, Hold, Purpose } from '../../transport.ts';
+import { EXPOSED_KEY, EXPOSED_NOT } from '../../transport.ts';
+import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
+import { LEASE } from '../ports.ts';
+
+/** Longest range that is exposed, read or written at once: the next is registered meanwhile. */
+export const VERBS_SEGMENT_BYTES = 2 * 2 ** 20;
+/** RDMA operations of a connection under way at one time; others wait. */
+export const OPERATIONS_MAX = 8;
+
+const TWO_32 = 2 ** 32;
+const { EAGAIN, ECANCELED, ENOBUFS, ENOMEM } = constants.errno;
+const nobody = () => {};
+
+/** What the operations of all connections share. */
+export interface MemoryRoom {
+  /** null: no manager yet. */
+  readonly leases: LeasedMemory | null;
+  /** An operation has ended; told from the next poll. */
+  finished(moving: Moving): void;
+  /** An operation waits for room; {@link OneSided.proceed} is called from each poll. */
+  waiting(operations: OneSided): void;
+}
+
+/** A READ or WRITE, from when it is asked for until its end is told. */
+export class Moving implements MemoryOperation {
+  readonly kind: 'read' | 'write';
+  readonly queue: PacketQueue;
+  readonly remote: number;
+  readonly remoteKey: number;
+  /** How it ended; null: well. */
+  error: MpiError | null = null;
+  readonly #owner: OneSided;
+  readonly #lease: Hold;
+  readonly #length: number;
+  readonly #done: Done;
+
+  constructor(
+    owner: OneSided,
+    kind: 'read' | 'write',
+    remote: number,
+    remoteKey: number,
+    lease: Hold,
+    length: number,
+    done: Done,
+  ) {
+    this.#owner = owner;
+    this.kind = kind;
+    this.queue = owner.queue;
+    this.remote = remote;
+    this.remoteKey = remoteKey;
+    this.#lease = lease;
+    this.#length = length;
+    this.#done = done;
+  }
+
+  get direction(): 'in' | 'out' {
+    return this.kind === 'read' ? 'in' : 'out';
+  }
+
+  /** A value >= 0 where it is under way. @throws MpiError as the manager does */
+  post(leases: LeasedMemory): number {
+    return leases.post(this, this.#lease);
+  }
+
+  done(result: number): void {
+    if (result !== this.#length) this.error = this.#owner.failure(this.kind, result);
+    this.#owner.ended(this);
+  }
+
+  release(): void {
+    this.#lease.release();
+  }
+
+  /** Tells how it ended; the memory is held no more. */
+  tell(): void {
+    this.release();
+    this.#done(this.error);
+  }
+}
+
+export class OneSided {
+  queue: PacketQueue;
+  readonly #peer: number;
+  readonly #room: MemoryRoom;
+  readonly #open = new Set<Moving>();
+  readonly #waiting: Moving[] = [];
+  #underWay = 0;
+  #closed: Error | null = null;
+
+  constructor(peer: number, queue: PacketQueue, room: MemoryRoom) {
+    this.#peer = peer;
+    this.queue = queue;
+    this.#room = room;
+  }
+
+  /** Whether a READ or WRITE of ours is under way. */
+  get busy(): boolean {
+    return this.#underWay > 0;
+  }
+
+  expose(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    purpose: Purpose,
+    exposure: Exposure,
+  ): boolean {
+    exposure.scheme = EXPOSED_NOT;
+    const { leases } = this.#room;
+    if (leases === null || length === 0 || this.#closed !== null) return false;
+    const pull = purpose === 'pull';
+    let lease: Hold | null = null;
+    try {
+      const view = bytes.subarray(offset, offset + length);
+      lease = leases.acquire(view, pull ? LEASE.remoteRead : LEASE.localWrite | LEASE.remoteWrite);
+      const answer = leases.post(
+        {
+          kind: 'expose',
+          direction: pull ? 'out' : 'in',
+          exposed(address, remoteKey) {
+            exposure.scheme = EXPOSED_KEY;
+            exposure.low = (address % TWO_32) | 0;
+            exposure.high = Math.floor(address / TWO_32);
+            exposure.key = remoteKey | 0;
+          },
+          done: nobody,
+        },
+        lease,
+      );
+      if (answer >= 0 && (exposure.scheme as number) === EXPOSED_KEY) {
+        exposure.hold = lease;
+        return true;
+      }
+    } catch (error) {
+      if (!(error instanceof MpiError)) throw error;
+    }
+    lease?.release();
+    exposure.scheme = EXPOSED_NOT;
+    return false;
+  }
+
+  conceal(exposure: Exposure): void {
+    exposure.scheme = EXPOSED_NOT;
+    const { hold } = exposure;
+    exposure.hold = null;
+    hold?.release();
+  }
+
+  /** A pull (READ) or push (WRITE); false: under way. @throws MpiError where nothing was begun */
+  move(
+    kind: 'read' | 'write',
+    exposure: Exposure,
+    at: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    done: Done,
+  ): boolean {
+    const remote = this.#placeOf(exposure, at);
+    const { leases } = this.#room;
+    if (this.#closed !== null) throw this.failure(kind, -ECANCELED);
+    if (leases === null)
+      throw new MpiError('ERR_UNSUPPORTED', 'no memory can be registered: there is no manager');
+    if (length === 0) return true;
+    const view = bytes.subarray(offset, offset + length);
+    const lease = leases.acquire(view, kind === 'read' ? LEASE.localWrite : LEASE.localRead);
+    const moving = new Moving(this, kind, remote, exposure.key >>> 0, lease, length, done);
+    try {
+      this.#begin(moving, leases);
+    } catch (error) {
+      moving.release();
+      throw error;
+    }
+    this.#open.add(moving);
+    return false;
+  }
+
+  /** Posts it, or keeps it until there is room. */
+  #begin(moving: Moving, leases: LeasedMemory): void {
+    if (this.#underWay < OPERATIONS_MAX && this.#waiting.length === 0) {
+      const answer = moving.post(leases);
+      if (answer >= 0) {
+        this.#underWay += 1;
+        return;
+      }
+      if (answer !== -EAGAIN) throw this.failure(moving.kind, answer);
+    }
+    this.#waiting.push(moving);
+    this.#room.waiting(this);
+  }
+
+  /** Posts what waits for room; whether none waits any more. */
+  proceed(): boolean {
+    const { leases } = this.#room;
+    while (this.#waiting.length > 0 && this.#underWay < OPERATIONS_MAX && leases !== null) {
+      const moving = this.#waiting[0];
+      let answer: number;
+      try {
+        answer = moving.post(leases);
+      } catch (error) {
+        if (!(error instanceof MpiError)) throw error;
+        this.#waiting.shift();
+        this.#end(moving, error);
+        continue;
+      }
+      if (answer === -EAGAIN) return false;
+      this.#waiting.shift();
+      if (answer >= 0) this.#underWay += 1;
+      else this.#end(moving, this.failure(moving.kind, answer));
+    }
+    return this.#waiting.length === 0;
+  }
+
+  /** One that was under way has ended, from within the device's poll. */
+  ended(moving: Moving): void {
+    this.#underWay -= 1;
+    if (this.#open.delete(moving)) this.#room.finished(moving);
+  }
+
+  #end(moving: Moving, error: MpiError): void {
+    moving.error = error;
+    this.#open.delete(moving);
+    this.#room.finished(moving);
+  }
+
+  /** The connection is closed: whatever has not ended yet ends now. */
+  close(error: Error): void {
+    if (this.#closed !== null) return;
+    this.#closed = error;
+    const failed = error instanceof MpiError ? error : this.failure('read', -ECANCELED);
+    this.#waiting.length = 0;
+    for (const moving of [...this.#open]) this.#end(moving, failed);
+  }
+
+  failure(kind: 'read' | 'write', answer: number): MpiError {
+    const errno = answer < 0 ? -answer : 0;
+    const lack = errno === ENOBUFS || errno === ENOMEM;
+    const verb = kind === 'read' ? 'READ from' : 'WRITE to';
+    const why = lack
+      ? 'no memory can be registered for it'
+      : 'has that rank ended, or given its buffer away?';
+    const details = { peer: this.#peer, ...(errno > 0 && { errno }) };
+    const code = lack ? 'ERR_NO_MEM' : 'ERR_PEER_FAILED';
+    return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
+  }
+
+  #placeOf({ scheme, low, high }: Exposure, at: number): number {
+    const address = (low >>> 0) + high * TWO_32 + at;
+    if (scheme === EXPOSED_KEY && address >= 0 && Number.isSafeInteger(address)) return address;
+    throw new MpiError(
+      'ERR_PROTOCOL',
+      `rank ${this.#peer} exposes memory in the way ${scheme} at ${address}, which RDMA does not have`,
+      { peer: this.#peer },
+    );
+  }
+}
