@@ -93,10 +93,14 @@ static int dreg_monitor_chunk(struct dreg_context *context,
 	fetched = dreg_fetch(chunk, from, count);
 	if (fetched < 0)
 		return fetched;
-	if (mutex_lock_killable(&context->mutex))
-		return -EINTR;
-	error = dreg_watch_add(context, chunk, fetched, done);
-	mutex_unlock(&context->mutex);
+	do {
+		if (wait_event_killable(context->fired, !READ_ONCE(context->firing)))
+			return -EINTR;
+		if (mutex_lock_killable(&context->mutex))
+			return -EINTR;
+		error = dreg_watch_add(context, chunk, fetched, done);
+		mutex_unlock(&context->mutex);
+	} while (error == -EAGAIN);
 	return error;
 }
 

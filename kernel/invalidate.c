@@ -92,7 +92,7 @@ static bool dreg_fire_chunk(struct dreg_context *context,
 /*
  * The ranges behind the first chunk.  Between the chunks the lock is free and,
  * where the event may block, others may run.  No range is inserted meanwhile
- * (dreg_watch_insert() waits): those that are there are all that will be.
+ * (dreg_watch_insert()): those that are there are all that will be.
  */
 static void dreg_fire_rest(struct dreg_context *context,
 			   const struct mmu_notifier_range *range, u32 reason)

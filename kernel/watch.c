@@ -8,7 +8,6 @@
  */
 #include <linux/nospec.h>
 #include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -174,11 +173,9 @@ static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **w
 
 	lockdep_assert_held(&context->mutex);
 	spin_lock(&context->lock);
-	while (context->firing) {
+	if (context->firing) {
 		spin_unlock(&context->lock);
-		if (wait_event_killable(context->fired, !READ_ONCE(context->firing)))
-			return -EINTR;
-		spin_lock(&context->lock);
+		return -EAGAIN;
 	}
 	for (i = 0; i < count; i++) {
 		watch = watches[i];
@@ -200,6 +197,10 @@ static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **w
  * @added:   out: how many, from the first; an error is that of the next
  *
  * dreg_settle() must follow before the caller's system call returns.
+ *
+ * Return: 0, an error for user space, or -EAGAIN: none was added, since ranges
+ * are being fired; the caller waits for dreg_context.firing to be 0, without the
+ * mutex, so that UNMONITOR need not wait, too.
  */
 int dreg_watch_add(struct dreg_context *context, const struct dreg_range *ranges, u32 count,
 		   u32 *added)
@@ -219,7 +220,7 @@ int dreg_watch_add(struct dreg_context *context, const struct dreg_range *ranges
 	if (dreg_watch_insert(context, watches, ready)) {
 		while (ready--)
 			dreg_watch_drop(context, watches[ready]);
-		return -EINTR;
+		return -EAGAIN;
 	}
 	*added = ready;
 	return error;

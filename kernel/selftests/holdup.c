@@ -194,6 +194,46 @@ static void others_may_run(void)
 	munmap(page.addr, PAGE);
 }
 
+static bool started, ended;
+
+static void *discard_once(void *page)
+{
+	__atomic_store_n(&started, true, __ATOMIC_SEQ_CST);
+	discard(page);
+	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/*
+ * While a million ranges fire: UNMONITOR of another context, and of that one.
+ */
+static void unmonitor_does_not_wait(void)
+{
+	struct page page = { .addr = memory_pages(1) };
+	unsigned char *own = memory_pages(2);
+	int fd = context_of(RANGES), other = context_of(2), first, second;
+	pthread_t thread;
+	bool early;
+
+	monitor_many(fd, page.addr, RANGES - 1, 0);
+	if (device_monitor(fd, RANGES - 1, own, PAGE) || device_monitor(other, 1, own, PAGE))
+		tap_bail("monitor");
+	must(pthread_create(&thread, NULL, discard_once, &page), "thread");
+	while (!__atomic_load_n(&started, __ATOMIC_SEQ_CST))
+		usleep(100);
+	usleep(5000);
+	first = device_unmonitor(other, 1);
+	second = device_unmonitor(fd, RANGES - 1);
+	early = !__atomic_load_n(&ended, __ATOMIC_SEQ_CST);
+	must(pthread_join(thread, NULL), "join");
+	tap_ok(first == 0 && second == 0 && early,
+	       "while a million ranges fire, UNMONITOR of others does not wait for that");
+	close(other);
+	close(fd);
+	munmap(own, 2 * PAGE);
+	munmap(page.addr, PAGE);
+}
+
 /* All of the area, which is as many mappings as before when it is over. */
 static void protect(void *argument)
 {
@@ -223,5 +263,6 @@ int main(void)
 	fired_already();
 	protection_changes();
 	others_may_run();
+	unmonitor_does_not_wait();
 	return finish();
 }
