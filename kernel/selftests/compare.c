@@ -91,11 +91,19 @@ static bool may_fire(const struct range *range, const struct upheaval_window *wi
 	return false;
 }
 
-static void complain(const char *what, uint32_t slot)
+static void complain(const char *what, uint32_t slot, const struct upheaval_window *windows,
+		     int count)
 {
-	if (missed + spurious < 10)
-		tap_diag("round %" PRIu64 ": %s: slot %u, pages %u to %u", round_now, what, slot,
-			 ranges[slot].first, ranges[slot].last);
+	int i;
+
+	if (missed + spurious >= 10)
+		return;
+	tap_diag("round %" PRIu64 ": %s: slot %u, pages %u to %u", round_now, what, slot,
+		 ranges[slot].first, ranges[slot].last);
+	for (i = 0; i < count; i++)
+		tap_diag("  by %s of pages %u to %u, and %u to %u%s", upheaval_name(windows[i].kind),
+			 windows[i].first[0], windows[i].last[0], windows[i].first[1],
+			 windows[i].last[1], windows[i].done ? "" : ", which failed");
 }
 
 /* By @count operations, which were done at once. */
@@ -112,7 +120,7 @@ static void judge(const struct upheaval_window *windows, int count)
 			changed_ranges++;
 			if (fired)
 				continue;
-			complain("missed", slot);
+			complain("missed", slot, windows, count);
 			missed++;
 		} else if (fired) {
 			allowed = false;
@@ -120,7 +128,7 @@ static void judge(const struct upheaval_window *windows, int count)
 				allowed |= may_fire(&ranges[slot], &windows[i]);
 			if (allowed)
 				continue;
-			complain("spurious", slot);
+			complain("spurious", slot, windows, count);
 			spurious++;
 		}
 	}
@@ -183,9 +191,11 @@ static void one_round(struct random *random, struct other *other)
 			nap();
 		windows[1] = other->window;
 		/* Either may have made huge pages under the other's hands. */
-		if (arena.huge)
-			windows[1] = windows[0] = (struct upheaval_window){
-				.last = { UPHEAVAL_PAGES }, .may = true };
+		if (arena.huge) {
+			windows[0].first[0] = 0;
+			windows[0].last[0] = UPHEAVAL_PAGES;
+			windows[0].may = true;
+		}
 	}
 	look(after);
 	judge(windows, race ? 2 : 1);

@@ -78,17 +78,19 @@ static void corners(void)
  */
 static int leave_chroot(void)
 {
-	int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), i;
+	int here, i;
 
-	if (here < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (unshare(CLONE_NEWNS))
 		return -1;
+	/* Now: what was opened before belongs to the namespace that was left. */
+	here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* Above the old root, where a narrower one does not hold. */
-	if (chroot("/tmp") || fchdir(here))
+	if (here < 0 || chroot("/tmp") || fchdir(here))
 		return -1;
 	for (i = 0; i < 16; i++)
 		if (chdir(".."))
 			return -1;
-	if (chroot(".") || fchdir(here))
+	if (chroot(".") || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || fchdir(here))
 		return -1;
 	return mount(".", "/", NULL, MS_MOVE, NULL) ? -1 : chroot(".");
 }
@@ -110,8 +112,10 @@ static int in_namespace(int ready, int go)
 	char byte = 0;
 	int first, second;
 
-	if (is_in_chroot() && leave_chroot())
+	if (is_in_chroot() && leave_chroot()) {
+		tap_diag("out of the chroot: %m");
 		return 9;
+	}
 	if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY) ||
 	    unshare(CLONE_NEWUSER))
 		return 1;

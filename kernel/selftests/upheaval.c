@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -244,24 +245,18 @@ static bool do_move_keeping(struct place *place)
 static bool do_fork(struct place *place)
 {
 	struct place part = *place;
-	int ends[2], status;
-	char byte;
+	int status;
 	pid_t child;
 
 	if (place->arena->huge)
 		wherever_it_is(place);
-	must(pipe2(ends, O_CLOEXEC), "pipe2");
 	/* Not fork(): its handlers wait for locks of the other thread. */
 	child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-	if (child == 0) {
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) != 0);
-	}
-	close(ends[0]);
+	while (child == 0)
+		pause();
 	part.last = part.first + 1 + (part.last - part.first) / 2;
 	touch(&part, true);
-	close(ends[1]);
-	return child > 0 && waitpid(child, &status, 0) == child;
+	return child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child;
 }
 
 static bool do_truncate(struct place *place)
@@ -446,7 +441,9 @@ struct upheaval_window upheaval_act(struct upheaval *arena, struct random *rando
 	place.bytes = (size_t)(place.last - place.first) * PAGE;
 	window.first[0] = place.first;
 	window.last[0] = place.last;
-	if (kinds[kind].act(&place))
+	window.kind = kind;
+	window.done = kinds[kind].act(&place);
+	if (window.done)
 		__atomic_add_fetch(&arena->done[kind], 1, __ATOMIC_RELAXED);
 	/* Huge pages are changed as a whole, and split. */
 	if (arena->huge) {

@@ -23,6 +23,8 @@ struct upheaval_window {
 	uint32_t first[2];
 	uint32_t last[2];
 	bool may;
+	uint32_t kind;
+	bool done;		/* it has not failed */
 };
 
 struct upheaval {
