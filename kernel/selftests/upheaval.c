@@ -509,6 +509,9 @@ void upheaval_clear(struct upheaval *arena)
 	for (i = 0; i < 4; i++)
 		syscall(__NR_io_uring_register, arena->rings[i], IORING_UNREGISTER_BUFFERS, NULL, 0);
 	must(munmap(arena->base, (size_t)UPHEAVAL_PAGES * PAGE), "munmap");
+	/* The file may have huge pages as well, from MADV_COLLAPSE. */
+	must(ftruncate(arena->file, 0), "ftruncate");
+	must(ftruncate(arena->file, (off_t)UPHEAVAL_PAGES * PAGE), "ftruncate");
 	arena->huge = false;
 }
 

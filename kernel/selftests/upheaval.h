@@ -42,7 +42,7 @@ struct upheaval {
 
 void upheaval_make(struct upheaval *upheaval);
 
-/* Unmaps all of it. */
+/* Unmaps all of it, and empties the file. */
 void upheaval_clear(struct upheaval *upheaval);
 
 /* Does something; any number of threads may at once. */
