@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 	for (round_now = 0; round_now < options.rounds; round_now++) {
 		one_round(&random, &other);
 		if (random_below(&random, CLEAR_ONE_IN) == 0)
-			upheaval_clear(&arena);
+			upheaval_clear(&arena, random_below(&random, 2));
 		watch_anew(&random);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELEASE);

@@ -123,6 +123,8 @@ static bool do_map_file(struct place *place)
 
 static bool do_map_hugetlb(struct place *place)
 {
+	if (!place->arena->huge_allowed)
+		return false;
 	whole_block(place);
 	place->window->may = true;
 	place->arena->huge = true;
@@ -134,6 +136,8 @@ static bool do_map_hugetlb(struct place *place)
 
 static bool do_huge(struct place *place)
 {
+	if (!place->arena->huge_allowed)
+		return false;
 	whole_block(place);
 	place->window->may = true;
 	place->arena->huge = true;
@@ -145,6 +149,8 @@ static bool do_huge(struct place *place)
 
 static bool do_collapse(struct place *place)
 {
+	if (!place->arena->huge_allowed)
+		return false;
 	whole_block(place);
 	wherever_it_is(place);
 	place->arena->huge = true;
@@ -171,9 +177,6 @@ static bool do_pageout(struct place *place)
 
 static bool do_cold(struct place *place)
 {
-	/* Splits huge pages of which it gets a part. */
-	if (place->arena->huge)
-		wherever_it_is(place);
 	return advise(place, MADV_COLD);
 }
 
@@ -184,6 +187,8 @@ static bool do_process_madvise(struct place *place)
 	struct iovec range = { place->addr, place->bytes };
 	int advice = advices[random_below(place->random, 5)];
 
+	if (advice == ADVICE_COLLAPSE && !place->arena->huge_allowed)
+		return false;
 	wherever_it_is(place);
 	place->arena->huge = place->arena->huge || advice == ADVICE_COLLAPSE;
 	return syscall(SYS_process_madvise, place->arena->self, &range, 1, advice, 0) > 0;
@@ -201,7 +206,6 @@ static bool do_protect(struct place *place)
 /* Copy on write, of the page of zeroes too. */
 static bool do_write(struct place *place)
 {
-	place->window->may = place->arena->huge;
 	return touch(place, true);
 }
 
@@ -248,8 +252,6 @@ static bool do_fork(struct place *place)
 	int status;
 	pid_t child;
 
-	if (place->arena->huge)
-		wherever_it_is(place);
 	/* Not fork(): its handlers wait for locks of the other thread. */
 	child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	while (child == 0)
@@ -281,8 +283,6 @@ static bool do_lock(struct place *place)
 
 static bool do_soft_dirty(struct place *place)
 {
-	if (place->arena->huge)
-		wherever_it_is(place);
 	return write_text("/proc/self/clear_refs",
 			  random_below(place->random, 2) ? "4" : "1") == 0;
 }
@@ -296,8 +296,6 @@ static bool do_uffd_register(struct place *place)
 
 	if (random_below(place->random, 2))
 		area.mode |= UFFDIO_REGISTER_MODE_WP;
-	if (place->arena->huge)
-		wherever_it_is(place);
 	if (random_below(place->random, 3) == 0)
 		return ioctl(place->arena->faults, UFFDIO_UNREGISTER, &area.range) == 0;
 	return ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
@@ -331,8 +329,6 @@ static bool do_uffd_protect(struct place *place)
 		.mode = random_below(place->random, 2) ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
 	};
 
-	if (place->arena->huge)
-		wherever_it_is(place);
 	return ioctl(place->arena->faults, UFFDIO_WRITEPROTECT, &protect) == 0;
 }
 
@@ -343,8 +339,6 @@ static bool do_uffd_move(struct place *place)
 
 	if (!elsewhere(place, &to))
 		return false;
-	if (place->arena->huge)
-		wherever_it_is(place);
 	move.dst = (uintptr_t)at(place->arena, to);
 	return ioctl(place->arena->faults, IOCTL_MOVE, &move) == 0 || move.moved > 0;
 }
@@ -362,8 +356,6 @@ static bool do_pin(struct place *place)
 	int ring = place->arena->rings[random_below(place->random, 4)];
 	struct iovec range = { place->addr, place->bytes };
 
-	if (place->arena->huge)
-		wherever_it_is(place);
 	place->window->may = true;
 	syscall(__NR_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
 	if (random_below(place->random, 4) == 0)
@@ -445,14 +437,9 @@ struct upheaval_window upheaval_act(struct upheaval *arena, struct random *rando
 	window.done = kinds[kind].act(&place);
 	if (window.done)
 		__atomic_add_fetch(&arena->done[kind], 1, __ATOMIC_RELAXED);
-	/* Huge pages are changed as a whole, and split. */
-	if (arena->huge) {
-		window.may = true;
-		window.first[0] -= window.first[0] % BLOCK_PAGES;
-		window.last[0] = (window.last[0] + BLOCK_PAGES - 1) / BLOCK_PAGES * BLOCK_PAGES;
-		window.first[1] -= window.first[1] % BLOCK_PAGES;
-		window.last[1] = (window.last[1] + BLOCK_PAGES - 1) / BLOCK_PAGES * BLOCK_PAGES;
-	}
+	/* Huge pages are changed as a whole and split; their parts may have been moved. */
+	if (arena->huge)
+		wherever_it_is(&place);
 	return window;
 }
 
@@ -502,7 +489,7 @@ void upheaval_make(struct upheaval *arena)
 		   "4000000000");
 }
 
-void upheaval_clear(struct upheaval *arena)
+void upheaval_clear(struct upheaval *arena, bool huge_allowed)
 {
 	int i;
 
@@ -513,13 +500,14 @@ void upheaval_clear(struct upheaval *arena)
 	must(ftruncate(arena->file, 0), "ftruncate");
 	must(ftruncate(arena->file, (off_t)UPHEAVAL_PAGES * PAGE), "ftruncate");
 	arena->huge = false;
+	arena->huge_allowed = huge_allowed;
 }
 
 void upheaval_end(struct upheaval *arena)
 {
 	int i;
 
-	upheaval_clear(arena);
+	upheaval_clear(arena, false);
 	for (i = 0; i < 4; i++)
 		close(arena->rings[i]);
 	close(arena->self);

@@ -34,7 +34,8 @@ struct upheaval {
 	int faults;		/* userfaultfd, or -1 */
 	int self;		/* pidfd */
 	int rings[4];		/* io_uring, for pins; or -1 */
-	/* Huge pages have been here since the arena was last emptied. */
+	/* Since the arena was last emptied: may huge pages come, and have they? */
+	bool huge_allowed;
 	bool huge;
 	/* How often each kind has done its work. */
 	uint64_t done[UPHEAVAL_KINDS];
@@ -42,8 +43,11 @@ struct upheaval {
 
 void upheaval_make(struct upheaval *upheaval);
 
-/* Unmaps all of it, and empties the file. */
-void upheaval_clear(struct upheaval *upheaval);
+/*
+ * Unmaps all of it, and empties the file.  With huge pages the kernel widens so
+ * much that anything may fire; without, what may is known to the page.
+ */
+void upheaval_clear(struct upheaval *upheaval, bool huge_allowed);
 
 /* Does something; any number of threads may at once. */
 struct upheaval_window upheaval_act(struct upheaval *upheaval, struct random *random);
