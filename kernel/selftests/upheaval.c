@@ -301,6 +301,17 @@ static bool do_uffd_register(struct place *place)
 	return ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
 }
 
+/* Fresh memory, whose faults are ours; its pages come by the operations below. */
+static bool uffd_fresh(struct place *place, uint64_t mode)
+{
+	struct uffdio_register area = {
+		.range = { .start = (uintptr_t)place->addr, .len = place->bytes },
+		.mode = mode,
+	};
+
+	return do_map(place) && ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
+}
+
 static bool do_uffd_copy(struct place *place)
 {
 	static unsigned char source[64 * PAGE] __attribute__((aligned(PAGE)));
@@ -310,6 +321,8 @@ static bool do_uffd_copy(struct place *place)
 		.len = place->bytes < sizeof(source) ? place->bytes : sizeof(source),
 	};
 
+	if (random_below(place->random, 2) && !uffd_fresh(place, UFFDIO_REGISTER_MODE_MISSING))
+		return false;
 	return ioctl(place->arena->faults, UFFDIO_COPY, &copy) == 0 || copy.copy > 0;
 }
 
@@ -319,6 +332,8 @@ static bool do_uffd_zero(struct place *place)
 		.range = { .start = (uintptr_t)place->addr, .len = place->bytes },
 	};
 
+	if (random_below(place->random, 2) && !uffd_fresh(place, UFFDIO_REGISTER_MODE_MISSING))
+		return false;
 	return ioctl(place->arena->faults, UFFDIO_ZEROPAGE, &zero) == 0 || zero.zeropage > 0;
 }
 
@@ -328,19 +343,31 @@ static bool do_uffd_protect(struct place *place)
 		.range = { .start = (uintptr_t)place->addr, .len = place->bytes },
 		.mode = random_below(place->random, 2) ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
 	};
+	struct uffdio_register area = {
+		.range = protect.range,
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
 
+	ioctl(place->arena->faults, UFFDIO_REGISTER, &area);
 	return ioctl(place->arena->faults, UFFDIO_WRITEPROTECT, &protect) == 0;
 }
 
+/* To fresh memory without pages. */
 static bool do_uffd_move(struct place *place)
 {
 	struct move move = { .src = (uintptr_t)place->addr, .len = place->bytes };
+	struct place target = *place;
 	uint32_t to;
 
 	if (!elsewhere(place, &to))
 		return false;
-	move.dst = (uintptr_t)at(place->arena, to);
-	return ioctl(place->arena->faults, IOCTL_MOVE, &move) == 0 || move.moved > 0;
+	target.addr = at(place->arena, to);
+	move.dst = (uintptr_t)target.addr;
+	/* What was there before is what shows whether the move itself fires. */
+	if (random_below(place->random, 2) && !(do_map(place) && touch(place, true)))
+		return false;
+	return uffd_fresh(&target, UFFDIO_REGISTER_MODE_MISSING) &&
+	       (ioctl(place->arena->faults, IOCTL_MOVE, &move) == 0 || move.moved > 0);
 }
 
 static bool do_guard(struct place *place)
