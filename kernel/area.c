@@ -92,7 +92,7 @@ int dreg_area_populate(struct dreg_area *area, size_t offset)
 	struct page **place = &area->pages[offset >> PAGE_SHIFT];
 	struct page *page;
 
-	if (READ_ONCE(*place))
+	if (dreg_area_has(area, offset))
 		return 0;
 	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!page)
@@ -104,20 +104,16 @@ int dreg_area_populate(struct dreg_area *area, size_t offset)
 	return 0;
 }
 
-/*
- * Where the watch of a slot is noted.  NULL if it has none and never had, and
- * @create is false or there is no memory.
- */
-struct dreg_watch **dreg_area_place(struct dreg_area *area, u32 slot, bool create)
+/* dreg_area_place() for the first slot of a table; NULL without memory. */
+struct dreg_watch **dreg_area_new_place(struct dreg_area *area, u32 slot)
 {
 	struct dreg_table **table = &area->tables[slot / DREG_TABLE_SLOTS];
 
-	if (!*table && create) {
-		*table = kzalloc(sizeof(**table), GFP_KERNEL_ACCOUNT);
-		if (*table)
-			dreg_count_bytes(sizeof(**table));
-	}
-	return *table ? &(*table)->watches[slot % DREG_TABLE_SLOTS] : NULL;
+	*table = kzalloc(sizeof(**table), GFP_KERNEL_ACCOUNT);
+	if (!*table)
+		return NULL;
+	dreg_count_bytes(sizeof(**table));
+	return dreg_area_place(area, slot);
 }
 
 /* Runs inside mmap_lock: may not take dreg_context.mutex, and need not. */

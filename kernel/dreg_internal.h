@@ -226,8 +226,22 @@ static inline struct dreg_area *dreg_area_of(const struct dreg_context *context)
 struct dreg_area *dreg_area_create(u32 slots, u64 user_delta);
 void dreg_area_destroy(struct dreg_area *area);
 int dreg_area_populate(struct dreg_area *area, size_t offset);
-struct dreg_watch **dreg_area_place(struct dreg_area *area, u32 slot, bool create);
+struct dreg_watch **dreg_area_new_place(struct dreg_area *area, u32 slot);
 int dreg_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* Is the page there that has this byte?  Else dreg_area_populate() makes it. */
+static inline bool dreg_area_has(const struct dreg_area *area, size_t offset)
+{
+	return READ_ONCE(area->pages[offset >> PAGE_SHIFT]);
+}
+
+/* Where the watch of a slot is noted; NULL if none of its table ever was. */
+static inline struct dreg_watch **dreg_area_place(const struct dreg_area *area, u32 slot)
+{
+	struct dreg_table *table = area->tables[slot / DREG_TABLE_SLOTS];
+
+	return table ? &table->watches[slot % DREG_TABLE_SLOTS] : NULL;
+}
 
 /* A byte of the shared area whose page is there. */
 static inline void *dreg_area_at(const struct dreg_area *area, size_t offset)
@@ -256,8 +270,9 @@ static inline u32 *dreg_area_ring(const struct dreg_area *area, u64 position)
 int dreg_watch_init(void);
 void dreg_watch_exit(void);
 int dreg_watch_add(struct dreg_context *context, const struct dreg_range *ranges, u32 count,
-		   u32 *added);
-int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired);
+		   u32 *added, bool *quiet);
+int dreg_watch_remove(struct dreg_context *context, const u32 *slots, u32 count,
+		      u32 *removed, u32 *fired);
 void dreg_watch_remove_all(struct dreg_context *context);
 
 /* invalidate.c */
@@ -271,6 +286,7 @@ void dreg_settle_exit(void);
 void dreg_settle_open(struct dreg_settle *settle);
 void dreg_settle_release(struct dreg_settle *settle);
 void dreg_settle_note(struct dreg_context *context);
+bool dreg_settle_is_quiet(struct dreg_context *context);
 int dreg_settle(struct dreg_context *context);
 
 /* batch.c */
@@ -286,7 +302,7 @@ struct dreg_user *dreg_user_get(const struct cred *cred);
 void dreg_user_put(struct dreg_user *user, u32 slots);
 int dreg_user_charge_slots(struct dreg_user *user, u32 slots);
 void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots);
-int dreg_user_charge_range(struct dreg_user *user);
+u32 dreg_user_charge_ranges(struct dreg_user *user, u32 ranges);
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges);
 s64 dreg_user_total_ranges(void);
 

@@ -82,6 +82,20 @@ static bool dreg_settle_reached(struct dreg_context *context, u64 ticket)
 	return (s64)(READ_ONCE(context->settle.done) - ticket) >= 0;
 }
 
+/*
+ * Asked in the critical section that inserts ranges: true if nothing can be in
+ * flight that began before it.
+ */
+bool dreg_settle_is_quiet(struct dreg_context *context)
+{
+	struct dreg_settle *settle = &context->settle;
+
+	lockdep_assert_held(&context->lock);
+	if (settle->changer == current)
+		settle->changer = NULL;
+	return !settle->changer;
+}
+
 /**
  * dreg_settle - wait until what had begun before is over
  * @context: its ranges have been inserted, so that what begins now fires them
@@ -91,16 +105,11 @@ static bool dreg_settle_reached(struct dreg_context *context, u64 ticket)
 int dreg_settle(struct dreg_context *context)
 {
 	struct dreg_settle *settle = &context->settle;
-	u64 ticket = 0;
+	u64 ticket;
 
 	spin_lock(&context->lock);
-	if (settle->changer == current)
-		settle->changer = NULL;
-	if (settle->changer)
-		ticket = ++settle->wanted;
+	ticket = ++settle->wanted;
 	spin_unlock(&context->lock);
-	if (!ticket)
-		return 0;
 
 	queue_work(dreg_settle_queue, &settle->work);
 	if (wait_event_killable(settle->wait, dreg_settle_reached(context, ticket)))

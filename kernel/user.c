@@ -170,20 +170,31 @@ void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots)
 	mutex_unlock(&dreg_users_mutex);
 }
 
-/*
- * Exact near the limit, where percpu_counter_compare() sums up.  Counted before
- * it is compared: of two that meet at the limit both may fail, but never both
- * succeed.
- */
-int dreg_user_charge_range(struct dreg_user *user)
+static bool dreg_user_try_charge(struct dreg_user *user, u32 ranges)
 {
 	s64 limit = min_t(unsigned long, READ_ONCE(max_user_ranges), LONG_MAX);
 
-	percpu_counter_inc(&user->ranges);
+	percpu_counter_add(&user->ranges, ranges);
 	if (percpu_counter_compare(&user->ranges, limit) <= 0)
-		return 0;
-	percpu_counter_dec(&user->ranges);
-	return -EDQUOT;
+		return true;
+	percpu_counter_sub(&user->ranges, ranges);
+	return false;
+}
+
+/*
+ * As many of @ranges as the user may have: returns how many.  Exact near the
+ * limit, where percpu_counter_compare() sums up.  Counted before it is compared:
+ * of two that meet at the limit both may fail, but never both succeed.
+ */
+u32 dreg_user_charge_ranges(struct dreg_user *user, u32 ranges)
+{
+	u32 charged = 0;
+
+	if (dreg_user_try_charge(user, ranges))
+		return ranges;
+	while (charged < ranges - 1 && dreg_user_try_charge(user, 1))
+		charged++;
+	return charged;
 }
 
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges)

@@ -6,6 +6,7 @@
  * invalidation that changes a translation of it takes it out and fires it
  * (invalidate.c); UNMONITOR, or release, ends it, fired or not.
  */
+#include <linux/bits.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -93,20 +94,24 @@ static int dreg_range_check(const struct dreg_context *context,
 static int dreg_watch_promise(struct dreg_context *context, u32 slot)
 {
 	struct dreg_area *area = context->area;
-	int error;
+	size_t flag, ring;
 
 	lockdep_assert_held(&context->mutex);
-	error = dreg_area_populate(area, area->flag_offset + slot);
-	if (!error)
-		error = dreg_area_populate(area, dreg_area_ring_offset(area, context->promised));
-	if (!error)
-		context->promised++;
-	return error;
+	flag = area->flag_offset + slot;
+	ring = dreg_area_ring_offset(area, context->promised);
+	if (unlikely(!dreg_area_has(area, flag) || !dreg_area_has(area, ring)) &&
+	    (dreg_area_populate(area, flag) || dreg_area_populate(area, ring)))
+		return -ENOMEM;
+	context->promised++;
+	return 0;
 }
 
-/* All of MONITOR but the insertion: a watch that has its slot, not its place. */
+/*
+ * All of MONITOR but the insertion: a watch that has its slot, not its place in
+ * the tree.  @charged: the user may have it.
+ */
 static int dreg_watch_prepare(struct dreg_context *context, const struct dreg_range *range,
-			      struct dreg_watch **prepared)
+			      bool charged, struct dreg_watch **prepared)
 {
 	struct dreg_area *area = context->area;
 	struct dreg_watch **place, *watch;
@@ -120,44 +125,38 @@ static int dreg_watch_prepare(struct dreg_context *context, const struct dreg_ra
 	if (range->slot >= area->slots)
 		return -ERANGE;
 	slot = array_index_nospec(range->slot, area->slots);
-	place = dreg_area_place(area, slot, false);
+	place = dreg_area_place(area, slot);
 	if (place && *place)
 		return -EBUSY;
-	error = dreg_user_charge_range(context->user);
-	if (error)
-		return error;
+	if (!charged)
+		return -EDQUOT;
 
-	error = -ENOMEM;
-	place = dreg_area_place(area, slot, true);
+	if (!place)
+		place = dreg_area_new_place(area, slot);
 	watch = place ? dreg_watch_alloc(context) : NULL;
 	if (!watch)
-		goto uncharge;
+		return -ENOMEM;
 	error = dreg_watch_promise(context, slot);
-	if (error)
-		goto free;
-	*watch = (struct dreg_watch) {
-		.node = { .start = first, .last = last },
-		.pending = LIST_HEAD_INIT(watch->pending),
-		.slot = slot,
-	};
+	if (error) {
+		dreg_watch_free(context, watch);
+		return error;
+	}
+	watch->node.start = first;
+	watch->node.last = last;
+	INIT_LIST_HEAD(&watch->pending);
+	watch->slot = slot;
+	watch->reason = 0;
 	*place = *prepared = watch;
 	return 0;
-
-free:
-	dreg_watch_free(context, watch);
-uncharge:
-	dreg_user_uncharge_ranges(context->user, 1);
-	return error;
 }
 
 /* It is in no tree and no queue: gives back what dreg_watch_prepare() took. */
 static void dreg_watch_drop(struct dreg_context *context, struct dreg_watch *watch)
 {
-	*dreg_area_place(context->area, watch->slot, false) = NULL;
+	*dreg_area_place(context->area, watch->slot) = NULL;
 	if (!watch->reason)
 		context->promised--;
 	dreg_watch_free(context, watch);
-	dreg_user_uncharge_ranges(context->user, 1);
 }
 
 /*
@@ -166,7 +165,7 @@ static void dreg_watch_drop(struct dreg_context *context, struct dreg_watch *wat
  * invalidation is to be waited for anyway (dreg_settle()).
  */
 static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **watches,
-			     u32 count)
+			     u32 count, bool *quiet)
 {
 	struct dreg_watch *watch;
 	u32 i;
@@ -185,6 +184,7 @@ static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **w
 		trace_monitor(context->id, watch->slot, watch->node.start,
 			      watch->node.last + 1);
 	}
+	*quiet = dreg_settle_is_quiet(context);
 	spin_unlock(&context->lock);
 	return 0;
 }
@@ -195,71 +195,92 @@ static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **w
  * @ranges:  from user space, unchecked
  * @count:   at most DREG_CHUNK
  * @added:   out: how many, from the first; an error is that of the next
- *
- * dreg_settle() must follow before the caller's system call returns.
+ * @quiet:   out, if any was added: that dreg_settle() may be left out, which
+ *           else must follow before the caller's system call returns
  *
  * Return: 0, an error for user space, or -EAGAIN: none was added, since ranges
  * are being fired; the caller waits for dreg_context.firing to be 0, without the
  * mutex, so that UNMONITOR need not wait, too.
  */
 int dreg_watch_add(struct dreg_context *context, const struct dreg_range *ranges, u32 count,
-		   u32 *added)
+		   u32 *added, bool *quiet)
 {
+	u32 charged = dreg_user_charge_ranges(context->user, count);
 	struct dreg_watch *watches[DREG_CHUNK];
 	int error = 0;
-	u32 ready;
+	u32 i, ready;
 
 	lockdep_assert_held(&context->mutex);
-	*added = 0;
-	for (ready = 0; ready < count && !error; ready++)
-		error = dreg_watch_prepare(context, &ranges[ready], &watches[ready]);
-	if (error)
-		ready--;
-	if (!ready)
-		return error;
-	if (dreg_watch_insert(context, watches, ready)) {
-		while (ready--)
-			dreg_watch_drop(context, watches[ready]);
-		return -EAGAIN;
+	for (ready = 0; ready < count; ready++) {
+		error = dreg_watch_prepare(context, &ranges[ready], ready < charged,
+					   &watches[ready]);
+		if (error)
+			break;
 	}
 	*added = ready;
+	if (ready && dreg_watch_insert(context, watches, ready, quiet)) {
+		for (i = 0; i < ready; i++)
+			dreg_watch_drop(context, watches[i]);
+		*added = 0;
+		error = -EAGAIN;
+	}
+	if (*added < charged)
+		dreg_user_uncharge_ranges(context->user, charged - *added);
 	return error;
 }
 
 /**
- * dreg_watch_remove - stop watching a slot
+ * dreg_watch_remove - stop watching a chunk of slots
  * @context: the caller's own address space
- * @slot:    from user space, unchecked
- * @fired:   out: whether it had fired; final, and told this once
+ * @slots:   from user space, unchecked
+ * @count:   at most DREG_CHUNK
+ * @removed: out: how many, from the first; an error is that of the next
+ * @fired:   out: a bit for each: it had fired; final, and told this once
  *
  * The callback finds watches in the tree only, under the same lock: once that
- * is left the watch is the caller's, and never writes its slot again (M5).
+ * is left they are the caller's, and never write their slots again (M5).
  */
-int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired)
+int dreg_watch_remove(struct dreg_context *context, const u32 *slots, u32 count,
+		      u32 *removed, u32 *fired)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch **place, *watch;
+	struct dreg_watch **place, *watch, *next;
+	LIST_HEAD(gone); /* by dreg_watch.pending */
+	int error = 0;
+	u32 i, slot;
 
+	BUILD_BUG_ON(DREG_CHUNK > BITS_PER_TYPE(*fired));
 	lockdep_assert_held(&context->mutex);
-	if (slot >= area->slots)
-		return -ERANGE;
-	slot = array_index_nospec(slot, area->slots);
-	place = dreg_area_place(area, slot, false);
-	watch = place ? *place : NULL;
-	if (!watch)
-		return -ENOENT;
-
+	*fired = 0;
 	spin_lock(&context->lock);
-	*fired = watch->reason;
-	if (*fired)
-		list_del_init(&watch->pending);
-	else
-		interval_tree_remove(&watch->node, &context->tree);
+	for (i = 0; i < count; i++) {
+		error = -ERANGE;
+		if (slots[i] >= area->slots)
+			break;
+		slot = array_index_nospec(slots[i], area->slots);
+		place = dreg_area_place(area, slot);
+		error = -ENOENT;
+		if (!place || !*place)
+			break;
+		error = 0;
+		watch = *place;
+		if (watch->reason) {
+			list_del_init(&watch->pending);
+			*fired |= 1U << i;
+		} else {
+			interval_tree_remove(&watch->node, &context->tree);
+		}
+		trace_unmonitor(context->id, slot, watch->reason);
+		list_add(&watch->pending, &gone);
+		*place = NULL;
+	}
 	spin_unlock(&context->lock);
 
-	dreg_watch_drop(context, watch);
-	trace_unmonitor(context->id, slot, *fired);
-	return 0;
+	*removed = i;
+	list_for_each_entry_safe(watch, next, &gone, pending)
+		dreg_watch_drop(context, watch);
+	dreg_user_uncharge_ranges(context->user, i);
+	return error;
 }
 
 static void dreg_watch_free_bulk(void **watches, u32 count)
@@ -283,7 +304,7 @@ void dreg_watch_remove_all(struct dreg_context *context)
 	long removed = 0;
 
 	for (slot = 0; slot < area->slots; slot++) {
-		place = dreg_area_place(area, slot, false);
+		place = dreg_area_place(area, slot);
 		if (!place) {
 			slot |= DREG_TABLE_SLOTS - 1;
 			continue;
