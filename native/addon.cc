@@ -6,12 +6,14 @@ namespace dreg {
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
+  InitHeap(env, exports);
   InitMemory(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);
   InitWake(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);
+  InitSpawn(env, exports);
   InitMapping(env, exports);
   InitVma(env, exports);
   InitDreg(env, exports);

@@ -2,7 +2,7 @@
  * The one seam between TypeScript and the addon, typed by hand. Calls answer a value >= 0 or a
  * negative errno; {@link check} of runtime/base/error.ts turns the latter into an MpiError.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,13 +13,6 @@ export interface Watcher {
   ref(): void;
   unref(): void;
   close(): void;
-}
-
-export interface ReceivedFds {
-  payload: string;
-  fds: number[];
-  uid: number;
-  pid: number;
 }
 
 /** Moves bytes between another process's memory and `buffer[offset, offset + length)`. */
@@ -34,11 +27,32 @@ export type RemoteCall = (
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
+  /** From now on it can grow, and not shrink. */
+  segmentSeal(fd: number): number;
+  segmentSealed(fd: number): number;
   segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
   /** [size, bytes in use, mode] */
   segmentStat(fd: number): [number, number, number] | number;
+  // heap.cc
+  heapOpen(): number;
+  heapClose(heap: number): void;
+  /** A word for each slot: messages that hold the allocation, and bit 30 where its buffer has ended. */
+  heapWords(): ArrayBuffer | number;
+  /** Stores the allocation's slot in `slot[0]`. */
+  heapMap(
+    heap: number,
+    fd: number,
+    offset: number,
+    length: number,
+    slot: Int32Array,
+  ): ArrayBuffer | number;
+  heapEnd(slot: number): void;
+  /** Slots of allocations that have ended since it was asked last; they may be used again. */
+  heapFreed(heap: number): number[];
+  detach(buffer: ArrayBuffer): number;
+  collectGarbage(): void;
   // memory.cc
   addressOf(buffer: ArrayBufferView | ArrayBufferLike): number;
   readRemote: RemoteCall;
@@ -58,18 +72,25 @@ export interface Addon {
   eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
   // fdpass.cc
-  fdSocketBind(name: string): number;
-  fdSocketSend(fd: number, name: string, payload: string, fds: number[]): number;
-  fdSocketReceive(fd: number, milliseconds: number): ReceivedFds | number;
+  fdSenderBind(name: string): number;
+  fdReceiverBind(name: string, sender: string): number;
+  fdSocketSend(fd: number, name: string, fds: number[]): number;
+  fdSocketReceive(fd: number, milliseconds: number): number[] | number;
+  /** The pid of the process that made the socket's other end; 0 where it cannot be told. */
+  socketPeer(fd: number): number;
   // process.cc
   affinityGet(): number[] | number;
   affinitySet(cpus: number[]): number;
   dieWithParent(signal: number): number;
+  /** 0 where reading this terminal would stop the process, which is in the background. */
+  inForeground(fd: number): number;
   pollReadable(fd: number, milliseconds: number): number;
   /** How many of at most 8 descriptors are readable; 0 after so many milliseconds. */
   pollAny(fds: Int32Array, milliseconds: number): number;
   /** [read end, write end] */
   pipeCreate(): [number, number] | number;
+  /** Two connected stream sockets. */
+  socketPair(): [number, number] | number;
   closeOnExec(fd: number): number;
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;
@@ -79,34 +100,57 @@ export interface Addon {
   libraryMissing(name: string): string;
 }
 
-/** The package's root: the nearest folder above this file that has a package.json. */
+/**
+ * The package's root: the nearest folder above this file with the package.json of this package.
+ * @throws MpiError ERR_ADDON where there is none: a bundler has moved the code elsewhere
+ */
 export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
+  // Bundlers that write CommonJS leave no URL.
+  const here = import.meta.url as string | undefined;
+  let folder = here === undefined ? '/' : dirname(fileURLToPath(here));
+  while (!isRoot(folder)) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error('dreg-mpi: its package.json is missing');
+    if (parent === folder)
+      throw new MpiError(
+        'ERR_ADDON',
+        `dreg-mpi runs from ${here === undefined ? 'a bundle' : fileURLToPath(here)}, without its package and so without its native addon: leave it out of the bundle (esbuild: --external:dreg-mpi; rolldown, rollup, webpack: external), and install it where the bundle runs`,
+      );
     folder = parent;
   }
   return folder;
 }
 
+function isRoot(folder: string): boolean {
+  const file = join(folder, 'package.json');
+  return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).name === 'dreg-mpi';
+}
+
 let loaded: Addon | undefined;
 
 /**
- * Loads the addon on first use.
- * @throws MpiError ERR_ADDON where it was not built; its message names the command that builds it.
+ * Loads the addon on first use; never when a module is imported, where nobody could catch the error.
+ * @throws MpiError ERR_ADDON where it does not load; its message says why, and what to do.
  */
 export function addon(): Addon {
-  if (loaded) return loaded;
-  const file = join(packageRoot(), 'native/build/Release/dreg_mpi.node');
-  try {
-    loaded = createRequire(import.meta.url)(file) as Addon;
-  } catch (cause) {
-    throw new MpiError(
-      'ERR_ADDON',
-      'the native addon does not load; run "npm run build:native" in the package\'s folder',
-      { cause },
-    );
-  }
+  loaded ??= load(join(packageRoot(), 'native/build/Release/dreg_mpi.node'));
   return loaded;
+}
+
+function load(file: string): Addon {
+  try {
+    return createRequire(import.meta.url)(file) as Addon;
+  } catch (cause) {
+    throw new MpiError('ERR_ADDON', `the native addon does not load: ${adviceOn(cause, file)}`, {
+      cause,
+    });
+  }
+}
+
+function adviceOn(cause: unknown, file: string): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ERR_DLOPEN_DISABLED')
+    return 'Node runs with --no-addons (or a permission model that forbids addons); start it without, or with --allow-addons';
+  const build = `run "npm rebuild dreg-mpi" where it is installed, or "npm run build:native" in ${packageRoot()}`;
+  if (!existsSync(file)) return `it was not built (npm install --ignore-scripts?); ${build}`;
+  return `${message}; it may be built for another machine: ${build}`;
 }

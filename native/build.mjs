@@ -3,8 +3,9 @@
 // changed) after it. Headers come from this Node's own installation when it has them, so that a
 // machine without a way out builds as well.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,28 +13,74 @@ import { fileURLToPath } from 'node:url';
 const here = resolve(process.argv[2] ?? dirname(fileURLToPath(import.meta.url)));
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const prefix = dirname(dirname(process.execPath));
-const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+const ownHeaders = existsSync(join(prefix, 'include/node/node_api.h'));
+// Make and the shell take other characters for their own. Paths below the package are relative in
+// the makefile; that of Node is not.
+const plain = /^[\w/.,+-]+$/.test(prefix);
 // A change of Node, of binding.gyp or of the headers there are asks for a new configuration.
 const stamp = join(here, 'build', '.configured');
 const optional = ['infiniband/verbs.h', 'rdma/rdma_cma.h'].filter((header) =>
   existsSync(join('/usr/include', header)),
 );
-const key = `${process.version} ${optional} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
-const configured = existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
+const key = `${process.version} ${prefix} ${optional} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
+const configured = plain && existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
 
-const run = (...words) =>
-  spawnSync(process.execPath, [gyp, ...words, ...headers, '--loglevel=error'], {
-    cwd: here,
-    encoding: 'utf8',
+/** Calls `use` with a path of Node's installation that make can read. */
+function withPrefix(use) {
+  if (plain || !ownHeaders) return use(prefix);
+  const folder = mkdtempSync(join(tmpdir(), 'dreg-mpi-build-'));
+  try {
+    symlinkSync(prefix, join(folder, 'node'));
+    return use(join(folder, 'node'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const run = (command) =>
+  withPrefix((nodedir) => {
+    const headers = ownHeaders ? [`--nodedir=${nodedir}`] : [];
+    return spawnSync(process.execPath, [gyp, command, ...headers, '--loglevel=error'], {
+      cwd: here,
+      encoding: 'utf8',
+      maxBuffer: Infinity,
+    });
   });
 
-const result = configured ? run('build') : run('rebuild');
+/** What a build needs and this machine has not. */
+function missingTools() {
+  const { CXX = 'g++', MAKE = 'make', npm_config_python, PYTHON } = process.env;
+  const python = npm_config_python ?? PYTHON;
+  const tries = {
+    // A compiler's name may have arguments behind it (ccache g++).
+    [CXX]: `${CXX} --version`,
+    [MAKE]: `"${MAKE}" --version`,
+    [python ?? 'python3']: python
+      ? `"${python}" --version`
+      : 'python3 --version || python --version',
+  };
+  const notFound = ([, command]) =>
+    spawnSync(command, { shell: true, stdio: 'ignore' }).status === 127;
+  return Object.entries(tries)
+    .filter(notFound)
+    .map(([tool]) => tool);
+}
+
+/** The sentence for whoever reads the last line only. */
+function reasonOf({ error, signal }) {
+  if (error) return `node-gyp cannot be started: ${error.message}`;
+  if (signal) return `node-gyp was ended by ${signal}`;
+  const missing = missingTools();
+  if (missing.length === 0)
+    return 'what failed is said above, at the first line with "error", "ERR!" or "***"';
+  return `not found: ${missing.join(', ')} (Debian: apt-get install g++ make python3)`;
+}
+
+const result = run(configured ? 'build' : 'rebuild');
 if (result.status !== 0) {
-  process.stderr.write(`${result.stdout}${result.stderr}`);
-  process.stderr.write(
-    'dreg-mpi: the addon did not build; it needs g++, make and python3 (Debian: apt-get install g++ make python3).\n',
-  );
-  process.exit(result.status ?? 1);
+  process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+  process.stderr.write(`dreg-mpi: the addon did not build in ${here}: ${reasonOf(result)}\n`);
+  process.exit(result.status || 1);
 }
 if (/warning:/.test(result.stderr)) process.stderr.write(result.stderr);
 writeFileSync(stamp, key);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include <ctime>
+#include <memory>
 
 #include "util.h"
 
@@ -25,12 +25,12 @@ static Napi::Value FutexWait(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uint32_t* word = WordOf(env, info[0], info[1]);
   if (!word) return Answer(env, -EINVAL);
-  auto expected = static_cast<uint32_t>(static_cast<int64_t>(NumberOf(env, info[2], 0)));
-  double milliseconds = NumberOf(env, info[3], 0);
-  timespec timeout;
-  timeout.tv_sec = static_cast<time_t>(milliseconds / 1e3);
-  timeout.tv_nsec = static_cast<long>((milliseconds - timeout.tv_sec * 1e3) * 1e6);
-  long result = syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+  auto expected = IntegerOf(env, info[2], INT32_MIN, UINT32_MAX);
+  double milliseconds = MillisecondsOf(env, info[3]);
+  if (!expected || milliseconds < 0) return Answer(env, -EINVAL);
+  timespec timeout = TimeOf(milliseconds);
+  long result =
+      syscall(SYS_futex, word, FUTEX_WAIT, static_cast<uint32_t>(*expected), &timeout, nullptr, 0);
   if (result != 0 && errno != EAGAIN) return AnswerErrno(env);
   return Answer(env, 0);
 }
@@ -51,19 +51,20 @@ static Napi::Value EventfdCreate(const Napi::CallbackInfo& info) {
 // eventfdSignal(fd) -> 0 | -errno. EAGAIN means that the counter is full: the sleeper will wake.
 static Napi::Value EventfdSignal(const Napi::CallbackInfo& info) {
   uint64_t one = 1;
-  ssize_t count = write(static_cast<int>(NumberOf(info.Env(), info[0], -1)), &one, sizeof one);
+  ssize_t count = write(DescriptorOf(info.Env(), info[0]), &one, sizeof one);
   return count < 0 && errno != EAGAIN ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
 // eventfdDrain(fd) -> how often it was signalled since the last time | -errno: 0, it was not.
 static Napi::Value EventfdDrain(const Napi::CallbackInfo& info) {
   uint64_t count;
-  ssize_t bytes = read(static_cast<int>(NumberOf(info.Env(), info[0], -1)), &count, sizeof count);
+  ssize_t bytes = read(DescriptorOf(info.Env(), info[0]), &count, sizeof count);
   if (bytes < 0) return errno == EAGAIN ? Answer(info.Env(), 0) : AnswerErrno(info.Env());
   return Answer(info.Env(), static_cast<double>(count));
 }
 
-// A libuv poll handle on a readable descriptor; it owns neither the descriptor nor the loop.
+// A libuv poll handle on a readable descriptor; it owns neither the descriptor nor the loop. Its
+// methods refuse any other `this`: a class's methods have its signature.
 class Watcher : public Napi::ObjectWrap<Watcher> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -80,7 +81,7 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     Napi::Env env = info.Env();
     // The thread is being terminated: nothing was wrapped, and nobody will hold this.
     if (IsEmpty()) return;
-    fd_ = static_cast<int>(NumberOf(env, info[0], -1));
+    fd_ = DescriptorOf(env, info[0]);
     drain_ = BooleanOf(env, info[1]);
     uv_loop_t* loop = nullptr;
     if (!info[2].IsFunction() || napi_get_uv_event_loop(env, &loop) != napi_ok) {
@@ -91,10 +92,15 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     context_ = std::make_unique<Napi::AsyncContext>(env, "dreg-mpi:watcher");
     poll_ = new uv_poll_t;
     poll_->data = this;
-    int error = uv_poll_init(loop, poll_, fd_);
-    if (error == 0) error = uv_poll_start(poll_, UV_READABLE, OnReadable);
+    int error = fd_ < 0 ? UV_EBADF : uv_poll_init(loop, poll_, fd_);
     if (error != 0) {
+      // It is no handle of the loop yet, and closing it would end the process.
+      delete poll_;
+      poll_ = nullptr;
+    } else if ((error = uv_poll_start(poll_, UV_READABLE, OnReadable)) != 0) {
       FreePoll();
+    }
+    if (error != 0) {
       auto failure = Napi::Error::New(env, uv_strerror(error));
       failure.Set("errno", Napi::Number::New(env, error));
       failure.ThrowAsJavaScriptException();

@@ -11,10 +11,11 @@ namespace dreg {
 // dregSetup(fd, slots, abi: Uint32Array(1)) -> bytes to map | -errno. abi[0] is the module's.
 static Napi::Value DregSetup(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto* abi = reinterpret_cast<uint32_t*>(RangeOf(env, info[2], 0, sizeof(uint32_t)));
-  if (!abi) return Answer(env, -EINVAL);
-  dreg_setup setup = {DREG_ABI, static_cast<uint32_t>(NumberOf(env, info[1], 0)), 0};
-  int result = ioctl(static_cast<int>(NumberOf(env, info[0], -1)), DREG_IOC_SETUP, &setup);
+  auto slots = IntegerOf(env, info[1], 0, UINT32_MAX);
+  auto* abi = ArrayOf<uint32_t>(env, info[2], 1);
+  if (!abi || !slots) return Answer(env, -EINVAL);
+  dreg_setup setup = {DREG_ABI, static_cast<uint32_t>(*slots), 0};
+  int result = ioctl(DescriptorOf(env, info[0]), DREG_IOC_SETUP, &setup);
   int error = errno;
   *abi = setup.abi;
   if (result != 0) return Answer(env, -error);
@@ -25,16 +26,15 @@ static Napi::Value DregSetup(const Napi::CallbackInfo& info) {
 // EINTR, which an older module gives at any signal, is no answer: it goes on where it stopped.
 static Napi::Value Batch(const Napi::CallbackInfo& info, unsigned long request) {
   Napi::Env env = info.Env();
-  double count = NumberOf(env, info[2], 0);
-  uint8_t* ranges = RangeOf(env, info[1], 0, count * sizeof(dreg_range));
+  auto count = IntegerOf(env, info[2], 0, UINT32_MAX);
+  auto* ranges = count ? ArrayOf<dreg_range>(env, info[1], static_cast<double>(*count)) : nullptr;
   if (!ranges) return Answer(env, -EINVAL);
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  uint32_t total = static_cast<uint32_t>(count);
+  int fd = DescriptorOf(env, info[0]);
+  auto total = static_cast<uint32_t>(*count);
   uint32_t done = 0;
   int result;
   do {
-    dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges + done * sizeof(dreg_range)),
-                        total - done, 0};
+    dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges + done), total - done, 0};
     result = ioctl(fd, request, &batch);
     done += batch.done;
   } while (result != 0 && errno == EINTR && done < total);

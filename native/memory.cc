@@ -21,16 +21,15 @@ using RemoteCall = ssize_t (*)(pid_t, const iovec*, unsigned long, const iovec*,
 // the remote range ends in unmapped memory.
 static Napi::Value Remote(const Napi::CallbackInfo& info, RemoteCall call) {
   Napi::Env env = info.Env();
-  auto pid = static_cast<pid_t>(NumberOf(env, info[0], -1));
-  double address = NumberOf(env, info[1], 0);
+  auto pid = IntegerOf(env, info[0], 1, INT_MAX);
+  auto address = IntegerOf(env, info[1]);
   double offset = NumberOf(env, info[3], -1);
   double length = NumberOf(env, info[4], -1);
   uint8_t* data = RangeOf(env, info[2], offset, length);
-  if (!data || pid <= 0) return Answer(env, -EINVAL);
+  if (!data || !pid || !address) return Answer(env, -EINVAL);
   iovec local = {data, static_cast<size_t>(length)};
-  iovec remote = {reinterpret_cast<void*>(static_cast<uintptr_t>(address)),
-                  static_cast<size_t>(length)};
-  ssize_t count = call(pid, &local, 1, &remote, 1, 0);
+  iovec remote = {reinterpret_cast<void*>(*address), static_cast<size_t>(length)};
+  ssize_t count = call(static_cast<pid_t>(*pid), &local, 1, &remote, 1, 0);
   return count < 0 ? AnswerErrno(env) : Answer(env, count);
 }
 

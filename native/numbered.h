@@ -4,6 +4,7 @@
 #ifndef DREG_MPI_NATIVE_NUMBERED_H_
 #define DREG_MPI_NATIVE_NUMBERED_H_
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -53,10 +54,14 @@ struct NumberedCall {
   NumberedCall(napi_env the_env, napi_callback_info info) : env(the_env) {
     void* data = nullptr;
     napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+    count = std::min(count, kMost);
     environment = static_cast<Environment*>(data);
   }
   double Number(size_t index) const {
     return index < count ? NumberOf(env, arguments[index], -1) : -1;
+  }
+  std::optional<int64_t> Whole(size_t index, int64_t least = 0, int64_t most = kExact) const {
+    return index < count ? IntegerOf(env, arguments[index], least, most) : std::nullopt;
   }
   napi_value Answer(double value) const {
     napi_value result = nullptr;

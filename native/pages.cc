@@ -6,7 +6,7 @@
 
 #include <atomic>
 
-#include "util.h"
+#include "buffer.h"
 
 namespace dreg {
 
@@ -16,10 +16,6 @@ static size_t PageBytes() {
 
 static Napi::Value PageSize(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), static_cast<int64_t>(PageBytes()));
-}
-
-static void UnmapPage(Napi::Env, void* data) {
-  munmap(data, PageBytes());
 }
 
 // forkGuard() -> ArrayBuffer of one page | -errno. What is written there is zero in every child
@@ -34,12 +30,7 @@ static Napi::Value ForkGuard(const Napi::CallbackInfo& info) {
     munmap(data, PageBytes());
     return Answer(env, -error);
   }
-  auto buffer = Napi::ArrayBuffer::New(env, data, PageBytes(), UnmapPage);
-  if (buffer.IsEmpty()) {
-    munmap(data, PageBytes());
-    return env.Undefined();
-  }
-  return buffer;
+  return BufferOver(env, data, PageBytes(), OwnerOfMapping(data, PageBytes()));
 }
 
 // firstTime() -> whether this is the first call in the process, of all its threads.

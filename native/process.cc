@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), fcntl(2), close(2).
+// The process itself: sched_setaffinity(2), prctl(2), poll(2), pipe2(2), socketpair(2),
+// fcntl(2), close(2).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -7,10 +8,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <mutex>
 #include <string>
 
@@ -37,25 +40,38 @@ static Napi::Value AffinitySet(const Napi::CallbackInfo& info) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (uint32_t i = 0; i < cpus.Length(); i++) {
-    double cpu = NumberOf(env, static_cast<Napi::Value>(cpus[i]), -1);
-    if (!(cpu >= 0) || cpu >= CPU_SETSIZE) return Answer(env, -EINVAL);
-    CPU_SET(static_cast<int>(cpu), &set);
+    auto cpu = IntegerOf(env, static_cast<Napi::Value>(cpus[i]), 0, CPU_SETSIZE - 1);
+    if (!cpu) return Answer(env, -EINVAL);
+    CPU_SET(static_cast<int>(*cpu), &set);
   }
   return sched_setaffinity(0, sizeof set, &set) != 0 ? AnswerErrno(env) : Answer(env, 0);
 }
 
 // dieWithParent(signal) -> the parent's pid: the kernel sends the signal when the parent ends.
 static Napi::Value DieWithParent(const Napi::CallbackInfo& info) {
-  int signal = static_cast<int>(NumberOf(info.Env(), info[0], 0));
-  if (prctl(PR_SET_PDEATHSIG, signal) != 0) return AnswerErrno(info.Env());
+  auto signal = IntegerOf(info.Env(), info[0], 0, SIGRTMAX);
+  if (!signal) return Answer(info.Env(), -EINVAL);
+  if (prctl(PR_SET_PDEATHSIG, *signal) != 0) return AnswerErrno(info.Env());
   return Answer(info.Env(), getppid());
+}
+
+// inForeground(fd) -> 1 where this process may read the terminal: it is in its foreground, or the
+// terminal is not the controlling one. 0: a read would stop it (SIGTTIN).
+static Napi::Value InForeground(const Napi::CallbackInfo& info) {
+  pid_t group = tcgetpgrp(static_cast<int>(NumberOf(info.Env(), info[0], -1)));
+  return Answer(info.Env(), group < 0 || group == getpgrp());
 }
 
 // pollReadable(fd, milliseconds) -> 1 readable or hung up, 0 time-out, -errno.
 static Napi::Value PollReadable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  pollfd waiting = {static_cast<int>(NumberOf(env, info[0], -1)), POLLIN, 0};
-  int ready = poll(&waiting, 1, static_cast<int>(NumberOf(env, info[1], 0)));
+  int fd = DescriptorOf(env, info[0]);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  // poll(2) takes a negative one for none, and waits.
+  if (fd < 0) return Answer(env, -EBADF);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
+  pollfd waiting = {fd, POLLIN, 0};
+  int ready = poll(&waiting, 1, static_cast<int>(milliseconds));
   if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
   if (ready > 0 && (waiting.revents & POLLNVAL)) return Answer(env, -EBADF);
   return Answer(env, ready);
@@ -70,28 +86,40 @@ static Napi::Value PollAny(const Napi::CallbackInfo& info) {
   auto fds = info[0].As<Napi::TypedArray>();
   size_t count = fds.ElementLength();
   if (fds.TypedArrayType() != napi_int32_array || count > POLL_ANY_MAX) return Answer(env, -EINVAL);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
   pollfd waiting[POLL_ANY_MAX];
   const int32_t* of = fds.As<Napi::Int32Array>().Data();
   for (size_t i = 0; i < count; i++) waiting[i] = {of[i], POLLIN, 0};
-  int ready = poll(waiting, count, static_cast<int>(NumberOf(env, info[1], 0)));
+  int ready = poll(waiting, count, static_cast<int>(milliseconds));
   if (ready < 0) return errno == EINTR ? Answer(env, 0) : AnswerErrno(env);
   return Answer(env, ready);
 }
 
-// pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
-static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return AnswerErrno(env);
+static Napi::Value PairOf(Napi::Env env, const int ends[2]) {
   auto pair = Napi::Array::New(env, 2);
   for (uint32_t i = 0; i < 2; i++) pair.Set(i, Answer(env, ends[i]));
   return pair;
 }
 
+// pipeCreate() -> [read end, write end] | -errno: both close on exec, both block.
+static Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return AnswerErrno(info.Env());
+  return PairOf(info.Env(), ends);
+}
+
+// socketPair() -> two connected stream sockets | -errno: both close on exec, both block.
+static Napi::Value SocketPair(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return AnswerErrno(info.Env());
+  return PairOf(info.Env(), ends);
+}
+
 // closeOnExec(fd) -> 0 | -errno: programs that this process starts do not get the descriptor.
 static Napi::Value CloseOnExec(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  int fd = DescriptorOf(env, info[0]);
   int flags = fcntl(fd, F_GETFD);
   if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0) return AnswerErrno(env);
   return Answer(env, 0);
@@ -129,7 +157,7 @@ static Napi::Value Membarrier(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
-  int fd = static_cast<int>(NumberOf(info.Env(), info[0], -1));
+  int fd = DescriptorOf(info.Env(), info[0]);
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
@@ -149,9 +177,11 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("affinityGet", Napi::Function::New(env, AffinityGet));
   exports.Set("affinitySet", Napi::Function::New(env, AffinitySet));
   exports.Set("dieWithParent", Napi::Function::New(env, DieWithParent));
+  exports.Set("inForeground", Napi::Function::New(env, InForeground));
   exports.Set("pollReadable", Napi::Function::New(env, PollReadable));
   exports.Set("pollAny", Napi::Function::New(env, PollAny));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
+  exports.Set("socketPair", Napi::Function::New(env, SocketPair));
   exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
   exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));
   exports.Set("membarrier", Napi::Function::New(env, Membarrier));

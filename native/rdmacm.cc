@@ -30,6 +30,7 @@ void InitRdmacm(Napi::Env env, Napi::Object exports) {
 #include <rdma/rdma_cma.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -48,6 +49,7 @@ struct RdmacmLibrary {
 #define DREG_RDMACM_MEMBER(name) decltype(&rdma_##name) name = nullptr;
   DREG_RDMACM_FUNCTIONS(DREG_RDMACM_MEMBER)
 #undef DREG_RDMACM_MEMBER
+  std::atomic<bool> loaded{false};
 };
 
 static RdmacmLibrary library;
@@ -58,6 +60,7 @@ static std::string LoadRdmacm() {
 #define DREG_RDMACM_LOAD(name) loaded.Need(&library.name, "rdma_" #name);
   DREG_RDMACM_FUNCTIONS(DREG_RDMACM_LOAD)
 #undef DREG_RDMACM_LOAD
+  library.loaded = loaded.missing().empty();
   return loaded.missing();
 }
 
@@ -114,6 +117,7 @@ struct RdmacmCall : NumberedCall<RdmacmEnvironment> {
 // rdmacmOpen() -> channel | -errno.
 static napi_value Open(napi_env env, napi_callback_info info) {
   RdmacmCall call(env, info);
+  if (!library.loaded || !verbs_library.loaded) return call.Answer(-ENOSYS);
   auto channel = std::make_unique<RdmacmChannel>();
   errno = 0;
   channel->events = library.create_event_channel();
@@ -159,13 +163,14 @@ static napi_value Listen(napi_env env, napi_callback_info info) {
   RdmacmCall call(env, info);
   sockaddr_storage address;
   if (!call.channel) return call.Answer(-EBADF);
-  if (!call.Address(1, 0, &address) || !(call.Number(2) > 0)) return call.Answer(-EINVAL);
+  auto backlog = call.Whole(2, 1, INT_MAX);
+  if (!call.Address(1, 0, &address) || !backlog) return call.Answer(-EINVAL);
   int end = MakeEnd(call.channel);
   if (end < 0) return call.Answer(end);
   rdma_cm_id* id = call.channel->ends.Get(end)->id;
   errno = 0;
   if (library.bind_addr(id, reinterpret_cast<sockaddr*>(&address)) != 0 ||
-      library.listen(id, static_cast<int>(call.Number(2))) != 0 || !id->verbs) {
+      library.listen(id, static_cast<int>(*backlog)) != 0 || !id->verbs) {
     int error = errno != 0 ? errno : ENODEV;
     call.channel->ends.Take(end);
     return call.Answer(-error);
@@ -184,13 +189,14 @@ static napi_value Resolve(napi_env env, napi_callback_info info) {
   RdmacmCall call(env, info);
   sockaddr_storage from, to;
   if (!call.channel) return call.Answer(-EBADF);
-  if (!call.Address(1, 0, &from) || !call.Address(2, call.Number(3), &to) || !(call.Number(4) > 0))
+  auto milliseconds = call.Whole(4, 1, INT_MAX);
+  if (!call.Address(1, 0, &from) || !call.Address(2, call.Number(3), &to) || !milliseconds)
     return call.Answer(-EINVAL);
   int end = MakeEnd(call.channel);
   if (end < 0) return call.Answer(end);
   errno = 0;
   if (library.resolve_addr(call.channel->ends.Get(end)->id, reinterpret_cast<sockaddr*>(&from),
-                           reinterpret_cast<sockaddr*>(&to), static_cast<int>(call.Number(4))) == 0)
+                           reinterpret_cast<sockaddr*>(&to), static_cast<int>(*milliseconds)) == 0)
     return call.Answer(end);
   int error = errno != 0 ? errno : EIO;
   call.channel->ends.Take(end);
@@ -201,17 +207,18 @@ static napi_value Resolve(napi_env env, napi_callback_info info) {
 static napi_value Route(napi_env env, napi_callback_info info) {
   RdmacmCall call(env, info);
   if (!call.Id()) return call.Answer(-EBADF);
-  if (!(call.Number(2) > 0)) return call.Answer(-EINVAL);
+  auto milliseconds = call.Whole(2, 1, INT_MAX);
+  if (!milliseconds) return call.Answer(-EINVAL);
   errno = 0;
-  return call.AnswerError(library.resolve_route(call.Id(), static_cast<int>(call.Number(2))));
+  return call.AnswerError(library.resolve_route(call.Id(), static_cast<int>(*milliseconds)));
 }
 
 // (channel, end, queueNumber, readsOut, readsIn, data, bytes) of connect and accept.
 static bool ParametersOf(const RdmacmCall& call, rdma_conn_param* parameters) {
   double bytes = call.Number(6);
   const void* data = RangeOf(call.env, call.arguments[5], 0, bytes);
-  bool sane = data && bytes <= UINT8_MAX && call.Number(2) >= 0 && call.Number(2) <= UINT32_MAX;
-  for (size_t i = 3; i <= 4; i++) sane = sane && call.Number(i) >= 0 && call.Number(i) < UINT8_MAX;
+  bool sane = data && bytes <= UINT8_MAX && call.Whole(2, 0, UINT32_MAX);
+  for (size_t i = 3; i <= 4; i++) sane = sane && call.Whole(i, 0, UINT8_MAX - 1);
   if (!sane) return false;
   *parameters = {};
   parameters->private_data = data;
@@ -265,7 +272,7 @@ static int NumberOfEnd(const rdma_cm_id* id) {
 // rdmacmNext(channel, event, data) -> 1, 0 or -errno. A request's end is new.
 static napi_value Next(napi_env env, napi_callback_info info) {
   RdmacmCall call(env, info);
-  auto* words = reinterpret_cast<int32_t*>(RangeOf(env, call.arguments[1], 0, 5 * sizeof(int32_t)));
+  auto* words = ArrayOf<int32_t>(env, call.arguments[1], 5);
   auto* data = RangeOf(env, call.arguments[2], 0, UINT8_MAX);
   if (!call.channel || !words || !data) return call.Answer(-EBADF);
   rdma_cm_event* event = nullptr;

@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: MIT
-// Shared segments: memfd_create(2), ftruncate(2), fallocate(2), mmap(2).
+// Shared segments: memfd_create(2), ftruncate(2), fallocate(2), mmap(2), fcntl(2) F_ADD_SEALS.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "buffer.h"
+
+// Linux 6.3; older C libraries have no name for it.
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 namespace dreg {
 
 // segmentCreate(name, bytes) -> fd. The file has no name in any file system: the kernel takes it
-// back with the last descriptor, however a process ends.
+// back with the last descriptor, however a process ends. It grows as it is reserved.
 static Napi::Value SegmentCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsNumber()) return Answer(env, -EINVAL);
   std::string name = info[0].As<Napi::String>().Utf8Value();
-  double bytes = info[1].As<Napi::Number>().DoubleValue();
-  if (!(bytes > 0)) return Answer(env, -EINVAL);
-  int fd = memfd_create(name.c_str(), MFD_CLOEXEC);
+  auto bytes = IntegerOf(env, info[1]);
+  if (!bytes) return Answer(env, -EINVAL);
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  // A system may demand that such a file is never executed, an older one does not know of it.
+  int fd = memfd_create(name.c_str(), kFlags | MFD_NOEXEC_SEAL);
+  if (fd < 0 && errno == EINVAL) fd = memfd_create(name.c_str(), kFlags);
   if (fd < 0) return AnswerErrno(env);
-  if (fchmod(fd, 0600) != 0 || ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+  bool sized = *bytes == 0 || ftruncate(fd, static_cast<off_t>(*bytes)) == 0;
+  if (fchmod(fd, 0600) != 0 || !sized) {
     int error = errno;
     close(fd);
     return Answer(env, -error);
@@ -27,48 +36,47 @@ static Napi::Value SegmentCreate(const Napi::CallbackInfo& info) {
   return Answer(env, fd);
 }
 
-struct Mapping {
-  size_t length;
-};
+// Nobody makes the file shorter: its pages beyond the end would raise SIGBUS in whoever has mapped
+// them. And nobody adds a seal that would keep it from growing.
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
 
-static void Unmap(Napi::Env, void* data, Mapping* mapping) {
-  munmap(data, mapping->length);
-  delete mapping;
+// segmentSeal(fd) -> 0 | -errno.
+static Napi::Value SegmentSeal(const Napi::CallbackInfo& info) {
+  int result = fcntl(DescriptorOf(info.Env(), info[0]), F_ADD_SEALS, kSeals);
+  return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
-// segmentMap(fd, offset, length) -> ArrayBuffer | -errno. Unmapped when the ArrayBuffer is
-// collected.
+// segmentSealed(fd) -> 1 where it is sealed so and may grow, else 0 | -errno.
+static Napi::Value SegmentSealed(const Napi::CallbackInfo& info) {
+  int seals = fcntl(DescriptorOf(info.Env(), info[0]), F_GET_SEALS);
+  if (seals < 0) return AnswerErrno(info.Env());
+  constexpr int kForbidden = F_SEAL_GROW | F_SEAL_WRITE;
+  return Answer(info.Env(), (seals & (kSeals | kForbidden)) == kSeals);
+}
+
+// segmentMap(fd, offset, length) -> ArrayBuffer | -errno. Unmapped when its memory is collected.
+// The file may still have to grow before all of it may be touched.
 static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  double offset = NumberOf(env, info[1], -1);
-  double length = NumberOf(env, info[2], -1);
-  if (fd < 0 || !(offset >= 0) || !(length > 0)) return Answer(env, -EINVAL);
-  // A mapping beyond the file's end would raise SIGBUS at its first touch.
-  struct stat status;
-  if (fstat(fd, &status) != 0) return AnswerErrno(env);
-  if (offset + length > static_cast<double>(status.st_size)) return Answer(env, -EOVERFLOW);
-  void* data = mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                    static_cast<off_t>(offset));
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2], 1);
+  if (fd < 0 || !offset || !length) return Answer(env, -EINVAL);
+  auto bytes = static_cast<size_t>(*length);
+  void* data =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(*offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
-  auto* mapping = new Mapping{static_cast<size_t>(length)};
-  auto buffer = Napi::ArrayBuffer::New(env, data, mapping->length, Unmap, mapping);
-  if (buffer.IsEmpty()) {
-    Unmap(env, data, mapping);
-    return env.Undefined();
-  }
-  return buffer;
+  return PromptBufferOver(env, data, bytes, OwnerOfMapping(data, bytes));
 }
 
-// segmentReserve(fd, offset, length) -> 0 | -errno: the pages exist afterwards, so that touching
-// them cannot raise SIGBUS where memory is short.
+// segmentReserve(fd, offset, length) -> 0 | -errno: the file reaches so far afterwards and the
+// pages exist, so that touching them cannot raise SIGBUS where memory is short.
 static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
   int result;
-  do result = fallocate(fd, 0, offset, length);
+  do result = fallocate(fd, 0, *offset, *length);
   while (result != 0 && errno == EINTR);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
@@ -76,10 +84,10 @@ static Napi::Value SegmentReserve(const Napi::CallbackInfo& info) {
 // segmentRelease(fd, offset, length) -> 0 | -errno: gives the pages back; the range reads as zeros.
 static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
-  auto offset = static_cast<off_t>(NumberOf(env, info[1], -1));
-  auto length = static_cast<off_t>(NumberOf(env, info[2], -1));
-  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+  int fd = DescriptorOf(env, info[0]);
+  auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2]);
+  if (!offset || !length) return Answer(env, -EINVAL);
+  int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, *offset, *length);
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
 
@@ -87,7 +95,7 @@ static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
 static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat status;
-  if (fstat(static_cast<int>(NumberOf(env, info[0], -1)), &status) != 0) return AnswerErrno(env);
+  if (fstat(DescriptorOf(env, info[0]), &status) != 0) return AnswerErrno(env);
   auto result = Napi::Array::New(env, 3);
   result.Set(0u, Answer(env, status.st_size));
   result.Set(1u, Answer(env, status.st_blocks * 512));
@@ -97,6 +105,8 @@ static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
 
 void InitSegment(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentCreate", Napi::Function::New(env, SegmentCreate));
+  exports.Set("segmentSeal", Napi::Function::New(env, SegmentSeal));
+  exports.Set("segmentSealed", Napi::Function::New(env, SegmentSealed));
   exports.Set("segmentMap", Napi::Function::New(env, SegmentMap));
   exports.Set("segmentReserve", Napi::Function::New(env, SegmentReserve));
   exports.Set("segmentRelease", Napi::Function::New(env, SegmentRelease));

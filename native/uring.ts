@@ -17,6 +17,9 @@ export interface UringAddon {
   uringCancelAll(fd: number, milliseconds: number): number;
 }
 
+/** kWaitMost of util.h: longer waits are refused. */
+export const WAIT_MOST_MS = 1e9;
+
 export const uring = (): UringAddon => addon() as unknown as UringAddon;
 
 /** struct io_uring_params, in 32-bit words. */

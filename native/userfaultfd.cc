@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
@@ -27,7 +28,8 @@
 #include <new>
 
 #include "../kernel/dreg.h"
-#include "util.h"
+#include "buffer.h"
+#include "handle.h"
 
 namespace dreg {
 
@@ -67,6 +69,8 @@ static constexpr uint32_t kFree = 0, kArmed = 1, kFiring = 2, kFired = 3, kPhase
 
 class Reader {
  public:
+  static constexpr napi_type_tag kTag = {0x6f1d5a2c9b3e4870, 0xb5c2e94d17a6f803};
+
   Reader(int fd, uint32_t slots)
       : fd_(fd),
         slots_(slots),
@@ -304,92 +308,102 @@ void Reader::Hold(uint32_t where) {
 #endif
 }
 
-static Reader* ReaderOf(const Napi::CallbackInfo& info) {
-  return info[0].IsExternal() ? info[0].As<Napi::External<Reader>>().Data() : nullptr;
-}
-
 // userfaultfdOpen(flags) -> fd | -errno. Non-blocking, closed by exec.
 static Napi::Value Open(const Napi::CallbackInfo& info) {
-  int flags = static_cast<int>(NumberOf(info.Env(), info[0], 0));
-  long fd = syscall(SYS_userfaultfd, flags | O_CLOEXEC | O_NONBLOCK);
+  auto flags = IntegerOf(info.Env(), info[0], 0, INT_MAX);
+  if (!flags) return Answer(info.Env(), -EINVAL);
+  long fd = syscall(SYS_userfaultfd, *flags | O_CLOEXEC | O_NONBLOCK);
   return fd < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), fd);
 }
 
 // userfaultfdApi(fd, features) -> 0 | -errno.
 static Napi::Value Api(const Napi::CallbackInfo& info) {
+  auto features = IntegerOf(info.Env(), info[1]);
+  if (!features) return Answer(info.Env(), -EINVAL);
   uffdio_api api = {};
   api.api = UFFD_API;
-  api.features = static_cast<uint64_t>(NumberOf(info.Env(), info[1], 0));
-  int result = ioctl(static_cast<int>(NumberOf(info.Env(), info[0], -1)), UFFDIO_API, &api);
+  api.features = static_cast<uint64_t>(*features);
+  int result = ioctl(DescriptorOf(info.Env(), info[0]), UFFDIO_API, &api);
   return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
+
+// userfaultfdGuards() -> 1 where the kernel has guard pages (Linux 6.13), else 0. An advice that it
+// does not know is refused, be there nothing to advise on.
+static Napi::Value Guards(const Napi::CallbackInfo& info) {
+  constexpr int kGuardInstall = 102;
+  return Answer(info.Env(), madvise(nullptr, 0, kGuardInstall) == 0 ? 1 : 0);
+}
+
+// Each event is compared with every slot: more would be no use.
+static constexpr int64_t kSlotsMost = 1 << 20;
 
 // userfaultfdStart(fd, slots) -> {reader, area, wakeFd} | -errno. Takes the descriptor. The reader
 // stops when it is collected or its environment ends.
 static Napi::Value Start(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto slots = static_cast<uint32_t>(NumberOf(env, info[1], 0));
-  if (slots == 0 || (slots & (slots - 1))) return Answer(env, -EINVAL);
-  auto* reader = new Reader(static_cast<int>(NumberOf(env, info[0], -1)), slots);
-  int error = reader->Start();
-  if (error != 0) {
-    delete reader;
-    return Answer(env, error);
+  int fd = DescriptorOf(env, info[0]);
+  int64_t slots = IntegerOf(env, info[1], 1, kSlotsMost).value_or(0);
+  if (slots == 0 || (slots & (slots - 1))) {
+    if (fd >= 0) close(fd);
+    return Answer(env, -EINVAL);
   }
+  auto reader = std::make_unique<Reader>(fd, static_cast<uint32_t>(slots));
+  int error = reader->Start();
+  if (error != 0) return Answer(env, error);
   // The area outlives the reader and the ArrayBuffer, whichever is released first.
-  auto* area = new std::shared_ptr<Area>(reader->shared());
-  auto release = [](Napi::Env, void*, std::shared_ptr<Area>* held) { delete held; };
-  auto buffer = Napi::ArrayBuffer::New(env, (*area)->data, (*area)->length, release, area);
-  if (buffer.IsEmpty()) delete area;
+  std::shared_ptr<Area> area = reader->shared();
   auto result = Napi::Object::New(env);
-  result.Set("area", buffer);
+  result.Set("area", BufferOver(env, area->data, area->length, area));
   result.Set("wakeFd", Answer(env, reader->wake_fd()));
-  auto owner =
-      Napi::External<Reader>::New(env, reader, [](Napi::Env, Reader* dead) { delete dead; });
-  result.Set("reader", owner);
-  if (owner.IsEmpty()) delete reader;
+  result.Set("reader", Napi::Value(env, Handle<Reader>::Give(env, std::move(reader))));
   return result;
 }
 
+// One call of the reader with up to three whole numbers behind it -> its answer.
+template <typename Call>
+static Napi::Value With(const Napi::CallbackInfo& info, size_t count, Call call) {
+  Napi::Env env = info.Env();
+  Reader* reader = Handle<Reader>::Of(env, info[0]);
+  uint64_t numbers[3] = {};
+  for (size_t i = 0; i < count; i++) {
+    auto number = IntegerOf(env, info[i + 1]);
+    if (!number) return Answer(env, -EINVAL);
+    numbers[i] = static_cast<uint64_t>(*number);
+  }
+  return Answer(env, reader ? call(reader, numbers) : -EINVAL);
+}
+
+static uint32_t SlotOf(uint64_t number) {
+  return static_cast<uint32_t>(std::min<uint64_t>(number, UINT32_MAX));
+}
+
 static Napi::Value Stop(const Napi::CallbackInfo& info) {
-  if (Reader* reader = ReaderOf(info)) reader->Stop();
+  if (Reader* reader = Handle<Reader>::Of(info.Env(), info[0])) reader->Stop();
   return info.Env().Undefined();
 }
-
-// One call of the reader with up to two numbers behind it -> its answer.
-template <typename Call>
-static Napi::Value With(const Napi::CallbackInfo& info, Call call) {
-  Reader* reader = ReaderOf(info);
-  if (!reader) return Answer(info.Env(), -EINVAL);
-  return Answer(info.Env(), call(reader));
-}
-
-static uint64_t U64(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<uint64_t>(NumberOf(info.Env(), info[index], 0));
-}
-
 static Napi::Value Register(const Napi::CallbackInfo& info) {
-  return With(info, [&](Reader* reader) { return reader->Register(U64(info, 1), U64(info, 2)); });
+  return With(info, 2, [](Reader* reader, uint64_t* at) { return reader->Register(at[0], at[1]); });
 }
 static Napi::Value Unregister(const Napi::CallbackInfo& info) {
-  return With(info, [&](Reader* reader) { return reader->Unregister(U64(info, 1), U64(info, 2)); });
+  return With(info, 2,
+              [](Reader* reader, uint64_t* at) { return reader->Unregister(at[0], at[1]); });
 }
 static Napi::Value Arm(const Napi::CallbackInfo& info) {
-  return With(info, [&](Reader* reader) {
-    return reader->Arm(static_cast<uint32_t>(U64(info, 1)), U64(info, 2), U64(info, 3));
+  return With(info, 3, [](Reader* reader, uint64_t* at) {
+    return reader->Arm(SlotOf(at[0]), at[1], at[2]);
   });
 }
 static Napi::Value Disarm(const Napi::CallbackInfo& info) {
-  return With(info,
-              [&](Reader* reader) { return reader->Disarm(static_cast<uint32_t>(U64(info, 1))); });
+  return With(info, 1, [](Reader* reader, uint64_t* at) { return reader->Disarm(SlotOf(at[0])); });
 }
 static Napi::Value Fence(const Napi::CallbackInfo& info) {
-  return With(info, [](Reader* reader) { return reader->Fence(); });
+  return With(info, 0, [](Reader* reader, uint64_t*) { return reader->Fence(); });
 }
 
 void InitUserfaultfd(Napi::Env env, Napi::Object exports) {
   exports.Set("userfaultfdOpen", Napi::Function::New(env, Open));
   exports.Set("userfaultfdApi", Napi::Function::New(env, Api));
+  exports.Set("userfaultfdGuards", Napi::Function::New(env, Guards));
   exports.Set("userfaultfdStart", Napi::Function::New(env, Start));
   exports.Set("userfaultfdStop", Napi::Function::New(env, Stop));
   exports.Set("userfaultfdRegister", Napi::Function::New(env, Register));

@@ -11,6 +11,8 @@ export interface Reader {
 export interface UserfaultfdAddon {
   userfaultfdOpen(flags: number): number;
   userfaultfdApi(fd: number, features: number): number;
+  /** 1 where the kernel has guard pages, else 0. */
+  userfaultfdGuards(): number;
   /** Takes the descriptor, also when it fails. `area` has the layout of struct dreg_shared. */
   userfaultfdStart(
     fd: number,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "util.h"
 
+#include <algorithm>
+
 namespace dreg {
 
 Bytes BytesOf(napi_env env, napi_value value) {
@@ -42,6 +44,31 @@ double NumberOf(napi_env env, napi_value value, double fallback) {
   double number = fallback;
   if (napi_get_value_double(env, value, &number) != napi_ok) return fallback;
   return number;
+}
+
+std::optional<int64_t> IntegerOf(napi_env env, napi_value value, int64_t least, int64_t most) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return std::nullopt;
+  // Also false for what is no number.
+  if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)))
+    return std::nullopt;
+  auto whole = static_cast<int64_t>(number);
+  if (static_cast<double>(whole) != number) return std::nullopt;
+  return whole;
+}
+
+double MillisecondsOf(napi_env env, napi_value value) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return -1;
+  // Negative is a deadline that has passed. Also false for what is no number:
+  return number <= kWaitMost ? std::max(number, 0.0) : -1;
+}
+
+timespec TimeOf(double milliseconds) {
+  timespec time;
+  time.tv_sec = static_cast<time_t>(milliseconds / 1e3);
+  time.tv_nsec = static_cast<long>((milliseconds - static_cast<double>(time.tv_sec) * 1e3) * 1e6);
+  return time;
 }
 
 bool BooleanOf(napi_env env, napi_value value) {

@@ -7,7 +7,10 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdint>
+#include <ctime>
+#include <optional>
 
 namespace dreg {
 
@@ -27,6 +30,31 @@ uint8_t* RangeOf(napi_env env, napi_value value, double offset, double length);
 // A number argument, or `fallback` where it is missing or no number.
 double NumberOf(napi_env env, napi_value value, double fallback);
 
+// Doubles name each whole number up to here: addresses and lengths go no further.
+constexpr int64_t kExact = 9007199254740991;
+
+// A whole number from `least` to `most`; nothing where it is missing or anything else. What is cast
+// to an integer comes through here: of NaN, infinity and what does not fit, a cast is undefined.
+std::optional<int64_t> IntegerOf(napi_env env, napi_value value, int64_t least = 0,
+                                 int64_t most = kExact);
+
+// A descriptor, or -1, to which every system call answers EBADF.
+inline int DescriptorOf(napi_env env, napi_value value) {
+  return static_cast<int>(IntegerOf(env, value, 0, INT_MAX).value_or(-1));
+}
+
+// Milliseconds to wait, from 0 to kWaitMost; -1 where it is anything else.
+constexpr double kWaitMost = 1e9;
+double MillisecondsOf(napi_env env, napi_value value);
+timespec TimeOf(double milliseconds);
+
+// The first `count` elements of a buffer, or null where it is shorter or not aligned for them.
+template <typename T>
+T* ArrayOf(napi_env env, napi_value value, double count) {
+  uint8_t* data = RangeOf(env, value, 0, count * sizeof(T));
+  return reinterpret_cast<uintptr_t>(data) % alignof(T) ? nullptr : reinterpret_cast<T*>(data);
+}
+
 // A boolean argument; false where it is missing or no boolean. No conversion: Node-API refuses
 // those in a thread that is being terminated, and node-addon-api aborts the process over the empty
 // answer.
@@ -42,12 +70,14 @@ inline Napi::Value AnswerErrno(Napi::Env env) {
 }
 
 void InitSegment(Napi::Env env, Napi::Object exports);
+void InitHeap(Napi::Env env, Napi::Object exports);
 void InitMemory(Napi::Env env, Napi::Object exports);
 void InitPages(Napi::Env env, Napi::Object exports);
 void InitDoorbell(Napi::Env env, Napi::Object exports);
 void InitWake(Napi::Env env, Napi::Object exports);
 void InitFdpass(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
+void InitSpawn(Napi::Env env, Napi::Object exports);
 void InitMapping(Napi::Env env, Napi::Object exports);
 void InitVma(Napi::Env env, Napi::Object exports);
 void InitDreg(Napi::Env env, Napi::Object exports);

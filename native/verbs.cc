@@ -51,6 +51,7 @@ static std::string LoadVerbs() {
     setenv("RDMAV_HUGEPAGES_SAFE", "1", 0);
     functions.fork_init();
   }
+  functions.loaded = true;
   return "";
 }
 
@@ -101,6 +102,7 @@ VerbsDevice::~VerbsDevice() {
 // verbsDevices() -> [{name, transport}] | -errno.
 static napi_value Devices(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
+  if (!verbs_library.loaded) return call.Answer(-ENOSYS);
   int count = 0;
   ibv_device** list = verbs_library.get_device_list(&count);
   if (!list) return call.AnswerError(-1);
@@ -138,9 +140,10 @@ static int NonBlocking(int fd) {
 // verbsOpen(name, entries) -> device | -errno.
 static napi_value Open(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  int entries = static_cast<int>(call.Number(1));
+  auto entries = call.Whole(1, 1, INT_MAX);
   Napi::Value name(env, call.arguments[0]);
-  if (!name.IsString() || entries <= 0) return call.Answer(-EINVAL);
+  if (!verbs_library.loaded) return call.Answer(-ENOSYS);
+  if (!name.IsString() || !entries) return call.Answer(-EINVAL);
   auto device = std::make_unique<VerbsDevice>();
   int error = OpenByName(device.get(), name.As<Napi::String>().Utf8Value());
   if (error != 0) return call.Answer(error);
@@ -148,8 +151,8 @@ static napi_value Open(napi_env env, napi_callback_info info) {
   device->mailbox = Mapping::Make(8192);
   bool made = device->mailbox && (device->pd = verbs_library.alloc_pd(device->context)) &&
               (device->channel = verbs_library.create_comp_channel(device->context)) &&
-              (device->cq = verbs_library.create_cq(device->context, entries, nullptr,
-                                                    device->channel, 0)) &&
+              (device->cq = verbs_library.create_cq(device->context, static_cast<int>(*entries),
+                                                    nullptr, device->channel, 0)) &&
               NonBlocking(device->channel->fd) == 0 && NonBlocking(device->context->async_fd) == 0;
   if (!made) return call.Answer(-errno);
   return call.Answer(call.environment->devices.Add(std::move(device)));
@@ -161,20 +164,10 @@ static napi_value Close(napi_env env, napi_callback_info info) {
   return call.Answer(call.environment->devices.Take(call.Number(0)) ? 0 : -EBADF);
 }
 
-static double* DoublesOf(const VerbsCall& call, size_t index, size_t count) {
-  return reinterpret_cast<double*>(
-      RangeOf(call.env, call.arguments[index], 0, static_cast<double>(count * sizeof(double))));
-}
-
-static int32_t* WordsOf(const VerbsCall& call, size_t index, size_t count) {
-  return reinterpret_cast<int32_t*>(
-      RangeOf(call.env, call.arguments[index], 0, static_cast<double>(count * sizeof(int32_t))));
-}
-
 // verbsLimits(device, limits) -> 0 | -errno.
 static napi_value Limits(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  double* limits = DoublesOf(call, 1, 10);
+  double* limits = ArrayOf<double>(env, call.arguments[1], 10);
   if (!call.device || !limits) return call.Answer(-EBADF);
   ibv_device_attr attributes = {};
   int error = verbs_library.query_device(call.device->context, &attributes);
@@ -203,12 +196,12 @@ static int QueryPort(ibv_context* context, uint8_t port, ibv_port_attr* attribut
 // verbsPort(device, port, state) -> 0 | -errno.
 static napi_value Port(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  double port = call.Number(1);
-  int32_t* state = WordsOf(call, 2, 5);
+  auto port = call.Whole(1, 1, UINT8_MAX);
+  int32_t* state = ArrayOf<int32_t>(env, call.arguments[2], 5);
   if (!call.device || !state) return call.Answer(-EBADF);
-  if (!(port >= 1 && port <= 255)) return call.Answer(-EINVAL);
+  if (!port) return call.Answer(-EINVAL);
   ibv_port_attr attributes = {};
-  int error = QueryPort(call.device->context, static_cast<uint8_t>(port), &attributes);
+  int error = QueryPort(call.device->context, static_cast<uint8_t>(*port), &attributes);
   if (error != 0) return call.AnswerError(error);
   state[0] = attributes.state;
   state[1] = 128 << attributes.active_mtu;
@@ -249,11 +242,11 @@ const ibv_mr* VerbsArea::Find(double offset, double length) const {
 // verbsArea(device, bytes) -> [area, ArrayBuffer] | -errno.
 static napi_value MakeArea(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  double bytes = call.Number(1);
+  auto bytes = call.Whole(1, 1);
   if (!call.device) return call.Answer(-EBADF);
-  if (!(bytes > 0)) return call.Answer(-EINVAL);
+  if (!bytes) return call.Answer(-EINVAL);
   auto area = std::make_unique<VerbsArea>();
-  area->mapping = Mapping::Make(static_cast<size_t>(bytes));
+  area->mapping = Mapping::Make(static_cast<size_t>(*bytes));
   if (!area->mapping) return call.Answer(-ENOMEM);
   napi_value buffer = Mapping::Buffer(env, area->mapping);
   if (!buffer) return call.Answer(-ENOMEM);
@@ -294,10 +287,10 @@ static napi_value CloseArea(napi_env env, napi_callback_info info) {
 // verbsResize(device, entries) -> 0 | -errno.
 static napi_value Resize(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  double entries = call.Number(1);
+  auto entries = call.Whole(1, 1, INT_MAX);
   if (!call.device) return call.Answer(-EBADF);
-  if (!(entries > 0 && entries <= INT32_MAX)) return call.Answer(-EINVAL);
-  return call.AnswerError(verbs_library.resize_cq(call.device->cq, static_cast<int>(entries)));
+  if (!entries) return call.Answer(-EINVAL);
+  return call.AnswerError(verbs_library.resize_cq(call.device->cq, static_cast<int>(*entries)));
 }
 
 // verbsArm(device) -> 0 | -errno.
@@ -340,7 +333,7 @@ static bool IsOfQueue(ibv_event_type type) {
 // verbsEvent(device, event) -> 1, 0 or -errno.
 static napi_value Event(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  int32_t* words = WordsOf(call, 1, 2);
+  int32_t* words = ArrayOf<int32_t>(env, call.arguments[1], 2);
   if (!call.device || !words) return call.Answer(-EBADF);
   ibv_async_event event = {};
   errno = EAGAIN;
@@ -357,14 +350,14 @@ static napi_value Event(napi_env env, napi_callback_info info) {
 // verbsRegister(device, address, length, access) -> region | -errno.
 static napi_value Register(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  double address = call.Number(1), length = call.Number(2), access = call.Number(3);
+  auto address = call.Whole(1, 1), length = call.Whole(2, 1), access = call.Whole(3, 0, UINT32_MAX);
   if (!call.device) return call.Answer(-EBADF);
-  if (!(address > 0) || !(length > 0) || !(access >= 0)) return call.Answer(-EINVAL);
+  if (!address || !length || !access) return call.Answer(-EINVAL);
   constexpr unsigned kAllowed = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
                                 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_RELAXED_ORDERING;
-  unsigned flags = static_cast<unsigned>(access) & kAllowed;
-  auto start = static_cast<uint64_t>(address);
-  auto bytes = static_cast<size_t>(length);
+  unsigned flags = static_cast<unsigned>(*access) & kAllowed;
+  auto start = static_cast<uint64_t>(*address);
+  auto bytes = static_cast<size_t>(*length);
   auto region = std::make_unique<VerbsRegion>();
   errno = EINVAL;
   region->mr = flags & IBV_ACCESS_OPTIONAL_RANGE && verbs_library.reg_mr_iova2

@@ -10,6 +10,7 @@
 #define DREG_MPI_VERBS 1
 #include <infiniband/verbs.h>
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -36,9 +37,10 @@ struct VerbsLibrary {
   // Of younger libraries; null where it is not there.
   decltype(&ibv_reg_mr_iova2) reg_mr_iova2 = nullptr;
   int (*is_fork_initialized)() = nullptr;
+  // Whether verbsLoad has answered ''; nothing else is valid before.
+  std::atomic<bool> loaded{false};
 };
 
-// Valid once verbsLoad has answered ''.
 extern VerbsLibrary verbs_library;
 
 // Anonymous memory; lives as long as anybody holds it: the device, or the ArrayBuffer over it.

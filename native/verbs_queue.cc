@@ -10,25 +10,30 @@
 
 namespace dreg {
 
-// Doubles are exact up to here.
-static constexpr double kExact = 9007199254740992.0;
+// Whether a cast to a 32-bit word, or to an address, has a meaning; not so of what is no number.
+static bool IsWord(double number) {
+  return number >= INT32_MIN && number <= UINT32_MAX;
+}
+static bool IsAddress(double number) {
+  return number >= 0 && number <= static_cast<double>(kExact);
+}
 
 // verbsReceiveQueue(device, area, slotBytes, slots) -> 0 | -errno.
 static napi_value MakeReceiveQueue(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
   VerbsArea* area = call.device ? call.device->areas.Get(call.Number(1)) : nullptr;
   if (!area) return call.Answer(-EBADF);
-  double slot_bytes = call.Number(2), slots = call.Number(3);
-  if (call.device->srq || !(slot_bytes > 0) || !(slots > 0) ||
-      slot_bytes * slots > static_cast<double>(area->mapping->bytes))
+  auto slot_bytes = call.Whole(2, 1, UINT32_MAX), slots = call.Whole(3, 1, UINT32_MAX);
+  if (call.device->srq || !slot_bytes || !slots ||
+      static_cast<uint64_t>(*slots) > area->mapping->bytes / static_cast<uint64_t>(*slot_bytes))
     return call.Answer(-EINVAL);
   ibv_srq_init_attr attributes = {};
-  attributes.attr.max_wr = static_cast<uint32_t>(slots);
+  attributes.attr.max_wr = static_cast<uint32_t>(*slots);
   attributes.attr.max_sge = 1;
   call.device->srq = verbs_library.create_srq(call.device->pd, &attributes);
   if (!call.device->srq) return call.AnswerError(-1);
   call.device->slots = area;
-  call.device->slot_bytes = slot_bytes;
+  call.device->slot_bytes = static_cast<double>(*slot_bytes);
   return call.Answer(0);
 }
 
@@ -70,10 +75,10 @@ static napi_value PostReceives(napi_env env, napi_callback_info info) {
 // verbsQueue(device, kind, sendDepth, receiveDepth, inlineBytes, tag, got) -> queue | -errno.
 static napi_value MakeQueue(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  auto* got = reinterpret_cast<int32_t*>(RangeOf(env, call.arguments[6], 0, 3 * sizeof(int32_t)));
+  auto* got = ArrayOf<int32_t>(env, call.arguments[6], 3);
   if (!call.device || !got) return call.Answer(-EBADF);
   for (size_t i = 1; i <= 5; i++)
-    if (!(call.Number(i) >= 0 && call.Number(i) <= INT32_MAX)) return call.Answer(-EINVAL);
+    if (!call.Whole(i, 0, INT32_MAX)) return call.Answer(-EINVAL);
   bool datagram = call.Number(1) != 0;
   if (!datagram && !call.device->srq) return call.Answer(-EINVAL);
   ibv_qp_init_attr attributes = {};
@@ -133,10 +138,10 @@ static napi_value Modify(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
   VerbsQueue* queue = call.device ? call.device->queues.Get(call.Number(1)) : nullptr;
   if (!queue) return call.Answer(-EBADF);
-  auto* from =
-      reinterpret_cast<Attributes*>(RangeOf(env, call.arguments[3], 0, sizeof(Attributes)));
+  auto mask = call.Whole(2, 0, INT_MAX);
+  auto* from = ArrayOf<Attributes>(env, call.arguments[3], 1);
   uint8_t* gid = RangeOf(env, call.arguments[4], 0, sizeof(ibv_gid));
-  if (!from || !gid || !(call.Number(2) >= 0)) return call.Answer(-EINVAL);
+  if (!from || !gid || !mask) return call.Answer(-EINVAL);
   ibv_qp_attr to = {};
   to.qp_state = static_cast<ibv_qp_state>(from->state);
   to.qp_access_flags = static_cast<unsigned>(from->access);
@@ -153,15 +158,13 @@ static napi_value Modify(napi_env env, napi_callback_info info) {
   to.min_rnr_timer = static_cast<uint8_t>(from->rnr_timer);
   to.dest_qp_num = static_cast<uint32_t>(from->remote_queue);
   to.ah_attr = PathOf(*from, gid);
-  return call.AnswerError(
-      verbs_library.modify_qp(queue->qp, &to, static_cast<int>(call.Number(2))));
+  return call.AnswerError(verbs_library.modify_qp(queue->qp, &to, static_cast<int>(*mask)));
 }
 
 // verbsAddress(device, attributes, gid) -> address | -errno.
 static napi_value MakeAddress(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
-  auto* from =
-      reinterpret_cast<Attributes*>(RangeOf(env, call.arguments[1], 0, sizeof(Attributes)));
+  auto* from = ArrayOf<Attributes>(env, call.arguments[1], 1);
   uint8_t* gid = RangeOf(env, call.arguments[2], 0, sizeof(ibv_gid));
   if (!call.device || !from || !gid) return call.Answer(-EBADF);
   ibv_ah_attr path = PathOf(*from, gid);
@@ -189,11 +192,12 @@ static napi_value PostDatagramReceive(napi_env env, napi_callback_info info) {
   VerbsQueue* queue = call.device ? call.device->queues.Get(call.Number(1)) : nullptr;
   VerbsArea* area = call.device ? call.device->areas.Get(call.Number(2)) : nullptr;
   if (!queue || !queue->datagram || !area) return call.Answer(-EBADF);
-  const ibv_mr* mr = area->Find(call.Number(3), call.Number(4));
-  if (!mr) return call.Answer(-EINVAL);
-  ibv_sge piece = {
-      reinterpret_cast<uintptr_t>(area->mapping->data) + static_cast<uint64_t>(call.Number(3)),
-      static_cast<uint32_t>(call.Number(4)), mr->lkey};
+  double offset = call.Number(3), length = call.Number(4);
+  const ibv_mr* mr = area->Find(offset, length);
+  if (!mr || !IsWord(length) || !IsWord(call.Number(5)) || !IsWord(call.Number(6)))
+    return call.Answer(-EINVAL);
+  ibv_sge piece = {reinterpret_cast<uintptr_t>(area->mapping->data) + static_cast<uint64_t>(offset),
+                   static_cast<uint32_t>(length), mr->lkey};
   ibv_recv_wr request = {};
   request.wr_id = IdOf(call.Number(5), call.Number(6));
   request.sg_list = &piece;
@@ -223,7 +227,7 @@ static int MemoryOf(const VerbsDevice* device, const Request& from, ibv_sge* pie
   }
   if (from.region < 0) return from.length == 0 ? 0 : EFAULT;
   const VerbsRegion* region = device->regions.Get(from.region);
-  if (!region || !(from.offset >= 0 && from.offset < kExact)) return EFAULT;
+  if (!region || !IsAddress(from.offset)) return EFAULT;
   auto start = static_cast<uint64_t>(from.offset);
   auto first = reinterpret_cast<uintptr_t>(region->mr->addr);
   if (start < first || start + piece->length > first + region->mr->length) return EFAULT;
@@ -237,6 +241,9 @@ static int PostOn(const VerbsDevice* device, const VerbsQueue* queue, const Requ
   ibv_send_wr request = {};
   int error = MemoryOf(device, from, &piece);
   if (error != 0) return error;
+  for (double word : {from.opcode, from.flags, from.id_low, from.id_high, from.remote_key,
+                      from.remote_queue, from.remote_qkey})
+    if (!IsWord(word)) return EINVAL;
   request.wr_id = IdOf(from.id_low, from.id_high);
   request.sg_list = &piece;
   auto opcode = static_cast<int>(from.opcode);
@@ -249,7 +256,7 @@ static int PostOn(const VerbsDevice* device, const VerbsQueue* queue, const Requ
     request.wr.ud.remote_qpn = static_cast<uint32_t>(from.remote_queue);
     request.wr.ud.remote_qkey = static_cast<uint32_t>(from.remote_qkey);
   } else if (opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_RDMA_WRITE) {
-    if (!(from.remote >= 0 && from.remote < kExact)) return EFAULT;
+    if (!IsAddress(from.remote)) return EFAULT;
     request.wr.rdma.remote_addr = static_cast<uint64_t>(from.remote);
     request.wr.rdma.rkey = static_cast<uint32_t>(from.remote_key);
   } else if (opcode != IBV_WR_SEND) {

@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include "util.h"
@@ -13,8 +12,7 @@
 namespace dreg {
 
 struct Vma {
-  uint64_t start, end, shared, page_size, inode, device_major;
-  char name[64];  // its beginning; enough to tell the kernel's own names apart
+  uint64_t start, end, shared, page_size, inode;
 };
 
 // struct procmap_query of linux/fs.h, which Debian 12's headers do not have yet.
@@ -29,22 +27,11 @@ static constexpr uint64_t kVmaShared = 0x08, kCoveringOrNext = 0x10;
 
 static int QueryByIoctl(int maps, uint64_t address, Vma* vma) {
   ProcmapQuery query = {};
-  char name[4096];
   query.size = sizeof query;
   query.query_flags = kCoveringOrNext;
   query.query_address = address;
-  query.name_size = sizeof name;
-  query.name_address = reinterpret_cast<uintptr_t>(name);
-  name[0] = 0;
   if (ioctl(maps, kProcmapQuery, &query) != 0) return -errno;
-  *vma = {query.start,
-          query.end,
-          query.flags & kVmaShared ? 1u : 0u,
-          query.page_size,
-          query.inode,
-          query.device_major,
-          {}};
-  snprintf(vma->name, sizeof vma->name, "%.63s", name);
+  *vma = {query.start, query.end, query.flags & kVmaShared ? 1u : 0u, query.page_size, query.inode};
   return 0;
 }
 
@@ -53,13 +40,11 @@ static bool ParseLine(const char* line, Vma* vma) {
   unsigned long start, end, offset, inode;
   unsigned major, minor;
   char permissions[8];
-  int name = 0;
-  if (sscanf(line, "%lx-%lx %7s %lx %x:%x %lu %n", &start, &end, permissions, &offset, &major,
-             &minor, &inode, &name) < 7)
+  if (sscanf(line, "%lx-%lx %7s %lx %x:%x %lu", &start, &end, permissions, &offset, &major, &minor,
+             &inode) < 7)
     return false;
   // The text does not tell the page size; 0 stands for "not known".
-  *vma = {start, end, permissions[3] == 's' ? 1u : 0u, 0, inode, major, {}};
-  snprintf(vma->name, sizeof vma->name, "%.63s", line + name);
+  *vma = {start, end, permissions[3] == 's' ? 1u : 0u, 0, inode};
   return true;
 }
 
@@ -83,24 +68,24 @@ static int QueryByText(int maps, uint64_t address, Vma* vma) {
   }
 }
 
-// vmaQuery(maps, address, answer: Float64Array(6), byText) -> name | -errno: the mapping that
-// covers the address, or the next above it; ENOENT where there is none.
-// answer = [start, end, shared, page size (0: not known), inode, device major].
+// vmaQuery(maps, address, answer: Float64Array(5), byText) -> 0 | -errno: the mapping that covers
+// the address, or the next above it; ENOENT where there is none.
+// answer = [start, end, shared, page size (0: not known), inode].
 static Napi::Value VmaQuery(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int maps = static_cast<int>(NumberOf(env, info[0], -1));
-  auto address = static_cast<uint64_t>(NumberOf(env, info[1], 0));
-  auto* answer = reinterpret_cast<double*>(RangeOf(env, info[2], 0, 6 * sizeof(double)));
-  if (!answer) return Answer(env, -EINVAL);
+  int maps = DescriptorOf(env, info[0]);
+  double address = NumberOf(env, info[1], -1);
+  auto* answer = ArrayOf<double>(env, info[2], 5);
+  if (!answer || !(address >= 0 && address <= kExact)) return Answer(env, -EINVAL);
+  auto at = static_cast<uint64_t>(address);
   Vma vma;
   int error = -ENOTTY;
-  if (!BooleanOf(env, info[3])) error = QueryByIoctl(maps, address, &vma);
-  if (error == -ENOTTY) error = QueryByText(maps, address, &vma);
+  if (!BooleanOf(env, info[3])) error = QueryByIoctl(maps, at, &vma);
+  if (error == -ENOTTY) error = QueryByText(maps, at, &vma);
   if (error != 0) return Answer(env, error);
-  const uint64_t fields[] = {vma.start,     vma.end,   vma.shared,
-                             vma.page_size, vma.inode, vma.device_major};
-  for (int i = 0; i < 6; i++) answer[i] = static_cast<double>(fields[i]);
-  return Napi::String::New(env, vma.name);
+  const uint64_t fields[] = {vma.start, vma.end, vma.shared, vma.page_size, vma.inode};
+  for (int i = 0; i < 5; i++) answer[i] = static_cast<double>(fields[i]);
+  return Answer(env, 0);
 }
 
 void InitVma(Napi::Env env, Napi::Object exports) {

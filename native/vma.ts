@@ -3,10 +3,10 @@ import { addon } from './addon.ts';
 
 export interface VmaAddon {
   /**
-   * The mapping that covers `address`, or the next above it: its name, or a negative errno.
-   * `answer` becomes start, end, shared, page size (0: not known), inode, device major.
+   * The mapping that covers `address`, or the next above it: 0 or a negative errno.
+   * `answer` becomes start, end, shared, page size (0: not known), inode.
    */
-  vmaQuery(maps: number, address: number, answer: Float64Array, byText: boolean): string | number;
+  vmaQuery(maps: number, address: number, answer: Float64Array, byText: boolean): number;
 }
 
 export const vma = (): VmaAddon => addon() as unknown as VmaAddon;

@@ -6,8 +6,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <ctime>
-
 #include "util.h"
 
 namespace dreg {
@@ -41,13 +39,11 @@ static Napi::Value TimerCreate(const Napi::CallbackInfo& info) {
 // timerSet(fd, milliseconds) -> 0 | -errno: readable so much later; 0: never, and not now either.
 static Napi::Value TimerSet(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  double milliseconds = NumberOf(env, info[1], 0);
-  if (!(milliseconds >= 0 && milliseconds <= 1e9)) return Answer(env, -EINVAL);
+  double milliseconds = MillisecondsOf(env, info[1]);
+  if (milliseconds < 0) return Answer(env, -EINVAL);
   itimerspec when = {};
-  when.it_value.tv_sec = static_cast<time_t>(milliseconds / 1e3);
-  when.it_value.tv_nsec =
-      static_cast<long>((milliseconds - static_cast<double>(when.it_value.tv_sec) * 1e3) * 1e6);
-  int fd = static_cast<int>(NumberOf(env, info[0], -1));
+  when.it_value = TimeOf(milliseconds);
+  int fd = DescriptorOf(env, info[0]);
   return timerfd_settime(fd, 0, &when, nullptr) != 0 ? AnswerErrno(env) : Answer(env, 0);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Joins what `tsc` wrote into the files that the package exports and runs: one module takes Node a
 // millisecond to load, and a rank would load sixty, its launcher twenty.
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -32,3 +32,15 @@ await bundle({
 });
 // A process of its own, which shares no module with a rank.
 await bundle({ dregrun: join(dist, 'runtime/launch/dregrun.js') });
+
+// A shell runs the second line, which is nothing to Node: only before Node starts can it be seen that
+// nohup had SIGHUP ignored, which is the lowest bit.
+const LOOK = 'case "$k$v" in SigIgn:*[13579bdf]) export DREG_NOHUP=1;; esac';
+const HEAD = `#!/bin/sh
+':' //; while read -r k v; do ${LOOK}; done 2>/dev/null </proc/$$/status; exec node "$0" "$@"
+`;
+const file = join(dist, 'bundle/dregrun.js');
+await writeFile(file, HEAD + (await readFile(file, 'utf8')));
+const map = JSON.parse(await readFile(`${file}.map`, 'utf8'));
+// In a map a semicolon is a line.
+await writeFile(`${file}.map`, JSON.stringify({ ...map, mappings: `;;${map.mappings}` }));

@@ -3,7 +3,7 @@ import { addon } from '../native/addon.ts';
 import type { MpiError } from '../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from './transport.ts';
 
-export class SeveralTransports implements Transport {
+export class CompositeTransport implements Transport {
   readonly name: string;
   /** It waits for two descriptors by itself. */
   readonly wakeFd = -1;

@@ -3,8 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { MpiError } from '../runtime/base/error.ts';
 import type { Job } from '../runtime/job/job.ts';
-import { NoTransport, SeveralTransports } from './composite.ts';
-import { joinSegment, type Segment } from './shm/segment.ts';
+import { CompositeTransport, NoTransport } from './composite.ts';
+import { joinSegment } from './shm/join.ts';
+import type { Segment } from './shm/segment.ts';
 import { ShmTransport } from './shm/transport.ts';
 import type { Transport } from './transport.ts';
 import type * as RdmaModule from './verbs/open.ts';
@@ -13,7 +14,7 @@ import type { Rdma } from './verbs/open.ts';
 const TRANSPORTS = ['auto', 'shm', 'self', 'verbs'] as const;
 type TransportName = (typeof TRANSPORTS)[number];
 
-export interface Reach {
+export interface TransportSelection {
   /** Reaches all others that can be reached; null in a world of one. */
   transport: Transport | null;
   /** The node's shared memory, in which MPI.allocate() finds its own. */
@@ -34,7 +35,7 @@ export function transportName(): TransportName {
 }
 
 /** Meets the other ranks; collective. @throws MpiError ERR_LAUNCH, ERR_NO_MEM, ERR_UNSUPPORTED, … */
-export function reachOthers(job: Job): Reach {
+export function reachOthers(job: Job): TransportSelection {
   const name = transportName();
   if (job.size === 1 || name === 'self')
     return { transport: null, node: null, segment: null, rdma: null };
@@ -51,7 +52,7 @@ export function reachOthers(job: Job): Reach {
   const { far, rdma } = reachFar(job);
   const near = new Set(segment.ranks);
   const alone = near.size === 1 && rdma !== null;
-  const transport = alone ? far : new SeveralTransports(node, far, (rank) => near.has(rank));
+  const transport = alone ? far : new CompositeTransport(node, far, (rank) => near.has(rank));
   return { transport, node, segment, rdma };
 }
 

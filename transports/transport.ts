@@ -15,6 +15,14 @@ export const KIND_MAX = 0xff;
 /** Largest context id (22 bits of the header). */
 export const CONTEXT_MAX = 0x3f_ffff;
 
+/**
+ * Credit is two counts in one number modulo 2^32: messages in its low bits, units of bytes above
+ * (docs/design/protocol.md#credit). A transport adds up such numbers, and carries the sum.
+ */
+export const CREDIT_SHIFT = 18;
+/** A transport may hold back credit in which none of these bits is set: under 8192 messages, and under 512 units. */
+export const CREDIT_DUE = 0x3e000 | (0x3e00 << CREDIT_SHIFT);
+
 /** The packet being delivered; valid only inside {@link PacketHandler.onPacket}. */
 export interface Packet {
   kind: number;
@@ -43,43 +51,43 @@ export interface Hold {
 }
 
 /**
- * Memory of one process that another may reach without its help. `scheme`, `low`, `high` and `key`
+ * Memory of one process that another may reach without its help. `kind`, `low`, `high` and `key`
  * travel in a header: how, where (64 bits), and under which name a device reaches it.
  */
-export interface Exposure {
-  scheme: number;
+export interface RemoteAccess {
+  kind: number;
   low: number;
   high: number;
-  /** For {@link EXPOSED_KEY}. */
+  /** For {@link ACCESS_KEY}. */
   key: number;
   /** What keeps the memory reachable on this side; it never travels. */
   hold: Hold | null;
 }
 
-export function newExposure(): Exposure {
-  return { scheme: EXPOSED_NOT, low: 0, high: 0, key: 0, hold: null };
+export function newRemoteAccess(): RemoteAccess {
+  return { kind: ACCESS_NONE, low: 0, high: 0, key: 0, hold: null };
 }
 
-/** What the peer will do with exposed memory: read it, or write it. */
+/** What the peer will do with exported memory: read it, or write it. */
 export type Purpose = 'pull' | 'push';
 
 /**
  * How two processes move bytes without the help of the other: the receiver fetches them, the sender
  * writes them, or both copy as they get to it.
  */
-export type OneSidedWay = 'get' | 'put' | 'share';
+export type OneSidedScheme = 'get' | 'put' | 'share';
 
 /** Tells the end of a pull or push that was under way: null, or why it failed. */
 export type Done = (error: MpiError | null) => void;
 
-/** {@link Exposure.scheme}: not reachable. */
-export const EXPOSED_NOT = 0;
-/** {@link Exposure.scheme}: an offset in memory that both processes map. */
-export const EXPOSED_SHARED = 1;
-/** {@link Exposure.scheme}: an address in the process's own memory, reached through the kernel. */
-export const EXPOSED_ADDRESS = 2;
-/** {@link Exposure.scheme}: an address that a device reaches under the exposure's key. */
-export const EXPOSED_KEY = 3;
+/** {@link RemoteAccess.kind}: not reachable. */
+export const ACCESS_NONE = 0;
+/** {@link RemoteAccess.kind}: an offset in memory that both processes map. */
+export const ACCESS_MAPPED = 1;
+/** {@link RemoteAccess.kind}: an address in the process's own memory, reached through the kernel. */
+export const ACCESS_ADDRESS = 2;
+/** {@link RemoteAccess.kind}: an address that a device reaches under a key. */
+export const ACCESS_KEY = 3;
 
 /** {@link Channel.tryTake}: no packet is there. */
 export const TOOK_NOTHING = -1;
@@ -98,15 +106,15 @@ export interface Channel {
   /** Messages up to this many bytes go unasked, in as many packets as they need. */
   readonly eagerBytes: number;
   /**
-   * Longest range that one expose, pull or push covers, in bytes. Infinity where exposing costs
+   * Longest range that one export, pull or push covers, in bytes. Infinity where exporting costs
    * nothing, and what is pulled or pushed is there when the call returns.
    */
   readonly segmentBytes: number;
   /**
-   * One-sided ways towards this peer; the same array for all peers that are reached in the same way.
-   * Whether a given buffer can go that way shows when it is exposed.
+   * One-sided schemes towards this peer; the same array for all peers that are reached alike.
+   * Whether a given buffer can go that way shows when it is exported.
    */
-  readonly ways: readonly OneSidedWay[];
+  readonly schemes: readonly OneSidedScheme[];
 
   /** Sends a packet with body `bytes[offset, offset + length)`; false: no room now, nothing was sent. */
   trySend(
@@ -139,8 +147,8 @@ export interface Channel {
   /** The tag of the packet that {@link tryTake} took last. */
   readonly takenTag: number;
 
-  /** Tells the peer that `bytes` more of what it sent were taken; may be held back and summed up. */
-  returnCredit(bytes: number): void;
+  /** Tells the peer that what it sent for so much credit was taken; may be held back and summed up. */
+  returnCredit(credit: number): void;
   /** Everything that the peer returned so far, modulo 2^32. */
   creditReturned(): number;
   /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
@@ -149,20 +157,20 @@ export interface Channel {
   /** Whether the peer maps this memory: it fetches even a short message best from where it lies. */
   maps(bytes: Uint8Array): boolean;
   /**
-   * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `exposure` how; open
-   * until {@link conceal}. False: it cannot be, and the scheme is EXPOSED_NOT. Never throws.
+   * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `access` how; open
+   * until {@link revoke}. False: it cannot be, and `access` is of ACCESS_NONE. Never throws.
    */
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     length: number,
     purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean;
-  /** The peer needs the memory no longer: gives back what holds it. The scheme is then EXPOSED_NOT. */
-  conceal(exposure: Exposure): void;
+  /** The peer needs the memory no longer: gives back what holds it. `access` is then of ACCESS_NONE. */
+  revoke(access: RemoteAccess): void;
   /**
-   * Copies from the peer's exposed memory, from its byte `at` on, into `to[offset, offset + length)`.
+   * Copies from the peer's exported memory, from its byte `at` on, into `to[offset, offset + length)`.
    *
    * True: done when it returns, and `done` is not called. False: under way, and `done` is called once,
    * from `poll` or `close`, with what it ended with; `to` is held until then. How many can be under
@@ -171,7 +179,7 @@ export interface Channel {
    *   lost, any other where its bytes may still come in packets
    */
   pull(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     to: Uint8Array,
     offset: number,
@@ -179,11 +187,11 @@ export interface Channel {
     done: Done,
   ): boolean;
   /**
-   * Copies `from[offset, offset + length)` into the peer's exposed memory, from its byte `at` on, as
+   * Copies `from[offset, offset + length)` into the peer's exported memory, from its byte `at` on, as
    * {@link pull} does. What is sent after `done` finds the bytes there.
    */
   push(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     from: Uint8Array,
     offset: number,
@@ -212,7 +220,10 @@ export interface Transport {
    * several transports at once and calls `disarm` then; -1 where nobody else can ring.
    */
   readonly wakeFd: number;
-  /** Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`. */
+  /**
+   * Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`; it may call once too
+   * often. What it gives keeps the process alive until `unref` or `close`.
+   */
   watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';

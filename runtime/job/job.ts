@@ -1,5 +1,5 @@
 /** How a process learns which rank of which job it is, and how the ranks exchange addresses. */
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
@@ -32,17 +32,61 @@ export interface Job {
  * @throws MpiError ERR_LAUNCH where the environment is malformed or the launcher does not answer.
  */
 export function joinJob(environment: NodeJS.ProcessEnv = process.env): Job {
-  const { PMI_FD, PMI_RANK, PMI_SIZE, PMI_PORT } = environment;
+  const { PMI_FD, PMI_RANK, PMI_SIZE } = environment;
   if (PMI_FD === undefined && PMI_RANK === undefined && PMI_SIZE === undefined) {
-    if (PMI_PORT === undefined) return new SingletonJob();
-    throw new MpiError('ERR_LAUNCH', 'PMI_PORT (PMI over TCP) is not supported; PMI_FD is');
+    refuseOtherLaunchers(environment);
+    return new SingletonJob();
   }
   const fd = variable(environment, 'PMI_FD', 0, 2 ** 31 - 1);
   const size = variable(environment, 'PMI_SIZE', 1, 2 ** 31 - 1);
   const rank = variable(environment, 'PMI_RANK', 0, size - 1);
+  refuseStrangersSocket(fd, rank, parseInteger(environment.DREG_LAUNCHER_PID));
   const job = new PmiJob(new PmiClient(fd, rank), rank, size, environment);
   for (const name of ['PMI_FD', 'PMI_RANK', 'PMI_SIZE']) delete environment[name];
   return job;
+}
+
+/** What this package cannot speak must not end in as many worlds of one. @throws MpiError ERR_LAUNCH */
+function refuseOtherLaunchers(environment: NodeJS.ProcessEnv): void {
+  const { PMI_PORT, PMIX_RANK, OMPI_COMM_WORLD_SIZE, SLURM_STEP_NUM_TASKS } = environment;
+  if (PMI_PORT !== undefined)
+    throw new MpiError('ERR_LAUNCH', 'PMI_PORT (PMI over TCP) is not supported; PMI_FD is');
+  const size = OMPI_COMM_WORLD_SIZE ?? SLURM_STEP_NUM_TASKS;
+  if (PMIX_RANK === undefined || size === '1') return;
+  throw new MpiError(
+    'ERR_LAUNCH',
+    `this is rank ${PMIX_RANK}${size === undefined ? '' : ` of ${size}`} of a launcher that speaks PMIx (Open MPI's mpirun, prterun, srun --mpi=pmix), which is not supported yet: start the job with dregrun, mpiexec.hydra or srun --mpi=pmi2; to run alone, unset PMIX_RANK`,
+  );
+}
+
+/**
+ * A child of a rank that has not joined yet inherits the rank's environment but not its connection: the
+ * number may be a socket of its own, such as the channel that fork() of node:child_process makes.
+ * @throws MpiError ERR_LAUNCH
+ */
+function refuseStrangersSocket(fd: number, rank: number, launcher: number | undefined): void {
+  const { channel } = process as { channel?: { fd?: number } };
+  const peer = addon().socketPeer(fd);
+  // dregrun may itself have been started by a rank, and have that one's variables.
+  const strange = peer > 0 && peer !== launcher && isSameRank(peer, fd, rank);
+  if (channel?.fd !== fd && !strange) return;
+  const whose = channel?.fd === fd ? 'the channel to its parent' : `shared with process ${peer}`;
+  throw new MpiError(
+    'ERR_LAUNCH',
+    `PMI_FD=${fd} is not the launcher's: in this process it is ${whose}. Rank ${rank} started this process before it called MPI.init(). Call MPI.init() there first, or unset PMI_FD, PMI_RANK and PMI_SIZE here to run alone`,
+    { rank },
+  );
+}
+
+/** Whether a process was started as this very rank: a launcher never is. */
+function isSameRank(pid: number, fd: number, rank: number): boolean {
+  try {
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return variables.includes(`PMI_FD=${fd}`) && variables.includes(`PMI_RANK=${rank}`);
+  } catch {
+    // Gone, or somebody else's.
+    return false;
+  }
 }
 
 /** A variable that must be a decimal integer of a range. */

@@ -100,7 +100,11 @@ export class PmiClient {
         throw this.#failure(`part ${part} of ${parts} of key ${key} is missing`);
       text += more;
     }
-    return decodeURIComponent(text);
+    try {
+      return decodeURIComponent(text);
+    } catch (cause) {
+      throw this.#failure(`key ${key} holds no value of ours`, cause);
+    }
   }
 
   /** A value as the launcher itself or an MPICH program stores it: one key, no parts. */
@@ -206,6 +210,7 @@ export class PmiClient {
       try {
         sent += writeSync(this.#fd, bytes, sent);
       } catch (cause) {
+        if (codeOf(cause) === 'EINTR') continue;
         if (codeOf(cause) !== 'EAGAIN') throw this.#failure('the launcher is gone', cause);
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       }
@@ -233,6 +238,8 @@ export class PmiClient {
       try {
         return readSync(this.#fd, this.#chunk, 0, READ_BYTES, null);
       } catch (cause) {
+        // A signal came, such as dregrun hands on: libuv does not go on reading by itself.
+        if (codeOf(cause) === 'EINTR') continue;
         // A launcher that was killed with our request unread resets the connection.
         if (codeOf(cause) === 'ECONNRESET') return 0;
         if (codeOf(cause) !== 'EAGAIN')

@@ -1,4 +1,5 @@
 /** dregrun's command line. */
+import { parseArgs } from 'node:util';
 import { MpiError } from '../base/error.ts';
 import type { Binding } from './binding.ts';
 
@@ -39,6 +40,7 @@ with this Node; anything else is run as it is. What follows the program belongs 
 
   -n, -np, --np N       number of ranks (default 1)
       --timeout SECONDS end the job after this time, with status 124
+                        (default: MPIEXEC_TIMEOUT, if it is set)
       --tag-output      start each line of output with its rank
   -x  VAR[=VALUE]       give the ranks this variable; repeatable
       --wdir DIR        start the ranks in this directory
@@ -55,141 +57,106 @@ with this Node; anything else is run as it is. What follows the program belongs 
 The status is the first failing rank's (128 + its signal's number), 0 when all went well.
 `;
 
-interface Option {
-  /** How its value is called in messages; a flag has none. */
-  value?: string;
-  apply(command: RunCommand, value: string, name: string): void;
-}
-
-const RANKS: Option = {
-  value: 'N',
-  apply(command, value, name) {
-    if (!/^[0-9]+$/.test(value) || Number(value) < 1 || Number(value) > RANKS_LIMIT)
-      throw usage(`${name} ${value}: the number of ranks is 1 to ${RANKS_LIMIT}`);
-    command.ranks = Number(value);
-  },
-};
-
-const OPTIONS: Record<string, Option> = {
-  '-n': RANKS,
-  '-np': RANKS,
-  '--np': RANKS,
-  '--timeout': {
-    value: 'SECONDS',
-    apply(command, value) {
-      const seconds = Number(value);
-      // A timer of Node holds 2^31 - 1 milliseconds.
-      if (!/^[0-9.]+$/.test(value) || !(seconds > 0) || seconds > 2_147_483)
-        throw usage(`--timeout ${value}: no number of seconds above 0`);
-      command.timeoutSeconds = seconds;
-    },
-  },
-  '-x': { value: 'VAR[=VALUE]', apply: (command, value) => addExport(command, value) },
-  '--wdir': {
-    value: 'DIR',
-    apply(command, value) {
-      command.workingDirectory = value;
-    },
-  },
-  '--bind-to': {
-    value: 'core|none',
-    apply(command, value) {
-      if (value !== 'core' && value !== 'none')
-        throw usage(`--bind-to ${value}: ranks bind to core or none`);
-      command.binding = value;
-    },
-  },
-  '--transport': {
-    value: 'NAME',
-    apply(command, value) {
-      if (value === '') throw usage('--transport: the name is empty');
-      command.transport = value;
-    },
-  },
-  '--tag-output': {
-    apply(command) {
-      command.tagOutput = true;
-    },
-  },
-  '--verbose': {
-    apply(command) {
-      command.verbose = true;
-    },
-  },
-  '--json': {
-    apply(command) {
-      command.json = true;
-    },
-  },
-};
+const OPTIONS = {
+  np: { type: 'string', short: 'n' },
+  timeout: { type: 'string' },
+  x: { type: 'string', short: 'x', multiple: true },
+  wdir: { type: 'string' },
+  'bind-to': { type: 'string' },
+  transport: { type: 'string' },
+  'tag-output': { type: 'boolean' },
+  verbose: { type: 'boolean' },
+  json: { type: 'boolean' },
+  doctor: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
 
 /** @throws MpiError ERR_ARG with a message for the user. */
-export function parseArguments(words: readonly string[]): Command {
-  const command = emptyCommand();
-  let doctor = false;
-  let at = 0;
-  for (; at < words.length && words[at].startsWith('-') && words[at] !== '-'; at++) {
-    const word = words[at];
-    if (word === '--') {
-      at += 1;
-      break;
-    }
-    if (word === '--help' || word === '-h') return { kind: 'help' };
-    if (word === '--version') return { kind: 'version' };
-    if (word === '--doctor') {
-      doctor = true;
-      continue;
-    }
-    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
-    const name = equals < 0 ? word : word.slice(0, equals);
-    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
-    if (!option) throw usage(`unknown option ${word}`);
-    let value = equals < 0 ? undefined : word.slice(equals + 1);
-    if (option.value === undefined && value !== undefined) throw usage(`${name} takes no value`);
-    if (option.value !== undefined && value === undefined) {
-      at += 1;
-      value = words[at];
-      if (value === undefined) throw usage(`${name} needs a value: ${name} ${option.value}`);
-    }
-    option.apply(command, value ?? '', name);
+export function parseArguments(words: readonly string[], environment = process.env): Command {
+  const args = words.map((word) => (word === '-np' ? '--np' : word));
+  // The first word that is no option of ours, nor an option's value, is the program.
+  const { tokens } = parseArgs({ args, options: OPTIONS, strict: false, tokens: true });
+  const end = tokens.find(({ kind }) => kind !== 'option');
+  const values = valuesOf(args.slice(0, end?.index ?? words.length));
+  if (values.help) return { kind: 'help' };
+  if (values.version) return { kind: 'version' };
+  const shared = {
+    json: values.json ?? false,
+    transport: transportOf(values.transport),
+    exports: new Map(values.x?.map((text) => exportOf(text, environment))),
+  };
+  const terminated = end?.kind === 'option-terminator';
+  const rest = end ? words.slice(end.index + (terminated ? 1 : 0)) : [];
+  if (values.doctor) {
+    if (rest.length > 0) throw usage(`--doctor runs no program, and there is "${rest[0]}"`);
+    return { kind: 'doctor', ...shared };
   }
-  if (doctor) return doctorCommand(command, words[at]);
-  if (at >= words.length || words[at] === '') throw usage('no program to run');
-  command.program = words[at];
-  command.programArguments = words.slice(at + 1);
-  return command;
-}
-
-function doctorCommand(command: RunCommand, program: string | undefined): DoctorCommand {
-  if (program !== undefined) throw usage(`--doctor runs no program, and there is "${program}"`);
-  const { json, transport, exports } = command;
-  return { kind: 'doctor', json, transport, exports };
-}
-
-function emptyCommand(): RunCommand {
+  const [program, ...programArguments] = rest;
+  if (!program) throw usage('no program to run');
+  if (!terminated && programArguments.includes(':')) throw usage(SECOND_PROGRAM);
   return {
     kind: 'run',
-    ranks: 1,
-    timeoutSeconds: undefined,
-    tagOutput: false,
-    exports: new Map(),
-    workingDirectory: undefined,
-    binding: undefined,
-    transport: undefined,
-    verbose: false,
-    json: false,
-    program: '',
-    programArguments: [],
+    ...shared,
+    ranks: ranksOf(values.np ?? '1'),
+    timeoutSeconds: timeoutOf(values.timeout, environment.MPIEXEC_TIMEOUT),
+    tagOutput: values['tag-output'] ?? false,
+    workingDirectory: values.wdir,
+    binding: bindingOf(values['bind-to']),
+    verbose: values.verbose ?? false,
+    program,
+    programArguments,
   };
 }
 
-function addExport(command: RunCommand, text: string): void {
+const SECOND_PROGRAM =
+  '":" begins a second program, and a job is one program for now; ' +
+  'if ":" is an argument of the program, write -- before the program';
+
+function valuesOf(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    throw usage((error as Error).message);
+  }
+}
+
+function ranksOf(text: string): number {
+  const ranks = /^[0-9]+$/.test(text) ? Number(text) : 0;
+  if (ranks < 1 || ranks > RANKS_LIMIT)
+    throw usage(`-n ${text}: the number of ranks is 1 to ${RANKS_LIMIT}`);
+  return ranks;
+}
+
+/** MPICH's variable holds whole seconds; 0 or less is no limit. The option comes before it. */
+function timeoutOf(option: string | undefined, variable: string | undefined): number | undefined {
+  if (option === undefined && (!variable || /^(0+|-[0-9]+)$/.test(variable))) return undefined;
+  const name = option === undefined ? 'MPIEXEC_TIMEOUT=' : '--timeout ';
+  const text = option ?? variable ?? '';
+  const seconds = Number(text);
+  // A timer of Node holds 2^31 - 1 milliseconds.
+  if (!/^[0-9.]+$/.test(text) || !(seconds > 0) || seconds > 2_147_483)
+    throw usage(`${name}${text}: no number of seconds above 0`);
+  return seconds;
+}
+
+function bindingOf(text: string | undefined): Binding | undefined {
+  if (text === undefined || text === 'core' || text === 'none') return text;
+  throw usage(`--bind-to ${text}: ranks bind to core or none`);
+}
+
+function transportOf(name: string | undefined): string | undefined {
+  if (name === '') throw usage('--transport: the name is empty');
+  return name;
+}
+
+function exportOf(text: string, environment: NodeJS.ProcessEnv): [name: string, value: string] {
   const [, name, , given] = /^([A-Za-z_][A-Za-z0-9_]*)(=(.*))?$/s.exec(text) ?? [];
   if (name === undefined) throw usage(`-x ${text}: no VAR or VAR=VALUE`);
   if (name.startsWith('PMI_')) throw usage(`-x ${name}: dregrun sets this variable itself`);
-  const value = given ?? process.env[name];
+  const value = given ?? environment[name];
   if (value === undefined) throw usage(`-x ${name}: not set here; give it a value: -x ${name}=...`);
-  command.exports.set(name, value);
+  return [name, value];
 }
 
 function usage(message: string): MpiError {

@@ -80,12 +80,14 @@ export function planBinding(
   return { binding, cores: cores.length, places: binding === 'core' ? cores : [] };
 }
 
-/** Runs `start` on these CPUs, so that what it starts inherits them, and comes back to `home`. */
-export function startedOn<T>(cpus: Core, home: readonly number[], start: () => T): T {
-  check(addon().affinitySet([...cpus]), 'sched_setaffinity', `binding to CPU ${cpus.join(',')}`);
-  try {
-    return start();
-  } finally {
-    check(addon().affinitySet([...home]), 'sched_setaffinity', 'binding dregrun');
-  }
+/**
+ * Whether processes may be bound at all; a container's seccomp profile may forbid it.
+ * @throws MpiError ERR_SYSTEM where binding was asked for.
+ */
+export function mayBind(wanted: Binding | undefined, allowed: readonly number[]): boolean {
+  if (allowed.length === 0) return true; // Then there is nothing to bind to.
+  const answer = addon().affinitySet([...allowed]);
+  if (answer < 0 && wanted === 'core')
+    check(answer, 'sched_setaffinity', '--bind-to core (--bind-to none does without)');
+  return answer >= 0;
 }

@@ -1,24 +1,34 @@
-#!/usr/bin/env node
 /** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/launch.md. */
-import { readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
+import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
 import { MpiError } from '../base/error.ts';
 import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
-import { allowedCpus, planBinding } from './binding.ts';
+import { allowedCpus, mayBind, planBinding } from './binding.ts';
 import { jobEnvironment } from './environment.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
 import { Output } from './output.ts';
-import { findProgram } from './program.ts';
+import { findProgram, isScript } from './program.ts';
 import { Sink, sameFile } from './sink.ts';
+import { leave, openTerminal, TerminalInput } from './terminal.ts';
 
 /** How long output may still wait for its reader after the job was ended from outside. */
 const FLUSH_MS = 2000;
 
+/**
+ * nohup has it ignored, but Node gives every signal its default effect when it starts; so bundle.mjs
+ * lets a shell look before. The ranks ignore it, too.
+ */
+const IGNORED: NodeJS.Signals[] = process.env.DREG_NOHUP === '1' ? ['SIGHUP'] : [];
+delete process.env.DREG_NOHUP;
 /** The job ends with these, its ranks get the same. */
-const ENDING: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+const ENDING = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).filter(
+  (signal) => !IGNORED.includes(signal),
+);
 /** These are the ranks' business. */
 const FORWARDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
 
@@ -31,9 +41,10 @@ interface Answer {
 async function main(words: string[]): Promise<number> {
   const stdout = new Output(new Sink(1));
   const stderr = sameFile(1, 2) ? stdout : new Output(new Sink(2));
+  for (const signal of IGNORED) process.on(signal, () => {});
   const { status, hurry } = await answer(words, stdout, stderr);
   // A slow reader gets everything, unless the user loses patience.
-  for (const signal of ENDING) process.on(signal, () => process.exit(status));
+  for (const signal of ENDING) process.on(signal, () => leave(status));
   for (const { sink } of [stdout, stderr]) await sink.flush(hurry ? FLUSH_MS : undefined);
   return status;
 }
@@ -70,8 +81,10 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     stderr.say(`dregrun: ${program.message}`);
     return { status: program.status, hurry: false };
   }
-  const home = allowedCpus() ?? [];
-  const binding = planBinding(command.binding, command.ranks, home);
+  checkSize(command);
+  const cpus = allowedCpus() ?? [];
+  const wanted = mayBind(command.binding, cpus) ? command.binding : 'none';
+  const binding = planBinding(wanted, command.ranks, cpus);
   const jobId = `dreg_${process.pid}_${randomHex(6)}`;
   const environment = jobEnvironment(process.env, {
     jobId,
@@ -82,6 +95,8 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
     exports: command.exports,
   });
+  const terminal = openTerminal();
+  const input = terminal === undefined ? undefined : new TerminalInput(terminal);
   const say = (message: string) => stderr.say(`dregrun: ${message}`);
   const job = new JobRun({
     command,
@@ -89,18 +104,30 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
     program,
     environment,
     binding,
-    home,
+    stdin: input?.readEnd ?? 0,
+    ignored: IGNORED.map((signal) => constants.signals[signal]),
     stdout,
     stderr,
     ownOutput: command.ranks === 1 && !command.tagOutput,
     say,
     log: command.verbose ? say : () => {},
   });
-  watchSignals(job);
+  watchSignals(job, input);
   watchReaders(job, stdout, stderr);
-  const outcome = await job.run();
+  const running = job.run();
+  if (input) closeSync(input.readEnd); // Rank 0 has it.
+  const outcome = await running;
+  input?.close();
   if (command.json) stderr.say(JSON.stringify(outcome));
   return { status: outcome.status, hurry: job.hurried };
+}
+
+/** Ranks of this package share a segment, which has a limit of its own; other programs do not. */
+function checkSize({ ranks, program }: RunCommand): void {
+  if (ranks <= MAX_LOCAL_RANKS || !isScript(program)) return;
+  const limit = `of this package at most ${MAX_LOCAL_RANKS} ranks run on one machine (MAX_LOCAL_RANKS)`;
+  const other = `if it does not use the package: dregrun -n ${ranks} -- node ${program}`;
+  throw new MpiError('ERR_ARG', `-n ${ranks} ${program}: ${limit}; ${other}`);
 }
 
 function checkDirectory(folder: string | undefined): void {
@@ -109,15 +136,19 @@ function checkDirectory(folder: string | undefined): void {
     throw new MpiError('ERR_ARG', `--wdir ${folder}: no such directory`);
 }
 
-function watchSignals(job: JobRun): void {
+function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   for (const signal of ENDING) process.on(signal, () => job.interrupt(signal));
   for (const signal of FORWARDED) process.on(signal, () => job.forward(signal));
   // The ranks are in sessions of their own: the terminal's Ctrl-Z stops dregrun alone.
   process.on('SIGTSTP', () => {
     job.forward('SIGSTOP');
+    input?.pause();
     process.kill(process.pid, 'SIGSTOP');
   });
-  process.on('SIGCONT', () => job.forward('SIGCONT'));
+  process.on('SIGCONT', () => {
+    job.forward('SIGCONT');
+    input?.resume();
+  });
 }
 
 /** Output that cannot be written ends the job; a reader that went away ends it without a word. */
@@ -138,9 +169,9 @@ function packageVersion(): string {
 }
 
 try {
-  process.exit(await main(process.argv.slice(2)));
+  leave(await main(process.argv.slice(2)));
 } catch (error) {
   // What no rank and no user caused: a missing addon, a system call that must not fail.
   writeSync(2, `dregrun: ${error instanceof Error ? error.message : error}\n`);
-  process.exit(EXIT_FAILED);
+  leave(EXIT_FAILED);
 }

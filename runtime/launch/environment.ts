@@ -28,6 +28,7 @@ export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): No
   for (const [name, value] of job.exports) environment[name] = value;
   environment.PMI_FD = String(PMI_FD);
   environment.PMI_SIZE = String(job.ranks);
+  environment.MPI_LOCALNRANKS = String(job.ranks);
   environment.DREG_JOB_ID = job.jobId;
   environment.DREG_LAUNCHER_PID = String(process.pid);
   environment.DREG_CORES = String(job.cores);
@@ -37,6 +38,7 @@ export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): No
   return environment;
 }
 
+/** All ranks are on this machine: a rank's number here, by MPICH's name for it, is its rank. */
 export function rankEnvironment(shared: NodeJS.ProcessEnv, rank: number): NodeJS.ProcessEnv {
-  return { ...shared, PMI_RANK: String(rank) };
+  return { ...shared, PMI_RANK: String(rank), MPI_LOCALRANKID: String(rank) };
 }

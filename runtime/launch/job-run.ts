@@ -1,15 +1,16 @@
 /** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
-import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MpiError } from '../base/error.ts';
 import type { RunCommand } from './arguments.ts';
-import { type BindingPlan, startedOn } from './binding.ts';
+import type { BindingPlan } from './binding.ts';
 import { rankEnvironment } from './environment.ts';
 import { Keeper } from './keeper.ts';
 import {
   type Cause,
   causeOfAbort,
   causeOfExit,
+  causeOfNoStart,
   EXIT_FAILED,
   EXIT_TIMEOUT,
   type Outcome,
@@ -19,7 +20,7 @@ import {
 import type { Output } from './output.ts';
 import { PmiServer } from './pmi/server.ts';
 import { livingGroups, signalGroup } from './process-groups.ts';
-import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, type Program } from './program.ts';
+import type { Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
 
 /** From SIGTERM (or the forwarded signal) to SIGKILL. */
@@ -41,8 +42,10 @@ export interface JobPlan {
   program: Program;
   environment: NodeJS.ProcessEnv;
   binding: BindingPlan;
-  /** The CPUs that dregrun itself came with. */
-  home: readonly number[];
+  /** Rank 0's stdin. */
+  stdin: number;
+  /** The signals that dregrun was started to ignore: its ranks do, too. */
+  ignored: readonly number[];
   stdout: Output;
   stderr: Output;
   /** One rank's output needs no merging. */
@@ -159,38 +162,33 @@ export class JobRun {
       try {
         this.#start(rank);
       } catch (error) {
-        this.#startFailed(rank, error as NodeJS.ErrnoException);
+        if (!(error instanceof MpiError)) throw error;
+        this.end(causeOfNoStart(rank, this.#plan.program.file, error), 'SIGTERM');
       }
-      // The first ranks come first: while they fill the CPUs nothing waits for the keeper.
-      if (rank + 1 >= availableParallelism()) this.#keeper.start();
     }
-    this.#keeper.start();
   }
 
   #start(rank: number): void {
     const plan = this.#plan;
     const places = plan.binding.places;
     const place = places.length > 0 ? places[rank % places.length] : undefined;
-    const start = () =>
-      startRank({
-        rank,
-        program: plan.program,
-        environment: rankEnvironment(plan.environment, rank),
-        workingDirectory: plan.command.workingDirectory,
-        ownOutput: plan.ownOutput,
-      });
-    const process = place ? startedOn(place, plan.home, start) : start();
+    const process = startRank({
+      rank,
+      program: plan.program,
+      environment: rankEnvironment(plan.environment, rank),
+      workingDirectory: plan.command.workingDirectory,
+      stdin: rank === 0 ? plan.stdin : null,
+      ownOutput: plan.ownOutput,
+      ledger: this.#keeper.ledger,
+      ignored: plan.ignored,
+      cpus: place,
+    });
     this.#ranks.push(process);
-    if (process.pid !== undefined) this.#register(process.pid, rank, place);
+    this.#outcomes[rank].pid = process.pid;
+    this.#groups.add(process.pid);
+    plan.log(`rank ${rank}: pid ${process.pid}${place ? `, CPU ${place.join(',')}` : ''}`);
     this.#exits.push(this.#watch(process));
     this.#connect(process);
-  }
-
-  #register(pid: number, rank: number, place: readonly number[] | undefined): void {
-    this.#outcomes[rank].pid = pid;
-    this.#groups.add(pid);
-    this.#keeper.guard(this.#groups);
-    this.#plan.log(`rank ${rank}: pid ${pid}${place ? `, CPU ${place.join(',')}` : ''}`);
   }
 
   #connect(rank: RankProcess): void {
@@ -216,36 +214,16 @@ export class JobRun {
   }
 
   /** Settles when the rank has ended and its end was judged. */
-  async #watch({ rank, child, pmi }: RankProcess): Promise<void> {
-    const outcome = this.#outcomes[rank];
-    const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-      child.once('error', resolve);
-      child.once('exit', (status, signal) => {
-        outcome.status = status;
-        outcome.signal = signal;
-        resolve(undefined);
-      });
-    });
-    if (failure) this.#startFailed(rank, failure);
+  async #watch({ rank, pid, ended, pmi }: RankProcess): Promise<void> {
+    const outcome = Object.assign(this.#outcomes[rank], await ended);
     // Its last command, such as an abort, may still be on the way.
-    else await closed(pmi, PMI_LINGER_MS);
+    await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);
     outcome.finalized = this.#server.finalized(rank);
-    const cause = failure ? undefined : causeOfExit(outcome);
+    const cause = causeOfExit(outcome);
     if (cause) this.end(cause, 'SIGTERM');
     this.#server.ended(rank);
-    if (outcome.pid !== null) this.#forgetEmptyGroups([outcome.pid]);
-  }
-
-  #startFailed(rank: number, error: NodeJS.ErrnoException): void {
-    const status =
-      error.code === 'ENOENT'
-        ? EXIT_NOT_FOUND
-        : error.code === 'EACCES'
-          ? EXIT_NOT_EXECUTABLE
-          : EXIT_FAILED;
-    const message = `rank ${rank}: ${this.#plan.program.file} did not start: ${error.message}`;
-    this.end({ reason: 'start', status, rank, message }, 'SIGTERM');
+    this.#forgetEmptyGroups([pid]);
   }
 
   #signalAll(signal: NodeJS.Signals): void {
@@ -255,8 +233,11 @@ export class JobRun {
   /** A group is forgotten when it is empty: from then on its number may be another's. */
   #forgetEmptyGroups(groups: number[]): void {
     const living = livingGroups(groups);
-    for (const group of groups) if (!living.has(group)) this.#groups.delete(group);
-    this.#keeper.guard(this.#groups);
+    for (const group of groups) {
+      if (living.has(group)) continue;
+      this.#groups.delete(group);
+      this.#keeper.forget(group);
+    }
   }
 
   /** Ends what the ranks left behind in their process groups. */

@@ -1,58 +1,81 @@
 /**
  * The keeper: a shell of a few lines that outlives dregrun when dregrun cannot clean up (SIGKILL),
- * and then kills the ranks' process groups, grandchildren included. It knows them by the last line
- * on its stdin; end of file without an empty last line means that dregrun died.
+ * and then kills the ranks' process groups, grandchildren included.
+ *
+ * It knows them by its *ledger*, a pipe. A rank's process writes `+ GROUP` into it itself, before it
+ * executes its program, and dregrun writes `- GROUP` when nothing of the group is left. Its end comes
+ * when dregrun has ended and no rank is on its way between fork and exec: so there is no moment at
+ * which a program of the job runs and the keeper could miss it. A job's lines fit in the pipe
+ * ({@link RANKS_LIMIT} twice, 12 bytes each), so that none is lost if the keeper is stopped.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
+import { addon } from '../../native/addon.ts';
+import { errnoName } from '../base/error.ts';
+import { startChild } from './child.ts';
 
 const SHELL = '/bin/sh';
+/** Each group stands as ` -GROUP ` in the list. */
 const SCRIPT = `
-while read -r line; do groups=$line; done
-[ -z "$groups" ] || kill -KILL $groups
+groups=' '
+while read -r sign group; do
+  case "$sign$groups" in
+    +*) groups="$groups-$group " ;;
+    -*" -$group "*) groups="\${groups%% -$group *} \${groups#* -$group }" ;;
+  esac
+done
+[ "$groups" = ' ' ] || kill -KILL $groups
 `;
 
 export class Keeper {
-  readonly #failed: (message: string) => void;
-  #shell: ChildProcess | undefined;
-  #groups = '';
-  #said = '';
+  /** The pipe's end that is written; -1 where there is no keeper. */
+  #ledger = -1;
 
-  /** `failed` hears why there is no keeper: the job runs all the same. */
+  /** Starts it, before any rank. `failed` hears why there is none: the job runs all the same. */
   constructor(failed: (message: string) => void) {
-    this.#failed = failed;
+    const ends = addon().pipeCreate();
+    if (typeof ends === 'number') {
+      failed(`pipe2 failed with ${errnoName(-ends)}`);
+      return;
+    }
+    const [read, write] = ends;
+    try {
+      startChild({
+        words: [SHELL, '-c', SCRIPT, 'dregrun-keeper'],
+        environment: {},
+        directory: '/',
+        fds: [read, null, null],
+        // It outlives what ends dregrun, and is in a session of its own.
+        diesWithParent: false,
+        ignored: [],
+      });
+      this.#ledger = write;
+    } catch (error) {
+      closeSync(write);
+      failed(`${SHELL}: ${(error as Error).message}`);
+    } finally {
+      closeSync(read);
+    }
   }
 
-  /** From here on it guards; a second call does nothing. */
-  start(): void {
-    if (this.#shell !== undefined) return;
-    // A session of its own: what ends dregrun's terminal or process group must not end the keeper.
-    const shell = spawn(SHELL, ['-c', SCRIPT, 'dregrun-keeper'], {
-      cwd: '/',
-      detached: true,
-      env: {},
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    shell.on('error', (error) => this.#failed(`${SHELL}: ${error.message}`));
-    shell.stdin?.on('error', () => {}); // It was killed: the job runs all the same.
-    this.#shell = shell;
-    this.#tell();
+  /** Where a rank's process enters its group. */
+  get ledger(): number {
+    return this.#ledger;
   }
 
-  /** Names the process groups that must not survive dregrun. */
-  guard(groups: Iterable<number>): void {
-    this.#groups = `${[...groups].map((group) => `-${group}`).join(' ')}\n`;
-    this.#tell();
+  /** Nothing of the group is left; from now on its number may be another's. */
+  forget(group: number): void {
+    if (this.#ledger < 0) return;
+    try {
+      writeSync(this.#ledger, `- ${group}\n`);
+    } catch {
+      this.release(); // It was killed: the job runs all the same.
+    }
   }
 
-  #tell(): void {
-    if (this.#shell === undefined || this.#groups === this.#said) return;
-    this.#said = this.#groups;
-    this.#shell.stdin?.write(this.#groups);
-  }
-
-  /** The job has ended: nothing is left to kill. */
+  /** The job has ended: the keeper ends, too, and kills what it still has. */
   release(): void {
-    this.guard([]);
-    this.#shell?.stdin?.end();
+    if (this.#ledger < 0) return;
+    closeSync(this.#ledger);
+    this.#ledger = -1;
   }
 }

@@ -1,5 +1,7 @@
 /** How a job ended, and what dregrun says and answers for it. */
 import { constants } from 'node:os';
+import { errnoName, type MpiError } from '../base/error.ts';
+import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND } from './program.ts';
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
@@ -82,6 +84,17 @@ export function causeOfExit(rank: RankOutcome): Cause | undefined {
       message: `${who} ended with status 0 after MPI.init() but without MPI.finalize()`,
     };
   return undefined;
+}
+
+/** Why a rank's program could not be executed, as shells number it. */
+export function causeOfNoStart(rank: number, file: string, error: MpiError): Cause {
+  const errno = error.syscall === 'execve' ? errnoName(error.errno ?? 0) : '';
+  const status =
+    errno === 'ENOENT' ? EXIT_NOT_FOUND : errno === 'EACCES' ? EXIT_NOT_EXECUTABLE : EXIT_FAILED;
+  const remedy =
+    errnoName(error.errno ?? 0) === 'EMFILE' ? ': raise ulimit -n, or start fewer' : '';
+  const message = `rank ${rank}: ${file} did not start: ${error.message}${remedy}`;
+  return { reason: 'start', status, rank, message };
 }
 
 /** An abort is a failure whatever its code is in its lowest eight bits. */

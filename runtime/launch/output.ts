@@ -14,6 +14,7 @@ export const LINE_LIMIT = 256 * 1024;
 /** A prompt of rank 0 on a terminal is shown after this time, its line unfinished. */
 export const PROMPT_MS = 100;
 
+const NOTHING = Buffer.alloc(0);
 const NEWLINE = 10;
 const NEWLINE_BYTES = Buffer.from('\n');
 
@@ -92,7 +93,8 @@ export class RankStream {
   readonly #output: Output;
   readonly #tag: Buffer;
   readonly #prompts: boolean;
-  #held: Buffer[] = [];
+  /** Grown by doubling: a program may write its line letter by letter. */
+  #held = NOTHING;
   #heldBytes = 0;
   #promptTimer: NodeJS.Timeout | undefined;
 
@@ -122,15 +124,20 @@ export class RankStream {
   }
 
   #hold(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
+    const needed = this.#heldBytes + bytes.length;
+    if (needed > this.#held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#held.length));
+      this.#held.copy(grown, 0, 0, this.#heldBytes);
+      this.#held = grown;
+    }
+    bytes.copy(this.#held, this.#heldBytes);
+    this.#heldBytes = needed;
   }
 
   #release(): void {
     if (this.#heldBytes === 0) return;
-    const bytes = Buffer.concat(this.#held, this.#heldBytes);
-    this.#held = [];
+    const bytes = this.#held.subarray(0, this.#heldBytes);
+    this.#held = NOTHING;
     this.#heldBytes = 0;
     this.#output.write(this, this.#tag.length > 0 ? this.#tagged(bytes) : bytes);
   }

@@ -6,6 +6,7 @@ export const EXIT_NOT_EXECUTABLE = 126;
 export const EXIT_NOT_FOUND = 127;
 
 const SCRIPT_EXTENSIONS = ['.js', '.mjs', '.cjs'];
+const TYPESCRIPT_EXTENSIONS = ['.ts', '.mts', '.cts'];
 /** Where the C library looks without a PATH. */
 const DEFAULT_PATH = '/bin:/usr/bin';
 
@@ -31,10 +32,13 @@ export function findProgram(
   words: readonly string[],
   path: string | undefined,
 ): Program | NoProgram {
-  if (SCRIPT_EXTENSIONS.includes(extname(program))) {
+  if (isScript(program)) {
     const file = resolve(program);
     const problem = problemOf(program, look(file, constants.R_OK), 'read');
-    return problem ?? { file: process.execPath, words: [file, ...words] };
+    if (problem) return problem;
+    if (!SCRIPT_EXTENSIONS.includes(extname(program)) && !runsTypeScript)
+      return typeScript(program);
+    return { file: process.execPath, words: [file, ...words] };
   }
   if (program.includes('/')) {
     const file = resolve(program);
@@ -42,6 +46,21 @@ export function findProgram(
     return problem ?? { file, words: [...words] };
   }
   return searchPath(program, words, path ?? DEFAULT_PATH);
+}
+
+/** True where a name is that of a program for this Node. */
+export function isScript(program: string): boolean {
+  const extension = extname(program);
+  return SCRIPT_EXTENSIONS.includes(extension) || TYPESCRIPT_EXTENSIONS.includes(extension);
+}
+
+/** Node 22.18 and newer drop the types themselves. */
+const runsTypeScript = Boolean((process.features as { typescript?: string | false }).typescript);
+
+function typeScript(program: string): NoProgram {
+  const advice = `compile it, or name a loader: dregrun -n 2 -- node --import some-loader ${program}`;
+  const message = `${program}: Node ${process.versions.node} does not run TypeScript; ${advice}`;
+  return { status: EXIT_NOT_EXECUTABLE, message };
 }
 
 function searchPath(program: string, words: readonly string[], path: string): Program | NoProgram {
@@ -52,8 +71,11 @@ function searchPath(program: string, words: readonly string[], path: string): Pr
     if (seen === 'usable') return { file, words: [...words] };
     if (seen === 'unusable') worst = seen;
   }
-  if (worst === 'missing')
-    return { status: EXIT_NOT_FOUND, message: `${program}: no such program in PATH` };
+  if (worst === 'missing') {
+    const here = look(resolve(program), constants.F_OK) === 'usable';
+    const hint = here ? `; for the one in this folder write ./${program}` : '';
+    return { status: EXIT_NOT_FOUND, message: `${program}: no such program in PATH${hint}` };
+  }
   return problemOf(program, worst, 'execute')!;
 }
 

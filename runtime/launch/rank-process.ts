@@ -1,11 +1,10 @@
 /** One rank's process: how it is started, and its connections to dregrun. */
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { addon } from '../../native/addon.ts';
-import { check, MpiError } from '../base/error.ts';
-import { PMI_FD } from './environment.ts';
+import { check } from '../base/error.ts';
+import { type ProcessEnd, startChild } from './child.ts';
 import type { Program } from './program.ts';
 
 export interface RankOptions {
@@ -13,63 +12,65 @@ export interface RankOptions {
   program: Program;
   environment: NodeJS.ProcessEnv;
   workingDirectory: string | undefined;
+  /** The rank's stdin; null is /dev/null. */
+  stdin: number | null;
   /** The rank gets dregrun's own stdout and stderr: nothing has to be merged or tagged. */
   ownOutput: boolean;
+  /** The keeper's ledger; -1 where there is none. */
+  ledger: number;
+  /** The signals that dregrun was started to ignore. */
+  ignored: readonly number[];
+  cpus: readonly number[] | undefined;
 }
 
 export interface RankProcess {
   readonly rank: number;
-  readonly child: ChildProcess;
-  /** Its pid, and its process group's; undefined where it could not be started. */
-  readonly pid: number | undefined;
+  /** Its pid, and its process group's. */
+  readonly pid: number;
+  readonly ended: Promise<ProcessEnd>;
   readonly pmi: Duplex;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
 }
 
+type Pair = [ours: number, theirs: number];
+
+function pairOf(answer: Pair | number, call: string, purpose: string): Pair {
+  if (typeof answer !== 'number') return answer;
+  check(answer, call, purpose);
+  throw new Error('unreachable');
+}
+
 /**
- * Starts a rank in a session and process group of its own. Its output goes through real pipes: what
- * node:child_process makes are sockets, which a program cannot open by /dev/stdout.
+ * Starts a rank in a session and process group of its own. Its output goes through pipes, which a
+ * program can open by /dev/stdout; its PMI connection is a socket.
+ * @throws MpiError ERR_SYSTEM with the call that failed.
  */
 export function startRank(options: RankOptions): RankProcess {
-  const pipes = options.ownOutput ? [] : [createPipe(), createPipe()];
-  const stdio: SpawnOptions['stdio'] = [options.rank === 0 ? 0 : 'ignore'];
-  if (options.ownOutput) stdio.push(1, 2);
-  else for (const [, writeEnd] of pipes) stdio.push(writeEnd);
-  stdio[PMI_FD] = 'pipe';
+  const pairs: Pair[] = [];
   try {
-    const child = spawn(options.program.file, options.program.words, {
-      cwd: options.workingDirectory,
-      env: options.environment,
-      detached: true,
-      stdio,
+    pairs.push(pairOf(addon().socketPair(), 'socketpair', 'its PMI connection'));
+    for (const name of options.ownOutput ? [] : ['stdout', 'stderr'])
+      pairs.push(pairOf(addon().pipeCreate(), 'pipe2', `its ${name}`));
+    const [pmi, ...output] = pairs;
+    const child = startChild({
+      words: [options.program.file, ...options.program.words],
+      environment: options.environment,
+      directory: options.workingDirectory,
+      fds: [options.stdin, output[0]?.[1] ?? 1, output[1]?.[1] ?? 2, pmi[1]],
+      ledger: options.ledger,
+      diesWithParent: true,
+      ignored: options.ignored,
+      cpus: options.cpus,
     });
-    const pmi = pmiStream(child);
-    const [stdout, stderr] = pipes.map(([readEnd]) => readPipe(readEnd));
-    return { rank: options.rank, child, pid: child.pid, pmi, stdout, stderr };
+    const [stdout, stderr] = output.map(([readEnd]) => readPipe(readEnd));
+    return { ...child, rank: options.rank, pmi: new Socket({ fd: pmi[0] }), stdout, stderr };
   } catch (error) {
-    for (const [readEnd] of pipes) closeSync(readEnd);
+    for (const [ours] of pairs) closeSync(ours);
     throw error;
   } finally {
-    for (const [, writeEnd] of pipes) closeSync(writeEnd);
+    for (const [, theirs] of pairs) closeSync(theirs);
   }
-}
-
-function pmiStream(child: ChildProcess): Duplex {
-  // Node makes no streams when it is out of descriptors; without a listener its error ends dregrun.
-  const stream = child.stdio?.[PMI_FD] as unknown as Duplex | undefined;
-  if (stream) return stream;
-  child.on('error', () => {});
-  throw new MpiError('ERR_SYSTEM', 'dregrun has no descriptors left for another rank');
-}
-
-function createPipe(): [readEnd: number, writeEnd: number] {
-  const ends = addon().pipeCreate();
-  if (typeof ends === 'number') {
-    check(ends, 'pipe2', "a rank's output");
-    throw new Error('unreachable');
-  }
-  return ends;
 }
 
 function readPipe(fd: number): Readable {

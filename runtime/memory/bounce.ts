@@ -4,6 +4,7 @@
  */
 
 import { isExhausted } from '../base/errno.ts';
+import { Queue } from '../base/queue.ts';
 import type { RegistrationCache } from './cache.ts';
 import { ACCESS } from './domain.ts';
 import type { Region } from './region.ts';
@@ -27,7 +28,7 @@ export class BouncePool {
   #region: Region | undefined;
   #chunkBytes = 0;
   readonly #free: Chunk[] = [];
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Queue<() => void>();
 
   constructor(
     cache: RegistrationCache,

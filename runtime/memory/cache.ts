@@ -3,13 +3,15 @@
  * disjoint; one whose memory changed has left it before anybody can find it again.
  */
 
+import { now } from '../base/clock.ts';
 import { ENOMEM, isExhausted } from '../base/errno.ts';
 import { COUNT, type Counters } from './counters.ts';
 import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
 import { IntervalIndex } from './interval-index.ts';
 import type { Budget } from './limits.ts';
 import type { Monitor } from './monitor.ts';
-import { NO_SLOT, Region, UseOrder } from './region.ts';
+import { NO_SLOT, Region } from './region.ts';
+import { UseOrder } from './use-order.ts';
 
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
 export const RETRIES_MAX = 3;
@@ -367,13 +369,12 @@ export class RegistrationCache {
   #refused(bytes: number): void {
     this.#counters.values[COUNT.refusals] += 1;
     this.#refusedAt = bytes;
-    this.#refusedUntil = performance.now() + REFUSAL_MS;
+    this.#refusedUntil = now() + REFUSAL_MS;
   }
 
   #bytesAllowed(): number {
     if (this.#refusedAt !== Infinity) {
-      if (performance.now() < this.#refusedUntil)
-        return Math.min(this.budget.bytes, this.#refusedAt - 1);
+      if (now() < this.#refusedUntil) return Math.min(this.budget.bytes, this.#refusedAt - 1);
       this.#refusedAt = Infinity;
     }
     return this.budget.bytes;

@@ -49,8 +49,8 @@ export type Stats = Record<CountName, number> & {
 };
 
 export class Counters {
-  readonly values = new Float64Array(Object.keys(COUNT).length);
-  readonly reasons = new Float64Array(REASONS.length);
+  readonly values: Float64Array = new Float64Array(Object.keys(COUNT).length);
+  readonly reasons: Float64Array = new Float64Array(REASONS.length);
 
   /** Something was registered (bytes > 0) or deregistered (bytes < 0). */
   pinned(bytes: number): void {

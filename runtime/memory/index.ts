@@ -10,7 +10,7 @@ export {
   uringSend,
   uringWrite,
 } from './domains/uring.ts';
-export type { Lease, View } from './lease.ts';
+export type { Lease } from './lease.ts';
 export type { Limits } from './limits.ts';
 export { type ManagerOptions, PinnedMemoryManager } from './manager.ts';
 export type { Monitor, Reason } from './monitor.ts';
@@ -20,3 +20,4 @@ export {
   type MonitorOptions,
   openMonitor,
 } from './monitors/open.ts';
+export type { View } from './view.ts';

@@ -1,10 +1,9 @@
+// Symbol.dispose, for programs without Node's types.
+/// <reference lib="esnext.disposable" preserve="true" />
 /** A lease: the right to post operations on a view's memory until it is released. */
 import type { Access } from './domain.ts';
 import type { Region } from './region.ts';
-import type { Elements } from './view.ts';
-
-/** The bytes that can be leased. */
-export type View = ArrayBufferView;
+import type { Elements, View } from './view.ts';
 
 export interface Lease {
   /** The leased bytes; undefined after `release`. A DataView is seen here as a Uint8Array. */
@@ -22,7 +21,7 @@ export interface Lease {
 }
 
 /** How operations of a lease without a region are served. */
-export const WAY = {
+export const SERVICE_MODE = {
   /** By the lease's region. */
   region: 0,
   /** Registered for each operation. */
@@ -33,10 +32,10 @@ export const WAY = {
   bounce: 3,
 } as const;
 
-export type Way = (typeof WAY)[keyof typeof WAY];
+export type ServiceMode = (typeof SERVICE_MODE)[keyof typeof SERVICE_MODE];
 
 /** What is known of an ArrayBuffer: where it lies, and the region that covered it last. */
-export interface Known {
+export interface BufferRecord {
   /** Address of the buffer's first byte; it does not move while the buffer is attached. */
   readonly base: number;
   /** Bytes from there that any view of the buffer can reach, now or after it grows. */
@@ -61,9 +60,9 @@ export class LeaseRecord implements Lease {
   length = 0;
   byteLength = 0;
   access: Access = 0;
-  way: Way = WAY.region;
+  way: ServiceMode = SERVICE_MODE.region;
   lender: Lender;
-  known: Known | undefined;
+  known: BufferRecord | undefined;
   region: Region | undefined;
   /** Regions of operations posted before, which end with the lease. */
   earlier: Region[] | undefined;

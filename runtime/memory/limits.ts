@@ -35,6 +35,10 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** What raises RLIMIT_MEMLOCK. */
+export const MEMLOCK_FIX =
+  'raise it with "ulimit -l", memlock in /etc/security/limits.conf, or LimitMEMLOCK=';
+
 /** RLIMIT_MEMLOCK's soft value in bytes; Infinity where it does not bind this process. */
 export function lockedMemoryLimit(read: ReadText = readText): number {
   const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0';
@@ -43,23 +47,64 @@ export function lockedMemoryLimit(read: ReadText = readText): number {
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
 }
 
-/** The least memory limit of this process's cgroups (v2 and v1); Infinity without one. */
-export function cgroupLimit(read: ReadText = readText): number {
-  let least = Infinity;
+/** A cgroup as the kernel shows it in files. */
+interface MemoryCgroup {
+  /** The number in one of its files; NaN where there is none, or "max". */
+  value(v2Name: string, v1Name: string): number;
+  /** A line of its memory.stat; 0 without it. */
+  stat(v2Name: string, v1Name: string): number;
+}
+
+/** The cgroups whose memory limits bind this process (v2 and v1). */
+function* memoryCgroups(read: ReadText): Generator<MemoryCgroup> {
   for (const line of (read('/proc/self/cgroup') ?? '').split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (path === undefined) continue;
     const v2 = controllers === '';
     if (!v2 && !controllers!.split(',').includes('memory')) continue;
     const root = v2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory';
-    const file = v2 ? 'memory.max' : 'memory.limit_in_bytes';
     // A limit of any folder above binds as well. In a container the path may not exist: its own
     // limit is then at the root.
     for (let folder = path; ; folder = join(folder, '..')) {
-      const bytes = Number(read(join(root, folder, file))?.trim() || Number.NaN);
-      if (bytes < least) least = bytes;
+      const text = (name: string) => read(join(root, folder, name))?.trim();
+      yield {
+        value: (v2Name, v1Name) => Number(text(v2 ? v2Name : v1Name) || Number.NaN),
+        stat: (v2Name, v1Name) =>
+          Number(
+            new RegExp(`^${v2 ? v2Name : v1Name} (\\d+)$`, 'm').exec(
+              text('memory.stat') ?? '',
+            )?.[1] ?? 0,
+          ),
+      };
       if (folder === '/' || folder === '.' || folder === '') break;
     }
+  }
+}
+
+/** The least memory limit of this process's cgroups; Infinity without one. */
+export function cgroupLimit(read: ReadText = readText): number {
+  let least = Infinity;
+  for (const cgroup of memoryCgroups(read)) {
+    const bytes = cgroup.value('memory.max', 'memory.limit_in_bytes');
+    if (bytes < least) least = bytes;
+  }
+  return least;
+}
+
+/**
+ * What may be added before a cgroup of this process is at its limit, whoever in it uses the rest;
+ * Infinity without a limit. The kernel gives up what it keeps of files first: all of what was read
+ * once, and here is counted half of what was read again and may be needed, as of programs that run.
+ */
+export function cgroupLeft(read: ReadText = readText): number {
+  let least = Infinity;
+  for (const cgroup of memoryCgroups(read)) {
+    const limit = cgroup.value('memory.max', 'memory.limit_in_bytes');
+    const used = cgroup.value('memory.current', 'memory.usage_in_bytes');
+    if (Number.isNaN(limit) || Number.isNaN(used)) continue;
+    const inactive = cgroup.stat('inactive_file', 'total_inactive_file');
+    const active = cgroup.stat('active_file', 'total_active_file');
+    least = Math.min(least, Math.max(0, limit - used + inactive + active / 2));
   }
   return least;
 }
@@ -95,7 +140,7 @@ export interface Limits {
 /** The budgets: the program's first, then the environment's, then what the machine allows. */
 export function budgetOf(
   limits: Limits,
-  environment: NodeJS.ProcessEnv = process.env,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
   read: ReadText = readText,
 ): Budget {
   const regions =
@@ -112,7 +157,7 @@ export function budgetOf(
     {
       bytes: lockedMemoryLimit(read),
       source: 'RLIMIT_MEMLOCK',
-      fix: 'raise it with "ulimit -l", memlock in /etc/security/limits.conf, or LimitMEMLOCK=',
+      fix: MEMLOCK_FIX,
     },
     {
       bytes: Math.floor(cgroupLimit(read) * MEMORY_SHARE),

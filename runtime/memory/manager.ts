@@ -1,34 +1,45 @@
 /** The pinned-memory manager: leases on registrations that are never stale. docs/memory.md */
+import { types } from 'node:util';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';
+import {
+  bufferOf,
+  byteOffsetOf,
+  isTypedArray,
+  lengthOf,
+  memoryLengthOf,
+  reachOf,
+} from '../base/bytes.ts';
 import { isExhausted } from '../base/errno.ts';
 import { MpiError } from '../base/error.ts';
 import { RETRIES_MAX, RegistrationCache } from './cache.ts';
 import { COUNT, Counters, type Stats } from './counters.ts';
 import { ACCESS, type Access, type Domain, type DomainPort, type Operation } from './domain.ts';
 import { Audit, AuditedGate, auditedPort, Gate, STALE } from './gate.ts';
-import { KeptRegions } from './kept.ts';
-import { type Known, type Lease, LeaseRecord, type View, WAY, type Way } from './lease.ts';
+import {
+  type BufferRecord,
+  type Lease,
+  LeaseRecord,
+  SERVICE_MODE,
+  type ServiceMode,
+} from './lease.ts';
 import { budgetOf, type Limits } from './limits.ts';
 import type { Monitor } from './monitor.ts';
 import { formatBytes, type Notice, printOnce } from './notice.ts';
 import { OWNED, ownerWord } from './owner.ts';
+import { PermanentRegions } from './permanent.ts';
 import type { Region } from './region.ts';
-import { SlowWays } from './slow.ts';
+import { UncachedPath } from './uncached.ts';
 import {
   assertAttached,
-  bufferOf,
   byteLengthOf,
-  byteOffsetOf,
   changed,
   type Elements,
   inside,
-  lengthOf,
-  notMemory,
   outside,
   plainView,
-  reachOf,
   unfit,
+  type View,
 } from './view.ts';
 
 export interface ManagerOptions<O extends Operation> {
@@ -54,14 +65,14 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   readonly #cache: RegistrationCache;
   readonly #gate: Gate<O>;
   readonly #counters = new Counters();
-  readonly #slow: SlowWays<O>;
-  readonly #kept: KeptRegions;
+  readonly #slow: UncachedPath<O>;
+  readonly #kept: PermanentRegions;
   readonly #addressOf: (view: View) => number;
   readonly #pageBytes: number;
   readonly #domainName: string;
   readonly #notice: Notice;
   readonly #audit: Audit | undefined;
-  readonly #known = new WeakMap<ArrayBufferLike, Known>();
+  readonly #known = new WeakMap<ArrayBufferLike, BufferRecord>();
   readonly #watcher: Watcher | undefined;
   /** The living leases (R4); each knows its place. */
   readonly #leases: LeaseRecord[] = [];
@@ -92,7 +103,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     this.#gate = this.#audit
       ? new AuditedGate(this.#cache, this.#port, this.#audit)
       : new Gate(this.#cache, this.#port);
-    this.#slow = new SlowWays<O>({
+    this.#slow = new UncachedPath<O>({
       cache: this.#cache,
       port: this.#port,
       gate: this.#gate,
@@ -102,7 +113,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       acquire: (view, access) => this.acquire(view, access),
       post: (operation, lease) => this.post(operation, lease),
     });
-    this.#kept = new KeptRegions(this.#cache, () => this.#alive[0] === OWNED);
+    this.#kept = new PermanentRegions(this.#cache, () => this.#alive[0] === OWNED);
     this.#watcher = this.#watch();
   }
 
@@ -117,9 +128,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
-    if (!ArrayBuffer.isView(view)) throw notMemory();
+    if (!isTypedArray(view)) return this.#acquireSlowly(plainView(view), access, lease);
     const bytes = view as Elements;
-    if (bytes.length === undefined) return this.#acquireSlowly(plainView(view), access, lease);
     const length = lengthOf(bytes);
     const known = this.#known.get(bufferOf(bytes));
     if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
@@ -130,7 +140,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     else region = this.#seek(bytes, byteLengthOf(bytes, length), access, known);
     if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
     this.#cache.hold(region);
-    return this.#lend(lease, bytes, length, access, known, region, WAY.region);
+    return this.#lend(lease, bytes, length, access, known, region, SERVICE_MODE.region);
   }
 
   /**
@@ -148,7 +158,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const view = record.view;
     if (view === undefined || record.lender !== this) throw notOurs(view);
-    if (lengthOf(view) !== record.length) throw changed(record.byteLength, view.byteLength);
+    if (lengthOf(view) !== record.length) throw changed(record.byteLength, view);
     if (!inside(offset, length, record.byteLength))
       throw outside(offset, length, record.byteLength);
     if (operation.direction === 'in' && (record.access & ACCESS.localWrite) === 0)
@@ -166,27 +176,32 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   /**
    * Registers a whole buffer for as long as it lives, whatever the monitor: no lease holds it, it is
    * never evicted, and leases of any view of it cost nothing. For memory whose owner unmaps it only
-   * when the buffer is collected (MPI.allocate). False: it cannot be registered, and is leased as
-   * any other memory is.
+   * when nobody uses it any more (MPI.allocate): the answer ends the registration then, if the
+   * collector did not do so before. Null: it cannot be registered, and is leased as any other memory is.
    *
    * @throws MpiError ERR_BUFFER for a detached or resizable buffer; ERR_CLOSED, ERR_FORKED.
    */
-  keep(buffer: ArrayBufferLike, access: Access): boolean {
+  keep(buffer: ArrayBufferLike, access: Access): (() => void) | null {
     if (this.#alive[0] !== OWNED) this.#refuse();
-    const length = buffer.byteLength;
+    if (!types.isAnyArrayBuffer(buffer))
+      throw new MpiError(
+        'ERR_ARG',
+        'what is kept registered is an ArrayBuffer or SharedArrayBuffer',
+      );
+    const length = memoryLengthOf(buffer);
     if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
     const known = this.#known.get(buffer) ?? this.#meet(new Uint8Array(buffer, 0, 1));
-    if (known.region?.kept && known.region.allows(access)) return true;
+    if (known.region?.kept && known.region.allows(access)) return this.#kept.enderOf(known.region);
     const page = this.#pageBytes;
     const start = known.base - (known.base % page);
     const end = Math.ceil((known.base + length) / page) * page;
-    if (end - start > this.#port.regionBytesMax) return false;
+    if (end - start > this.#port.regionBytesMax) return null;
     const region = this.#cache.registerOnce(start, end, access);
-    if (typeof region === 'number') return false;
+    if (typeof region === 'number') return null;
     region.kept = true;
     remember(known, region, 0, length);
     this.#kept.add(buffer, region);
-    return true;
+    return this.#kept.enderOf(region);
   }
 
   /** What has been counted so far, and what is there now. */
@@ -282,7 +297,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /** A cached region for a part of a known buffer: the one it had last, or by address. */
-  #seek(view: Elements, length: number, access: Access, known: Known): Region | undefined {
+  #seek(view: Elements, length: number, access: Access, known: BufferRecord): Region | undefined {
     const offset = byteOffsetOf(view);
     const start = known.base + offset;
     const end = start + length;
@@ -303,17 +318,22 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     const length = lengthOf(view);
     if (length === 0) {
       assertAttached(view);
-      return this.#lend(lease, view, 0, access, undefined, undefined, WAY.once);
+      return this.#lend(lease, view, 0, access, undefined, undefined, SERVICE_MODE.once);
     }
     const known = this.#known.get(bufferOf(view)) ?? this.#meet(view);
     const found = this.#locate(view, byteLengthOf(view, length), access, known);
     const region = typeof found === 'number' ? undefined : found;
-    const way = typeof found === 'number' ? found : WAY.region;
+    const way = typeof found === 'number' ? found : SERVICE_MODE.region;
     return this.#lend(lease, view, length, access, known, region, way);
   }
 
   /** A region that covers the view, one more lease on it; or the way without one. */
-  #locate(view: Elements, length: number, access: Access, known: Known): Region | Way {
+  #locate(
+    view: Elements,
+    length: number,
+    access: Access,
+    known: BufferRecord,
+  ): Region | ServiceMode {
     const { caches } = this.#monitor;
     if (caches) this.#cache.look();
     const cached =
@@ -322,15 +342,17 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       this.#cache.hold(cached);
       return cached;
     }
-    if (!caches) return length > this.#slow.registrableBytes ? WAY.pieces : WAY.once;
+    if (!caches)
+      return length > this.#slow.registrableBytes ? SERVICE_MODE.pieces : SERVICE_MODE.once;
     const page = this.#pageBytes;
     const at = known.base + byteOffsetOf(view);
     const start = at - (at % page);
     const end = Math.ceil((at + length) / page) * page;
-    if (end - start > this.#port.regionBytesMax) return WAY.pieces;
+    if (end - start > this.#port.regionBytesMax) return SERVICE_MODE.pieces;
     this.#counters.values[COUNT.misses] += 1;
     const region = this.#cache.obtain(start, end, access);
-    if (typeof region === 'number') return isExhausted(region) ? WAY.bounce : WAY.once;
+    if (typeof region === 'number')
+      return isExhausted(region) ? SERVICE_MODE.bounce : SERVICE_MODE.once;
     remember(known, region, byteOffsetOf(view), length);
     return region;
   }
@@ -339,13 +361,13 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    * A buffer that was not seen before. Its address may have belonged to another whose end is still
    * on its way to us: behind the fence it has arrived.
    */
-  #meet(view: Elements): Known {
+  #meet(view: Elements): BufferRecord {
     if (this.#monitor.caches) this.#monitor.fence();
     // The buffer first: V8 may keep the bytes of a small array elsewhere until it is asked.
     const buffer = bufferOf(view);
     // One byte of it: not every V8 makes a Uint8Array of more than 4 GiB.
     const base = this.#addressOf(new Uint8Array(buffer, 0, 1));
-    const known: Known = { base, reach: reachOf(buffer), region: undefined, whole: false };
+    const known: BufferRecord = { base, reach: reachOf(buffer), region: undefined, whole: false };
     this.#known.set(buffer, known);
     return known;
   }
@@ -355,9 +377,9 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     view: Elements,
     length: number,
     access: Access,
-    known: Known | undefined,
+    known: BufferRecord | undefined,
     region: Region | undefined,
-    way: Way,
+    way: ServiceMode,
   ): Lease {
     lease.view = view;
     lease.length = length;
@@ -386,7 +408,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     lease.region = undefined;
     this.#counters.values[COUNT.renewals] += 1;
     if (lease.earlier.length > RETRIES_MAX) {
-      lease.way = WAY.once;
+      lease.way = SERVICE_MODE.once;
       return false;
     }
     const found = this.#locate(lease.view!, lease.byteLength, lease.access, lease.known!);
@@ -427,7 +449,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 }
 
 /** The region that was found for a part of a buffer is tried first the next time. */
-function remember(known: Known, region: Region, offset: number, length: number): void {
+function remember(known: BufferRecord, region: Region, offset: number, length: number): void {
   if (known.region?.kept) return;
   known.region = region;
   known.whole = offset === 0 && length === known.reach;

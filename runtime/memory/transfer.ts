@@ -3,6 +3,7 @@
  * long. To the caller it is one operation: one `done`, with the bytes moved in all.
  */
 
+import { setImmediate } from '../base/clock.ts';
 import { EAGAIN, EFAULT, ENOBUFS } from '../base/errno.ts';
 import { MpiError } from '../base/error.ts';
 import type { BouncePool, Chunk } from './bounce.ts';

@@ -4,25 +4,24 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
+import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
-import { NO_BYTES } from '../mpi/point-to-point/buffer.ts';
 import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
 import type { Status } from '../mpi/point-to-point/status.ts';
+import { BusyPeers } from './busy-peers.ts';
+import type { Completion, Operation } from './completion.ts';
 import { StreamedMessages } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { Losses } from './failures.ts';
+import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving } from './matching/receive.ts';
-import {
-  DIRECT_POLL_LOOKS,
-  DIRECT_POLLS,
-  ENVELOPE_BYTES,
-  Peer,
-  UNEXPECTED_BYTES_MAX,
-  type Waiting,
-} from './peer.ts';
+import type { Output } from './output.ts';
+import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
-import { type MessageCounts, Rendezvous } from './rendezvous/rendezvous.ts';
-import { EAGER, LONG, PIECE, RTS } from './wire.ts';
+import { Rendezvous } from './rendezvous/rendezvous.ts';
+import { SchemeSelection } from './rendezvous/select.ts';
+import type { MessageCounts } from './rendezvous/transfers.ts';
+import { CUT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -45,9 +44,11 @@ export interface EngineOptions {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
+  credit?: readonly CreditLimits[];
 }
 
-export class Engine implements PacketHandler {
+export class Engine implements PacketHandler, Completion, Output {
   readonly rank: number;
   readonly size: number;
   readonly loop: EventLoopProgress;
@@ -56,14 +57,15 @@ export class Engine implements PacketHandler {
   readonly #spinPolls: number;
   readonly #spinMs: number;
   readonly #directPolls: number;
+  readonly #credit: readonly CreditLimits[];
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
   readonly losses: Losses;
   readonly #rendezvous: Rendezvous;
-  readonly #streamed = new StreamedMessages(this);
-  readonly #busy: Peer[] = [];
+  readonly #streamed = new StreamedMessages(this, this);
+  readonly #busy = new BusyPeers();
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -75,8 +77,14 @@ export class Engine implements PacketHandler {
     this.#spinPolls = options.spinPolls;
     this.#spinMs = options.spinMs;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
+    this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
-    this.#rendezvous = new Rendezvous(this, options.rendezvous, options.singleCopy);
+    const { rank, rendezvous, singleCopy } = options;
+    this.#rendezvous = new Rendezvous(
+      this,
+      this,
+      new SchemeSelection(rank, rendezvous, singleCopy),
+    );
     this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
     this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
@@ -100,7 +108,12 @@ export class Engine implements PacketHandler {
     if (rank === this.rank) this.selfInUse = true;
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
-    const peer = new Peer(rank, transport.connect(rank));
+    const output = (to: Peer) => ({
+      start: (request: Request, granted: boolean) => this.#start(to, request, granted),
+      control: (kind: number, tag: number, extension: Int32Array | null) =>
+        this.sendControl(to, kind, tag, extension),
+    });
+    const peer = new Peer(rank, transport.connect(rank), output, this.#credit);
     this.peers[rank] = peer;
     return peer;
   }
@@ -110,56 +123,49 @@ export class Engine implements PacketHandler {
   /** Starts a send; it completes when the buffer may be used again. */
   send(request: Request): void {
     const peer = this.peer(request.peer);
-    if (peer.clear && this.#start(peer, request)) return;
-    this.#queue(peer, {
-      retry: () => this.#start(peer, request),
-      fail: (error) => this.fail(request, error),
-    });
+    const flow = peer.flow(request.context);
+    if (flow.clear && this.#start(peer, request, false)) return;
+    flow.wait(request);
+    this.markBusy(peer);
   }
 
-  /** Sends a request's message or its offer; false: no room or no credit now. */
-  #start(peer: Peer, request: Request): boolean {
+  /**
+   * Sends a request's message or its offer; false: no room or no credit now.
+   * @param granted the receiver asked for it: no credit is needed
+   */
+  #start(peer: Peer, request: Request, granted: boolean): boolean {
     const { bytes, length } = request;
+    const flow = peer.flow(request.context);
     const lost = this.refusal(request, peer.rank, request.tag, 0);
     if (lost !== null) {
+      flow.failed(request);
       this.fail(request, lost);
       return true;
     }
-    const charge = length + ENVELOPE_BYTES;
-    if (!peer.goesUnasked(bytes, length) || !peer.hasCredit(charge, UNEXPECTED_BYTES_MAX))
-      return this.#rendezvous.offer(peer, request);
+    if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
+    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    const charge = chargeOf(length);
+    if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
       if (!this.#streamed.start(peer, request)) return false;
-      peer.charge(charge);
+      flow.charge(charge);
       return true;
     }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
-    peer.charge(charge);
+    flow.charge(charge);
     this.complete(request, peer.rank, request.tag, length);
     return true;
   }
 
   /** A packet without a body that belongs to a transfer; waits for room where there is none. */
   sendControl(peer: Peer, kind: number, tag: number, extension: Int32Array | null = null): void {
-    if (!peer.holdsControls && this.#sendNow(peer, kind, tag, extension)) return;
-    if (peer.error !== null) return;
-    peer.holdControl(() => this.#sendNow(peer, kind, tag, extension));
-    this.markBusy(peer);
+    peer.sendControl(kind, tag, extension);
+    if (peer.holdsControls) this.markBusy(peer);
   }
 
-  #sendNow({ channel }: Peer, kind: number, tag: number, extension: Int32Array | null): boolean {
-    return extension === null
-      ? channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
-      : channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
-  }
-
-  #queue(peer: Peer, waiting: Waiting): void {
-    peer.wait(waiting);
-    this.markBusy(peer);
-  }
-
+  /** What waits for room goes on while the event loop turns, whether or not anybody awaits it. */
   markBusy(peer: Peer): void {
-    if (!this.#busy.includes(peer)) this.#busy.push(peer);
+    if (this.#busy.add(peer) && this.#busy.count === 1) this.loop.track();
   }
 
   // ---- receiving
@@ -175,12 +181,12 @@ export class Engine implements PacketHandler {
     bytes: Uint8Array,
     status: Status,
   ): boolean {
-    if (this.#busy.length > 0 || peer.error !== null) return false;
+    if (this.#busy.count > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
       const length = channel.tryTake(EAGER, context, tag, bytes, DIRECT_POLL_LOOKS);
       if (length >= 0) {
-        channel.returnCredit(length + ENVELOPE_BYTES);
+        channel.returnCredit(chargeOf(length));
         status.tag = channel.takenTag;
         status.byteLength = length;
         return true;
@@ -192,7 +198,7 @@ export class Engine implements PacketHandler {
 
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayDefer(peer: Peer): boolean {
-    const ready = this.#directPolls > 0 && this.#busy.length === 0;
+    const ready = this.#directPolls > 0 && this.#busy.count === 0 && !this.receiving.searches;
     return ready && peer.error === null && peer.rank !== this.rank;
   }
 
@@ -201,10 +207,10 @@ export class Engine implements PacketHandler {
    * @returns its length, or a negative number
    */
   tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
-    if (this.#busy.length > 0 || peer.error !== null) return TOOK_OTHER;
+    if (this.#busy.count > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
     const length = channel.tryTake(EAGER, context, tag, bytes, 1);
-    if (length >= 0) channel.returnCredit(length + ENVELOPE_BYTES);
+    if (length >= 0) channel.returnCredit(chargeOf(length));
     return length;
   }
 
@@ -220,24 +226,28 @@ export class Engine implements PacketHandler {
       case PIECE:
         this.#streamed.onPiece(peer, packet);
         break;
+      case CUT:
+        this.#streamed.onCut(peer, packet);
+        break;
       case RTS:
         this.receiving.onOffer(peer, packet);
         break;
       default:
-        this.#rendezvous.onPacket(peer, packet);
+        if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);
+        else this.receiving.onFlow(peer, packet);
     }
   }
 
   /** Whether a message to `rank` would leave at once, without waiting for its receive. */
   takesNow(rank: number, length: number): boolean {
     const peer = this.peer(rank);
-    const charge = length + ENVELOPE_BYTES;
-    return length <= peer.eagerBytes && peer.clear && peer.hasCredit(charge, UNEXPECTED_BYTES_MAX);
+    const { program } = peer;
+    return length <= peer.eagerBytes && program.clear && program.hasCredit(chargeOf(length));
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
   refusal(request: Request, peer: number, tag: number, length: number): MpiError | null {
-    if (request.bytes.length !== request.length) {
+    if (!request.intact) {
       const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
       return new MpiError(
         'ERR_BUFFER',
@@ -262,7 +272,8 @@ export class Engine implements PacketHandler {
     this.#settle(request, COMPLETE);
   }
 
-  fail(request: Request, error: MpiError): void {
+  fail(operation: Operation, error: MpiError): void {
+    const request = operation as Request;
     if (request.state !== PENDING) return;
     request.error = error;
     this.#settle(request, FAILED);
@@ -272,10 +283,8 @@ export class Engine implements PacketHandler {
     request.state = state;
     if (request.tracked) this.loop.untrack();
     const { settled } = request;
-    if (settled === null) return;
     request.settled = null;
-    this.loop.release();
-    settled();
+    settled?.();
   }
 
   /** A nonblocking operation goes on while the event loop turns. */
@@ -291,23 +300,19 @@ export class Engine implements PacketHandler {
     const { deferred } = this.receiving;
     if (deferred.any) {
       const taken = deferred.progress();
-      if (taken > 0 || (deferred.any && this.#busy.length === 0)) return taken;
+      if (taken > 0 || (deferred.any && this.#busy.count === 0)) return taken;
       deferred.post();
     }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
-    if (this.#busy.length > 0) this.#pushBusy();
+    if (this.#busy.count > 0 && this.#busy.push() === 0) this.loop.untrack();
     return count;
   }
 
-  #pushBusy(): void {
-    for (const peer of [...this.#busy]) {
-      peer.push();
-      if (!peer.busy) this.#busy.splice(this.#busy.indexOf(peer), 1);
-    }
-  }
-
-  /** Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings. */
+  /**
+   * Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings.
+   * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
+   */
   wait(request: Request): void {
     let polls = this.#spinPolls;
     let until = 0;
@@ -319,9 +324,9 @@ export class Engine implements PacketHandler {
         if (--polls <= 0) this.#sleep(request);
         else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
-          const now = performance.now();
-          if (until === 0) until = now + this.#spinMs;
-          else if (now > until) polls = 0;
+          const time = now();
+          if (until === 0) until = time + this.#spinMs;
+          else if (time > until) polls = 0;
         }
       }
     }
@@ -335,26 +340,32 @@ export class Engine implements PacketHandler {
 
   #sleep(request: Request): void {
     const node = this.#node;
-    if (node === null) {
-      if (this.progress() === 0 && request.state === PENDING) this.fail(request, this.#alone());
-      return;
-    }
+    const alone = node === null || request.peer === this.rank;
+    let quiet = false;
     this.arm('block');
-    // What was published before the bell was armed rings no bell: look once more.
-    if (this.progress() === 0 && request.state === PENDING) {
-      node.block(SLEEP_CHECK_MS);
-      node.disarm();
-      if (this.progress() === 0 && request.state === PENDING) this.losses.checkPeers();
-    } else node.disarm();
-    this.loop.rearm();
+    try {
+      // What was published before the bell was armed rings no bell: look once more.
+      quiet = this.progress() === 0 && request.state === PENDING;
+      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+    } finally {
+      node?.disarm();
+      this.loop.wake();
+    }
+    if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
+    if (alone) throw this.#deadlock(request);
+    this.losses.checkPeers();
   }
 
-  #alone(): MpiError {
-    return new MpiError(
-      'ERR_DEADLOCK',
-      'a world of one rank waits for a message that nobody can send any more',
-      { rank: this.rank },
-    );
+  /** A rank that blocks can neither send to itself nor receive from itself any more. */
+  #deadlock({ isSend, peer, tag }: Request): MpiError {
+    const what = isSend
+      ? 'waits for its message to itself to be received: post the receive first (irecv)'
+      : 'waits for a message that nobody can send any more: send it first (isend), or await the receive';
+    return new MpiError('ERR_DEADLOCK', `rank ${this.rank} ${what}`, {
+      rank: this.rank,
+      peer,
+      tag,
+    });
   }
 
   onPeerError(rank: number, cause: Error): void {
@@ -375,7 +386,7 @@ export class Engine implements PacketHandler {
     const node = this.#node;
     node?.leave();
     let quiet = 0;
-    while (this.#busy.length > 0 || this.#rendezvous.outgoing > 0) {
+    while (this.#busy.count > 0 || this.#rendezvous.outgoing > 0) {
       if (this.progress() > 0) {
         quiet = 0;
         continue;
@@ -387,12 +398,12 @@ export class Engine implements PacketHandler {
       if (this.#someReceive(node)) quiet = 0;
       else if (++quiet > 4) break;
     }
-    return this.#busy.length + this.#rendezvous.outgoing;
+    return this.#busy.count + this.#rendezvous.outgoing;
   }
 
   /** Whether one of those who still have to take something may yet post a receive. */
   #someReceive(node: Transport): boolean {
-    const peers = new Set([...this.#busy, ...this.#rendezvous.receivers()]);
+    const peers = new Set([...this.#busy.all(), ...this.#rendezvous.receivers()]);
     for (const peer of peers)
       if (peer.rank !== this.rank && node.presence(peer.rank) === 'present') return true;
     return false;

@@ -1,10 +1,29 @@
 /**
- * Progress for a rank that lives in the event loop. While somebody awaits an operation, the loop
- * polls for a bounded time (setImmediate), then arms the transport's bell and sleeps in libuv.
+ * Progress for a rank that lives in the event loop. While operations are under way the loop polls for a
+ * bounded time, then arms the transport's bell and sleeps in libuv.
+ *
+ * | state    | when                                  | immediate | bell    | watcher                         |
+ * | -------- | ------------------------------------- | --------- | ------- | ------------------------------- |
+ * | idle     | nothing is under way                  | none      | silent  | not referenced                  |
+ * | polling  | the next turn looks for messages      | one       | silent  | not referenced                  |
+ * | sleeping | a look after arming has found nothing | none      | armed   | referenced while somebody waits |
+ * | closed   | after MPI.finalize()                  | one rests | closed  | closed                          |
+ *
+ * | from     | to       | by                                                                           |
+ * | -------- | -------- | ---------------------------------------------------------------------------- |
+ * | idle     | polling  | an operation begins (`track`)                                                |
+ * | polling  | polling  | a turn that found something, or may go on; one that threw                    |
+ * | polling  | idle     | a turn after which nothing is under way                                      |
+ * | polling  | sleeping | a turn that may not go on, and a last look with the bell armed               |
+ * | sleeping | polling  | the bell; `track`, `hold`, `wake`                                            |
+ * | any      | closed   | `close`                                                                      |
+ *
+ * The immediate is always referenced: libuv lets one that is not wait for a timer or a socket, and the
+ * bell would be silent meanwhile. It cannot keep a process alive for ever, since it is bounded; what can
+ * is the watcher, and {@link EventLoopProgress.#reference} alone decides about it.
  */
 import type { Transport } from '../../transports/transport.ts';
-import { PENDING, type Request } from '../mpi/point-to-point/request.ts';
-import type { Engine } from './engine.ts';
+import { now, setImmediate } from '../base/clock.ts';
 
 /** Polls of an awaited operation before it is left to the event loop. */
 export const AWAIT_POLLS = 200;
@@ -12,144 +31,172 @@ export const AWAIT_POLLS = 200;
 export const AWAIT_BURST = 256;
 /** Turns of the event loop that find nothing before the rank sleeps in it. */
 export const IDLE_TURNS = 200;
-/** As many where it was woken and nothing had come, or where it does not spin. */
-const FALSE_ALARM_TURNS = 2;
+/** As many where it was woken and nothing had come, where it does not spin, and where nobody waits. */
+export const FALSE_ALARM_TURNS = 2;
 
-type Mode = 'idle' | 'polling' | 'sleeping';
+/** What the event loop drives: the engine. */
+export interface Progress {
+  /** Takes what has arrived, and sends what there is room for; how many packets came. */
+  progress(): number;
+  /** From now on whatever comes rings the bell. */
+  arm(how: 'loop'): void;
+  /** Ends what waits for ranks that have left; how many packets came in the meantime. */
+  readonly losses: { checkPeers(): number };
+}
+
+type State = 'idle' | 'polling' | 'sleeping' | 'closed';
 
 export class EventLoopProgress {
-  readonly #engine: Engine;
-  readonly #transport: Transport;
+  readonly #engine: Progress;
+  readonly #transport: Pick<Transport, 'watch' | 'disarm'>;
   readonly #spin: boolean;
   readonly #spinMs: number;
+  #state: State = 'idle';
   #watcher: { ref(): void; unref(): void; close(): void } | null = null;
-  #mode: Mode = 'idle';
-  /** Nonblocking operations under way: they make progress whenever the event loop turns. */
+  #referenced = false;
+  /** Operations under way: they make progress whenever there is some to make. */
   #tracked = 0;
-  /** Operations that somebody awaits: they keep the process alive. */
+  /** Those that somebody awaits: they keep the process alive. */
   #held = 0;
   /** Turns in a row that found nothing, how many there may be, and until when. */
   #idleTurns = 0;
   #turnsMost = IDLE_TURNS;
   #idleUntil = 0;
   #burst = 0;
-  #immediate: NodeJS.Immediate | null = null;
 
   /** @param spinMs how long turns that find nothing may go on, in milliseconds; 0: two of them */
-  constructor(engine: Engine, transport: Transport, spinMs: number) {
+  constructor(engine: Progress, transport: Pick<Transport, 'watch' | 'disarm'>, spinMs: number) {
     this.#engine = engine;
     this.#transport = transport;
     this.#spin = spinMs > 0;
     this.#spinMs = spinMs;
   }
 
-  /** Polls for a request's end, unless the event loop has waited for its turn long enough. */
-  poll(request: Request): void {
+  /** Polls for an operation's end, unless the event loop has waited for its turn long enough. */
+  poll(operation: { readonly done: boolean }): void {
     if (++this.#burst >= AWAIT_BURST) {
       this.#burst = 0;
       return;
     }
     const polls = this.#spin ? AWAIT_POLLS : 1;
-    for (let i = 0; i < polls && request.state === PENDING; i++) this.#engine.progress();
+    for (let i = 0; i < polls && !operation.done; i++) this.#engine.progress();
   }
 
-  /** A nonblocking operation began. */
+  /** An operation began that goes on while the event loop turns. */
   track(): void {
     this.#tracked++;
-    if (this.#mode === 'idle') this.#start(IDLE_TURNS);
+    if (this.#state !== 'polling') this.#poll(IDLE_TURNS);
   }
 
   untrack(): void {
     this.#tracked--;
   }
 
-  /** Somebody awaits an operation. */
+  /** Somebody awaits an operation that others may end. */
   hold(): void {
     this.#held++;
-    if (this.#held > 1) return;
-    if (this.#mode === 'sleeping') this.#watcher?.ref();
-    else if (this.#mode === 'polling') this.#immediate?.ref();
+    if (this.#held === 1) this.#idleTurns = 0;
+    this.wake();
   }
 
   release(): void {
     this.#held--;
-    if (this.#held === 0) this.#watcher?.unref();
+    this.#reference();
   }
 
-  /** A blocking call used the bell in the meantime. */
-  rearm(): void {
-    if (this.#mode === 'sleeping') this.#start(IDLE_TURNS);
+  /** A blocking call has used the bell, or what needs no bell may have become possible. */
+  wake(): void {
+    if (this.#state === 'sleeping') this.#poll(IDLE_TURNS);
   }
 
   close(): void {
+    this.#state = 'closed';
     this.#watcher?.close();
     this.#watcher = null;
-    this.#mode = 'idle';
-    this.#tracked = 0;
-    this.#held = 0;
   }
 
-  #start(turnsMost: number): void {
-    this.#mode = 'polling';
+  #poll(turnsMost: number): void {
+    const slept = this.#state === 'sleeping';
     this.#idleTurns = 0;
-    this.#turnsMost = this.#spin ? turnsMost : FALSE_ALARM_TURNS;
-    this.#again();
+    this.#turnsMost = turnsMost;
+    this.#enter('polling');
+    if (slept) this.#transport.disarm();
   }
 
-  #again(): void {
-    this.#immediate = setImmediate(this.#turn);
-    if (this.#held === 0) this.#immediate.unref();
+  #enter(state: State): void {
+    if (this.#state === 'closed') return;
+    this.#state = state;
+    this.#reference();
+    if (state === 'polling') setImmediate(this.#turn);
+  }
+
+  /** The bell keeps the process alive while somebody awaits what it may announce. */
+  #reference(): void {
+    const wanted = this.#state === 'sleeping' && this.#held > 0;
+    if (this.#watcher === null || wanted === this.#referenced) return;
+    this.#referenced = wanted;
+    if (wanted) this.#watcher.ref();
+    else this.#watcher.unref();
   }
 
   readonly #turn = (): void => {
-    if (this.#mode !== 'polling') return;
+    if (this.#state !== 'polling') return;
     this.#burst = 0;
+    // What throws is for the process to hear of; the operations under way go on.
+    let next: State = 'polling';
+    try {
+      next = this.#look();
+    } finally {
+      this.#enter(next);
+    }
+  };
+
+  #look(): State {
     let count = 0;
     const polls = this.#spin ? AWAIT_POLLS : 1;
     for (let i = 0; i < polls && count === 0; i++) count = this.#engine.progress();
     if (count > 0) this.#found();
-    if (this.#tracked === 0) this.#mode = 'idle';
-    else if (count > 0 || this.#mayTurn()) this.#again();
-    else this.#sleep();
-  };
+    if (this.#tracked === 0) return 'idle';
+    return count > 0 || this.#mayTurn() ? 'polling' : this.#fallAsleep();
+  }
 
   #found(): void {
     this.#idleTurns = 0;
-    if (this.#spin) this.#turnsMost = IDLE_TURNS;
+    this.#turnsMost = IDLE_TURNS;
   }
 
   /** Whether it may go on after a turn that found nothing. */
   #mayTurn(): boolean {
-    const now = performance.now();
-    if (this.#idleTurns++ === 0) this.#idleUntil = now + this.#spinMs;
-    return this.#idleTurns < this.#turnsMost && (now < this.#idleUntil || !this.#spin);
+    this.#idleTurns++;
+    if (!this.#spin || this.#held === 0) return this.#idleTurns < FALSE_ALARM_TURNS;
+    const time = now();
+    if (this.#idleTurns === 1) this.#idleUntil = time + this.#spinMs;
+    return this.#idleTurns < this.#turnsMost && time < this.#idleUntil;
   }
 
-  #sleep(): void {
-    this.#watcher ??= this.#transport.watch(() => this.#onBell());
+  #fallAsleep(): State {
+    this.#watcher ??= this.#watch();
     this.#idleTurns = 0;
     this.#engine.arm('loop');
     // Whoever sent or left before the bell was armed rings no bell.
-    if (
-      this.#engine.progress() > 0 ||
-      this.#engine.losses.checkPeers() > 0 ||
-      this.#tracked === 0
-    ) {
-      this.#transport.disarm();
-      this.#again();
-      return;
-    }
-    this.#mode = 'sleeping';
-    if (this.#held > 0) this.#watcher.ref();
-    else this.#watcher.unref();
+    const quiet = this.#engine.progress() === 0 && this.#engine.losses.checkPeers() === 0;
+    if (quiet && this.#tracked > 0) return 'sleeping';
+    this.#transport.disarm();
+    return 'polling';
+  }
+
+  #watch(): { ref(): void; unref(): void; close(): void } {
+    const watcher = this.#transport.watch(() => this.#onBell());
+    // A watcher begins referenced.
+    watcher.unref();
+    return watcher;
   }
 
   #onBell(): void {
-    if (this.#mode !== 'sleeping') return;
-    this.#watcher?.unref();
-    const count = this.#engine.progress();
-    this.#engine.losses.checkPeers();
+    if (this.#state !== 'sleeping') return;
     // The transport may have woken for something of its own: a heartbeat, the end of a send.
-    this.#start(count > 0 ? IDLE_TURNS : FALSE_ALARM_TURNS);
+    this.#poll(FALSE_ALARM_TURNS);
+    if (this.#engine.progress() > 0) this.#found();
+    this.#engine.losses.checkPeers();
   }
 }

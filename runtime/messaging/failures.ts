@@ -92,8 +92,8 @@ export class Losses {
 
   /** Ends what was sent to a peer, and what is coming from it. */
   #abandon(peer: Peer, error: MpiError): void {
-    peer.lose(error);
-    for (const { request } of peer.streams.splice(0)) this.#engine.fail(request, error);
+    for (const request of peer.lose(error)) this.#engine.fail(request, error);
+    for (const request of this.#receiving.abandon(peer)) this.#engine.fail(request, error);
     this.#rendezvous.abandon(peer, error);
     this.#streamed.abandon(peer, error);
   }

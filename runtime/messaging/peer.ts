@@ -1,38 +1,29 @@
-/** What a rank keeps of each rank it talks to: the channel, credit, and what waits for room. */
+/** What a rank keeps of each rank it talks to: the channel, its flows, and what waits for room. */
 
 import type { Channel } from '../../transports/transport.ts';
+import { NO_BYTES } from '../base/bytes.ts';
 import type { MpiError } from '../base/error.ts';
-import type { Request } from '../mpi/point-to-point/request.ts';
-import { EAGER } from './wire.ts';
-
-/**
- * What a receiver keeps for one peer's messages that it did not ask for yet, in bytes: beyond it a
- * sender's messages wait at the sender, and only their envelopes travel.
- */
-export const UNEXPECTED_BYTES_MAX = 1024 * 1024;
-/**
- * What it keeps for that peer's envelopes, 131072 of them; beyond it the sender waits altogether, and a
- * receive of a message behind them is never served.
- */
-export const ENVELOPE_BYTES_MAX = 32 * 1024 * 1024;
-/** What an envelope is charged with, beside the bytes that come with it. */
-export const ENVELOPE_BYTES = 256;
+import { Queue } from '../base/queue.ts';
+import type { Operation } from './completion.ts';
+import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
+import { ReceiveFlow } from './flow/receive-flow.ts';
+import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
+import { STALLED } from './wire.ts';
 
 /** Polls of one peer's channel alone, before a receive looks at all of them. */
 export const DIRECT_POLLS = 400;
 /** Looks of each such poll. */
 export const DIRECT_POLL_LOOKS = 8;
 
-/** Something that waits for room in the channel, in order. */
-export interface Waiting {
-  /** Tries again; true: done, the next one's turn. */
-  retry(): boolean;
-  fail(error: MpiError): void;
-}
+/**
+ * Packets of flow control that a peer may make us hold back: each of its own is answered by one, and the
+ * next comes after the answer.
+ */
+export const FLOW_PACKETS_MAX = 16;
 
 /** A message of which packets are sent whenever there is room for them. */
 export interface Stream {
-  readonly request: Request;
+  readonly request: Operation;
   /** Sends what there is room for; true: nothing more to send. */
   stream(): boolean;
 }
@@ -44,24 +35,38 @@ export class Peer {
   readonly pieceBytes: number;
   /** Messages of up to this many bytes go at once, whether or not somebody waits for them. */
   readonly eagerBytes: number;
-  /** A message may go now: none waits that it would overtake, and the peer is not lost. */
-  clear = true;
-  readonly streams: Stream[] = [];
+  /** The program's messages to this peer. */
+  readonly program: SendFlow;
+  /** By flow. */
+  readonly outgoing: readonly SendFlow[];
+  readonly incoming: readonly ReceiveFlow[];
+  /** Receives that a message of this peer was promised to, which is on its way. */
+  promises = 0;
+  readonly streams = new Queue<Stream>();
   /** Size classes of which this peer fetched the last message: a piece sent along would only wait. */
   readonly fetches = new Set<number>();
+  /** It is one of the {@link BusyPeers}. */
+  marked = false;
   /** Packets of transfers under way that found no room: before all else, since others wait for them. */
-  readonly #controls: (() => boolean)[] = [];
-  /** Sends and answers that found no room, first come first served. */
-  readonly #waiting: Waiting[] = [];
+  readonly #controls = new Queue<() => boolean>();
+  /** How many of them are packets of flow control. */
+  heldFlowPackets = 0;
   #error: MpiError | null = null;
-  #charged = 0;
-  #returned = 0;
 
-  constructor(rank: number, channel: Channel) {
+  constructor(
+    rank: number,
+    channel: Channel,
+    output: (peer: Peer) => FlowOutput,
+    limits: readonly CreditLimits[],
+  ) {
     this.rank = rank;
     this.channel = channel;
     this.eagerBytes = channel.eagerBytes;
     this.pieceBytes = Math.min(channel.maxBody, channel.eagerBytes);
+    const to = output(this);
+    this.outgoing = limits.map((each, flow) => new SendFlow(flow, channel, to, each));
+    this.incoming = limits.map((each, flow) => new ReceiveFlow(flow, each));
+    this.program = this.outgoing[PROGRAM];
   }
 
   /** Set once, when the peer cannot be talked to any more. */
@@ -70,7 +75,8 @@ export class Peer {
   }
 
   get busy(): boolean {
-    return this.#waiting.length > 0 || this.streams.length > 0 || this.#controls.length > 0;
+    if (this.streams.length > 0 || this.#controls.length > 0) return true;
+    return this.outgoing[PROGRAM].busy || this.outgoing[LIBRARY].busy;
   }
 
   /** Packets of transfers wait for room: whatever belongs to one must not overtake them. */
@@ -78,28 +84,36 @@ export class Peer {
     return this.#controls.length > 0;
   }
 
-  /** A packet of a transfer that found no room, or others such before it. */
-  holdControl(send: () => boolean): void {
-    this.#controls.push(send);
+  /** Sends a packet without a body, or holds it back where there is no room, or others such wait. */
+  sendControl(kind: number, tag: number, extension: Int32Array | null): void {
+    if (this.#controls.length === 0 && this.#sendNow(kind, tag, extension)) return;
+    if (this.#error !== null) return;
+    if (kind < STALLED) {
+      this.#controls.push(() => this.#sendNow(kind, tag, extension));
+      return;
+    }
+    this.heldFlowPackets++;
+    this.#controls.push(() => {
+      if (!this.#sendNow(kind, tag, extension)) return false;
+      this.heldFlowPackets--;
+      return true;
+    });
   }
 
-  /** How many operations wait for room. */
-  get waiting(): number {
-    return this.#waiting.length;
+  #sendNow(kind: number, tag: number, extension: Int32Array | null): boolean {
+    return extension === null
+      ? this.channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)
+      : this.channel.trySendExtended(kind, 0, tag, extension, NO_BYTES, 0, 0);
   }
 
-  /**
-   * Sends a small message at once; false: it takes a request. The hot path of a blocking send.
-   * @param length of `bytes`, at most `pieceBytes`
-   */
+  /** The flow of a context's messages. */
+  flow(context: number): SendFlow {
+    return this.outgoing[flowOf(context)];
+  }
+
+  /** Sends a small message of the program's at once; false: it takes a request. */
   trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
-    // Compared: V8 would test a field for all that counts as true.
-    if (this.clear !== true) return false;
-    const charge = length + ENVELOPE_BYTES;
-    if (!this.hasCredit(charge, UNEXPECTED_BYTES_MAX)) return false;
-    if (!this.channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
-    this.charge(charge);
-    return true;
+    return this.program.trySendNow(context, tag, bytes, length);
   }
 
   /** Whether a message goes at once, if there is credit: it is short, and not better fetched. */
@@ -108,46 +122,24 @@ export class Peer {
     return length <= this.eagerBytes && !this.channel.maps(bytes);
   }
 
-  /** Whether the receiver has room for `bytes` more in its unexpected messages. */
-  hasCredit(bytes: number, limit: number): boolean {
-    if (((this.#charged + bytes - this.#returned) | 0) <= limit) return true;
-    this.#returned = this.channel.creditReturned();
-    return ((this.#charged + bytes - this.#returned) | 0) <= limit;
-  }
-
-  charge(bytes: number): void {
-    this.#charged = (this.#charged + bytes) | 0;
-  }
-
-  wait(operation: Waiting): void {
-    this.#waiting.push(operation);
-    this.clear = false;
-  }
-
   /** Sends what waits for room, as far as there is some. */
   push(): void {
     const controls = this.#controls;
-    while (controls.length > 0) {
-      if (!controls[0]()) return;
+    for (let send = controls.first; send !== undefined; send = controls.first) {
+      if (!send()) return;
       controls.shift();
     }
-    const waiting = this.#waiting;
-    let done = 0;
-    while (done < waiting.length && waiting[done].retry()) done++;
-    if (done > 0) waiting.splice(0, done);
-    this.clear = waiting.length === 0 && this.#error === null;
+    for (const flow of this.outgoing) if (flow.busy) flow.push();
     const { streams } = this;
-    for (let i = 0; i < streams.length; ) {
-      if (streams[i].stream()) streams.splice(i, 1);
-      else i++;
-    }
+    // One that finds no room leaves none to the others.
+    for (let next = streams.first; next?.stream(); next = streams.first) streams.remove(next);
   }
 
-  /** The peer is lost: what waits for room fails, and nothing more goes. */
-  lose(error: MpiError): void {
+  /** The peer is lost: nothing more goes. What waited for room. */
+  lose(error: MpiError): Operation[] {
     this.#error ??= error;
-    this.clear = false;
-    this.#controls.length = 0;
-    for (const operation of this.#waiting.splice(0)) operation.fail(error);
+    this.#controls.takeAll();
+    const streams = this.streams.takeAll().map(({ request }) => request);
+    return [...this.outgoing.flatMap((flow) => flow.lose()), ...streams];
   }
 }

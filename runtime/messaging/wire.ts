@@ -4,8 +4,8 @@
 export const EAGER = 1;
 /**
  * Ready to send: a message too large, or too many. Extension: length (low, high), the sender's
- * transfer id, its exposure (scheme, low, high, key) and how many bytes of the message that covers
- * (0: all). The body is the message's first piece.
+ * transfer id, how its memory can be reached (kind of access, low, high, key) and for how many bytes of
+ * the message (0: all). The body is the message's first piece.
  */
 export const RTS = 2;
 /**
@@ -25,43 +25,87 @@ export const LONG = 7;
 /** The next piece of such a message; the tag is the sender's id for it. */
 export const PIECE = 8;
 
-/** A further segment that the sender exposes to be read; the tag is the receiver's transfer id. */
+/** A further segment that the sender exports to be read; the tag is the receiver's transfer id. */
 export const SEGMENT = 9;
-/** A further segment that the receiver exposes to be written; the tag is the sender's transfer id. */
+/** A further segment that the receiver exports to be written; the tag is the sender's transfer id. */
 export const TARGET = 10;
-/** The oldest segment exposed was read; the tag is the sender's transfer id. */
+/** The oldest segment exported was read; the tag is the sender's transfer id. */
 export const FETCHED = 11;
-/** The oldest segment exposed was written; the tag is the receiver's transfer id. */
+/** The oldest segment exported was written; the tag is the receiver's transfer id. */
 export const WRITTEN = 12;
 /**
  * Nothing more will be written. Extension: how far the message was (low, high); the receiver asks for
  * what is left of it by another CTS. The tag is the receiver's transfer id.
  */
 export const PUT_FIN = 13;
+/**
+ * The receiver has all, as FIN says, if the sender's buffer is still whole: the sender answers by
+ * CONFIRMED or CANCEL. The tag is the sender's transfer id; extension: the receiver's.
+ */
+export const CONFIRM = 14;
+/** The buffer was whole while it was read; the tag is the receiver's transfer id. */
+export const CONFIRMED = 15;
+/** The receiver asks for SHARED once the sender works on no piece of a shared copy; as CONFIRM. */
+export const SHARE_ASK = 16;
+/** The sender works on no piece any more; the tag is the receiver's transfer id. */
+export const SHARED = 17;
+/** The sender's buffer is gone before all pieces of a LONG were sent; the tag is the sender's id for it. */
+export const CUT = 18;
+
+// Flow control (docs/design/protocol.md#credit). The tag is the flow, see flowOf.
+
+/** Messages wait for credit at the sender. */
+export const STALLED = 32;
+/** A receive is posted that may be waiting for one of them; see SEEK_WORD. */
+export const SEEK = 33;
+/** No such message waits. Extension: 1 where none waits at all any more. */
+export const NONE = 34;
+/** A message waits that was sought; see FOUND_WORD. */
+export const FOUND = 35;
+/** The receive is still there: the message may leave, whatever the credit. */
+export const TAKE = 36;
+/** No receive waits for it that was sought. */
+export const PASS = 37;
+/** The buffer of the message that was taken is gone. */
+export const GONE = 38;
+/** All credit that was returned so far. */
+export const CREDIT = 39;
+
+/** Words of a SEEK's extension; the tag may be ANY_TAG. */
+export const SEEK_WORD = { context: 0, tag: 1 } as const;
+/** Words of a FOUND's extension; `answers` is 1 in the answer to a SEEK. */
+export const FOUND_WORD = { context: 0, tag: 1, answers: 2 } as const;
 
 /** CTS: send the rest in DATA packets, from a position on. */
 export const COPY = 1;
 /** CTS: both ends copy, piece by piece as they claim them. */
 export const SHARE = 2;
-/** CTS: expose the segments that the RTS did not. */
+/** CTS: export the segments that the RTS did not. */
 export const GET = 3;
-/** CTS: write to the segments that are exposed. */
+/** CTS: write to the segments that are exported. */
 export const PUT = 4;
 
-/** A CTS's `how` holds one of these, and beside it the scheme of the receiver's exposure. */
+/** A CTS's `how` holds one of these, and beside it the kind of access to the receiver's memory. */
 export const CTS_HOW_MASK = 0xff;
-export const CTS_SCHEME_SHIFT = 8;
+export const CTS_KIND_SHIFT = 8;
+
+/**
+ * An RTS's `kind` holds that of the access, and this: the buffer cannot be taken away before the
+ * send ends, so what is read of it needs no CONFIRM.
+ */
+export const RTS_HELD = 1 << 8;
+export const RTS_KIND_MASK = 0xff;
 
 /** Words of an RTS's extension. */
 export const RTS_WORD = {
   lengthLow: 0,
   lengthHigh: 1,
   transfer: 2,
-  scheme: 3,
-  exposureLow: 4,
-  exposureHigh: 5,
+  kind: 3,
+  accessLow: 4,
+  accessHigh: 5,
   key: 6,
-  exposedBytes: 7,
+  exportedBytes: 7,
 } as const;
 
 /** Words of a CTS's extension. */
@@ -69,27 +113,30 @@ export const CTS_WORD = {
   transfer: 0,
   receiver: 1,
   how: 2,
-  /** SHARE and PUT: the receiver's exposure. COPY: the position. */
-  exposureLow: 3,
-  exposureHigh: 4,
-  /** SHARE: the claim's generation. PUT: bytes of the exposed segment. */
+  /** SHARE and PUT: access to the receiver's memory. COPY: the position. */
+  accessLow: 3,
+  accessHigh: 4,
+  /** SHARE: the claim's generation. PUT: bytes of the exported segment. */
   generation: 5,
   segmentBytes: 5,
   key: 6,
-  /** PUT: where in the message the exposed segment begins. */
+  /** PUT: where in the message the exported segment begins. */
   segmentStart: 7,
 } as const;
 
 /** Words of a SEGMENT's and a TARGET's extension. */
 export const SEGMENT_WORD = {
   bytes: 0,
-  scheme: 1,
-  exposureLow: 2,
-  exposureHigh: 3,
+  kind: 1,
+  accessLow: 2,
+  accessHigh: 3,
   key: 4,
   startLow: 5,
   startHigh: 6,
 } as const;
+
+/** Words of a CONFIRM's and a SHARE_ASK's extension. */
+export const ASK_WORD = { receiver: 0 } as const;
 
 /** Words of a PUT_FIN's extension. */
 export const PUT_FIN_WORD = { low: 0, high: 1 } as const;

@@ -1,13 +1,17 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
+import { addon } from '../../native/addon.ts';
 import { reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
+import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
 import type { Rdma } from '../../transports/verbs/open.ts';
+import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
+import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
 import { Engine } from '../messaging/engine.ts';
 import {
@@ -15,7 +19,7 @@ import {
   RENDEZVOUS_PREFERENCES,
   type RendezvousPreference,
 } from '../messaging/rendezvous/cost-model.ts';
-import type { MessageCounts } from '../messaging/rendezvous/rendezvous.ts';
+import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { Communicator } from './communicator.ts';
 
@@ -95,18 +99,30 @@ export const MPI = {
 
   /**
    * Memory that the ranks of a node share (MPI_Alloc_mem): a large message from it takes one plain
-   * copy, a large message between two such buffers half of one. It is freed when it is collected.
+   * copy, a large message between two such buffers half of one. It is freed when it is collected, or
+   * before that by `MPI.free(buffer)` or `using buffer = MPI.allocate(bytes)`.
    * @param bytes its length
-   * @throws MpiError ERR_COUNT, ERR_NO_MEM
+   * @throws MpiError ERR_COUNT, ERR_NO_MEM, ERR_UNSUPPORTED
    */
-  allocate(bytes: number): ArrayBuffer {
+  allocate(bytes: number): SharedMemory {
     const { node, rdma } = running();
     checkCount(bytes, HEAP_BYTES);
-    if (bytes === 0) return new ArrayBuffer(0);
-    const buffer = (node ?? soloNode()).heap.allocate(bytes);
+    if (bytes === 0) return noMemory();
     // Registered once, for as long as it lives.
-    rdma?.keep(buffer);
-    return buffer;
+    return (node ?? soloNode()).heap.allocate(
+      bytes,
+      rdma === null ? undefined : (buffer) => rdma.keep(buffer),
+    );
+  },
+
+  /**
+   * Frees memory of `MPI.allocate` now (MPI_Free_mem), after MPI.finalize() as well. The buffer is
+   * detached; whoever sends from it or receives into it at this moment fails.
+   * @throws MpiError ERR_BUFFER where it is not of MPI.allocate(), or was freed or transferred before
+   */
+  free(buffer: ArrayBuffer): void {
+    freeMemory(buffer);
+    for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
   /** How large messages went, and what registering memory for them took. */
@@ -118,7 +134,8 @@ export const MPI = {
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
   abort(code = 1): never {
     const { job } = running();
-    if (!Number.isInteger(code)) throw new MpiError('ERR_ARG', `${String(code)} is no exit status`);
+    if (!Number.isInteger(code))
+      throw new MpiError('ERR_ARG', `${inWords(code)} is no exit status`);
     return job.abort(code, `MPI.abort(${code}) on rank ${job.rank}`);
   },
 };
@@ -142,9 +159,13 @@ function start(): void {
       'ERR_THREAD',
       'MPI lives in the main thread; a worker passes its buffers there (SharedArrayBuffer needs no copy)',
     );
+  // Before the job knows of this rank: where it is missing, the error is this one, from here.
+  addon();
+  checkOnlyCopy();
   const job = joinJob();
   current = connect(job);
   phase = 'running';
+  noteJoined();
   process.once('exit', atExit);
 }
 

@@ -13,6 +13,9 @@ test('ranks that wait on too few cores do not spin either', () =>
 test('small messages on the blocking path allocate nothing', () =>
   runWell('frugal', { ranks: 2, nodeOptions: ['--expose-gc', '--max-semi-space-size=256'] }));
 
+test('what a message costs that waits stays within what docs/limits.md says', () =>
+  runWell('kept', { ranks: 2 }));
+
 test('a rank needs at most 25 MB beside Node', async () => {
   const bare = await runCommand([process.execPath, '--expose-gc', jobProgram('footprint')]);
   expect(bare.stderr).toBe('');

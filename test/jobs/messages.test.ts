@@ -32,6 +32,11 @@ test.each(['auto', 'always', 'never'])(
 test('buffers that are taken away in mid-transfer', () =>
   runWell('detach', { ...TWO, environment: { DREG_SINGLE_COPY: 'never' } }));
 
+test.each(['auto', 'always', 'never'])(
+  'buffers that move to another owner in mid-transfer, single copy %s',
+  (singleCopy) => runWell('moved', { ...TWO, environment: { DREG_SINGLE_COPY: singleCopy } }),
+);
+
 test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', (singleCopy) =>
   runWell('garbage', {
     ...TWO,
@@ -41,6 +46,13 @@ test.each(['always', 'never'])('the collector in mid-transfer, single copy %s', 
 );
 
 test('a flood waits at its sender', () => runWell('flood', TWO));
+
+test.each(['sync', 'await'])('both ranks send 131071 messages first, %s', (how) =>
+  runWell('send-first', { ...TWO, words: [how] }),
+);
+
+test('a message and a barrier behind 150000 messages that nobody receives', () =>
+  runWell('behind', TWO));
 
 test.each(['0', '8'])('100000 messages of %s bytes that nobody asked for', (length) =>
   runWell('unexpected', { ...TWO, words: [length] }),

@@ -14,7 +14,7 @@ interface Seen {
 }
 
 const seenBy = (job: JobEnded) => sortedLines(job.stdout).map((line) => JSON.parse(line) as Seen);
-const alone: Seen = { segments: 1, mode: [0o600], mapped: [], shm: [] };
+const alone: Seen = { segments: 2, mode: [0o600, 0o600], mapped: [], shm: [] };
 
 /** Runs a command in a mount namespace whose /dev/shm is a tmpfs of its own; says what is left in it. */
 const privateShm = (setUp: string) => [

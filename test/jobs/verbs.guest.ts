@@ -17,7 +17,7 @@ const SLOW = process.env.GUEST_KERNEL === '6.12';
 /** The share of a program's messages that a guest has time for. */
 const SCALE = SLOW ? '0.05' : '0.2';
 const REPORT = join(packageRoot(), 'dist/test/jobs/programs/report.js');
-const WAYS: Way[] = ['get', 'put', 'copy'];
+const SCHEMES: Way[] = ['get', 'put', 'copy'];
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 150;
 
@@ -65,10 +65,10 @@ function checkReports(reports: Report[], { ranks, way }: Over, detaches: boolean
     new Array(ranks).fill(['dreg', 'verbs', 0]),
   );
   const sum = ways(reports);
-  const gone = WAYS.filter((one) => sum[one] > 0);
-  // A choice by cost tries them all. Of a buffer that is taken away the sender can expose nothing.
+  const gone = SCHEMES.filter((one) => sum[one] > 0);
+  // A choice by cost tries them all. Of a buffer that is taken away the sender can export nothing.
   if (detaches) expect(gone).toContain(way);
-  else expect(gone).toEqual(way === 'auto' ? WAYS : [way]);
+  else expect(gone).toEqual(way === 'auto' ? SCHEMES : [way]);
   expect(registrations()).toBe('');
 }
 
@@ -124,6 +124,10 @@ describe('small messages', () => {
   }
 
   test.skipIf(SLOW)('a flood waits at its sender', () => well('flood', TWO));
+  test.skipIf(SLOW)('both ranks send first', () => well('send-first', { ...TWO, words: ['sync'] }));
+  test.skipIf(SLOW)('a message and a barrier behind messages that nobody receives', () =>
+    well('behind', TWO),
+  );
   test('messages that nobody asked for', () => well('unexpected', { ...TWO, words: ['8'] }));
   test.skipIf(SLOW)('every bell is heard', () =>
     well('wakeups', {

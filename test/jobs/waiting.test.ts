@@ -16,3 +16,16 @@ describe('every bell is heard', () => {
 test('other events get their turn while ranks await messages', () => runWell('fair', { ranks: 2 }));
 
 test('only what is awaited keeps a process alive', () => runWell('unawaited', { ranks: 2 }));
+
+test('nor does what only the rank itself could send', () => runWell('only-itself', { ranks: 2 }));
+
+test('large messages go on while their rank waits for a socket', () =>
+  runWell('elsewhere', { ranks: 2 }));
+
+test.each(['', '0'])('messages go on under fake timers (DREG_SPIN_POLLS=%s)', (polls) =>
+  runWell('fake-timers', { ranks: 2, environment: { DREG_SPIN_POLLS: polls } }),
+);
+
+test('a job that has finished ends, whatever came first', async () => {
+  for (let job = 0; job < 8; job++) await runWell('early', { ranks: 2, words: [String(job)] });
+});

@@ -51,6 +51,16 @@ describe('what belongs to dregrun and what to the program', () => {
     }
   });
 
+  test('a lone : behind -- is an argument of the program', () => {
+    expect(run('--', 'sh', '-c', ':').programArguments).toEqual(['-c', ':']);
+  });
+
+  test('the program’s own words are left as they are', () => {
+    expect(run('x', '-np', '3', '--np', '--unknown').programArguments).toEqual([
+      ...['-np', '3', '--np', '--unknown'],
+    ]);
+  });
+
   test('--help and --version need no program', () => {
     expect(parseArguments(['-n', '2', '--help']).kind).toBe('help');
     expect(parseArguments(['--version']).kind).toBe('version');
@@ -64,21 +74,23 @@ describe('bad usage names what is wrong', () => {
     [[''], 'no program'],
     [['--'], 'no program'],
     [['-n', '0', 'x'], '-n 0'],
-    [['-n', '-1', 'x'], '-n -1'],
+    [['-n', '-1', 'x'], "'-n'"],
+    [['--np=-1', 'x'], '-n -1'],
     [['-n', '2x', 'x'], '-n 2x'],
     [['-n', '1e2', 'x'], '-n 1e2'],
     [['-n', String(RANKS_LIMIT + 1), 'x'], String(RANKS_LIMIT)],
-    [['-n'], '-n needs a value'],
+    [['-n'], "'-n, --np <value>' argument missing"],
     [['--timeout', '0', 'x'], '--timeout 0'],
     [['--timeout', 'soon', 'x'], '--timeout soon'],
     [['--timeout', '1.2.3', 'x'], '--timeout 1.2.3'],
     [['--timeout', '9999999999', 'x'], '--timeout'],
     [['--bind-to', 'socket', 'x'], '--bind-to socket'],
     [['--transport', '', 'x'], '--transport'],
-    [['--verbose=1', 'x'], '--verbose takes no value'],
+    [['--verbose=1', 'x'], "'--verbose' does not take an argument"],
     [['--unknown', 'x'], '--unknown'],
     [['--constructor', 'x'], '--constructor'],
     [['-q', 'x'], '-q'],
+    [['./a', ':', '-n', '1', './b'], 'second program'],
     [['-x', 'A-B=1', 'x'], 'A-B=1'],
     [['-x', 'PMI_RANK=7', 'x'], 'PMI_RANK'],
     [['-x', 'DREG_TEST_NOT_SET', 'x'], 'DREG_TEST_NOT_SET'],
@@ -86,5 +98,20 @@ describe('bad usage names what is wrong', () => {
     expect(() => parseArguments(words)).toThrow(
       expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(message) }),
     );
+  });
+});
+
+describe('MPIEXEC_TIMEOUT', () => {
+  const timeout = (value: string, ...words: string[]) =>
+    (parseArguments([...words, 'x'], { MPIEXEC_TIMEOUT: value }) as RunCommand).timeoutSeconds;
+
+  test('is the time where --timeout gives none; 0 or less is none, as for MPICH', () => {
+    expect(timeout('30')).toBe(30);
+    expect(timeout('30', '--timeout', '5')).toBe(5);
+    for (const none of ['', '0', '-1']) expect(timeout(none)).toBeUndefined();
+  });
+
+  test('that is no number is named', () => {
+    expect(() => timeout('soon')).toThrow('MPIEXEC_TIMEOUT=soon');
   });
 });

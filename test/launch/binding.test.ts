@@ -1,13 +1,14 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { addon } from '../../native/addon.ts';
+import { packageRoot } from '../../native/addon.ts';
 import {
   allowedCpus,
   groupByCore,
   parseCpuList,
   planBinding,
-  startedOn,
 } from '../../runtime/launch/binding.ts';
-import { dregrun } from './support.ts';
+import { helpers } from '../memory/native/helpers.ts';
+import { DREGRUN, dregrun, start } from './support.ts';
 
 /** Two threads a core, numbered as most machines do: 0 and 4 are the first core. */
 const hyperthreads = (cpu: number) => [cpu % 4, (cpu % 4) + 4];
@@ -96,9 +97,15 @@ describe('real ranks', () => {
     expect(stdout).toBe(`${cores.length} core\n`.repeat(2));
   });
 
-  test('starting on a core does not move the starter', () => {
-    const inside = startedOn([mine[0]], mine, () => addon().affinityGet());
-    expect(inside).toEqual([mine[0]]);
-    expect(allowedCpus()).toEqual(mine);
+  test('a kernel that refuses to bind is no matter, unless binding is asked for', async () => {
+    helpers();
+    const refusing = join(packageRoot(), 'dist/test/launch/forbidding.js');
+    const job = (...words: string[]) =>
+      start(process.execPath, [refusing, 'schedSetaffinity', 'EPERM', DREGRUN, ...words]).ended;
+    const script = ['-n', '2', '--', 'sh', '-c', 'echo $DREG_BIND'];
+    expect(await job(...script)).toMatchObject({ status: 0, stdout: 'none\nnone\n', stderr: '' });
+    const asked = await job('--bind-to', 'core', ...script);
+    expect(asked).toMatchObject({ status: 1, stdout: '' });
+    expect(asked.stderr).toMatch(/--bind-to core .*--bind-to none.*sched_setaffinity .*EPERM/);
   });
 });

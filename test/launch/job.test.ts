@@ -1,9 +1,11 @@
 /** The rank's end of PMI: what joinJob() makes of launchers and environments, good and bad. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
 import { joinJob } from '../../runtime/job/job.ts';
-import { canTest, dregrun, fixture, start } from './support.ts';
+import { canTest, DREGRUN, dregrun, fixture, start } from './support.ts';
 
 const EXCHANGE = fixture('exchange.mjs');
 const ACT = fixture('act.mjs');
@@ -59,6 +61,23 @@ describe('an environment that no launcher made', () => {
     expect(stdout).toContain(message);
   });
 });
+
+/** As root, or where users may make namespaces. */
+const unshare = ['unshare', '--user', '--map-root-user', '--mount', '--pid', '--fork'];
+const namespaces = () => spawnSync(unshare[0], [...unshare.slice(1), 'true']).status === 0;
+
+test.skipIf(process.env.CI !== 'true' && !namespaces())(
+  'a /proc that shows processes alone (needs unshare) is enough',
+  async () => {
+    const program = join(packageRoot(), 'dist/bundle/trial.js');
+    const script = `mount -t proc -o subset=pid proc /proc && exec "$0" "$@"`;
+    const words = ['sh', '-c', script, process.execPath, DREGRUN, '-n', '2', program];
+    const { status, stdout, stderr } = await start(unshare[0], [...unshare.slice(1), ...words])
+      .ended;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ intact: true });
+  },
+);
 
 describe('values', () => {
   test.each([

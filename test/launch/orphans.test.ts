@@ -1,6 +1,9 @@
 /** Nothing outlives a job: no rank, no child of a rank, whatever ends dregrun. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
 import {
   fixture,
   killSurvivors,
@@ -8,9 +11,12 @@ import {
   start,
   startDregrun,
   survivors,
+  temporaryFolder,
   until,
 } from './support.ts';
 
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
 const FAMILY = fixture('family.sh');
 const sh = (script: string) => ['--', 'sh', '-c', script];
 
@@ -73,6 +79,36 @@ describe('grandchildren end with', () => {
   test('SIGKILL to dregrun', async () => {
     const job = await families();
     job.child.kill('SIGKILL');
+    await until('all are gone', () => survivors(job.mark).length === 0);
+  });
+});
+
+describe('SIGKILL to dregrun while it starts its ranks leaves nothing', () => {
+  const library = join(folder.path, 'kill-at.so');
+  beforeAll(() => {
+    const source = join(packageRoot(), 'test/launch/kill-at.c');
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, source]);
+  });
+
+  const calls = ['setsid', 'prctl', 'write', 'dup2', 'execvpe'];
+  const moments = [
+    ...['setsid', 'dup2', 'execvpe'].map((call) => `1 ${call}`),
+    ...[2, 3].flatMap((child) => calls.map((call) => `${child} ${call}`)),
+    ...[2, 3].flatMap((child) => ['dup2', 'execvpe'].map((call) => `${child} ${call} alone`)),
+  ];
+  test.each(moments)('child and call: %s', async (moment) => {
+    const job = startDregrun(['-n', '2', ...sh('sleep 1000 & exec sleep 1000')], {
+      environment: { LD_PRELOAD: library, KILL_AT: moment },
+    });
+    const { signal } = await job.ended;
+    expect(signal).toBe('SIGKILL');
+    await until('all are gone', () => survivors(job.mark).length === 0);
+  });
+
+  test('also by a rank, as the first that it does', async () => {
+    const deed = 'sleep 1000 & kill -KILL $DREG_LAUNCHER_PID; exec sleep 1000';
+    const job = startDregrun(['-n', '4', ...sh(deed)]);
+    expect((await job.ended).signal).toBe('SIGKILL');
     await until('all are gone', () => survivors(job.mark).length === 0);
   });
 });

@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
 import { formatLine, parseLine } from '../../runtime/job/pmi-wire.ts';
 import { LineReader, OVERLONG, PMI_LINE_MAX } from '../../runtime/launch/pmi/line-reader.ts';
-import { KVS_BYTES_MAX, PmiServer } from '../../runtime/launch/pmi/server.ts';
+import { KVS_BYTES_MAX, KVS_PAIR_BYTES, PmiServer } from '../../runtime/launch/pmi/server.ts';
 
 const SIZE = 3;
 let sent: string[][];
@@ -102,13 +105,24 @@ describe('each command has its answer', () => {
 
   test('a flooded key-value space refuses, and goes on serving', () => {
     const value = 'v'.repeat(1000);
+    const pair = KVS_PAIR_BYTES + 1000;
     let puts = 0;
     while (ask(0, `cmd=put kvsname=kvs key=${puts} value=${value}\n`)[0].includes('rc=0'))
       puts += 1;
     expect(sent[0]).toEqual(['cmd=put_result rc=-1 msg=kvs_full\n']);
-    expect(puts).toBeGreaterThan(KVS_BYTES_MAX / 1100);
-    expect(puts).toBeLessThan(KVS_BYTES_MAX / 1000);
+    expect(puts).toBeGreaterThan(KVS_BYTES_MAX / (pair + 10));
+    expect(puts).toBeLessThan(KVS_BYTES_MAX / pair);
     expect(ask(1, 'cmd=get kvsname=kvs key=0\n')[0]).toContain('rc=0');
+  });
+
+  test.each(['short keys', 'long lines'])('what a flood of %s leaves is bounded', (kind) => {
+    const program = join(packageRoot(), 'dist/test/launch/flood.js');
+    const told = execFileSync(process.execPath, ['--expose-gc', program, kind], {
+      encoding: 'utf8',
+    });
+    const { answer, bytes } = JSON.parse(told);
+    expect(answer).toContain('kvs_full');
+    expect(bytes).toBeLessThan(KVS_BYTES_MAX);
   });
 
   test('a spawn of several blocks gets one answer, after the last', () => {
@@ -126,6 +140,16 @@ describe('each command has its answer', () => {
       [1, 7],
       [2, 1],
     ]);
+  });
+
+  test.each([
+    ['exitcode=7 message=application called MPI_Abort(MPI_COMM_WORLD, 7) - process 1', 7],
+    ['exitcode=9 message=exitcode=3 rank=0 rank=1', 9],
+    ['message=exitcode=3 and a=b', 1],
+    ['exitcode=5 a a=b=c a=b error', 5],
+  ])('an abort is heard with words behind it: %s', (rest, code) => {
+    expect(ask(1, `cmd=abort ${rest}\n`)).toEqual([]);
+    expect(aborts).toEqual([[1, code]]);
   });
 });
 

@@ -9,7 +9,7 @@ const at = (name: string) => join(folder.path, name);
 
 beforeAll(() => {
   for (const sub of ['first', 'second', 'folder.js']) mkdirSync(at(sub));
-  writeFileSync(at('app.mjs'), '');
+  for (const name of ['app.mjs', 'app.ts']) writeFileSync(at(name), '');
   writeFileSync(at('first/tool'), '', { mode: 0o644 });
   writeFileSync(at('second/tool'), '#!/bin/sh\n');
   chmodSync(at('second/tool'), 0o755);
@@ -40,6 +40,25 @@ test.each([
 ])('%s gives status %i and its name', (name, status) => {
   const found = findProgram(at(name), [], '');
   expect(found).toMatchObject({ status, message: expect.stringContaining(name) });
+});
+
+const runsTypeScript = 'typescript' in process.features && Boolean(process.features.typescript);
+
+test('TypeScript runs where this Node does it; else the message says what to do', () => {
+  const found = findProgram(at('app.ts'), [], '');
+  if (runsTypeScript) expect(found).toMatchObject({ words: [at('app.ts')] });
+  else expect(found).toMatchObject({ status: 126, message: expect.stringContaining('--import') });
+  expect(findProgram('no.ts', [], '')).toMatchObject({
+    status: 127,
+    message: 'no.ts: no such file',
+  });
+});
+
+test('a program of this folder that lacks its ./ is named', () => {
+  expect(findProgram('README.md', [], '/nowhere')).toMatchObject({
+    status: 127,
+    message: expect.stringContaining('write ./README.md'),
+  });
 });
 
 test('a name that PATH has, but not to execute, is 126; one that it has not is 127', () => {

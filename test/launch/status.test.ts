@@ -48,6 +48,16 @@ describe('a rank that fails ends the job with its status', () => {
     expect(survivors(job.mark)).toEqual([]);
   });
 
+  test('an abort as MPICH 4.1 and newer write it', async () => {
+    const said = 'message=application called MPI_Abort(MPI_COMM_WORLD, 7) - process 1';
+    const ended = await dregrun([
+      ...['-n', '2', '--json'],
+      ...sh(`[ $PMI_RANK = 0 ] || echo "cmd=abort exitcode=7 ${said}" >&3; exec sleep 1000`),
+    ]);
+    expect(ended.status).toBe(7);
+    expect(outcomeOf(ended)).toMatchObject({ reason: 'abort', rank: 1 });
+  });
+
   test('also where it ended before it joined, and others wait for it', async () => {
     const ended = await dregrun([
       ...['-n', '2', '--json'],
@@ -82,6 +92,7 @@ describe('what cannot start', () => {
     [['-n', '2', '/tmp'], 126, '/tmp'],
     [['-n', '2', fixture('no-interpreter.sh')], 127, 'no-interpreter.sh'],
     [['-n', 'two', 'true'], 2, '-n two'],
+    [['-n', '260', ACT], 2, '250 ranks'],
     [['--wdir', '/dreg-nowhere', 'true'], 2, '/dreg-nowhere'],
     [[], 2, 'no program'],
   ])('%j', async (words, status, named) => {
@@ -116,7 +127,8 @@ test('--help and --version answer on stdout', async () => {
 
 describe('what a rank finds', () => {
   test('its environment: PMI, the job, -x, --transport; nothing of another launcher', async () => {
-    const names = 'PMI_FD PMI_SIZE DREG_TRANSPORT A PMIX_RANK PMI_ID DREG_LAUNCHER_PID DREG_JOB_ID';
+    const names =
+      'MPI_LOCALRANKID MPI_LOCALNRANKS PMI_FD PMI_SIZE DREG_TRANSPORT A PMIX_RANK PMI_ID DREG_LAUNCHER_PID DREG_JOB_ID';
     const script = `for n in ${names}; do eval "echo $n=\\$$n"; done`;
     const { stdout } = await dregrun(
       ['-n', '1', '-x', 'A=x y', '--transport', 'shm', ...sh(script)],
@@ -130,6 +142,7 @@ describe('what a rank finds', () => {
     );
     expect(found).toMatchObject({ PMI_FD: '3', PMI_SIZE: '1', DREG_TRANSPORT: 'shm', A: 'x y' });
     expect(found).toMatchObject({ PMIX_RANK: '', PMI_ID: '' });
+    expect(found).toMatchObject({ MPI_LOCALRANKID: '0', MPI_LOCALNRANKS: '1' });
     expect(found.DREG_JOB_ID).toBe(
       `dreg_${found.DREG_LAUNCHER_PID}_${found.DREG_JOB_ID.slice(-12)}`,
     );

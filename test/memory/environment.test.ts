@@ -33,6 +33,7 @@ const WORKS = {
   auto: BEST,
   environment: BEST,
   domain: 'works',
+  domainSays: 'works',
   manager: '1 misses',
 };
 
@@ -56,6 +57,7 @@ for (const lack of ['userfaultfd-forbidden', 'userfaultfd-missing'])
       auto: FALLEN_BACK,
       environment: FALLEN_BACK,
       domain: 'works',
+      domainSays: 'works',
       manager: UNCACHED,
     });
   });
@@ -65,6 +67,7 @@ for (const lack of ['io_uring-forbidden', 'io_uring-missing'])
     expect(outcomes(lack)).toEqual({
       ...WORKS,
       domain: 'ERR_UNSUPPORTED',
+      domainSays: expect.stringContaining('seccomp'),
       manager: 'ERR_UNSUPPORTED',
     });
   });
@@ -77,7 +80,15 @@ test('no descriptor is left: ERR_SYSTEM by name and what to raise, no cache by a
     auto: 'none',
     environment: 'none',
     domain: 'ERR_SYSTEM',
+    domainSays: expect.stringContaining('EMFILE'),
     manager: 'ERR_SYSTEM',
+  });
+});
+
+test('no memory may be locked: the domain says so, and what to raise', () => {
+  expect(outcomes('locked-memory')).toMatchObject({
+    domain: 'ERR_SYSTEM',
+    domainSays: expect.stringMatching(/ENOMEM.*RLIMIT_MEMLOCK allows 0 bytes.*ulimit -l.*memlock/),
   });
 });
 
@@ -88,8 +99,12 @@ test('DREG_MONITOR names the monitor', () => {
   expect(outcomes('nothing', { DREG_MONITOR: 'naive' }).environment).toBe('ERR_ARG');
 });
 
-test('DREG_UFFD_FENCE and DREG_UFFD_FILES take two values', () => {
-  for (const environment of [{ DREG_UFFD_FENCE: 'never' }, { DREG_UFFD_FILES: 'yes' }])
+test('DREG_UFFD_FENCE, DREG_UFFD_FILES and DREG_UFFD_GUARDS take two values', () => {
+  for (const environment of [
+    { DREG_UFFD_FENCE: 'never' },
+    { DREG_UFFD_FILES: 'yes' },
+    { DREG_UFFD_GUARDS: 'no' },
+  ])
     expect(outcomes('nothing', environment).userfaultfd).toBe('ERR_ARG');
   for (const environment of [{ DREG_UFFD_FENCE: 'always' }, { DREG_UFFD_FILES: 'trust' }])
     expect(outcomes('nothing', environment)).toEqual(WORKS);

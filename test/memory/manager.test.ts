@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
 import { RETRIES_MAX } from '../../runtime/memory/cache.ts';
@@ -80,8 +81,8 @@ describe('memory that is kept', () => {
   test('is registered once, is found by any view of it, and is not evicted', () => {
     const world = new World();
     const buffer = world.buffer(1, 3 * PAGE);
-    expect(world.manager.keep(buffer, access)).toBe(true);
-    expect(world.manager.keep(buffer, access)).toBe(true);
+    expect(world.manager.keep(buffer, access)).not.toBeNull();
+    expect(world.manager.keep(buffer, access)).not.toBeNull();
     world.manager.flush();
     world.manager.acquire(new Uint8Array(buffer), access).release();
     world.manager.acquire(new Uint8Array(buffer, PAGE, 5), ACCESS.localRead).release();
@@ -90,6 +91,15 @@ describe('memory that is kept', () => {
     expect(world.domain.registrations).toMatchObject([{ access }]);
     world.manager.close();
     expect(world.domain.registrations).toEqual([]);
+  });
+
+  test('its owner may end it, once', () => {
+    const world = new World();
+    const end = world.manager.keep(world.buffer(1, PAGE), access);
+    end?.();
+    end?.();
+    expect(world.domain.registrations).toEqual([]);
+    world.manager.close();
   });
 
   test('for more access than it has, it is leased as other memory is', () => {
@@ -104,7 +114,7 @@ describe('memory that is kept', () => {
 
   test('beyond the budget it is not kept', () => {
     const world = new World({ limits: { bytes: 2 * PAGE } });
-    expect(world.manager.keep(world.buffer(1, 3 * PAGE), access)).toBe(false);
+    expect(world.manager.keep(world.buffer(1, 3 * PAGE), access)).toBeNull();
     expect(world.domain.registrations).toEqual([]);
   });
 
@@ -686,6 +696,44 @@ describe('bad arguments', () => {
       lease.release();
     }
     expect(pagesOf(world)).toEqual([[0, 1]]);
+  });
+
+  test('memory reaches as far as it does, not as it says', () => {
+    const world = new World();
+    const buffer = Object.defineProperties(world.buffer(0, 4 * PAGE), {
+      byteLength: { value: PAGE },
+      maxByteLength: { value: PAGE },
+    });
+    world.manager.acquire(new Uint8Array(buffer, 0, PAGE)).release();
+    world.manager.acquire(new Uint8Array(buffer, 3 * PAGE, PAGE)).release();
+    expect(pagesOf(world)).toEqual([
+      [0, 1],
+      [3, 4],
+    ]);
+    expect(world.manager.keep(buffer, ACCESS.localRead)).not.toBeNull();
+    expect(pagesOf(world)).toContainEqual([0, 4]);
+  });
+
+  test('a DataView, a typed array: of whatever realm, and whatever it says', () => {
+    const world = new World();
+    const buffer = world.buffer(0, PAGE);
+    const lies = { length: { value: 5 }, byteLength: { value: PAGE }, byteOffset: { value: 7 } };
+    for (const view of [
+      Object.defineProperties(new DataView(buffer, 0, 8), lies),
+      Object.defineProperties(new Uint8Array(buffer, 0, 8), { length: { value: undefined } }),
+      runInNewContext('(buffer) => new DataView(buffer, 0, 8)')(buffer),
+      runInNewContext('(buffer) => new Float64Array(buffer, 0, 1)')(buffer),
+    ]) {
+      const lease = world.manager.acquire(view);
+      expect(lease.byteLength).toBe(8);
+      lease.release();
+    }
+  });
+
+  test('what cannot be kept', () => {
+    const world = new World();
+    for (const buffer of [undefined, null, 5, {}, new Uint8Array(8)])
+      expect(codeOf(() => world.manager.keep(buffer as never, ACCESS.localRead))).toBe('ERR_ARG');
   });
 
   test('ranges outside of the lease', () => {

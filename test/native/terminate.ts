@@ -15,7 +15,7 @@ const WORKERS = 4;
 const CALLS: Readonly<Record<string, () => () => void>> = {
   vmaQuery() {
     const maps = openSync('/proc/self/maps', 'r');
-    const answer = new Float64Array(6);
+    const answer = new Float64Array(5);
     return () => vma().vmaQuery(maps, addon().addressOf(answer), answer, false);
   },
   descriptors() {

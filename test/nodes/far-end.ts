@@ -1,6 +1,6 @@
 /**
  * A queue pair between the ranks of two nodes, beside the job's own connections: what rank 1 is asked
- * for by messages it does with memory that its peer exposes, or that its peer reaches.
+ * for by messages it does with memory that its peer exports, or that its peer reaches.
  */
 import { addon } from '../../native/addon.ts';
 import { MPI } from '../../runtime/index.ts';

@@ -6,7 +6,7 @@ import { type MonitorName, openMonitor } from '../../runtime/memory/monitors/ope
 import {
   VerbsDomain,
   type VerbsOperation,
-  verbsExpose,
+  verbsExport,
   verbsRead,
   verbsWrite,
 } from '../../transports/verbs/rdma/domain.ts';
@@ -43,7 +43,7 @@ export class FarMover implements Mover {
   send(view: Uint8Array): Uint8Array {
     const end = this.#end;
     const got = new Uint8Array(view.length);
-    if (this.#side === 'exposer') this.#expose(view, 'read');
+    if (this.#side === 'exposer') this.#export(view, 'read');
     else {
       const { address, key } = end.remote;
       this.#initiate(view, ACCESS.localRead, (done) => verbsWrite(end.queue, address, key, done));
@@ -59,7 +59,7 @@ export class FarMover implements Mover {
     const { length } = bytes;
     const part = view.subarray(0, length);
     if (this.#side === 'exposer') {
-      this.#expose(part, 'write', bytes, meanwhile);
+      this.#export(part, 'write', bytes, meanwhile);
       return;
     }
     end.tell({ what: 'set', length });
@@ -93,7 +93,7 @@ export class FarMover implements Mover {
   }
 
   /** The peer reads the view, or writes `bytes` into it. */
-  #expose(
+  #export(
     view: Uint8Array,
     what: 'read' | 'write',
     bytes?: Uint8Array,
@@ -103,7 +103,7 @@ export class FarMover implements Mover {
     const { remoteRead, remoteWrite, localWrite } = ACCESS;
     const access = what === 'read' ? remoteRead : localWrite | remoteWrite;
     const lease = this.manager.acquire(view, access);
-    const operation = verbsExpose(what === 'read' ? 'out' : 'in', (address, key) => {
+    const operation = verbsExport(what === 'read' ? 'out' : 'in', (address, key) => {
       meanwhile?.();
       end.tell({ what, length: view.length, address, key });
       if (bytes) end.pass(bytes);

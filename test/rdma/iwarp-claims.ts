@@ -51,7 +51,7 @@ function iwarp(): void {
   }
 }
 
-/** Memory that was not exposed for it: not written, and the connection is over, for both. */
+/** Memory that was not exported for it: not written, and the connection is over, for both. */
 async function refusedOnIwarp(pair: Pair): Promise<void> {
   const bytes = new Uint8Array(3 * 8192);
   const local = pair.register(bytes.subarray(0, 8192), LOCAL_WRITE);

@@ -1,5 +1,8 @@
 /** What may be sent: views of every kind, and what is no buffer (any more). */
+import { constants } from 'node:buffer';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { PROC_NULL } from '../../runtime/index.ts';
 import { bytesOf, type MessageBuffer } from '../../runtime/mpi/point-to-point/buffer.ts';
 
 const detach = (buffer: ArrayBuffer) => structuredClone(buffer, { transfer: [buffer] });
@@ -109,3 +112,35 @@ test.each([[null], [undefined], [5], ['text'], [[1, 2, 3]], [{ byteLength: 8 }],
     expect(() => bytesOf(value as unknown as MessageBuffer)).toThrow(refused);
   },
 );
+
+test('what another realm made is taken, and refused where its memory is gone', () => {
+  for (const type of [
+    'Uint8Array',
+    'Float64Array',
+    'DataView',
+    'ArrayBuffer',
+    'SharedArrayBuffer',
+  ]) {
+    const whole = type.endsWith('Buffer');
+    const foreign = runInNewContext(whole ? `new ${type}(8)` : `new ${type}(new ArrayBuffer(8))`);
+    expect(foreign).not.toBeInstanceOf((globalThis as never)[type]);
+    expect(bytesOf(foreign).length).toBe(8);
+    if (type === 'SharedArrayBuffer') continue;
+    detach(whole ? foreign : foreign.buffer);
+    expect(() => bytesOf(foreign)).toThrow(refused);
+  }
+});
+
+test('null is a buffer for PROC_NULL only', () => {
+  expect(bytesOf(null, PROC_NULL).length).toBe(0);
+  expect(() => bytesOf(null, 0)).toThrow(refused);
+  expect(() => bytesOf(5 as never, PROC_NULL)).toThrow(refused);
+});
+
+// Node 20 makes no longer arrays of bytes; from 22 on there is no such memory.
+test.skipIf(constants.MAX_LENGTH > 2 ** 32)('memory that is longer than an array can be', () => {
+  const memory = new ArrayBuffer(2 ** 32 + 8);
+  expect(() => bytesOf(memory)).toThrow(refused);
+  expect(() => bytesOf(new Float64Array(memory))).toThrow(/in parts/);
+  expect(bytesOf(new DataView(memory, 2 ** 32)).length).toBe(8);
+});

@@ -5,6 +5,7 @@ import {
   Envelope,
   type Posted,
   PostedReceives,
+  PostingClock,
   UnexpectedMessages,
 } from '../../runtime/messaging/matching/bins.ts';
 import { Random } from '../jobs/programs/lib.ts';
@@ -130,16 +131,19 @@ test('a receive may be posted again after its match', () => {
   }
 });
 
-test('the order of posting outlives 2^31 posts', () => {
-  const receives = new PostedReceives();
-  const [first, second] = [new Receive(ANY_SOURCE, 5), new Receive(1, 5)];
-  receives.post(first);
-  receives.post(second);
-  // As if so many had been posted before them: the numbers wrap around between the two.
-  first.order = 0x7fff_ffff;
-  second.order = -0x8000_0000;
-  expect(receives.match(1, 5)).toBe(first);
-  expect(receives.match(1, 5)).toBe(second);
+test('the order of posting outlives any number of posts', () => {
+  for (const between of [1, 2 ** 31, 2 ** 32 + 5]) {
+    const clock = new PostingClock();
+    clock.last = 0x7fff_fff0;
+    const receives = new PostedReceives(clock);
+    const [first, second] = [new Receive(ANY_SOURCE, 5), new Receive(1, 5)];
+    receives.post(first);
+    // As if so many had been posted meanwhile: one that waits for long stays the first.
+    clock.last += between;
+    receives.post(second);
+    expect(receives.match(1, 5)).toBe(first);
+    expect(receives.match(1, 5)).toBe(second);
+  }
 });
 
 /** How many steps of the model would be needed is what these would cost if matching were a search. */

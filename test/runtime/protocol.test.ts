@@ -1,38 +1,25 @@
-/** Parts of the protocol by themselves: the cost model, copies that both ends share, transfer tables. */
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+/** Parts of the protocol by themselves: the cost model, transfer tables. */
 import { describe, expect, test } from 'vitest';
-import { packageRoot } from '../../native/addon.ts';
 import type { Peer } from '../../runtime/messaging/peer.ts';
 import {
   CostModel,
   RETRIAL_INTERVAL,
+  type RendezvousScheme,
   TRIALS_MAX,
   TRIALS_MIN,
-  type Way,
 } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import {
-  claimsBroken,
-  claimsDone,
-  copyClaimed,
-  openClaims,
-  pieceBytes,
-} from '../../runtime/messaging/rendezvous/shared-copy.ts';
-import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/transfer.ts';
+import { TRANSFERS_MAX, TransferTable } from '../../runtime/messaging/rendezvous/table.ts';
 
-const compiled = (file: string) => pathToFileURL(join(packageRoot(), 'dist', file)).href;
-
-const ALL: readonly Way[] = ['copy', 'share', 'get', 'put'];
+const ALL: readonly RendezvousScheme[] = ['copy', 'share', 'get', 'put'];
 
 /** Runs messages through a model where each way costs so many nanoseconds a byte. */
 function ways(
   model: CostModel,
   length: number,
   count: number,
-  cost: (way: Way) => number,
-  all: readonly Way[] = ALL,
-): Way[] {
+  cost: (way: RendezvousScheme) => number,
+  all: readonly RendezvousScheme[] = ALL,
+): RendezvousScheme[] {
   return Array.from({ length: count }, () => {
     const way = model.choose(length, all);
     if (model.timed) model.record(way, length, cost(way) * length);
@@ -41,7 +28,7 @@ function ways(
 }
 
 describe('the cost model', () => {
-  test.each<[Way, Record<Way, number>]>([
+  test.each<[RendezvousScheme, Record<RendezvousScheme, number>]>([
     ['copy', { copy: 1, get: 2, share: 3, put: 4 }],
     ['get', { copy: 3, get: 1, share: 2, put: 4 }],
     ['share', { copy: 3, get: 2, share: 1, put: 4 }],
@@ -60,8 +47,8 @@ describe('the cost model', () => {
   });
 
   test('a way that is slow until its code is compiled is still found', () => {
-    const runs = new Map<Way, number>();
-    const cost = (way: Way): number => {
+    const runs = new Map<RendezvousScheme, number>();
+    const cost = (way: RendezvousScheme): number => {
       const run = (runs.get(way) ?? 0) + 1;
       runs.set(way, run);
       if (way !== 'share') return way === 'get' ? 0.2 : 0.4;
@@ -72,8 +59,8 @@ describe('the cost model', () => {
   });
 
   test('nor does it lose for good what it takes thousands of messages to compile', () => {
-    const runs = new Map<Way, number>();
-    const cost = (way: Way): number => {
+    const runs = new Map<RendezvousScheme, number>();
+    const cost = (way: RendezvousScheme): number => {
       const run = (runs.get(way) ?? 0) + 1;
       runs.set(way, run);
       if (way === 'copy') return 0.5;
@@ -131,7 +118,7 @@ describe('the cost model', () => {
   test('a message that was interrupted does not decide, nor does a lucky one', () => {
     const model = new CostModel();
     const times = { copy: [1000, 90_000, 1000], get: [1400, 1400, 10], share: [], put: [] };
-    const all: Way[] = ['copy', 'get'];
+    const all: RendezvousScheme[] = ['copy', 'get'];
     for (let i = 0; i < 6; i++) {
       const way = model.choose(16_384, all);
       model.record(way, 16_384, times[way].shift() as number);
@@ -141,8 +128,8 @@ describe('the cost model', () => {
 
   test('a loser that has become the best is known after a few messages', () => {
     const model = new CostModel();
-    const all: Way[] = ['copy', 'get'];
-    const time = (way: Way) => (way === 'copy' ? 1 : 2);
+    const all: RendezvousScheme[] = ['copy', 'get'];
+    const time = (way: RendezvousScheme) => (way === 'copy' ? 1 : 2);
     ways(model, 1_000_000, RETRIAL_INTERVAL - 1, time, all);
     const later = ways(model, 1_000_000, 10, (way) => (way === 'copy' ? 1 : 0.1), all);
     expect(later.slice(-4)).toEqual(['get', 'get', 'get', 'get']);
@@ -156,86 +143,6 @@ describe('the cost model', () => {
 
   test.each([0, 32_769, 2 ** 31, 2 ** 40])('has a place for %i bytes', (length) => {
     expect(ALL).toContain(new CostModel().choose(length, ALL));
-  });
-});
-
-describe('a copy that both ends share', () => {
-  const claims = () => new Int32Array(new SharedArrayBuffer(64));
-
-  test.each([1, 4095, 65_536, 65_537, 1_000_000, 2 ** 31 + 1, 2 ** 40])(
-    'of %i bytes is done when every byte was claimed, each once',
-    (length) => {
-      const words = claims();
-      openClaims(words, 3);
-      let at = 0;
-      const copied = copyClaimed(words, 3, length, (start, bytes) => {
-        if (claimsDone(words, length) || start !== at || bytes <= 0) throw new Error('out of turn');
-        at += bytes;
-      });
-      expect([copied, at]).toEqual([length, length]);
-      expect(claimsDone(words, length)).toBe(true);
-      expect(Math.ceil(length / pieceBytes(length))).toBeLessThanOrEqual(2 ** 15);
-    },
-  );
-
-  test('an end that comes late copies nothing', () => {
-    const words = claims();
-    openClaims(words, 3);
-    copyClaimed(words, 3, 500_000, () => {});
-    expect(copyClaimed(words, 3, 500_000, () => expect.fail('copied twice'))).toBe(0);
-    openClaims(words, 4);
-    expect(copyClaimed(words, 3, 500_000, () => expect.fail('an old copy goes on'))).toBe(0);
-    expect(claimsDone(words, 500_000)).toBe(false);
-  });
-
-  test('an end that fails breaks it', () => {
-    const words = claims();
-    openClaims(words, 5);
-    expect(claimsBroken(words, 5)).toBe(false);
-    const fails = () => copyClaimed(words, 5, 500_000, () => expect.fail('on purpose'));
-    expect(fails).toThrow('on purpose');
-    expect(claimsBroken(words, 5)).toBe(true);
-    expect(claimsBroken(words, 6)).toBe(false);
-  });
-
-  test('between two threads no byte is copied twice or forgotten', async () => {
-    const length = 40 * 65_536 + 17;
-    const rounds = 200;
-    const words = claims();
-    const counts = new Int32Array(new SharedArrayBuffer(4 * 41));
-    const gate = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(
-      `const { workerData: { words, counts, gate, length, rounds, module } } = require('node:worker_threads');
-       import(module).then(({ copyClaimed }) => {
-         for (let round = 1; round <= rounds; round++) {
-           while (Atomics.load(gate, 0) < round);
-           copyClaimed(words, round, length, (at) => Atomics.add(counts, at / 65536, 1));
-         }
-       });`,
-      {
-        eval: true,
-        workerData: {
-          words,
-          counts,
-          gate,
-          length,
-          rounds,
-          module: compiled('runtime/messaging/rendezvous/shared-copy.js'),
-        },
-      },
-    );
-    const ended = new Promise((resolve, reject) => {
-      worker.on('exit', resolve);
-      worker.on('error', reject);
-    });
-    for (let round = 1; round <= rounds; round++) {
-      openClaims(words, round);
-      Atomics.store(gate, 0, round);
-      copyClaimed(words, round, length, (at) => Atomics.add(counts, at / 65_536, 1));
-      while (!claimsDone(words, length));
-      expect([...counts]).toEqual(new Array(41).fill(round));
-    }
-    await ended;
   });
 });
 

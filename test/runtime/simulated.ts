@@ -1,26 +1,28 @@
 /**
  * A transport within this process that is slow, small and unreliable on purpose: packets come late,
  * there is hardly any room, and what is pulled or pushed is under way for some polls. Everything random
- * comes from a seed. It watches over what the protocol must never do with exposed memory.
+ * comes from a seed. It watches over what the protocol must never do with exported memory.
  */
 import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
+import { CREDIT_LIMITS, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
+import { Request, type StartedRequest } from '../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import type {
   Channel,
   Done,
-  Exposure,
-  OneSidedWay,
+  OneSidedScheme,
   Packet,
   PacketHandler,
   Purpose,
+  RemoteAccess,
   Transport,
 } from '../../transports/transport.ts';
 import {
-  EXPOSED_KEY,
-  EXPOSED_NOT,
+  ACCESS_KEY,
+  ACCESS_MAPPED,
+  ACCESS_NONE,
   EXTENSION_WORDS,
   TOOK_NOTHING,
   TOOK_OTHER,
@@ -33,21 +35,27 @@ export interface SimulationOptions {
   maxBody?: number;
   eagerBytes?: number;
   segmentBytes?: number;
-  ways?: readonly OneSidedWay[];
+  schemes?: readonly OneSidedScheme[];
   /** Packets that one poll takes from one peer, at most. */
   burst?: number;
   /** Packets that one direction holds. */
   room?: number;
-  /** Of this many exposures one fails; 0: none. */
-  exposeFails?: number;
+  /** Of this many accesses one fails; 0: none. */
+  exportFails?: number;
   /** Of this many pulls and pushes one is refused before it begins. */
   beginFails?: number;
   /** Of this many one fails under way. */
   moveFails?: number;
   /** Of this many one is done at once. */
   atOnce?: number;
+  /** Both ends map all memory, and may share a copy. */
+  shared?: boolean;
   rendezvous?: RendezvousPreference;
+  /** By flow. */
+  credit?: readonly CreditLimits[];
 }
+
+const SHARED_SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 
 class SimulatedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -81,12 +89,12 @@ class SimulatedPacket implements Packet {
   }
 }
 
-interface Exposed {
+interface Exported {
   owner: number;
   peer: number;
   bytes: Uint8Array;
   purpose: Purpose;
-  concealed: boolean;
+  revoked: boolean;
 }
 
 /** A pull or push under way. */
@@ -105,14 +113,16 @@ export class Simulation {
   readonly random: Random;
   readonly transports: SimulatedTransport[];
   readonly engines: Engine[];
-  readonly exposed = new Map<number, Exposed>();
+  readonly exported = new Map<number, Exported>();
   readonly operations: Operation[] = [];
   /** What must not happen, and did. */
   readonly offences: string[] = [];
   /** Operations whose buffers must not be touched once they have ended. */
-  readonly requests: Request[] = [];
-  /** Pulls and pushes that were begun, and expositions. */
-  readonly counts = { pulled: 0, pushed: 0, exposed: 0, concealed: 0 };
+  readonly requests: StartedRequest[] = [];
+  /** Pulls and pushes that were begun, and exports. */
+  /** Called before bytes move. */
+  onMove: (rank: number) => void = () => {};
+  readonly counts = { pulled: 0, pushed: 0, exported: 0, revoked: 0 };
   #nextKey = 1;
 
   constructor(options: SimulationOptions) {
@@ -121,15 +131,22 @@ export class Simulation {
       maxBody: 32,
       eagerBytes: 100,
       segmentBytes: 64,
-      ways: ['get', 'put'],
+      schemes: ['get', 'put'],
       room: 6,
       burst: 1,
-      exposeFails: 0,
+      exportFails: 0,
       beginFails: 0,
       moveFails: 0,
       atOnce: 0,
+      shared: false,
       rendezvous: 'auto',
+      credit: CREDIT_LIMITS,
       ...options,
+      ...(options.shared && {
+        schemes: SHARED_SCHEMES,
+        segmentBytes: Number.POSITIVE_INFINITY,
+        atOnce: 1,
+      }),
     };
     this.random = options.random;
     const ranks = Array.from({ length: this.options.ranks }, (_, rank) => rank);
@@ -145,6 +162,7 @@ export class Simulation {
           spinMs: 1,
           singleCopy: 'auto',
           rendezvous: this.options.rendezvous,
+          credit: this.options.credit,
         }),
     );
   }
@@ -153,41 +171,46 @@ export class Simulation {
     return oneOf > 0 && this.random.below(oneOf) === 0;
   }
 
-  expose(owner: number, peer: number, bytes: Uint8Array, purpose: Purpose): number {
+  export(owner: number, peer: number, bytes: Uint8Array, purpose: Purpose): number {
     const key = this.#nextKey++;
-    this.exposed.set(key, { owner, peer, bytes, purpose, concealed: false });
-    this.counts.exposed++;
+    this.exported.set(key, { owner, peer, bytes, purpose, revoked: false });
+    this.counts.exported++;
     return key;
   }
 
-  conceal(owner: number, key: number): void {
-    const entry = this.exposed.get(key);
-    if (entry === undefined || entry.owner !== owner) this.offences.push(`no exposure ${key}`);
-    else if (entry.concealed) this.offences.push(`exposure ${key} is concealed twice`);
+  revoke(owner: number, key: number): void {
+    const entry = this.exported.get(key);
+    if (entry === undefined || entry.owner !== owner) this.offences.push(`no access ${key}`);
+    else if (entry.revoked) this.offences.push(`access ${key} is revoked twice`);
     else {
-      entry.concealed = true;
-      this.counts.concealed++;
+      entry.revoked = true;
+      this.counts.revoked++;
     }
   }
 
-  /** The memory behind an exposure; an offence where it is not reachable any more. */
+  /** The memory behind an access; an offence where it is not reachable any more. */
   reach(key: number, by: number, purpose: Purpose): Uint8Array | null {
-    const entry = this.exposed.get(key);
+    const entry = this.exported.get(key);
     if (entry === undefined || entry.peer !== by || entry.purpose !== purpose) return null;
-    if (entry.concealed) this.offences.push(`exposure ${key} is used after it was concealed`);
+    if (entry.revoked) this.offences.push(`access ${key} is used after it was revoked`);
     return entry.bytes;
   }
 
   /** Bytes are about to move between memory of operations that must still be under way. */
   check(...memories: Uint8Array[]): void {
     for (const { buffer } of memories)
-      if (this.requests.some((request) => request.bytes.buffer === buffer && request.done))
+      if (
+        this.requests.some(
+          (request) =>
+            request instanceof Request && request.bytes.buffer === buffer && request.done,
+        )
+      )
         this.offences.push('memory of an operation that has ended is touched');
   }
 
-  /** What is exposed and was not concealed. */
+  /** What is exported and was not revoked. */
   get open(): number {
-    return [...this.exposed.values()].filter(({ concealed }) => !concealed).length;
+    return [...this.exported.values()].filter(({ revoked }) => !revoked).length;
   }
 
   /** Lets pulls and pushes that a rank has under way come nearer to their end. */
@@ -234,9 +257,8 @@ class SimulatedChannel implements Channel {
   readonly maxBody: number;
   readonly eagerBytes: number;
   readonly segmentBytes: number;
-  readonly ways: readonly OneSidedWay[];
-  readonly inboundClaims = null;
-  readonly outboundClaims = null;
+  readonly schemes: readonly OneSidedScheme[];
+  readonly inboundClaims: Int32Array | null;
   takenTag = 0;
   /** Packets on their way to us, and how many polls the next one still takes. */
   readonly inbound: SimulatedPacket[] = [];
@@ -250,11 +272,16 @@ class SimulatedChannel implements Channel {
     this.#simulation = simulation;
     this.#rank = rank;
     this.peer = peer;
-    const { maxBody, eagerBytes, segmentBytes, ways } = simulation.options;
+    const { maxBody, eagerBytes, segmentBytes, schemes } = simulation.options;
     this.maxBody = maxBody;
     this.eagerBytes = eagerBytes;
     this.segmentBytes = segmentBytes;
-    this.ways = ways;
+    this.schemes = schemes;
+    this.inboundClaims = simulation.options.shared ? new Int32Array(16) : null;
+  }
+
+  get outboundClaims(): Int32Array | null {
+    return this.#other.inboundClaims;
   }
 
   get #other(): SimulatedChannel {
@@ -335,25 +362,24 @@ class SimulatedChannel implements Channel {
 
   flush(): void {}
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     length: number,
     purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
     const simulation = this.#simulation;
     if (length > this.segmentBytes || length === 0)
       simulation.offences.push(`a segment of ${length} bytes`);
-    if (exposure.scheme !== EXPOSED_NOT)
-      simulation.offences.push('an exposure in use is used again');
-    if (this.broken || simulation.chance(simulation.options.exposeFails)) return false;
+    if (access.kind !== ACCESS_NONE) simulation.offences.push('an access in use is used again');
+    if (this.broken || simulation.chance(simulation.options.exportFails)) return false;
     const view = bytes.subarray(offset, offset + length);
-    exposure.scheme = EXPOSED_KEY;
-    exposure.key = simulation.expose(this.#rank, this.peer, view, purpose);
-    exposure.low = exposure.key * 7;
-    exposure.high = exposure.key * 11;
-    exposure.hold = { release() {} };
+    access.kind = simulation.options.shared ? ACCESS_MAPPED : ACCESS_KEY;
+    access.key = simulation.export(this.#rank, this.peer, view, purpose);
+    access.low = access.key * 7;
+    access.high = access.key * 11;
+    access.hold = { release() {} };
     return true;
   }
 
@@ -361,16 +387,16 @@ class SimulatedChannel implements Channel {
     return false;
   }
 
-  conceal(exposure: Exposure): void {
-    if (exposure.scheme === EXPOSED_NOT) return;
-    if (exposure.hold === null) this.#simulation.offences.push("the peer's exposure is concealed");
-    exposure.scheme = EXPOSED_NOT;
-    exposure.hold = null;
-    this.#simulation.conceal(this.#rank, exposure.key);
+  revoke(access: RemoteAccess): void {
+    if (access.kind === ACCESS_NONE) return;
+    if (access.hold === null) this.#simulation.offences.push("the peer's access is revoked");
+    access.kind = ACCESS_NONE;
+    access.hold = null;
+    this.#simulation.revoke(this.#rank, access.key);
   }
 
   pull(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     to: Uint8Array,
     offset: number,
@@ -378,11 +404,11 @@ class SimulatedChannel implements Channel {
     done: Done,
   ): boolean {
     this.#simulation.counts.pulled++;
-    return this.#move(exposure, 'pull', at, to, offset, length, done);
+    return this.#move(access, 'pull', at, to, offset, length, done);
   }
 
   push(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     from: Uint8Array,
     offset: number,
@@ -390,11 +416,11 @@ class SimulatedChannel implements Channel {
     done: Done,
   ): boolean {
     this.#simulation.counts.pushed++;
-    return this.#move(exposure, 'push', at, from, offset, length, done);
+    return this.#move(access, 'push', at, from, offset, length, done);
   }
 
   #move(
-    exposure: Exposure,
+    access: RemoteAccess,
     purpose: Purpose,
     at: number,
     bytes: Uint8Array,
@@ -404,18 +430,19 @@ class SimulatedChannel implements Channel {
   ): boolean {
     const simulation = this.#simulation;
     const { options, random } = simulation;
-    const { scheme, key, low, high } = exposure;
-    if (scheme !== EXPOSED_KEY || low !== key * 7 || high !== key * 11)
-      throw new MpiError('ERR_PROTOCOL', 'no such exposure', { peer: this.peer });
+    const { kind, key, low, high } = access;
+    if (kind === ACCESS_NONE || low !== key * 7 || high !== key * 11)
+      throw new MpiError('ERR_PROTOCOL', 'no such access', { peer: this.peer });
     if (simulation.chance(options.beginFails))
       throw new MpiError('ERR_NO_MEM', 'it cannot begin', { peer: this.peer });
     const local = bytes.subarray(offset, offset + length);
     const run = () => {
+      simulation.onMove(this.#rank);
       const remote = simulation.reach(key, this.#rank, purpose);
       // Pages of a buffer that was taken away stay pinned; what is in them is nobody's.
       if (remote?.buffer.byteLength === 0 || local.buffer.byteLength === 0) return null;
       if (remote === null || at + length > remote.length)
-        return new MpiError('ERR_PROTOCOL', 'no such exposure', { peer: this.peer });
+        return new MpiError('ERR_PROTOCOL', 'no such access', { peer: this.peer });
       simulation.check(remote, local);
       if (simulation.chance(options.moveFails)) return new MpiError('ERR_BUFFER', 'under way', {});
       if (purpose === 'pull') local.set(remote.subarray(at, at + length));

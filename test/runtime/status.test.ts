@@ -22,3 +22,12 @@ test('what PROC_NULL yields', () => {
   status.byteLength = 9;
   expect({ ...status.setNull() }).toEqual({ source: PROC_NULL, tag: ANY_TAG, byteLength: 0 });
 });
+
+test.each([0, -8, 0.5, Number.NaN, null, undefined, 'Float64Array', 8n, {}, () => 8])(
+  '%s has no width to count by',
+  (type) => {
+    expect(() => new Status().count(type as never)).toThrow(
+      expect.objectContaining({ name: 'MpiError', code: 'ERR_ARG' }),
+    );
+  },
+);

@@ -1,5 +1,8 @@
-/** How a blocked rank waits, over a transport that brings nothing. */
+/** How a rank waits: blocked, over a transport that brings nothing, and in the event loop of Node. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { packageRoot } from '../../native/addon.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
@@ -49,3 +52,9 @@ test('a blocked rank polls as often as it may, and then sleeps', () => {
 
 test('it polls no longer than it may either', () =>
   expect(pollsBeforeSleep(1_000_000_000, 1)).toBeLessThan(TOO_MANY_POLLS));
+
+test('nothing holds a process whose operations have ended, however it started', () => {
+  const program = join(packageRoot(), 'dist/test/runtime/programs/starts.js');
+  const said = execFileSync(process.execPath, [program, '500'], { encoding: 'utf8' });
+  expect(said).toBe('500 starts\n');
+});

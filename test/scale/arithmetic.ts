@@ -1,7 +1,7 @@
 /** What a job of so many ranks takes, by calculation. All peers are taken for peers over RDMA. */
 import { MAILBOX } from '../../native/verbs.ts';
 import { KVS_BYTES_MAX } from '../../runtime/launch/pmi/server.ts';
-import { nodeIdentity } from '../../transports/shm/segment.ts';
+import { nodeIdentity } from '../../transports/shm/join.ts';
 import {
   DATAGRAM_BYTES_MAX,
   DATAGRAM_RECEIVES,

@@ -1,12 +1,12 @@
 /** What every transport must do. A transport's own test file runs this suite over it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Channel, Done, Exposure, Packet, Transport } from '../../transports/transport.ts';
+import type { Channel, Done, Packet, RemoteAccess, Transport } from '../../transports/transport.ts';
 import {
+  ACCESS_NONE,
   CONTEXT_MAX,
-  EXPOSED_NOT,
   EXTENSION_WORDS,
   KIND_MAX,
-  newExposure,
+  newRemoteAccess,
   TOOK_NOTHING,
   TOOK_OTHER,
 } from '../../transports/transport.ts';
@@ -20,7 +20,7 @@ export interface Link {
   b: Transport;
   rankA: number;
   rankB: number;
-  /** Memory that rank A may expose, of every kind that the transport has. */
+  /** Memory that rank A may export, of every kind that the transport has. */
   exposable(length: number): Uint8Array[];
   close(): void;
 }
@@ -366,7 +366,7 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
       eventually(returned, 'credit modulo 2^32');
     });
 
-    describe('memory that is exposed', () => {
+    describe('memory that is exported', () => {
       const length = 300_000;
       let atB: Channel;
 
@@ -392,9 +392,9 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         expect(ends).toBe(atOnce ? 0 : 1);
       }
 
-      /** What of an exposure comes to the other end. */
-      const travelled = ({ scheme, low, high, key }: Exposure): Exposure => ({
-        scheme,
+      /** What of an access comes to the other end. */
+      const travelled = ({ kind, low, high, key }: RemoteAccess): RemoteAccess => ({
+        kind,
         low,
         high,
         key,
@@ -407,15 +407,15 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
         return all;
       }
 
-      const ways = (way: string) => toB.ways.some((one) => one === way);
+      const has = (scheme: string) => toB.schemes.some((one) => one === scheme);
 
       test('can be read from the other end', () => {
-        expect(ways('get')).toBe(true);
+        expect(has('get')).toBe(true);
         for (const memory of memories()) {
-          const exposure = newExposure();
+          const access = newRemoteAccess();
           const size = memory.length - 200;
-          expect(toB.expose(memory, 100, size, 'pull', exposure)).toBe(true);
-          expect(exposure.scheme).not.toBe(EXPOSED_NOT);
+          expect(toB.exportMemory(memory, 100, size, 'pull', access)).toBe(true);
+          expect(access.kind).not.toBe(ACCESS_NONE);
           for (const [at, count] of [
             [0, size],
             [1, 1],
@@ -424,34 +424,34 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
             [size - 1, 1],
           ]) {
             const to = new Uint8Array(count + 10).fill(0xee);
-            finish((done) => atB.pull(travelled(exposure), at, to, 5, count, done));
+            finish((done) => atB.pull(travelled(access), at, to, 5, count, done));
             const wanted = memory.subarray(100 + at, 100 + at + count);
             expect(Buffer.compare(to.subarray(5, 5 + count), wanted)).toBe(0);
             expect([to[4], to[count + 5]]).toEqual([0xee, 0xee]);
           }
-          toB.conceal(exposure);
-          expect(exposure).toMatchObject({ scheme: EXPOSED_NOT, hold: null });
+          toB.revoke(access);
+          expect(access).toMatchObject({ kind: ACCESS_NONE, hold: null });
         }
       });
 
       test('can be written from the other end, where the transport has that', () => {
-        if (!ways('put')) return;
+        if (!has('put')) return;
         for (const memory of memories()) {
           const before = memory.slice();
-          const exposure = newExposure();
-          expect(toB.expose(memory, 100, memory.length - 200, 'push', exposure)).toBe(true);
+          const access = newRemoteAccess();
+          expect(toB.exportMemory(memory, 100, memory.length - 200, 'push', access)).toBe(true);
           const from = new Uint8Array(1000).fill(0x77);
-          finish((done) => atB.push(travelled(exposure), 2000, from, 100, 700, done));
+          finish((done) => atB.push(travelled(access), 2000, from, 100, 700, done));
           before.fill(0x77, 2100, 2800);
           expect(Buffer.compare(memory, before)).toBe(0);
-          toB.conceal(exposure);
+          toB.revoke(access);
         }
       });
 
       test('many pulls at once all end, each with its own bytes', () => {
         const [memory] = memories();
-        const exposure = newExposure();
-        expect(toB.expose(memory, 0, memory.length, 'pull', exposure)).toBe(true);
+        const access = newRemoteAccess();
+        expect(toB.exportMemory(memory, 0, memory.length, 'pull', access)).toBe(true);
         const targets = Array.from({ length: 100 }, () => new Uint8Array(500));
         let open = 0;
         for (const [i, to] of targets.entries()) {
@@ -459,27 +459,27 @@ export function conformance(name: string, open: () => Link, abilities: Abilities
             expect(error).toBe(null);
             open--;
           };
-          if (!atB.pull(travelled(exposure), i * 700, to, 0, 500, done)) open++;
+          if (!atB.pull(travelled(access), i * 700, to, 0, 500, done)) open++;
         }
         holdsAfter(() => open === 0, pollBoth);
         expect(open).toBe(0);
         for (const [i, to] of targets.entries())
           expect(Buffer.compare(to, memory.subarray(i * 700, i * 700 + 500))).toBe(0);
-        toB.conceal(exposure);
+        toB.revoke(access);
       });
 
-      test('is concealed twice without harm, and not exposed where it is no memory', () => {
-        const exposure = newExposure();
-        toB.conceal(exposure);
+      test('is revoked twice without harm, and not exported where it is no memory', () => {
+        const access = newRemoteAccess();
+        toB.revoke(access);
         const memory = link.exposable(1000)[0];
-        toB.expose(memory, 0, 1000, 'pull', exposure);
-        toB.conceal(exposure);
-        toB.conceal(exposure);
-        expect(exposure.scheme).toBe(EXPOSED_NOT);
+        toB.exportMemory(memory, 0, 1000, 'pull', access);
+        toB.revoke(access);
+        toB.revoke(access);
+        expect(access.kind).toBe(ACCESS_NONE);
       });
 
       test('of a way that no transport has is ERR_PROTOCOL', () => {
-        const forged: Exposure = { scheme: 99, low: 1, high: 1, key: 1, hold: null };
+        const forged: RemoteAccess = { kind: 99, low: 1, high: 1, key: 1, hold: null };
         const to = new Uint8Array(8);
         expect(() => atB.pull(forged, 0, to, 0, 8, () => {})).toThrow(
           expect.objectContaining({ code: 'ERR_PROTOCOL' }),

@@ -4,17 +4,8 @@ import { addon } from '../../native/addon.ts';
 import { check } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
-import {
-  CONTROL,
-  CONTROL_BYTES,
-  controlOffset,
-  PAGE_BYTES,
-  PRESENT,
-  REGION_BYTES,
-  regionOffset,
-  segmentBytes,
-} from '../../transports/shm/layout.ts';
-import { Segment } from '../../transports/shm/segment.ts';
+import { CONTROL, PRESENT } from '../../transports/shm/layout.ts';
+import { createSegment, Segment, type SegmentFiles } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
 
 /** Bells are shared within the process: the group closes them once. */
@@ -23,22 +14,14 @@ class LocalSegment extends Segment {
 }
 
 export class ShmGroup {
-  readonly fd: number;
-  readonly bells: number[];
+  readonly files: SegmentFiles;
   readonly transports: ShmTransport[];
   readonly segments: Segment[];
 
   constructor(ranks: number) {
-    const native = addon();
-    this.fd = check(native.segmentCreate('dreg-mpi test', segmentBytes(ranks)), 'memfd', 'a test');
-    check(
-      native.segmentReserve(this.fd, 0, PAGE_BYTES + ranks * CONTROL_BYTES),
-      'fallocate',
-      'a test',
-    );
-    this.bells = Array.from({ length: ranks }, () => native.eventfdCreate());
-    const world = this.bells.map((_, rank) => rank);
-    this.segments = world.map((rank) => new LocalSegment(this.fd, this.bells, world, rank, ranks));
+    this.files = createSegment(ranks, 'test');
+    const world = this.files.bells.map((_, rank) => rank);
+    this.segments = world.map((rank) => new LocalSegment(this.files, world, rank, ranks));
     for (const segment of this.segments) {
       const control = segment.control(segment.self);
       control[CONTROL.pid] = process.pid;
@@ -49,24 +32,27 @@ export class ShmGroup {
 
   /** Bytes of memory in the segment. */
   get memory(): number {
-    const stat = addon().segmentStat(this.fd);
-    if (typeof stat === 'number') throw check(stat, 'fstat', 'a test');
-    return stat[1];
+    const { rings, heaps } = this.files;
+    return [rings, heaps].reduce((sum, fd) => {
+      const stat = addon().segmentStat(fd);
+      if (typeof stat === 'number') throw check(stat, 'fstat', 'a test');
+      return sum + stat[1];
+    }, 0);
   }
 
   /** The rings from one rank to another, to be read and spoilt. */
   region(from: number, to: number): ArrayBuffer {
-    const offset = regionOffset(this.bells.length, from, to);
-    return this.segments[0].map(offset, REGION_BYTES, 'a test');
+    return this.segments[0].region(from, to);
   }
 
   control(rank: number): Int32Array {
-    return new Int32Array(this.segments[0].map(controlOffset(rank), CONTROL_BYTES, 'a test'));
+    return this.segments[0].control(rank);
   }
 
   close(): void {
     for (const transport of this.transports) transport.close();
-    for (const fd of [this.fd, ...this.bells]) addon().closeFd(fd);
+    const { rings, heaps, bells } = this.files;
+    for (const fd of [rings, heaps, ...bells]) addon().closeFd(fd);
   }
 }
 

@@ -1,7 +1,7 @@
 /** How ranks meet on iWARP: over connection managers that are made of nothing. */
 import { describe, expect, test } from 'vitest';
 import { UNREACHABLE_MS } from '../../transports/verbs/connect/iwarp.ts';
-import { formatAddress, parseAddress } from '../../transports/verbs/connect/meeting.ts';
+import { formatAddress, parseAddress } from '../../transports/verbs/connect/setup.ts';
 import {
   decodeIntroduction,
   encodeIntroduction,

@@ -4,14 +4,15 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
+import type { Request } from '../../runtime/index.ts';
 import type { Engine } from '../../runtime/messaging/engine.ts';
 import { Communicator } from '../../runtime/mpi/communicator.ts';
-import type { Request } from '../../runtime/mpi/point-to-point/request.ts';
 import { CELL, CELL_WORDS, CELLS, CONTROL, MAX_BODY, REGION } from '../../transports/shm/layout.ts';
 import { Random } from '../jobs/programs/lib.ts';
 import { engines, ShmGroup } from './group.ts';
 
-const KINDS = 10;
+/** Packets of messages and of flow control, and what is next to them. */
+const KINDS = [...Array(20).keys(), ...Array.from({ length: 10 }, (_, i) => 31 + i)];
 const VICTIM = 1;
 const ATTACKER = 0;
 const BYSTANDER = 2;
@@ -116,6 +117,10 @@ describe('one packet that no peer of ours sends', () => {
     cell[CELL.length] = length;
   };
   const words = (cell: Int32Array, ...values: number[]) => cell.set(values, CELL.extension);
+  const search = (cell: Int32Array, kind: number, ...values: number[]) => {
+    set(cell, header(kind, 0, true), 0, 0);
+    words(cell, ...values);
+  };
 
   test.each<[string, (cell: Int32Array) => void]>([
     ['an unknown kind', (cell) => set(cell, header(200, 0, false), 0, 0)],
@@ -164,6 +169,16 @@ describe('one packet that no peer of ours sends', () => {
     ['the end of what was never sent', (cell) => set(cell, header(5, 0, false), 999, 0)],
     ['the recall of what was never sent', (cell) => set(cell, header(6, 0, false), 999, 0)],
     ['pieces of nothing', (cell) => set(cell, header(8, 0, false), 999, 20)],
+    ['a packet of an unknown flow', (cell) => set(cell, header(32, 0, false), 2, 0)],
+    ['a search for a negative tag', (cell) => search(cell, 33, 0, -2)],
+    ['an answer to no search', (cell) => search(cell, 34)],
+    ['a message found that was not sought', (cell) => search(cell, 35, 0, 1, 1)],
+    ['a message found in an unknown context', (cell) => search(cell, 35, 1000, 1, 0)],
+    ["a message found in the other flow's context", (cell) => search(cell, 35, 1, 1, 0)],
+    ['the wish for a message that was not found', (cell) => search(cell, 36)],
+    ['no wish for a message that was not found', (cell) => search(cell, 37)],
+    ['the loss of a message that was not asked for', (cell) => search(cell, 38)],
+    ['an unknown packet of flow control', (cell) => search(cell, 40)],
     [
       'a message in pieces of 2 GiB',
       (cell) => {
@@ -196,12 +211,30 @@ describe('one packet that no peer of ours sends', () => {
   });
 });
 
+test.each([
+  ['seeks', 33],
+  ['tells of messages', 35],
+])('a peer that %s and takes no answer is lost', (_what, kind) => {
+  const made = scene();
+  const waiting = waits(made);
+  for (let i = 0; i < 1000 && !waiting.ofAttacker[0].done; i++) {
+    publish(made, (cell) => {
+      cell[CELL.kindContext] = header(kind, 0, true);
+      cell[CELL.tag] = 0;
+      cell[CELL.length] = 0;
+      cell.set([0, 99, 0], CELL.extension);
+    });
+    made.all[VICTIM].progress();
+  }
+  expectLost(made, waiting);
+});
+
 /** Random cells: some words as ours, some at random, so that garbage comes deep into the protocol. */
 function randomCell(random: Random, cell: Int32Array): void {
   const any = () => random.pick([0, 1, 2, 3, -1, random.next() | 0, random.below(70_000)]);
   for (let i = 0; i < cell.length; i++) cell[i] = any();
   if (random.below(8) > 0)
-    cell[CELL.kindContext] = header(random.below(KINDS), random.below(3), random.below(2) === 0);
+    cell[CELL.kindContext] = header(random.pick(KINDS), random.below(3), random.below(2) === 0);
   if (random.below(4) > 0) cell[CELL.length] = random.below(random.pick([1, 60, MAX_BODY + 2]));
   if (random.below(4) > 0) cell[CELL.tag] = random.below(4);
 }

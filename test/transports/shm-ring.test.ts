@@ -3,7 +3,17 @@
  * the ring keeps aliases, among others that do not.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { CELLS, INLINE_BYTES, REGION_BYTES } from '../../transports/shm/layout.ts';
+import {
+  CELL,
+  CELL_BYTES,
+  CELL_WORDS,
+  CELLS,
+  DATA_BYTES,
+  INLINE_BYTES,
+  REGION,
+  REGION_BYTES,
+} from '../../transports/shm/layout.ts';
+import { CELLS_CONSUMED, DATA_CONSUMED, RING_STALE_BYTES } from '../../transports/shm/region.ts';
 import { RingReceiver } from '../../transports/shm/ring-receiver.ts';
 import { RingSender } from '../../transports/shm/ring-sender.ts';
 import { TOOK_NOTHING, TOOK_OTHER } from '../../transports/transport.ts';
@@ -169,5 +179,106 @@ describe('on the short path', () => {
     structuredClone(memory, { transfer: [memory] });
     expect(take(to)).toBe(TOOK_OTHER);
     expect(take(new Uint8Array(INLINE_BYTES))).toBe(INLINE_BYTES);
+  });
+});
+
+describe('counts that come round', () => {
+  const region = () => new ArrayBuffer(REGION_BYTES);
+  const none = new Uint8Array(0);
+
+  test('what the line said before the ring began anew often is no room in the data ring', () => {
+    const small = new Uint8Array(1000);
+    // Each of these begins anew 64 KiB further on; the receiver has nothing to publish.
+    for (let i = 0; i < 50_000; i++) {
+      expect(send(small)).toBe(true);
+      expect(take(small)).toBe(1000);
+      acknowledge();
+    }
+    const sent: Uint8Array[] = [];
+    for (let i = 0; i < CELLS; i++) {
+      const body = new Uint8Array(3000).fill(i + 1);
+      if (send(body, i)) sent.push(body);
+    }
+    expect(sent.length).toBeGreaterThan(10);
+    for (const [i, body] of sent.entries()) {
+      const to = new Uint8Array(3000);
+      expect(take(to, i)).toBe(3000);
+      expect(Buffer.compare(to, body)).toBe(0);
+    }
+  });
+
+  test('no cell keeps a sequence number of long ago', () => {
+    const [memory, stale] = [region(), 500];
+    there = new RingSender(memory, () => false, 0, stale);
+    here = new RingReceiver(memory, () => {});
+    there.reverse = home;
+    back.reverse = here;
+    const sequences = Array.from(
+      { length: CELLS },
+      (_, cell) => new Int32Array(memory, REGION.cells + cell * CELL_BYTES, CELL_WORDS),
+    );
+    const byte = new Uint8Array(8);
+    for (let i = 0; i < CELLS; i++) expect(send(byte)).toBe(true);
+    for (let i = 0; i < CELLS; i++) expect(take(byte)).toBe(8);
+    for (let i = 0; i < 5000; i++) {
+      acknowledge();
+      expect(send(byte)).toBe(true);
+      expect(take(byte)).toBe(8);
+      const ages = sequences.map((words) => here.position - words[CELL.sequence]);
+      expect(Math.max(...ages)).toBeLessThanOrEqual(stale + CELLS);
+      expect(Math.min(...ages)).toBe(0);
+    }
+  });
+
+  test('what a peer that has long been silent said to have taken is not believed', () => {
+    const memory = region();
+    there = new RingSender(memory, () => false, -10);
+    here = new RingReceiver(memory, () => {}, -10);
+    new Int32Array(memory, REGION.receiverLine, 16)[CELLS_CONSUMED] = -10;
+    // It has taken none, as it said when the count was here before.
+    there.reverse = { acknowledged: 0, position: 0 } as RingReceiver;
+    let sent = 0;
+    while (sent <= 2 * CELLS && send(none, sent)) sent++;
+    expect(sent).toBe(CELLS);
+    for (let i = 0; i < sent; i++) expect(take(none, i)).toBe(0);
+  });
+
+  test('nor what lies in its ring since then', () => {
+    const [memory, stale] = [region(), 500];
+    there = new RingSender(memory, () => false, 0, stale);
+    here = new RingReceiver(memory, () => {});
+    const reverse = { acknowledged: 0, position: 0 } as RingReceiver;
+    there.reverse = reverse;
+    for (let i = 0; i < stale; i++) {
+      expect(send(none)).toBe(true);
+      expect(take(none)).toBe(0);
+    }
+    for (let i = 0; i < 8; i++) expect(send(none)).toBe(true);
+    let more = 0;
+    while (more <= 2 * CELLS) {
+      // As many as were sent: what a packet of the other lap would say.
+      reverse.acknowledged = stale + 8 + more;
+      if (!send(none)) break;
+      more++;
+    }
+    expect(more).toBeLessThanOrEqual(CELLS);
+  });
+
+  test('the line never becomes older than its bound', () => {
+    const memory = region();
+    const line = new Int32Array(memory, REGION.receiverLine, 16);
+    there = new RingSender(memory);
+    here = new RingReceiver(memory, () => {});
+    there.reverse = home;
+    back.reverse = here;
+    const body = new Uint8Array(1000);
+    let oldest = 0;
+    for (let i = 0; i < 50_000; i++) {
+      expect(send(body)).toBe(true);
+      expect(take(body)).toBe(1000);
+      acknowledge();
+      oldest = Math.max(oldest, (i + 1) * DATA_BYTES - (line[DATA_CONSUMED] >>> 0));
+    }
+    expect(oldest).toBeLessThanOrEqual(RING_STALE_BYTES + 2 * DATA_BYTES);
   });
 });

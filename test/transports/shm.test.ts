@@ -1,10 +1,12 @@
 /** Shared memory: the suite of all transports, and what is its own. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
+import { PID_CHECK_MS } from '../../transports/shm/channel.ts';
+import { CONTROL } from '../../transports/shm/layout.ts';
 import {
-  EXPOSED_ADDRESS,
-  EXPOSED_SHARED,
-  newExposure,
+  ACCESS_ADDRESS,
+  ACCESS_MAPPED,
+  newRemoteAccess,
   type Packet,
 } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';
@@ -79,17 +81,17 @@ describe('memory of the segment', () => {
   });
 });
 
-describe('exposure', () => {
-  const exposure = newExposure();
+describe('access', () => {
+  const access = newRemoteAccess();
 
-  test("memory of the heap is exposed by its offset, a program's own by its address", () => {
+  test("memory of the heap is exported by its offset, a program's own by its address", () => {
     const group = open(2);
     const [a] = group.transports;
     const channel = a.connect(1);
-    channel.expose(new Uint8Array(a.heap.allocate(5000), 100, 50), 0, 50, 'pull', exposure);
-    expect(exposure.scheme).toBe(EXPOSED_SHARED);
-    channel.expose(new Uint8Array(100_000), 0, 100_000, 'pull', exposure);
-    expect(exposure.scheme).toBe(EXPOSED_ADDRESS);
+    channel.exportMemory(new Uint8Array(a.heap.allocate(5000), 100, 50), 0, 50, 'pull', access);
+    expect(access.kind).toBe(ACCESS_MAPPED);
+    channel.exportMemory(new Uint8Array(100_000), 0, 100_000, 'pull', access);
+    expect(access.kind).toBe(ACCESS_ADDRESS);
   });
 
   test.each([
@@ -97,13 +99,13 @@ describe('exposure', () => {
     ['in the rings', 8192, 100],
     ['behind the end', -1, 100],
     ['over the end', -50, 100],
-  ])('memory %s is no exposed memory', (_where, low, length) => {
+  ])('memory %s is no exported memory', (_where, low, length) => {
     const group = open(2);
     const [a, b] = group.transports;
     a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
     b.poll({ onPacket() {}, onPeerError() {} });
     const high = low < 0 ? 0x7fff_ffff : 0;
-    const forged = { ...newExposure(), scheme: EXPOSED_SHARED, low, high };
+    const forged = { ...newRemoteAccess(), kind: ACCESS_MAPPED, low, high };
     let error: unknown;
     try {
       b.connect(0).pull(forged, 0, new Uint8Array(length), 0, length, () => {});
@@ -112,6 +114,26 @@ describe('exposure', () => {
     }
     expect(error).toBeInstanceOf(MpiError);
     expect((error as MpiError).code).toBe('ERR_PROTOCOL');
+  });
+
+  test('a pid that is another process’s by now is an error, and nothing of that process is moved', async () => {
+    const group = open(2);
+    const [a, b] = group.transports;
+    a.connect(1).trySend(1, 0, 0, NONE, 0, 0);
+    b.poll({ onPacket() {}, onPeerError() {} });
+    const bytes = new Uint8Array(100_000).fill(1);
+    const exported = newRemoteAccess();
+    a.connect(1).exportMemory(bytes, 0, bytes.length, 'pull', exported);
+    const pull = (to: Uint8Array) => b.connect(0).pull(exported, 0, to, 0, to.length, () => {});
+    pull(new Uint8Array(bytes.length));
+    // As long as no pid comes round it need not be looked at; another process has not this word.
+    group.control(0)[CONTROL.probeWord] ^= 1;
+    await new Promise((resolve) => setTimeout(resolve, PID_CHECK_MS + 10));
+    const got = new Uint8Array(bytes.length);
+    const failure = expect.objectContaining({ code: 'ERR_PEER_FAILED', peer: 0 });
+    expect(() => pull(got)).toThrow(failure);
+    expect(() => b.connect(0).push(exported, 0, got, 0, 8, () => {})).toThrow(failure);
+    expect([got[0], bytes[0]]).toEqual([0, 1]);
   });
 
   test('an address where nothing lies is an error, no crash', () => {
@@ -125,7 +147,7 @@ describe('exposure', () => {
       [0, 0x7fff_ffff],
       [0, 0],
     ]) {
-      const forged = { ...newExposure(), scheme: EXPOSED_ADDRESS, low, high };
+      const forged = { ...newRemoteAccess(), kind: ACCESS_ADDRESS, low, high };
       expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
         expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_readv' }),
       );

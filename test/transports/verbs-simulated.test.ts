@@ -1,7 +1,7 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
-import { EXPOSED_KEY, type Packet } from '../../transports/transport.ts';
+import { ACCESS_KEY, type Packet } from '../../transports/transport.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from '../../transports/verbs/connect/handshake.ts';
 import { EVENTS_MS, HEARTBEAT_MS, PORT_DOWN_MS } from '../../transports/verbs/liveness.ts';
 import { VERBS_SLOT_BYTES } from '../../transports/verbs/packets/wire.ts';
@@ -143,18 +143,29 @@ class Ranks {
   }
 }
 
-afterEach(() => void vi.useRealTimers());
+/** The clock of the transports: it stands still where it shows a time. */
+const clock = vi.hoisted(() => ({ shows: null as number | null }));
+vi.mock(import('../../runtime/base/clock.ts'), async (original) => {
+  const real = await original();
+  return { ...real, now: () => clock.shows ?? real.now() };
+});
+
+afterEach(() => {
+  clock.shows = null;
+});
 
 /** Two ranks that have met, with a clock that stands still, and polls of rank 0 that take some of its time. */
 function idle() {
-  vi.useFakeTimers({ toFake: ['performance'] });
+  let time = 0;
+  clock.shows = time;
   const ranks = new Ranks(2, new Random(3));
   ranks.meet();
   const [device] = ranks.devices;
   const poll = (times: number, milliseconds: number) => {
     for (let i = 0; i < times; i++) {
       for (let polls = 0; polls < CLOCK_POLLS; polls++) ranks.poll(0);
-      vi.advanceTimersByTime(milliseconds);
+      time += milliseconds;
+      clock.shows = time;
     }
   };
   return { ranks, device, poll };
@@ -196,9 +207,9 @@ test('a rank that waits asks its peer now and then, except while memory is on it
       return 0;
     },
   };
-  const exposure = { scheme: EXPOSED_KEY, low: 4096, high: 0, key: 1, hold: null };
+  const access = { kind: ACCESS_KEY, low: 4096, high: 0, key: 1, hold: null };
   let moved = false;
-  ranks.transports[0].connect(1).pull(exposure, 0, new Uint8Array(8), 0, 8, () => {
+  ranks.transports[0].connect(1).pull(access, 0, new Uint8Array(8), 0, 8, () => {
     moved = true;
   });
   queue.probes = 0;

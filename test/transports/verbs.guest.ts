@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Done } from '../../transports/transport.ts';
-import { newExposure } from '../../transports/transport.ts';
+import { newRemoteAccess } from '../../transports/transport.ts';
 import { conformance } from './conformance.ts';
 import { VerbsGroup } from './verbs-group.ts';
 
@@ -21,7 +21,7 @@ function linkOf(ranks: number, a: number, b: number) {
 
 conformance('verbs, the last of three to the first', () => linkOf(3, 2, 0), { separate: true });
 
-describe('verbs, memory that is not exposed', () => {
+describe('verbs, memory that is not exported', () => {
   const LENGTH = 5000;
   /** How long the ends may take to hear of it; a queue pair gives up after some seconds. */
   const PATIENCE_MS = 30_000;
@@ -32,9 +32,11 @@ describe('verbs, memory that is not exposed', () => {
       const group = new VerbsGroup(2);
       group.meet(0, 1);
       const memory = new Uint8Array(LENGTH).fill(1);
-      const exposure = newExposure();
-      expect(group.transports[0].connect(1).expose(memory, 0, LENGTH, way, exposure)).toBe(true);
-      const forged = { ...exposure, key: exposure.key ^ 0x5a00, hold: null };
+      const access = newRemoteAccess();
+      expect(group.transports[0].connect(1).exportMemory(memory, 0, LENGTH, way, access)).toBe(
+        true,
+      );
+      const forged = { ...access, key: access.key ^ 0x5a00, hold: null };
       const ours = new Uint8Array(LENGTH).fill(2);
       const told: (Error | null)[] = [];
       const done: Done = (error) => void told.push(error);
@@ -62,7 +64,7 @@ describe('verbs, memory that is not exposed', () => {
         true,
         true,
       ]);
-      group.transports[0].connect(1).conceal(exposure);
+      group.transports[0].connect(1).revoke(access);
       group.close();
     },
   );

@@ -1,22 +1,32 @@
 /** A rank's channel to itself: a queue in its own memory. */
+import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
-  Exposure,
-  OneSidedWay,
+  OneSidedScheme,
   Packet,
   PacketHandler,
   Purpose,
+  RemoteAccess,
   Transport,
 } from '../transport.ts';
-import { EXPOSED_NOT, EXPOSED_SHARED, EXTENSION_WORDS, TOOK_OTHER } from '../transport.ts';
+import { ACCESS_MAPPED, ACCESS_NONE, EXTENSION_WORDS, TOOK_OTHER } from '../transport.ts';
 
 /** Largest body of a packet to oneself. */
 export const SELF_MAX_BODY = 16 * 1024;
 /** Packets that wait to be taken; one more has no room. */
 export const SELF_QUEUE_MAX = 128;
 
-const WAYS: readonly OneSidedWay[] = ['get'];
+const SCHEMES: readonly OneSidedScheme[] = ['get'];
+
+function copy(to: Uint8Array, at: number, from: Uint8Array, start: number, length: number): void {
+  if (lengthOf(to) < at + length || lengthOf(from) < start + length)
+    throw new MpiError(
+      'ERR_BUFFER',
+      'the buffer of a message to this rank itself was detached or shrunk while the operation was under way',
+    );
+  store(to, part(from, start, start + length), at);
+}
 
 class QueuedPacket implements Packet {
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -37,7 +47,7 @@ class QueuedPacket implements Packet {
   }
 
   copyTo(to: Uint8Array, at: number): void {
-    to.set(this.#body, at);
+    store(to, this.#body, at);
   }
 }
 
@@ -47,15 +57,15 @@ export class SelfTransport implements Transport, Channel {
   readonly maxBody = SELF_MAX_BODY;
   readonly eagerBytes = SELF_MAX_BODY;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
-  readonly ways = WAYS;
+  readonly schemes = SCHEMES;
   readonly wakeFd = -1;
   readonly inboundClaims = null;
   readonly outboundClaims = null;
   readonly takenTag = 0;
   readonly peer: number;
   readonly #queue: QueuedPacket[] = [];
-  readonly #exposed = new Map<number, Uint8Array>();
-  #nextExposure = 1;
+  readonly #exported = new Map<number, Uint8Array>();
+  #nextAccess = 1;
   #credit = 0;
 
   constructor(rank: number) {
@@ -75,7 +85,11 @@ export class SelfTransport implements Transport, Channel {
     length: number,
   ): boolean {
     if (this.#queue.length >= SELF_QUEUE_MAX) return false;
-    this.#queue.push(new QueuedPacket(kind, context, tag, bytes.slice(offset, offset + length)));
+    // (`slice` of a Buffer is no copy.)
+    const body = new Uint8Array(
+      length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
+    );
+    this.#queue.push(new QueuedPacket(kind, context, tag, body));
     return true;
   }
 
@@ -105,8 +119,8 @@ export class SelfTransport implements Transport, Channel {
     return TOOK_OTHER;
   }
 
-  returnCredit(bytes: number): void {
-    this.#credit = (this.#credit + bytes) | 0;
+  returnCredit(credit: number): void {
+    this.#credit = (this.#credit + credit) | 0;
   }
 
   creditReturned(): number {
@@ -115,23 +129,29 @@ export class SelfTransport implements Transport, Channel {
 
   flush(): void {}
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     length: number,
     _purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
     if (length === 0) {
-      exposure.scheme = EXPOSED_NOT;
+      access.kind = ACCESS_NONE;
       return false;
     }
-    exposure.scheme = EXPOSED_SHARED;
-    exposure.low = this.#nextExposure;
-    exposure.high = 0;
-    this.#exposed.set(this.#nextExposure, bytes.subarray(offset, offset + length));
-    this.#nextExposure = (this.#nextExposure + 1) & 0x7fff_ffff;
+    // Memory may be exported for long: no other gets its number meanwhile.
+    while (this.#exported.has(this.#nextAccess)) this.#countAccess();
+    access.kind = ACCESS_MAPPED;
+    access.low = this.#nextAccess;
+    access.high = 0;
+    this.#exported.set(this.#nextAccess, part(bytes, offset, offset + length));
+    this.#countAccess();
     return true;
+  }
+
+  #countAccess(): void {
+    this.#nextAccess = (this.#nextAccess + 1) & 0x7fff_ffff;
   }
 
   /** What goes unasked is cheap enough here. */
@@ -139,27 +159,37 @@ export class SelfTransport implements Transport, Channel {
     return false;
   }
 
-  conceal(exposure: Exposure): void {
-    if (exposure.scheme !== EXPOSED_NOT) this.#exposed.delete(exposure.low);
-    exposure.scheme = EXPOSED_NOT;
+  revoke(access: RemoteAccess): void {
+    if (access.kind !== ACCESS_NONE) this.#exported.delete(access.low);
+    access.kind = ACCESS_NONE;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const from = this.#find(exposure);
-    to.set(from.subarray(at, at + length), offset);
+  pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    copy(to, offset, this.#find(access, at + length), at, length);
     return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const to = this.#find(exposure);
-    to.set(from.subarray(offset, offset + length), at);
+  push(
+    access: RemoteAccess,
+    at: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    copy(this.#find(access, at + length), at, from, offset, length);
     return true;
   }
 
-  #find({ scheme, low }: Exposure): Uint8Array {
-    const bytes = scheme === EXPOSED_SHARED ? this.#exposed.get(low) : undefined;
+  #find({ kind, low }: RemoteAccess, end: number): Uint8Array {
+    const bytes = kind === ACCESS_MAPPED ? this.#exported.get(low) : undefined;
+    if (bytes !== undefined && bytes.length < end)
+      throw new MpiError(
+        'ERR_BUFFER',
+        'the buffer of a message from this rank to itself was detached or shrunk while the operation was under way',
+        { peer: this.peer },
+      );
     if (bytes !== undefined) return bytes;
-    throw new MpiError('ERR_PROTOCOL', 'this rank does not expose that memory to itself');
+    throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
   /** Nobody else sends here, so there is no bell to wait for. */
@@ -178,6 +208,6 @@ export class SelfTransport implements Transport, Channel {
 
   close(): void {
     this.#queue.length = 0;
-    this.#exposed.clear();
+    this.#exported.clear();
   }
 }

@@ -6,6 +6,8 @@
  * The alias is made at the second use in a row, so that buffers used once cost nothing.
  */
 
+import { bufferOf, byteOffsetOf, lengthOf } from '../../runtime/base/bytes.ts';
+
 /** Buffers of larger memory get no alias: it holds the memory until another buffer comes. */
 const MEMORY_MAX = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
@@ -35,7 +37,11 @@ export class BodyAlias {
   }
 
   #make(): void {
-    const { buffer, byteOffset, length } = this.bytes;
+    const buffer = bufferOf(this.bytes);
+    const byteOffset = byteOffsetOf(this.bytes);
+    const length = lengthOf(this.bytes);
+    // Of a detached buffer no other view can be made.
+    if (length === 0) return;
     if (buffer.byteLength > MEMORY_MAX) this.bytes = NO_BYTES;
     else if ((byteOffset | length) % 8 === 0)
       this.longs = new BigInt64Array(buffer, byteOffset, length / 8);

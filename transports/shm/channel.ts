@@ -1,10 +1,14 @@
 /** The connection to one rank on this node: a ring in each direction, and each other's memory. */
+import { constants } from 'node:os';
 import { addon, type RemoteCall } from '../../native/addon.ts';
+import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
-import type { Channel, Exposure, OneSidedWay, Purpose } from '../transport.ts';
-import { EXPOSED_ADDRESS, EXPOSED_NOT, EXPOSED_SHARED, TOOK_OTHER } from '../transport.ts';
+import type { Channel, OneSidedScheme, Purpose, RemoteAccess } from '../transport.ts';
+import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
-import type { Heap, HeapWindows } from './heap.ts';
+import type { Heap } from './heap.ts';
+import type { HeapWindows } from './heap-windows.ts';
 import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver } from './ring-receiver.ts';
 import type { RingSender } from './ring-sender.ts';
@@ -12,10 +16,17 @@ import type { RingSender } from './ring-sender.ts';
 const TWO_32 = 2 ** 32;
 /**
  * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
- * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else.
+ * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
+ * unless the sender is stopped within a piece.
  */
-const WAYS: readonly OneSidedWay[] = ['share', 'get'];
-const { addressOf, copy, readRemote, writeRemote } = addon();
+const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
+/**
+ * After so many milliseconds it is looked anew whether a pid is still the peer's. The kernel gives a pid to
+ * another process only once it has used all others, which takes longer.
+ */
+export const PID_CHECK_MS = 100;
+/** What lies at the address that the peer names is not what it wrote there. */
+const OTHER_WORD = 1;
 
 /** What the channels of a rank share. */
 export interface Surroundings {
@@ -32,14 +43,16 @@ export class ShmChannel implements Channel {
   /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
   readonly eagerBytes = SHM_EAGER_BYTES;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
-  readonly ways = WAYS;
+  readonly schemes = SCHEMES;
   /** The peer's control page and bell. */
   readonly #control: Int32Array;
-  readonly #bell: number;
+  #bell: number;
   readonly #sender: RingSender;
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
+  /** When the peer's pid was its own at last, by `now()`. */
+  #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
     peer: number,
@@ -53,6 +66,11 @@ export class ShmChannel implements Channel {
     this.#bell = bell;
     this.#sender = sender;
     this.#surroundings = surroundings;
+  }
+
+  /** The bell's number is somebody else's from now on. */
+  close(): void {
+    this.#bell = -1;
   }
 
   /** The ring towards us, from the peer's first contact on. */
@@ -98,8 +116,8 @@ export class ShmChannel implements Channel {
     return this.#receiver === null ? 0 : this.#receiver.tag;
   }
 
-  returnCredit(bytes: number): void {
-    this.#receiver?.returnCredit(bytes);
+  returnCredit(credit: number): void {
+    this.#receiver?.returnCredit(credit);
   }
 
   creditReturned(): number {
@@ -118,68 +136,76 @@ export class ShmChannel implements Channel {
     return this.#sender.claims;
   }
 
-  /** EXPOSED_ADDRESS works towards this peer. */
+  /** ACCESS_ADDRESS works towards this peer. */
   get #reachesAddresses(): boolean {
     this.#reaches ??= this.#probe();
     return this.#reaches === true;
   }
 
   maps(bytes: Uint8Array): boolean {
-    return this.#surroundings.heap.offsetOf(bytes.buffer) !== undefined;
+    return this.#surroundings.heap.allocationOf(bufferOf(bytes)) !== undefined;
   }
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     _length: number,
     _purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
-    const base = this.#surroundings.heap.offsetOf(bytes.buffer);
+    const allocation = this.#surroundings.heap.allocationOf(bufferOf(bytes));
     let where = 0;
-    if (base !== undefined) {
-      exposure.scheme = EXPOSED_SHARED;
-      where = base + bytes.byteOffset + offset;
+    // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
+    if (allocation?.hold()) {
+      access.kind = ACCESS_MAPPED;
+      access.hold = allocation;
+      where = allocation.range.offset + byteOffsetOf(bytes) + offset;
     } else if (this.#reachesAddresses) {
-      exposure.scheme = EXPOSED_ADDRESS;
-      where = addressOf(bytes) + offset;
-    } else exposure.scheme = EXPOSED_NOT;
-    exposure.low = (where % TWO_32) | 0;
-    exposure.high = Math.floor(where / TWO_32);
-    return exposure.scheme !== EXPOSED_NOT;
+      access.kind = ACCESS_ADDRESS;
+      where = addon().addressOf(bytes) + offset;
+    } else access.kind = ACCESS_NONE;
+    access.low = (where % TWO_32) | 0;
+    access.high = Math.floor(where / TWO_32);
+    return access.kind !== ACCESS_NONE;
   }
 
-  /** Nothing is held by either scheme: a heap stays mapped, and an address is only a number. */
-  conceal(exposure: Exposure): void {
-    exposure.scheme = EXPOSED_NOT;
+  revoke(access: RemoteAccess): void {
+    access.hold?.release();
+    access.hold = null;
+    access.kind = ACCESS_NONE;
   }
 
-  pull(exposure: Exposure, at: number, to: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
-        copied(copy(to, offset + done, window, from, bytes), this.peer);
+        copied(addon().copy(to, offset + done, window, from, bytes), this.peer);
       });
-    } else this.#remote('process_vm_readv', readRemote, where, to, offset, length);
+    } else this.#remote('process_vm_readv', addon().readRemote, where, to, offset, length);
     return true;
   }
 
-  push(exposure: Exposure, at: number, from: Uint8Array, offset: number, length: number): boolean {
-    const where = this.#placeOf(exposure, at);
-    if (exposure.scheme === EXPOSED_SHARED) {
+  push(
+    access: RemoteAccess,
+    at: number,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const where = this.#placeOf(access, at);
+    if (access.kind === ACCESS_MAPPED) {
       this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
-        copied(copy(window, to, from, offset + done, bytes), this.peer);
+        copied(addon().copy(window, to, from, offset + done, bytes), this.peer);
       });
-    } else this.#remote('process_vm_writev', writeRemote, where, from, offset, length);
+    } else this.#remote('process_vm_writev', addon().writeRemote, where, from, offset, length);
     return true;
   }
 
-  #placeOf({ scheme, low, high }: Exposure, at: number): number {
-    if (scheme === EXPOSED_SHARED || scheme === EXPOSED_ADDRESS)
-      return (low >>> 0) + high * TWO_32 + at;
+  #placeOf({ kind, low, high }: RemoteAccess, at: number): number {
+    if (kind === ACCESS_MAPPED || kind === ACCESS_ADDRESS) return (low >>> 0) + high * TWO_32 + at;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.peer} exposes memory in the way ${scheme}, which shared memory does not have`,
+      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have`,
       { peer: this.peer },
     );
   }
@@ -193,33 +219,55 @@ export class ShmChannel implements Channel {
     length: number,
   ): void {
     const pid = this.#control[CONTROL.pid];
+    this.#checkPid();
     let done = 0;
     while (done < length) {
       const count = call(pid, where + done, bytes, offset + done, length - done);
-      if (count <= 0)
-        throw new MpiError(
-          'ERR_PEER_FAILED',
-          `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${count === 0 ? 'moved nothing' : `failed with ${errnoName(-count)}`}; has that rank ended, or given its buffer away?`,
-          { peer: this.peer, errno: -count, syscall },
-        );
+      if (count <= 0) throw this.#unreachable(length, syscall, count);
       done += count;
     }
   }
 
-  /** Reads one word of the peer's by its address: the only true answer to whether we may. */
+  #unreachable(length: number, syscall: string, answer: number): MpiError {
+    return new MpiError(
+      'ERR_PEER_FAILED',
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or given its buffer away?`,
+      { peer: this.peer, errno: -answer, syscall },
+    );
+  }
+
+  /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
+  #checkPid(): void {
+    const time = now();
+    if (time - this.#pidChecked <= PID_CHECK_MS) return;
+    const answer = this.#readProbe();
+    if (answer < 0) throw this.#unreachable(4, 'process_vm_readv', answer);
+    if (answer === OTHER_WORD)
+      throw this.#unreachable(4, 'process_vm_readv', -constants.errno.ESRCH);
+    this.#pidChecked = time;
+  }
+
+  /** Whether ACCESS_ADDRESS works: to read is the only true answer to whether we may. */
   #probe(): boolean | undefined {
+    if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
+    const answer = this.#readProbe();
+    if (answer === 0) return true;
+    // A peer that has ended is no question of permission.
+    if (answer === -constants.errno.ESRCH) return false;
+    const reason = answer === OTHER_WORD ? 'it read something else' : errnoName(-answer);
+    this.#surroundings.noteNoAddresses(this.peer, reason);
+    return false;
+  }
+
+  /** Reads a word of the peer's by its address: 0, OTHER_WORD or a negative errno. */
+  #readProbe(): number {
     const control = this.#control;
-    if (Atomics.load(control, CONTROL.presence) === ABSENT) return undefined;
     const low = control[CONTROL.probeAddressLow] >>> 0;
     const address = low + control[CONTROL.probeAddressHigh] * TWO_32;
     const word = new Int32Array(1);
-    const answer = readRemote(control[CONTROL.pid], address, word, 0, 4);
-    if (answer === 4 && word[0] === control[CONTROL.probeWord]) return true;
-    const reason = answer < 0 ? errnoName(-answer) : 'it read something else';
-    // A peer that has ended is no question of permission.
-    if (reason === 'ESRCH') return false;
-    this.#surroundings.noteNoAddresses(this.peer, reason);
-    return false;
+    const answer = addon().readRemote(control[CONTROL.pid], address, word, 0, 4);
+    if (answer < 0) return answer;
+    return answer === 4 && word[0] === control[CONTROL.probeWord] ? 0 : OTHER_WORD;
   }
 }
 
@@ -237,7 +285,7 @@ function copied(answer: number, peer: number): void {
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;
-  const address = check(addressOf(word), 'napi', 'finding the address of a buffer');
+  const address = check(addon().addressOf(word), 'napi', 'finding the address of a buffer');
   control[CONTROL.probeAddressLow] = (address % TWO_32) | 0;
   control[CONTROL.probeAddressHigh] = Math.floor(address / TWO_32);
   control[CONTROL.probeWord] = word[0];

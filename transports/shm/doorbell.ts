@@ -12,9 +12,6 @@ import { addon } from '../../native/addon.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
 import { STORE_IS_BARRIER } from './ordering.ts';
 
-const { futexWait, futexWake, eventfdSignal, eventfdDrain, membarrier, membarrierRegister } =
-  addon();
-
 /**
  * Wakes the owner of a control page if it sleeps; called after the store that the owner should see.
  * The common case is one load.
@@ -27,15 +24,15 @@ export function ring(control: Int32Array, bell: number): void {
 function wake(control: Int32Array, bell: number, how: number): void {
   // Of several who ring at once only one pays for the system call.
   if (Atomics.compareExchange(control, CONTROL.sleep, how, AWAKE) !== how) return;
-  if (how === BLOCKED) futexWake(control, CONTROL.sleep);
-  else eventfdSignal(bell);
+  if (how === BLOCKED) addon().futexWake(control, CONTROL.sleep);
+  else addon().eventfdSignal(bell);
 }
 
 /** A rank's own bell. */
 export class Doorbell {
   readonly #control: Int32Array;
   /** Becomes readable when it rings after `arm('loop')`. */
-  readonly bell: number;
+  bell: number;
   #fenced = false;
   /** The process's registration for barriers, which takes some milliseconds, may still end well. */
   #pending: boolean;
@@ -55,29 +52,34 @@ export class Doorbell {
    */
   checkFences(): boolean {
     if (!this.#pending) return this.#fenced;
-    const answer = membarrierRegister();
+    const answer = addon().membarrierRegister();
     if (answer > 0) return false;
     this.#pending = false;
     this.#fenced = answer === 0;
-    if (this.#fenced && membarrier() === 0) Atomics.store(this.#control, CONTROL.fences, 1);
+    if (this.#fenced && addon().membarrier() === 0) Atomics.store(this.#control, CONTROL.fences, 1);
     return this.#fenced;
   }
 
   arm(how: 'block' | 'loop'): void {
     this.#inLoop = how === 'loop';
     Atomics.store(this.#control, CONTROL.sleep, how === 'block' ? BLOCKED : IN_LOOP);
-    if (this.#control[CONTROL.fences] === 1) membarrier();
+    if (this.#control[CONTROL.fences] === 1) addon().membarrier();
   }
 
   disarm(): void {
     const how = Atomics.exchange(this.#control, CONTROL.sleep, AWAKE);
     // Rung in the meantime: whoever waits for the descriptor next is not to be woken by this one.
-    if (how === AWAKE && this.#inLoop) eventfdDrain(this.bell);
+    if (how === AWAKE && this.#inLoop) addon().eventfdDrain(this.bell);
     this.#inLoop = false;
   }
 
   block(milliseconds: number): void {
-    futexWait(this.#control, CONTROL.sleep, BLOCKED, milliseconds);
+    addon().futexWait(this.#control, CONTROL.sleep, BLOCKED, milliseconds);
+  }
+
+  /** The descriptor's number is somebody else's from now on. */
+  close(): void {
+    this.bell = -1;
   }
 
   watch(onBell: () => void): Watcher {

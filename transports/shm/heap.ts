@@ -1,178 +1,257 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies
- * in the rank's own part of the segment, so that a peer reaches it by an offset through a mapping that
- * stays right whatever is freed and allocated there: a file offset has no second meaning.
+ * Memory that a rank shares with the others on its node: MPI.allocate() (docs/design/shm.md). It lies in
+ * extents of the segment that are the rank's own for ever, so that a peer reaches it by an offset through
+ * a mapping that stays right whatever is freed and allocated there: a file offset has no second meaning.
+ *
+ * An allocation lasts as long as its memory is used, by whichever ArrayBuffer holds that after transfer()
+ * or postMessage(), in any thread, and by messages under way. The addon counts, and gives the pages back
+ * when the last user goes; the heap hears of it when it allocates the next time.
  */
-import { freemem, totalmem } from 'node:os';
+import { constants } from 'node:buffer';
+import { freemem, constants as osConstants } from 'node:os';
 import { addon } from '../../native/addon.ts';
-import { MpiError } from '../../runtime/base/error.ts';
-import { HEAP_BYTES, heapOffset, PAGE_BYTES } from './layout.ts';
+import { check, MpiError } from '../../runtime/base/error.ts';
+import { cgroupLeft } from '../../runtime/memory/limits.ts';
+import type { Hold } from '../transport.ts';
+import { HEAP_BYTES, HEAP_EXTENT_BYTES, PAGE_BYTES } from './layout.ts';
+import { FreeRanges, type Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
 
-/** A peer's heap is mapped in pieces of this size. */
-export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
-/** Pieces of peers' heaps that a rank keeps mapped; the one not used for longest goes first. */
-export const HEAP_WINDOWS_MAX = 64;
+/** Memory that MPI.allocate() leaves to whatever else the machine or the cgroup runs. */
+export const MEMORY_MARGIN_BYTES = 32 * 2 ** 20;
+/** Allocations of a process at one time; the kernel's vm.max_map_count may allow fewer. */
+export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
+/** So much is taken at a time, and then it is looked anew what is left: other ranks allocate, too. */
+export const RESERVE_BYTES = 64 * 2 ** 20;
 
-interface Range {
-  offset: number;
-  bytes: number;
+/** What MPI.allocate() returns: an ArrayBuffer that can be freed before it is collected. */
+export interface SharedMemory extends ArrayBuffer {
+  /** As MPI.free(), where it is not freed or transferred yet: for `using`. */
+  [Symbol.dispose](): void;
 }
 
+/** Bytes that may be allocated before the machine, or a cgroup of this process, has none. */
+export function memoryLeft(): number {
+  return Math.max(0, Math.min(freemem(), cgroupLeft()) - MEMORY_MARGIN_BYTES);
+}
+
+/** In an allocation's word: its buffer's memory has ended, and only messages hold it. */
+const ENDED = 1 << 30;
+
+let allWords: Int32Array | undefined;
+
+/** The words of all allocations of the process, by slot. */
+function words(): Int32Array {
+  if (allWords === undefined) {
+    const memory = addon().heapWords();
+    if (typeof memory === 'number') throw check(memory, 'mmap', 'allocating shared memory');
+    allWords = new Int32Array(memory);
+  }
+  return allWords;
+}
+
+/** One allocation; what exports it to a peer holds it. */
+class Allocation implements Hold {
+  readonly range: Range;
+  readonly slot: number;
+  readonly #words = words();
+  /** Called when the memory is gone. */
+  ended: (() => void) | null = null;
+  /** The slot may be another allocation's. */
+  gone = false;
+
+  constructor(range: Range, slot: number) {
+    this.range = range;
+    this.slot = slot;
+  }
+
+  /** Keeps the memory until `release`, whatever becomes of the buffer; false: it is gone. */
+  hold(): boolean {
+    if (this.gone) return false;
+    if ((Atomics.add(this.#words, this.slot, 1) & ENDED) === 0) return true;
+    this.release();
+    return false;
+  }
+
+  release(): void {
+    if (Atomics.sub(this.#words, this.slot, 1) === ENDED + 1) addon().heapEnd(this.slot);
+  }
+}
+
+/** For all heaps: a buffer can be freed when its heap is closed. */
+const allocations = new WeakMap<ArrayBufferLike, Allocation>();
+/** Allocations of no bytes that were not freed yet. */
+const empty = new WeakSet<ArrayBufferLike>();
+
 /**
- * Shared memory has no limit of its own: the kernel would sooner kill a process than refuse a page.
- * @throws MpiError ERR_NO_MEM where a request is larger than what the machine has left
+ * Gives a buffer's memory back now; messages under way hold theirs until they end.
+ * @throws MpiError ERR_BUFFER where it is not of MPI.allocate(), or was freed or transferred before
  */
-function checkAvailable(bytes: number): void {
-  const limit = process.constrainedMemory();
-  // 0 or beyond the machine's memory: no control group limits us.
-  const left = limit > 0 && limit < totalmem() ? limit - process.memoryUsage.rss() : totalmem();
-  const available = Math.min(freemem(), left);
-  if (bytes <= available) return;
-  throw new MpiError(
-    'ERR_NO_MEM',
-    `allocating ${bytes} bytes of shared memory: the machine has ${Math.max(0, available)} bytes left`,
-  );
+export function freeMemory(buffer: ArrayBuffer): void {
+  if (empty.delete(buffer)) return;
+  if (!allocations.delete(buffer) || buffer.byteLength === 0 || addon().detach(buffer) < 0)
+    throw new MpiError(
+      'ERR_BUFFER',
+      'only a buffer of MPI.allocate() can be freed, and once: this one is another, or was freed or transferred before',
+    );
+}
+
+function dispose(this: ArrayBuffer): void {
+  if (this.byteLength > 0) freeMemory(this);
+}
+
+function disposable(buffer: ArrayBuffer): SharedMemory {
+  return Object.defineProperty(buffer, Symbol.dispose, { value: dispose }) as SharedMemory;
+}
+
+/** An allocation of no bytes: it has no memory, and freeing it is no error. */
+export function noMemory(): SharedMemory {
+  const buffer = disposable(new ArrayBuffer(0));
+  empty.add(buffer);
+  return buffer;
 }
 
 /** This rank's own heap. */
 export class Heap {
   readonly #segment: Segment;
-  readonly #base: number;
-  #top = 0;
+  /** What may still be allocated; tests have their own. */
+  readonly #left: () => number;
+  /** The addon's name for this heap. */
+  readonly #id = check(addon().heapOpen(), 'mmap', 'opening the heap');
+  readonly #free = new FreeRanges();
+  /** By slot. */
+  readonly #live = new Map<number, Allocation>();
+  readonly #newSlot = new Int32Array(1);
+  /** Bytes of the extents that are this heap's. */
+  #claimed = 0;
   #bytes = 0;
-  /** Ranges below `#top` that were given back, ascending, never adjacent. */
-  readonly #free: Range[] = [];
-  readonly #offsets = new WeakMap<ArrayBufferLike, number>();
-  readonly #collected = new FinalizationRegistry<Range>((range) => this.#giveBack(range));
+  /** Bytes allocated since garbage was collected. */
+  #sinceCollected = 0;
 
-  constructor(segment: Segment) {
+  constructor(segment: Segment, left: () => number = memoryLeft) {
     this.#segment = segment;
-    this.#base = heapOffset(segment.ranks.length, segment.self);
+    this.#left = left;
   }
 
   /** Bytes allocated now, rounded to pages. */
   get bytes(): number {
+    this.takeBack();
     return this.#bytes;
   }
 
-  /** @throws MpiError ERR_NO_MEM, where the node has no memory left for it */
-  allocate(bytes: number): ArrayBuffer {
-    checkAvailable(bytes);
-    const range = this.#take(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES);
-    const offset = this.#base + range.offset;
-    const purpose = `allocating ${bytes} bytes of shared memory`;
+  /**
+   * @param keep called with the new buffer; what it answers is called when the memory is gone
+   * @throws MpiError ERR_NO_MEM, where the node has no memory left for it; ERR_UNSUPPORTED
+   */
+  allocate(bytes: number, keep?: (buffer: ArrayBuffer) => (() => void) | null): SharedMemory {
+    if (bytes > constants.MAX_LENGTH)
+      throw new MpiError(
+        'ERR_UNSUPPORTED',
+        `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes; allocate less at a time, or use Node 22 or newer`,
+      );
+    const { buffer, allocation } = this.#allocateOrCollect(bytes);
+    if (keep !== undefined) allocation.ended = keep(buffer);
+    return disposable(buffer);
+  }
+
+  /** The allocation that a buffer is; undefined for any other buffer. */
+  allocationOf(buffer: ArrayBufferLike): Allocation | undefined {
+    return allocations.get(buffer);
+  }
+
+  /** Makes room of what has ended since the last look. */
+  takeBack(): void {
+    for (const slot of addon().heapFreed(this.#id)) {
+      const allocation = this.#live.get(slot);
+      // Of which no buffer could be made.
+      if (allocation === undefined) continue;
+      this.#live.delete(slot);
+      allocation.gone = true;
+      this.#bytes -= allocation.range.bytes;
+      this.#free.insert(allocation.range);
+      allocation.ended?.();
+    }
+  }
+
+  /** Allocations live on, and give their pages back as before. */
+  close(): void {
+    addon().heapClose(this.#id);
+  }
+
+  /**
+   * V8 does not know how much there is: where room is short, what nobody uses must go first. And no rank
+   * can collect what another one no longer uses, so each keeps what may be that below its share of what is left.
+   */
+  #allocateOrCollect(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
+    this.takeBack();
+    const unused = Math.min(this.#sinceCollected, this.#bytes);
+    if (unused > 0 && unused + bytes > this.#left() / this.#segment.ranks.length) this.#collect();
     try {
-      this.#segment.reserve(offset, range.bytes, purpose);
-      const buffer = this.#segment.map(offset, bytes, purpose);
-      this.#offsets.set(buffer, offset);
-      this.#collected.register(buffer, range);
-      this.#bytes += range.bytes;
-      return buffer;
+      return this.#allocate(bytes);
     } catch (error) {
-      this.#insert(range);
+      if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
+    }
+    this.#collect();
+    return this.#allocate(bytes);
+  }
+
+  #collect(): void {
+    addon().collectGarbage();
+    this.#sinceCollected = 0;
+    this.takeBack();
+  }
+
+  #allocate(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
+    const purpose = `allocating ${bytes} bytes of shared memory`;
+    const range = this.#take(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, purpose);
+    try {
+      this.#reserve(range, purpose);
+      const { heapFile } = this.#segment;
+      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newSlot);
+      if (buffer === -osConstants.errno.ENOSPC)
+        throw new MpiError(
+          'ERR_NO_MEM',
+          `${purpose}: there are ${HEAP_ALLOCATIONS_MAX} allocations (HEAP_ALLOCATIONS_MAX) already`,
+        );
+      if (typeof buffer === 'number') throw check(buffer, 'mmap', purpose);
+      const allocation = new Allocation(range, this.#newSlot[0]);
+      this.#live.set(allocation.slot, allocation);
+      allocations.set(buffer, allocation);
+      this.#bytes += range.bytes;
+      this.#sinceCollected += range.bytes;
+      return { buffer, allocation };
+    } catch (error) {
+      this.#segment.releaseHeap(range.offset, range.bytes);
+      this.#free.insert(range);
       throw error;
     }
   }
 
-  /** Where in the segment a buffer of this heap begins; undefined for any other buffer. */
-  offsetOf(buffer: ArrayBufferLike): number | undefined {
-    return this.#offsets.get(buffer);
+  #take(bytes: number, purpose: string): Range {
+    const range = this.#free.take(bytes);
+    if (range !== null) return range;
+    const extents = Math.ceil(bytes / HEAP_EXTENT_BYTES);
+    const claim = extents * HEAP_EXTENT_BYTES;
+    if (this.#claimed + claim > HEAP_BYTES)
+      throw new MpiError('ERR_NO_MEM', `${purpose}: the rank's heap of 1 TiB is full`);
+    const offset = this.#segment.claimExtents(extents) * HEAP_EXTENT_BYTES;
+    this.#claimed += claim;
+    this.#free.insert({ offset, bytes: claim });
+    return this.#free.take(bytes) as Range;
   }
 
-  #take(bytes: number): Range {
-    const index = this.#free.findIndex((range) => range.bytes >= bytes);
-    if (index >= 0) {
-      const range = this.#free[index];
-      const taken = { offset: range.offset, bytes };
-      if (range.bytes === bytes) this.#free.splice(index, 1);
-      else this.#free[index] = { offset: range.offset + bytes, bytes: range.bytes - bytes };
-      return taken;
+  /** Shared memory has no limit of its own: the kernel would sooner kill a process than refuse a page. */
+  #reserve({ offset, bytes }: Range, purpose: string): void {
+    for (let done = 0; done < bytes; done += RESERVE_BYTES) {
+      const left = this.#left();
+      if (bytes - done > left)
+        throw new MpiError(
+          'ERR_NO_MEM',
+          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left beside a margin of ${MEMORY_MARGIN_BYTES}; free buffers, or raise the cgroup's limit`,
+        );
+      const piece = Math.min(RESERVE_BYTES, bytes - done);
+      this.#segment.reserveHeap(offset + done, piece, purpose);
     }
-    if (this.#top + bytes > HEAP_BYTES)
-      throw new MpiError(
-        'ERR_NO_MEM',
-        `allocating ${bytes} bytes: the rank's heap of 1 TiB is full`,
-      );
-    const range = { offset: this.#top, bytes };
-    this.#top += bytes;
-    return range;
-  }
-
-  #giveBack(range: Range): void {
-    this.#bytes -= range.bytes;
-    addon().segmentRelease(this.#segment.fd, this.#base + range.offset, range.bytes);
-    this.#insert(range);
-  }
-
-  #insert(range: Range): void {
-    const free = this.#free;
-    let index = free.findIndex((other) => other.offset > range.offset);
-    if (index < 0) index = free.length;
-    const before = free[index - 1];
-    const after = free[index];
-    const joinsBefore = before !== undefined && before.offset + before.bytes === range.offset;
-    const joinsAfter = after !== undefined && range.offset + range.bytes === after.offset;
-    if (joinsBefore && joinsAfter) {
-      before.bytes += range.bytes + after.bytes;
-      free.splice(index, 1);
-    } else if (joinsBefore) before.bytes += range.bytes;
-    else if (joinsAfter) {
-      after.offset = range.offset;
-      after.bytes += range.bytes;
-    } else free.splice(index, 0, { ...range });
-    const last = free[free.length - 1];
-    if (last.offset + last.bytes === this.#top) {
-      this.#top = last.offset;
-      free.pop();
-    }
-  }
-}
-
-/** Views of the segment's heaps for copies from and to peers' memory. */
-export class HeapWindows {
-  readonly #segment: Segment;
-  readonly #end: number;
-  /** By window number, the one used last at the end. */
-  readonly #windows = new Map<number, Uint8Array>();
-
-  constructor(segment: Segment) {
-    this.#segment = segment;
-    this.#end = heapOffset(segment.ranks.length, segment.ranks.length);
-  }
-
-  /**
-   * Calls `copy(window, at, done, bytes)` for each piece of [offset, offset + length) of the segment:
-   * the piece lies at `window[at..]` and is number `done` onwards of the range.
-   * @throws MpiError ERR_PROTOCOL where the range is not inside the heaps
-   */
-  forEach(
-    offset: number,
-    length: number,
-    copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
-  ): void {
-    const first = heapOffset(this.#segment.ranks.length, 0);
-    if (!(offset >= first) || !(offset + length <= this.#end))
-      throw new MpiError('ERR_PROTOCOL', 'a peer exposed memory outside of the shared heaps');
-    let done = 0;
-    while (done < length) {
-      const at = (offset + done) % HEAP_WINDOW_BYTES;
-      const bytes = Math.min(length - done, HEAP_WINDOW_BYTES - at);
-      copy(this.#window(Math.floor((offset + done) / HEAP_WINDOW_BYTES)), at, done, bytes);
-      done += bytes;
-    }
-  }
-
-  #window(number: number): Uint8Array {
-    let window = this.#windows.get(number);
-    if (window === undefined) {
-      const offset = number * HEAP_WINDOW_BYTES;
-      const bytes = Math.min(HEAP_WINDOW_BYTES, this.#end - offset);
-      window = new Uint8Array(this.#segment.map(offset, bytes, "mapping a peer's shared memory"));
-      if (this.#windows.size >= HEAP_WINDOWS_MAX)
-        this.#windows.delete(this.#windows.keys().next().value as number);
-    } else this.#windows.delete(number);
-    this.#windows.set(number, window);
-    return window;
   }
 }

@@ -1,18 +1,32 @@
 /**
- * Where things lie in the shared segment of a job's ranks on one node (docs/design/shm.md).
+ * Where things lie in the shared segment of a job's ranks on one node (docs/design/shm.md): two files,
  *
- *     header page | one control page a rank | one region for each ordered pair | one heap a rank
+ *     header page | one control page a rank | one region for each ordered pair
+ *     extents of the ranks' heaps, in the order in which they were needed
  *
- * The file is sparse: a region costs memory from the first contact of its pair, a heap what is
- * allocated in it. Offsets go beyond 2^32, so they are plain numbers.
+ * Both are sparse and grow as they are used: a region costs memory from the first contact of its pair,
+ * a heap what is allocated in it. Offsets go beyond 2^32, so they are plain numbers.
  */
 
 export const PAGE_BYTES = 4096;
-/** Ranks of one job on one node: their descriptors travel in one SCM_RIGHTS message (at most 253). */
+/**
+ * Ranks of one job on one node: their bells and the two files travel in one SCM_RIGHTS message (at most
+ * 253 descriptors).
+ */
 export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
-export const SEGMENT_VERSION = 2;
+/** Changes with the layout, and with what the packets of the protocols mean. */
+export const SEGMENT_VERSION = 3;
+
+/** Header page, as Int32 indices. */
+export const HEADER = {
+  magic: 0,
+  version: 1,
+  ranks: 2,
+  /** Extents of the heaps' file that belong to a rank. */
+  extents: 32,
+} as const;
 
 /** Control page of a rank, as Int32 indices. */
 export const CONTROL = {
@@ -88,16 +102,17 @@ export const SHM_EAGER_BYTES = 16384;
 export const REGION = {
   /** Written by the receiver: cells consumed, data consumed, credit returned (Int32 each). */
   receiverLine: 0,
-  /** The claim word and the done word of a copy that both ends share. */
+  /** The words of copies that both ends share (shared-copy.ts). */
   claimLine: 128,
   cells: 256,
   data: 256 + CELLS * CELL_BYTES,
 } as const;
 export const REGION_BYTES = Math.ceil((REGION.data + DATA_BYTES) / PAGE_BYTES) * PAGE_BYTES;
 
-/** Address space in the segment for each rank's MPI.allocate(); memory only where it is used. */
+/** What MPI.allocate() of one rank may hold. */
 export const HEAP_BYTES = 2 ** 40;
-const HEAP_ALIGNMENT = 2 ** 21;
+/** A rank's heap grows by so much, or by what one allocation needs. */
+export const HEAP_EXTENT_BYTES = 2 ** 24;
 
 export function controlOffset(rank: number): number {
   return PAGE_BYTES + rank * CONTROL_BYTES;
@@ -105,13 +120,4 @@ export function controlOffset(rank: number): number {
 
 export function regionOffset(ranks: number, from: number, to: number): number {
   return PAGE_BYTES + ranks * CONTROL_BYTES + (from * ranks + to) * REGION_BYTES;
-}
-
-export function heapOffset(ranks: number, rank: number): number {
-  const end = regionOffset(ranks, ranks, 0);
-  return Math.ceil(end / HEAP_ALIGNMENT) * HEAP_ALIGNMENT + rank * HEAP_BYTES;
-}
-
-export function segmentBytes(ranks: number): number {
-  return heapOffset(ranks, ranks);
 }

@@ -18,6 +18,17 @@ export const REWOUND = 1 << 30;
 /** Up to this many bytes a loop beats the call of TypedArray.set. */
 export const LOOP_BYTES = 12;
 
+/**
+ * Positions are counted modulo 2^32. What was written so many packets ago is written anew, or is not
+ * believed any more, long before the count comes round to it.
+ */
+export const RING_STALE_PACKETS = 2 ** 30;
+/**
+ * The same for bytes of the data ring: each time the ring begins anew, their count goes on to a multiple of
+ * the ring's size.
+ */
+export const RING_STALE_BYTES = 2 ** 30;
+
 /** Int32 indices in the receiver's line. */
 export const CELLS_CONSUMED = 0;
 export const DATA_CONSUMED = 1;

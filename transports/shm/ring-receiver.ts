@@ -4,10 +4,12 @@
  *
  * Neither end trusts the other, see ring-sender.ts.
  */
+import { lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Packet } from '../transport.ts';
 import {
   CONTEXT_MAX,
+  CREDIT_DUE,
   EXTENSION_WORDS,
   TAKE_ANY_TAG,
   TOOK_NOTHING,
@@ -35,6 +37,8 @@ import {
   LOOP_BYTES,
   placeOf,
   REWOUND,
+  RING_STALE_BYTES,
+  RING_STALE_PACKETS,
   ringStart,
   roundUp,
   viewsOf,
@@ -44,8 +48,6 @@ import {
 const CELLS_HELD = CELLS / 4;
 /** Up to so many words of 64 bits of a body share the header's cache line. */
 const HEADER_LINE_LONGS = 5;
-/** Credit is given back in pieces of at least this many bytes. */
-const CREDIT_HELD = 64 * 1024;
 
 /** It is itself the packet that it delivers, so that a message costs no object. */
 export class RingReceiver implements Packet {
@@ -75,8 +77,12 @@ export class RingReceiver implements Packet {
   /** The position at which the sender last began the ring anew. */
   #base = 0;
   #dataPosition = 0;
+  /** What the sender knows to be taken, from the line or because it began anew. */
   #cellsPublished = 0;
   #dataPublished = 0;
+  /** What the line says. */
+  #cellsInLine = 0;
+  #dataInLine = 0;
   #credit = 0;
   #creditPublished = 0;
   /** Byte index in the cells of the body being delivered, or -1: it lies in the data ring. */
@@ -84,9 +90,16 @@ export class RingReceiver implements Packet {
   #bodyAt = 0;
   readonly #wake: () => void;
 
-  /** `wake` is called after room or credit went back: the sender may sleep until there is some. */
-  constructor(region: ArrayBuffer, wake: () => void) {
+  /**
+   * @param wake is called after room or credit went back: the sender may sleep until there is some
+   * @param start the position to begin at, at both ends
+   */
+  constructor(region: ArrayBuffer, wake: () => void, start = 0) {
     this.#wake = wake;
+    this.position = start;
+    this.#base = start;
+    this.#cellsPublished = start;
+    this.#cellsInLine = start;
     const views = viewsOf(region);
     this.#line = views.line;
     this.claims = views.claims;
@@ -148,7 +161,7 @@ export class RingReceiver implements Packet {
     const length = words[cell + CELL.length];
     // No message of ours has a negative tag: whoever asked for any does not mean it.
     if (taken < 0 || (taken !== tag && tag !== TAKE_ANY_TAG)) return TOOK_OTHER;
-    if (length < 0 || length > MAX_BODY || length > to.length) return TOOK_OTHER;
+    if (length < 0 || length > MAX_BODY || length > lengthOf(to)) return TOOK_OTHER;
     this.tag = taken;
     this.length = length;
     this.#locate(cell, length <= INLINE_BYTES, (kindContext & REWOUND) !== 0);
@@ -164,6 +177,8 @@ export class RingReceiver implements Packet {
     // The sender knows: that is why it did so.
     this.#cellsPublished = this.position;
     this.#dataPublished = this.#dataPosition;
+    if ((this.position - this.#cellsInLine) >>> 0 >= RING_STALE_PACKETS) this.#publishCells();
+    if ((this.#dataPosition - this.#dataInLine) >>> 0 >= RING_STALE_BYTES) this.#publishData();
   }
 
   /**
@@ -226,12 +241,12 @@ export class RingReceiver implements Packet {
     const from = this.#inlineAt;
     if (from < 0) {
       const start = this.#bodyAt & DATA_MASK;
-      if (length > 0) to.set(this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
+      if (length > 0) store(to, this.#bodyIn(this.#bodies, this.#data, start, start >>> 6), at);
       return;
     }
-    if (at === 0 && to.length <= INLINE_BYTES && this.#copyToAlias(to, from, length)) return;
+    if (at === 0 && lengthOf(to) <= INLINE_BYTES && this.#copyToAlias(to, from, length)) return;
     if (length > LOOP_BYTES)
-      to.set(this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
+      store(to, this.#bodyIn(this.#inlineBodies, this.#bytes, from, from >>> 7), at);
     else {
       const bytes = this.#bytes;
       for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
@@ -274,9 +289,9 @@ export class RingReceiver implements Packet {
     if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
   }
 
-  returnCredit(bytes: number): void {
-    this.#credit = (this.#credit + bytes) | 0;
-    if (((this.#credit - this.#creditPublished) | 0) >= CREDIT_HELD) this.#publishCredit();
+  returnCredit(credit: number): void {
+    this.#credit = (this.#credit + credit) | 0;
+    if (((this.#credit - this.#creditPublished) & CREDIT_DUE) !== 0) this.#publishCredit();
   }
 
   flush(): void {
@@ -287,12 +302,14 @@ export class RingReceiver implements Packet {
 
   #publishCells(): void {
     this.#cellsPublished = this.position;
+    this.#cellsInLine = this.position;
     Atomics.store(this.#line, CELLS_CONSUMED, this.position);
     this.#wake();
   }
 
   #publishData(): void {
     this.#dataPublished = this.#dataPosition;
+    this.#dataInLine = this.#dataPosition;
     Atomics.store(this.#line, DATA_CONSUMED, this.#dataPosition);
     this.#wake();
   }

@@ -7,6 +7,7 @@
  * read from the ring, a length is checked before it is used.
  */
 import { addon } from '../../native/addon.ts';
+import { lengthOf } from '../../runtime/base/bytes.ts';
 import { EXTENSION_WORDS } from '../transport.ts';
 import { BodyAlias, copyLongs } from './body-alias.ts';
 import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
@@ -21,6 +22,7 @@ import {
   LOOP_BYTES,
   placeOf,
   REWOUND,
+  RING_STALE_PACKETS,
   ringStart,
   roundUp,
   viewsOf,
@@ -32,8 +34,6 @@ import type { RingReceiver } from './ring-receiver.ts';
  * anew if it is empty. Their cells stay in the caches of both ends.
  */
 const SHORT_RUN = 8;
-
-const { copy } = addon();
 
 export class RingSender {
   readonly claims: Int32Array;
@@ -54,14 +54,38 @@ export class RingSender {
   /** The receiver's counters as they were last seen; read again only when room seems to run out. */
   #cellsConsumed = 0;
   #dataConsumed = 0;
+  /** No cell holds a sequence number from before this position. */
+  #swept: number;
+  readonly #stale: number;
+  /** What the peer's packets said last to have been taken, and the position at which it said so. */
+  #heard = 0;
+  #heardAt: number;
+  /** So many further packets of the peer may have lain in its ring for too long to be believed. */
+  #doubted = 0;
   readonly #fenced: () => boolean;
   #fencesAsked = 0;
   /** 1: a plain store publishes. (A number: V8 tests a boolean field for all that is true or false.) */
   #plain = 0;
 
-  /** @param fenced says whether the receiver issues the barriers, see doorbell.ts */
-  constructor(region: ArrayBuffer, fenced: () => boolean = () => false) {
+  /**
+   * @param fenced says whether the receiver issues the barriers, see doorbell.ts
+   * @param start the position to begin at, at both ends
+   * @param stale see {@link RING_STALE_PACKETS}
+   */
+  constructor(
+    region: ArrayBuffer,
+    fenced: () => boolean = () => false,
+    start = 0,
+    stale = RING_STALE_PACKETS,
+  ) {
     this.#fenced = fenced;
+    this.#position = start;
+    this.#turn = start;
+    this.#base = start;
+    this.#cellsConsumed = start;
+    this.#swept = start;
+    this.#heardAt = start;
+    this.#stale = stale;
     const views = viewsOf(region);
     this.#line = views.line;
     this.claims = views.claims;
@@ -120,7 +144,7 @@ export class RingSender {
   ): boolean {
     const position = this.#position;
     const { reverse } = this;
-    if (reverse !== null) this.#acknowledge(reverse.acknowledged);
+    if (reverse !== null && reverse.acknowledged !== this.#heard) this.#hear(reverse.acknowledged);
     let flags = 0;
     if (this.#cellsConsumed === position) flags = this.#rewind(position);
     else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
@@ -163,10 +187,34 @@ export class RingSender {
    * then stays in a few lines that are in the caches already.
    */
   #rewind(position: number): number {
+    if ((position - this.#swept) >>> 0 >= this.#stale) this.#sweep(position);
     this.#base = position;
     this.#dataPosition = ringStart(this.#dataPosition);
     this.#dataConsumed = this.#dataPosition;
     return REWOUND;
+  }
+
+  /**
+   * The cells that traffic to and fro leaves alone hold sequence numbers of long ago. The ring is empty:
+   * no number that the receiver waits for is written here.
+   */
+  #sweep(position: number): void {
+    this.#swept = position;
+    for (let cell = 0; cell < CELLS; cell++)
+      this.#words[cell * CELL_WORDS + CELL.sequence] = position;
+  }
+
+  /**
+   * A packet of the peer said how many it took. It is heard once: what is not news may be as old as the
+   * count. After a long silence that holds for whatever lay in the peer's ring meanwhile.
+   */
+  #hear(consumed: number): void {
+    const position = this.#position;
+    if ((position - this.#heardAt) >>> 0 >= this.#stale) this.#doubted = CELLS;
+    this.#heard = consumed;
+    this.#heardAt = position;
+    if (this.#doubted > 0) this.#doubted--;
+    else this.#acknowledge(consumed);
   }
 
   #hasRoom(position: number): boolean {
@@ -185,11 +233,12 @@ export class RingSender {
   }
 
   #copyInline(at: number, bytes: Uint8Array, offset: number, length: number): void {
-    if (length === bytes.length && this.#copyAlias(at, bytes, length)) return;
+    const whole = length === lengthOf(bytes);
+    if (whole && this.#copyAlias(at, bytes, length)) return;
     const to = this.#bytes;
     if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
-    else if (length === bytes.length) to.set(bytes, at);
-    else copy(to, at, bytes, offset, length);
+    else if (whole) to.set(bytes, at);
+    else addon().copy(to, at, bytes, offset, length);
   }
 
   #copyAlias(at: number, bytes: Uint8Array, length: number): boolean {
@@ -210,11 +259,12 @@ export class RingSender {
     const end = (start + roundUp(length)) | 0;
     if (((end - this.#dataConsumed) | 0) > DATA_BYTES) {
       const consumed = Atomics.load(this.#line, DATA_CONSUMED);
-      if (((consumed - this.#dataConsumed) | 0) > 0) this.#dataConsumed = consumed;
+      const possible = ((this.#dataPosition - consumed) | 0) >= 0;
+      if (possible && ((consumed - this.#dataConsumed) | 0) > 0) this.#dataConsumed = consumed;
       if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
     }
-    if (length === bytes.length) this.#data.set(bytes, start & DATA_MASK);
-    else copy(this.#data, start & DATA_MASK, bytes, offset, length);
+    if (length === lengthOf(bytes)) this.#data.set(bytes, start & DATA_MASK);
+    else addon().copy(this.#data, start & DATA_MASK, bytes, offset, length);
     this.#dataPosition = end;
     return true;
   }

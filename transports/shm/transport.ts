@@ -3,8 +3,9 @@ import { MpiError } from '../../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from '../transport.ts';
 import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
 import { Doorbell, ring } from './doorbell.ts';
-import { Heap, HeapWindows } from './heap.ts';
-import { CONTROL, LEAVING, LEFT, PRESENT, REGION_BYTES, regionOffset } from './layout.ts';
+import { Heap } from './heap.ts';
+import { HeapWindows } from './heap-windows.ts';
+import { CONTROL, LEAVING, LEFT, PRESENT } from './layout.ts';
 import { RingReceiver } from './ring-receiver.ts';
 import { RingSender } from './ring-sender.ts';
 import type { Segment } from './segment.ts';
@@ -105,6 +106,9 @@ export class ShmTransport implements Transport {
     // Kept alive until here: peers read it by its address.
     this.#probe.fill(0);
     this.#setPresence(LEFT);
+    for (const channel of this.#channels) channel?.close();
+    this.#doorbell.close();
+    this.heap.close();
     this.#segment.close();
   }
 
@@ -135,8 +139,6 @@ export class ShmTransport implements Transport {
     if (known) return known;
     const segment = this.#segment;
     const peer = segment.ranks[local];
-    const offset = regionOffset(segment.ranks.length, segment.self, local);
-    segment.reserve(offset, REGION_BYTES, `making the rings to rank ${peer}`);
     const control = this.#peerControl(local);
     const fenced = () => this.#doorbell.checkFences() && control[CONTROL.fences] === 1;
     const sender = new RingSender(segment.region(segment.self, local), fenced);

@@ -4,7 +4,7 @@
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
-import type { PulseAddress } from './device/pulse.ts';
+import type { PulseAddress } from './device/liveness-target.ts';
 import type { QueueAddress, QueueOptions, Result } from './device/queue-pair.ts';
 
 /** Registered memory that packets leave from. */
@@ -81,13 +81,13 @@ export const LEASE = { localRead: 0, localWrite: 1, remoteWrite: 2, remoteRead: 
 export interface MemoryOperation {
   /** 'out': bytes leave the leased memory; 'in': bytes come into it. */
   readonly direction: 'out' | 'in';
-  readonly kind: 'read' | 'write' | 'expose';
+  readonly kind: 'read' | 'write' | 'export';
   /** Of a read or write: the connection, and where the bytes are at the peer. */
   readonly queue?: PacketQueue | undefined;
   readonly remote?: number | undefined;
   readonly remoteKey?: number | undefined;
-  /** Of an expose, from within `post`: where the memory is for the peer. */
-  exposed?(address: number, remoteKey: number): void;
+  /** Of an export, from within `post`: where the memory is for the peer. */
+  exported?(address: number, remoteKey: number): void;
   /** Bytes moved, or a negative errno. */
   done(result: number): void;
 }

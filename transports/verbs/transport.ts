@@ -1,13 +1,15 @@
 /** Ranks that an RDMA device reaches (docs/design/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
+import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import { Queue } from '../../runtime/base/queue.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
-import { Bell } from './bell.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
 import { type IwarpHost, IwarpMeeting } from './connect/iwarp.ts';
-import { formatAddress, type Meeting, parseAddress } from './connect/meeting.ts';
-import { Courtesy } from './courtesy.ts';
+import { type ConnectionSetup, formatAddress, parseAddress } from './connect/setup.ts';
+import { Doorbell } from './device/doorbell.ts';
+import { YieldPolicy } from './device/yield-policy.ts';
 import { EVENTS_MS, HEARTBEAT_MS, Liveness } from './liveness.ts';
 import {
   INLINE_BYTES,
@@ -19,7 +21,12 @@ import {
 import { SendSlots } from './packets/send-slots.ts';
 import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './packets/wire.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
-import { type MemoryRoom, type Moving, OneSided, VERBS_SEGMENT_BYTES } from './rdma/one-sided.ts';
+import {
+  type MemoryRoom,
+  OneSided,
+  type RdmaOperation,
+  VERBS_SEGMENT_BYTES,
+} from './rdma/one-sided.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
@@ -49,13 +56,13 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** The pinned-memory manager; without one nothing is exposed, and messages are copied. */
+  /** The pinned-memory manager; without one nothing is exported, and messages are copied. */
   memory: LeasedMemory | null = null;
 
   readonly #device: PacketDevice;
   readonly #job: VerbsJob;
-  readonly #handshake: Meeting;
-  readonly #bell: Bell;
+  readonly #handshake: ConnectionSetup;
+  readonly #bell: Doorbell;
   readonly #liveness: Liveness;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
@@ -63,17 +70,17 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #shared: Shared;
   readonly #room: MemoryRoom;
   /** Those with packets to deliver. */
-  readonly #waiting: VerbsChannel[] = [];
+  readonly #waiting = new Queue<VerbsChannel>();
   readonly #broken: VerbsChannel[] = [];
   /** Those whose peer waits to hear that its credit came. */
-  readonly #owing: VerbsChannel[] = [];
-  readonly #finished: Moving[] = [];
-  readonly #crowded: OneSided[] = [];
+  readonly #owing = new Set<VerbsChannel>();
+  readonly #finished: RdmaOperation[] = [];
+  readonly #crowded = new Set<OneSided>();
   /** Slots that no peer was promised. */
   #spare = 0;
   #emptyPolls = 0;
   /** For a device made of software. */
-  readonly #courtesy: Courtesy | null;
+  readonly #courtesy: YieldPolicy | null;
   /** By peer that is not connected: when the launcher was asked, and what it said. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
@@ -83,7 +90,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
     this.#device = device;
-    this.#courtesy = device.software ? new Courtesy() : null;
+    this.#courtesy = device.software ? new YieldPolicy() : null;
     this.#job = job;
     this.#liveness = new Liveness(device, this.#channels, now);
     this.rank = job.rank;
@@ -95,22 +102,22 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#shared = this.#sharedOf(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     this.#room = this.#roomOf();
     device.onReceive = (queue, slot, count) => this.#onReceive(queue, slot, count);
-    const handshake: Meeting = this.#openMeeting();
+    const handshake: ConnectionSetup = this.#openMeeting();
     this.#handshake = handshake;
     const { fd } = handshake;
     const news = fd === undefined ? null : { fd, take: () => handshake.poll?.(true) };
-    this.#bell = new Bell(device, news);
+    this.#bell = new Doorbell(device, news);
     job.put(addressKey(this.rank), formatAddress(handshake.address));
     job.fence();
   }
 
   // ---- connections
 
-  #openMeeting(): Meeting {
+  #openMeeting(): ConnectionSetup {
     const device = this.#device;
-    if (device.link !== 'iwarp') return new Handshake(device, this, now) as Meeting;
+    if (device.link !== 'iwarp') return new Handshake(device, this, now) as ConnectionSetup;
     const connections = new ConnectionManager(device.name, device.reads ?? { out: 1, in: 1 });
-    return new IwarpMeeting(device, this, connections, now) as Meeting;
+    return new IwarpMeeting(device, this, connections, now) as ConnectionSetup;
   }
 
   connect(peer: number): VerbsChannel {
@@ -197,7 +204,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       },
       broken: (channel) => this.#broken.push(channel),
       owing: (channel) => {
-        if (!this.#owing.includes(channel)) this.#owing.push(channel);
+        this.#owing.add(channel);
       },
       heard: (peer) => this.#handshake.heard(peer),
     };
@@ -209,9 +216,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       get leases() {
         return transport.memory;
       },
-      finished: (moving) => this.#finished.push(moving),
+      finished: (operation) => this.#finished.push(operation),
       waiting: (operations) => {
-        if (!this.#crowded.includes(operations)) this.#crowded.push(operations);
+        this.#crowded.add(operations);
       },
     };
   }
@@ -223,7 +230,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     let count = 0;
     if (this.#waiting.length > 0) count = this.#deliver(handler);
     if (this.#finished.length > 0) this.#tellFinished();
-    if (this.#crowded.length > 0) this.#proceed();
+    if (this.#crowded.size > 0) this.#proceed();
     if (this.#broken.length > 0) this.#endBroken(handler);
     if (this.#handshake.pending) this.#handshake.progress();
     return count;
@@ -239,7 +246,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       return count;
     }
     this.#emptyPolls += 1;
-    if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.length > 0) this.#acknowledge();
+    if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.size > 0) this.#acknowledge();
     if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
     if (this.#emptyPolls % CLOCK_POLLS === 0) this.#liveness.look(EVENTS_MS);
     return 0;
@@ -247,9 +254,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
   /** A rank that polls and never sleeps keeps no peer from giving credit. */
   #acknowledge(): void {
-    for (const channel of this.#owing.splice(0)) {
+    for (const channel of this.#owing) {
       channel.settle(true);
-      if (channel.state === 'ready' && channel.window.owesAcknowledge) this.#owing.push(channel);
+      if (channel.state !== 'ready' || !channel.window.owesAcknowledge) this.#owing.delete(channel);
     }
   }
 
@@ -287,12 +294,12 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #tellFinished(): void {
-    for (const moving of this.#finished.splice(0)) moving.tell();
+    for (const operation of this.#finished.splice(0)) operation.tell();
   }
 
   #proceed(): void {
-    for (const operations of this.#crowded.splice(0))
-      if (!operations.proceed()) this.#crowded.push(operations);
+    for (const operations of this.#crowded)
+      if (operations.proceed()) this.#crowded.delete(operations);
   }
 
   /** Connections that broke, or that the peer ended, once all that came before is delivered. */
@@ -401,5 +408,3 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
 
 const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;
-
-const now = () => performance.now();

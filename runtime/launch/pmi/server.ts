@@ -17,8 +17,14 @@ import {
 } from '../../job/pmi-wire.ts';
 import { LineReader, OVERLONG } from './line-reader.ts';
 
-/** Keys and values of a whole job; a rank that floods the space is refused, dregrun lives on. */
+/**
+ * What dregrun keeps of a whole job's keys and values, each pair with {@link KVS_PAIR_BYTES}; a rank
+ * that floods the space is refused, dregrun lives on.
+ */
 export const KVS_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What a pair costs beside its letters: two strings, their places in the map and in the order. */
+export const KVS_PAIR_BYTES = 192;
 
 export interface PmiServerEvents {
   /** A line for a rank. */
@@ -95,6 +101,10 @@ export class PmiServer {
       return;
     }
     if (line.trim() === '') return;
+    if (/^\s*cmd=abort(?!\S)/.test(line)) {
+      this.#events.abort(rank, exitCodeOf(line));
+      return;
+    }
     const fields = parseLine(line);
     if (fields?.has('mcmd')) {
       state.block = new Map(fields);
@@ -148,9 +158,6 @@ export class PmiServer {
         return this.#barrierIn(rank);
       case 'finalize':
         return this.#finalize(rank);
-      case 'abort':
-        this.#events.abort(rank, parseInteger(fields.get('exitcode')) ?? 1);
-        return undefined;
       default:
         return unsupported(cmd);
     }
@@ -182,14 +189,15 @@ export class PmiServer {
     if (key.length >= KEY_MAX) return 'key_too_long';
     if (value.length >= VALUE_MAX) return 'value_too_long';
     if (this.#values.has(key)) return 'duplicate_key';
-    if (this.#bytes + key.length + value.length > KVS_BYTES_MAX) return 'kvs_full';
+    if (this.#bytes + bytesOf(key, value) > KVS_BYTES_MAX) return 'kvs_full';
     return undefined;
   }
 
   #store(key: string, value: string): void {
-    this.#values.set(key, value);
-    this.#keys.push(key);
-    this.#bytes += key.length + value.length;
+    const kept = copied(key);
+    this.#values.set(kept, copied(value));
+    this.#keys.push(kept);
+    this.#bytes += bytesOf(key, value);
   }
 
   #get(fields: PmiFields): string {
@@ -245,6 +253,20 @@ export class PmiServer {
   #refuse(rank: number, msg: string): void {
     this.#events.send(rank, formatLine('result', { rc: -1, msg }));
   }
+}
+
+const bytesOf = (key: string, value: string) => KVS_PAIR_BYTES + key.length + value.length;
+
+/** A part of a string keeps the whole string alive, which is all that came with it; a copy does not. */
+const copied = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
+
+/**
+ * A request for the end of the job is heard however it is written: MPICH 4.1 and newer add a message
+ * behind the exit code, whose words are no fields.
+ */
+function exitCodeOf(line: string): number {
+  const [fields] = line.split(' message=', 1);
+  return parseInteger(/ exitcode=(\S+)/.exec(fields)?.[1]) ?? 1;
 }
 
 /** Clients wait for an answer of a certain name to what we do not do. */

@@ -13,8 +13,10 @@ import {
   SQE_WORDS,
   type UringAddon,
   uring,
+  WAIT_MOST_MS,
 } from '../../../native/uring.ts';
 import { errnoName, MpiError } from '../../base/error.ts';
+import { lockedMemoryLimit, MEMLOCK_FIX } from '../limits.ts';
 
 /** Completions that one submission can have: SEND_ZC has a second one, its notification. */
 const COMPLETIONS = 2;
@@ -41,11 +43,12 @@ export interface Entry {
 export type Complete = (userData: number, result: number, flags: number) => void;
 
 export class Ring {
-  readonly fd: number;
+  /** -1 once it is closed, as `eventfd`: the numbers are somebody else's then. */
+  fd: number;
   /** Entries that can be submitted and not yet be completed. */
   readonly entries: number;
   /** Signalled with each completion. */
-  readonly eventfd: number;
+  eventfd: number;
 
   readonly #native: UringAddon = uring();
   readonly #owner: FdOwner;
@@ -135,7 +138,7 @@ export class Ring {
 
   /** Blocks this thread until a completion is there, but at most so long. */
   wait(milliseconds: number): void {
-    this.#native.uringEnter(this.fd, 0, 1, ENTER_GETEVENTS, milliseconds);
+    this.#native.uringEnter(this.fd, 0, 1, ENTER_GETEVENTS, Math.min(milliseconds, WAIT_MOST_MS));
   }
 
   /** Cancels what is under way and waits for it, but at most so long. */
@@ -146,6 +149,8 @@ export class Ring {
   close(): void {
     mapping().closeOwned(this.#owner);
     if (this.#eventOwner) mapping().closeOwned(this.#eventOwner);
+    this.fd = -1;
+    this.eventfd = -1;
   }
 
   #fill(at: number, entry: Entry): void {
@@ -183,5 +188,16 @@ export function unavailable(errno: number, syscall: string, what: string): MpiEr
   const name = errno === 0 ? '' : ` (${errnoName(errno)})`;
   const exhausted = /EMFILE|ENFILE|ENOMEM/.test(name);
   const code = exhausted ? 'ERR_SYSTEM' : 'ERR_UNSUPPORTED';
-  return new MpiError(code, `domain uring: ${what}${name}`, { errno, syscall });
+  const hint = /ENOMEM/.test(name) ? outOfMemory() : '';
+  return new MpiError(code, `domain uring: ${what}${name}${hint}`, { errno, syscall });
+}
+
+/** Of an unprivileged process the kernel counts the rings as locked memory. */
+function outOfMemory(): string {
+  const limit = lockedMemoryLimit();
+  if (limit === Infinity) return '';
+  return (
+    `: what it shares with the kernel is locked memory, of which RLIMIT_MEMLOCK allows ${limit} ` +
+    `bytes; ${MEMLOCK_FIX}, or ask for fewer "entries"`
+  );
 }

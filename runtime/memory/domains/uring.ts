@@ -16,6 +16,7 @@ import {
   type UringAddon,
   uring,
 } from '../../../native/uring.ts';
+import { setImmediate } from '../../base/clock.ts';
 import { check, MpiError } from '../../base/error.ts';
 import { type Access, type Domain, type DomainPort, NO_KEY, type Operation } from '../domain.ts';
 import { type Entry, Ring, unavailable } from './ring.ts';

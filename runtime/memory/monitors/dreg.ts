@@ -37,7 +37,8 @@ export class DregMonitor implements Monitor {
   readonly busyIndex = SHARED.reserved;
   readonly flags: Uint8Array;
   readonly ring: Uint32Array;
-  readonly wakeFd: number;
+  /** -1 once it is closed: the number is somebody else's then. */
+  wakeFd: number;
   readonly fenceAlways = false;
 
   readonly #native: DregAddon = dreg();
@@ -119,6 +120,7 @@ export class DregMonitor implements Monitor {
     // The mapping of the shared area lives until it is collected, and the context with it.
     for (let slot = 0; slot < this.slots; slot++) if (this.#monitored[slot]) this.unmonitor(slot);
     mapping().closeOwned(this.#owner);
+    this.wakeFd = -1;
   }
 
   #range(index: number, slot: number, address: number, length: number): void {

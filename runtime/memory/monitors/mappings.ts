@@ -3,23 +3,24 @@ import { type FdOwner, mapping } from '../../../native/mapping.ts';
 import { vma } from '../../../native/vma.ts';
 import { check } from '../../base/error.ts';
 
-/** Every byte is mapped, and no other process can take it away by the file that it is mapped from. */
+/** Every byte is mapped, and private to this process: no file is beneath it. */
 export const OWN = 0;
 /** Part of the range is not mapped. */
 export const HOLE = 1;
-/** Part of the range is a file, which can be truncated or punched without an event. */
+/**
+ * Part of the range is of a file, which others can truncate or punch without an event. Shared
+ * anonymous memory and huge pages have one, too: without a name, and yet a forked child has it, and
+ * who may look into /proc/PID/map_files can open it.
+ */
 export const FILE = 2;
 export type Kind = typeof OWN | typeof HOLE | typeof FILE;
-
-/** Anonymous memory that the kernel keeps in a file of its own, which nobody can open by a name. */
-const OWN_NAMES = ['/dev/zero (deleted)', '/anon_hugepage (deleted)'];
 
 export class Mappings {
   readonly #native = vma();
   readonly #owner: FdOwner;
-  readonly #maps: number;
+  #maps: number;
   readonly #byText: boolean;
-  readonly #vma = new Float64Array(6);
+  readonly #vma = new Float64Array(5);
   /** Page size of the last mapping looked at; 0: not known. */
   pageBytes = 0;
 
@@ -33,11 +34,11 @@ export class Mappings {
 
   kindOf(start: number, end: number): Kind {
     for (let at = start; at < end; ) {
-      const name = this.#native.vmaQuery(this.#maps, at, this.#vma, this.#byText);
-      if (typeof name === 'number' || this.#vma[0] > at) return HOLE;
-      const [, until, , pageBytes, inode, deviceMajor] = this.#vma;
+      const answer = this.#native.vmaQuery(this.#maps, at, this.#vma, this.#byText);
+      if (answer < 0 || this.#vma[0] > at) return HOLE;
+      const [, until, shared, pageBytes, inode] = this.#vma;
       this.pageBytes = pageBytes;
-      if (inode !== 0 && !(deviceMajor === 0 && OWN_NAMES.includes(name))) return FILE;
+      if (inode !== 0 || shared !== 0) return FILE;
       at = until;
     }
     return OWN;
@@ -45,5 +46,6 @@ export class Mappings {
 
   close(): void {
     mapping().closeOwned(this.#owner);
+    this.#maps = -1;
   }
 }

@@ -3,8 +3,8 @@
  * read by a thread of its own, so the flags may be late: the busy word and `fence` say when not.
  *
  * What it cannot see, it refuses to watch: memory of files, which anybody can truncate or punch
- * without an event. Two things are beyond it (docs/memory.md): shmat(2) with SHM_REMAP over watched
- * memory makes no event, and madvise(MADV_DONTNEED) makes its event before it takes the pages away.
+ * without an event, and what is shared with a forked child or lies on huge pages, which are files to
+ * the kernel. A few rare things are beyond it: docs/userfaultfd.md has them all.
  */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
@@ -44,6 +44,8 @@ export interface UserfaultfdOptions {
   fence?: 'auto' | 'always';
   /** Watch memory of files as well: the program promises that none is truncated or punched. */
   files?: 'refuse' | 'trust';
+  /** 'refuse': fail where the kernel has guard pages, of which it does not tell. */
+  guards?: 'trust' | 'refuse';
   /** Ask for mappings as on a kernel before 6.11. */
   mappingsByText?: boolean;
   /** The native half; tests give one that can be held. */
@@ -59,7 +61,8 @@ export class UserfaultfdMonitor implements Monitor {
   readonly busyIndex = WORDS.busy;
   readonly flags: Uint8Array;
   readonly ring: Uint32Array;
-  readonly wakeFd: number;
+  /** -1 once it is closed: the number is somebody else's then. */
+  wakeFd: number;
   readonly fenceAlways: boolean;
 
   readonly #native: UserfaultfdAddon;
@@ -83,6 +86,12 @@ export class UserfaultfdMonitor implements Monitor {
     checkSlots(slots, USERFAULTFD_SLOTS_MAX);
     this.fenceAlways = (options.fence ?? fenceOfEnvironment()) === 'always';
     this.#trustFiles = (options.files ?? filesOfEnvironment()) === 'trust';
+    if ((options.guards ?? guardsOfEnvironment()) === 'refuse' && native.userfaultfdGuards())
+      throw unavailable(
+        EOPNOTSUPP,
+        'madvise',
+        'DREG_UFFD_GUARDS refuses a kernel with guard pages',
+      );
     this.#mappings = new Mappings(options.mappingsByText);
     try {
       const { reader, area, wakeFd } = start(native, slots);
@@ -163,6 +172,7 @@ export class UserfaultfdMonitor implements Monitor {
     if (this.#closed) return;
     this.#closed = true;
     this.#native.userfaultfdStop(this.#reader);
+    this.wakeFd = -1;
     this.#mappings.close();
   }
 
@@ -236,3 +246,4 @@ function choice<A extends string, B extends string>(name: string, usual: A, othe
 
 const fenceOfEnvironment = () => choice('DREG_UFFD_FENCE', 'auto', 'always');
 const filesOfEnvironment = () => choice('DREG_UFFD_FILES', 'refuse', 'trust');
+const guardsOfEnvironment = () => choice('DREG_UFFD_GUARDS', 'trust', 'refuse');

@@ -5,12 +5,13 @@
  */
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { lengthOf, part, store } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
-import type { Engine } from '../engine.ts';
+import type { Completion, Operation } from '../completion.ts';
+import type { Output } from '../output.ts';
+import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
-import { OutgoingTransfer } from '../rendezvous/transfer.ts';
-import { LONG, PIECE } from '../wire.ts';
+import { CUT, LONG, PIECE } from '../wire.ts';
 
 /** Words of a LONG's extension. */
 const LENGTH = 0;
@@ -25,8 +26,10 @@ export class Arrival {
   /** Where the pieces go: an unexpected message's own memory until a receive is matched. */
   bytes: Uint8Array;
   /** The receive; null while there is none, and where it was refused. */
-  request: Request | null = null;
+  request: Operation | null = null;
   received = 0;
+  /** The sender's buffer is gone: the rest never comes. */
+  cut = false;
 
   constructor(peer: Peer, id: number, tag: number, length: number, bytes: Uint8Array) {
     this.peer = peer;
@@ -42,41 +45,54 @@ export class Arrival {
 }
 
 export class StreamedMessages {
-  readonly #engine: Engine;
+  readonly #completion: Completion;
+  readonly #output: Output;
   readonly #words = new Int32Array(EXTENSION_WORDS);
   /** Messages on their way here, by peer and the sender's id. */
   readonly #arrivals = new Map<Peer, Map<number, Arrival>>();
-  #next = 0;
+  /** Ids of our messages of which pieces wait for room: none of them is given again meanwhile. */
+  readonly #waiting = new Set<number>();
+  #last = 0;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  constructor(completion: Completion, output: Output) {
+    this.#completion = completion;
+    this.#output = output;
   }
 
   /** Sends the first packet, and as many others as there is room for; false: no room for the first. */
-  start(peer: Peer, request: Request): boolean {
+  start(peer: Peer, request: Operation): boolean {
     const { bytes, length, context, tag } = request;
-    const id = (this.#next + 1) & 0x7fff_ffff;
+    const id = this.#nextId();
     this.#words[LENGTH] = length;
     this.#words[TRANSFER] = id;
     const { channel } = peer;
     if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, peer.pieceBytes))
       return false;
-    this.#next = id;
-    const transfer = new OutgoingTransfer(id, request, peer, (ended) => this.#sent(ended));
-    transfer.position = peer.pieceBytes;
-    transfer.begin(PIECE, id);
-    if (!transfer.stream()) {
-      peer.streams.push(transfer);
-      this.#engine.markBusy(peer);
+    this.#last = id;
+    const stream = new PacketStream(peer, request, PIECE, id, peer.pieceBytes, ({ whole }) =>
+      this.#sent(peer, request, id, whole),
+    );
+    if (!stream.stream()) {
+      this.#waiting.add(id);
+      peer.streams.push(stream);
+      this.#output.markBusy(peer);
     }
     return true;
   }
 
-  #sent(transfer: OutgoingTransfer): void {
-    const { request, peer } = transfer;
-    const error = this.#engine.refusal(request, peer.rank, request.tag, 0);
-    if (error !== null) this.#engine.fail(request, error);
-    else this.#engine.complete(request, peer.rank, request.tag, request.length);
+  #nextId(): number {
+    let id = this.#last;
+    do id = (id + 1) & 0x7fff_ffff;
+    while (this.#waiting.has(id));
+    return id;
+  }
+
+  #sent(peer: Peer, request: Operation, id: number, whole: boolean): void {
+    this.#waiting.delete(id);
+    if (!whole) this.#output.sendControl(peer, CUT, id);
+    const error = this.#completion.refusal(request, peer.rank, request.tag, 0);
+    if (error !== null) this.#completion.fail(request, error);
+    else this.#completion.complete(request, peer.rank, request.tag, request.length);
   }
 
   /** A first packet: `place` says where its message's bytes go. */
@@ -95,10 +111,29 @@ export class StreamedMessages {
   }
 
   onPiece(peer: Peer, packet: Packet): void {
+    this.#store(this.#arrivalOf(peer, packet), packet);
+  }
+
+  /** The sender's buffer was taken away before all of it was sent. */
+  onCut(peer: Peer, packet: Packet): void {
+    const arrival = this.#arrivalOf(peer, packet);
+    this.#arrivals.get(peer)?.delete(arrival.id);
+    arrival.cut = true;
+    if (arrival.request !== null) this.#completion.fail(arrival.request, this.#cutError(arrival));
+  }
+
+  #cutError({ peer, length, tag }: Arrival): MpiError {
+    return new MpiError(
+      'ERR_BUFFER',
+      `rank ${peer.rank} took its buffer away while a message of ${length} bytes was on its way`,
+      { rank: this.#output.rank, peer: peer.rank, tag },
+    );
+  }
+
+  #arrivalOf(peer: Peer, packet: Packet): Arrival {
     const arrival = this.#arrivals.get(peer)?.get(packet.tag);
-    if (arrival === undefined)
-      throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
-    this.#store(arrival, packet);
+    if (arrival !== undefined) return arrival;
+    throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
   }
 
   #store(arrival: Arrival, packet: Packet): void {
@@ -109,7 +144,7 @@ export class StreamedMessages {
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
     // The memory may be gone, or the message refused: then its bytes are dropped.
-    if (received + packet.length <= bytes.length) packet.copyTo(bytes, received);
+    if (received + packet.length <= lengthOf(bytes)) packet.copyTo(bytes, received);
     arrival.received += packet.length;
     if (!arrival.complete) return;
     this.#arrivals.get(arrival.peer)?.delete(arrival.id);
@@ -117,25 +152,25 @@ export class StreamedMessages {
   }
 
   /** A receive takes a message that has come at least in part. */
-  take(request: Request, arrival: Arrival): void {
+  take(request: Operation, arrival: Arrival): void {
     const { peer, tag, length } = arrival;
-    const lost = arrival.complete ? null : peer.error;
-    const error = lost ?? this.#engine.refusal(request, peer.rank, tag, length);
+    const lost = arrival.cut ? this.#cutError(arrival) : arrival.complete ? null : peer.error;
+    const error = lost ?? this.#completion.refusal(request, peer.rank, tag, length);
     if (error !== null) {
-      this.#engine.fail(request, error);
+      this.#completion.fail(request, error);
       return;
     }
-    request.bytes.set(arrival.bytes.subarray(0, arrival.received));
+    store(request.bytes, part(arrival.bytes, 0, arrival.received));
     arrival.bytes = request.bytes;
     arrival.request = request;
     if (arrival.complete) this.#deliver(arrival, request);
   }
 
-  #deliver(arrival: Arrival, request: Request): void {
+  #deliver(arrival: Arrival, request: Operation): void {
     const { peer, tag, length } = arrival;
-    const error = this.#engine.refusal(request, peer.rank, tag, length);
-    if (error !== null) this.#engine.fail(request, error);
-    else this.#engine.complete(request, peer.rank, tag, length);
+    const error = this.#completion.refusal(request, peer.rank, tag, length);
+    if (error !== null) this.#completion.fail(request, error);
+    else this.#completion.complete(request, peer.rank, tag, length);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a LONG's length cannot be ours */
@@ -148,7 +183,7 @@ export class StreamedMessages {
   /** Ends the receives whose messages a lost peer will not finish. */
   abandon(peer: Peer, error: MpiError): void {
     for (const arrival of this.#arrivals.get(peer)?.values() ?? [])
-      if (arrival.request !== null) this.#engine.fail(arrival.request, error);
+      if (arrival.request !== null) this.#completion.fail(arrival.request, error);
     this.#arrivals.delete(peer);
   }
 }

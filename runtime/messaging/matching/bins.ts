@@ -4,7 +4,7 @@
  *
  * Both sides are kept in bins, one for each of (source, tag), (source, any), (any, tag), (any, any),
  * so that finding a match costs the same with one entry and with a million. A posted receive stands in
- * the one bin that it names, and a message looks into four. An unexpected message stands in all four,
+ * the one bin that it names, and a message looks into four. An unexpected message stands in up to four,
  * and a receive looks into one.
  */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
@@ -44,6 +44,10 @@ export class Bin<Item> {
     this.tail = link;
     this.size++;
     this.lane.count++;
+  }
+
+  *all(): Generator<Item> {
+    for (let link = this.head; link !== null; link = link.next) yield link.item;
   }
 }
 
@@ -89,8 +93,12 @@ class Lane<Item> {
   }
 
   *all(): Generator<Item> {
-    for (const bin of [this.any, ...this.#bins.values()])
-      for (let link = bin.head; link !== null; link = link.next) yield link.item;
+    yield* this.any.all();
+    yield* this.tagged();
+  }
+
+  *tagged(): Generator<Item> {
+    for (const bin of this.#bins.values()) yield* bin.all();
   }
 
   retire(bin: Bin<Item>): void {
@@ -119,6 +127,11 @@ class Lanes<Item> {
   *all(): Generator<Item> {
     for (const lane of [this.any, ...this.#bySource]) if (lane !== undefined) yield* lane.all();
   }
+
+  /** What stands in the bins of a source and a tag. */
+  own(): Item[] {
+    return this.#bySource.flatMap((lane) => (lane === undefined ? [] : [...lane.tagged()]));
+  }
 }
 
 /** A posted receive, as matching sees it: its own link. */
@@ -134,27 +147,35 @@ function headOf(bin: Bin<Posted> | undefined): Posted | null {
   return bin === undefined || bin.head === null ? null : bin.head.item;
 }
 
-/** The one posted first; their order numbers wrap around, so the difference decides. */
+/** The one posted first. */
 function earlier(a: Posted | null, b: Posted | null): Posted | null {
   if (a === null) return b;
   if (b === null) return a;
-  return ((a.order - b.order) | 0) < 0 ? a : b;
+  return a.order < b.order ? a : b;
+}
+
+/** Numbers receives in the order of posting, over all contexts. It counts to 2^53 and does not come round. */
+export class PostingClock {
+  last = 0;
 }
 
 /** Receives that wait for a message. Source and tag may be wildcards. */
 export class PostedReceives {
   readonly #lanes = new Lanes<Posted>();
-  #order = 0;
+  readonly #clock: PostingClock;
   /** How many there are. */
   count = 0;
   /** The bin used last, and its lane's source: programs tend to stay with a source and tag. */
   #recent: Bin<Posted> = this.#lanes.any.any;
   #recentSource = ANY_SOURCE;
 
+  constructor(clock: PostingClock = new PostingClock()) {
+    this.#clock = clock;
+  }
+
   post(receive: Posted): void {
     const { peer, tag } = receive;
-    this.#order = (this.#order + 1) | 0;
-    receive.order = this.#order;
+    receive.order = ++this.#clock.last;
     this.count++;
     const recent = this.#recent;
     if (peer !== this.#recentSource || tag !== recent.tag || recent.retired)
@@ -216,58 +237,100 @@ class OwnLink<Item> implements Link<Item> {
   next: Link<Item> | null = null;
   previous: Link<Item> | null = null;
   bin: Bin<Item> | null = null;
+  /** The item's next link. */
+  readonly more: OwnLink<Item> | null;
 
-  constructor(item: Item) {
+  constructor(item: Item, more: OwnLink<Item> | null) {
     this.item = item;
+    this.more = more;
   }
 }
 
-/** A message that came before its receive, as matching sees it. */
-export class Envelope {
+/** A message that came before its receive, as matching sees it: its own link in the bin of (source, tag). */
+export class Envelope implements Link<Envelope> {
   readonly source: number;
   readonly tag: number;
-  /** Its links in (source, tag), (source, any), (any, tag), (any, any). */
-  readonly links: readonly Link<this>[];
+  next: Link<Envelope> | null = null;
+  previous: Link<Envelope> | null = null;
+  bin: Bin<Envelope> | null = null;
+  /** Set by {@link UnexpectedMessages.add}: messages in the order of their arrival. */
+  arrived = 0;
+  /** Its links in bins of wildcards, where receives have asked for such. */
+  links: OwnLink<Envelope> | null = null;
 
   constructor(source: number, tag: number) {
     this.source = source;
     this.tag = tag;
-    this.links = [new OwnLink(this), new OwnLink(this), new OwnLink(this), new OwnLink(this)];
+  }
+
+  get item(): this {
+    return this;
   }
 }
 
-/** Messages that wait for a receive. */
+/** Patterns with wildcards; (source, tag) has none. */
+const SOURCE_ANY = 1;
+const ANY_WITH_TAG = 2;
+const ANY_ANY = 4;
+
+/**
+ * Messages that wait for a receive. They stand in the bins of a pattern with wildcards from the first
+ * receive on that has such a pattern: most programs do not use all of them, and each costs a link.
+ */
 export class UnexpectedMessages<Message extends Envelope> {
-  readonly #lanes = new Lanes<Message>();
+  readonly #lanes = new Lanes<Envelope>();
+  /** The patterns with wildcards that receives have asked for. */
+  #patterns = 0;
+  #arrived = 0;
 
   /** How many there are. */
   count = 0;
 
   add(message: Message): void {
+    message.arrived = ++this.#arrived;
+    this.#lanes.lane(message.source).bin(message.tag).push(message);
+    this.#addTo(this.#patterns, message);
+    this.count++;
+  }
+
+  #addTo(patterns: number, message: Envelope): void {
+    if (patterns === 0) return;
     const own = this.#lanes.lane(message.source);
     const wild = this.#lanes.any;
-    const links = message.links as readonly Link<Message>[];
-    own.bin(message.tag).push(links[0]);
-    own.any.push(links[1]);
-    wild.bin(message.tag).push(links[2]);
-    wild.any.push(links[3]);
-    this.count++;
+    const push = (bin: Bin<Envelope>) => {
+      message.links = new OwnLink(message, message.links);
+      bin.push(message.links);
+    };
+    if (patterns & SOURCE_ANY) push(own.any);
+    if (patterns & ANY_WITH_TAG) push(wild.bin(message.tag));
+    if (patterns & ANY_ANY) push(wild.any);
   }
 
   /** Takes out the first message that a receive for (source, tag), wildcards allowed, gets. */
   take(source: number, tag: number): Message | null {
     const message = this.peek(source, tag);
     if (message === null) return null;
-    for (const link of message.links) unlink(link);
+    unlink(message);
+    for (let { links } = message; links !== null; links = links.more) unlink(links);
     this.count--;
     return message;
   }
 
   /** The same without taking it out. */
   peek(source: number, tag: number): Message | null {
+    if (this.count === 0) return null;
+    if (source === ANY_SOURCE) this.#require(tag === ANY_TAG ? ANY_ANY : ANY_WITH_TAG);
+    else if (tag === ANY_TAG) this.#require(SOURCE_ANY);
     const lane = this.#lanes.find(source);
     if (lane === undefined || lane.count === 0) return null;
     const bin = tag === ANY_TAG ? lane.any : lane.find(tag);
-    return bin === undefined || bin.head === null ? null : bin.head.item;
+    return bin === undefined || bin.head === null ? null : (bin.head.item as Message);
+  }
+
+  #require(pattern: number): void {
+    if ((this.#patterns & pattern) !== 0) return;
+    const all = this.#lanes.own();
+    for (const message of all.sort((a, b) => a.arrived - b.arrived)) this.#addTo(pattern, message);
+    this.#patterns |= pattern;
   }
 }

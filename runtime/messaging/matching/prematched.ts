@@ -4,10 +4,12 @@
  * without going through matching. As soon as anything else comes in between they are posted.
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
+import { lengthOf } from '../../base/bytes.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { Engine } from '../engine.ts';
+import { chargeOf } from '../flow/credit.ts';
 import type { Peer } from '../peer.ts';
-import { DIRECT_POLLS, ENVELOPE_BYTES } from '../peer.ts';
+import { DIRECT_POLLS } from '../peer.ts';
 import { EAGER } from '../wire.ts';
 import type { Context } from './receive.ts';
 
@@ -47,7 +49,7 @@ export class Deferred {
       return false;
     }
     this.#requests[this.#end++] = request;
-    context.deferred++;
+    context.apart++;
     return true;
   }
 
@@ -63,12 +65,18 @@ export class Deferred {
 
   /** Takes what has come for the receives held back; how many messages it was. */
   progress(): number {
-    const { channel, rank } = this.#peer as Peer;
+    const peer = this.#peer as Peer;
+    const { channel, rank } = peer;
     const context = this.#context as Context;
     const requests = this.#requests;
     let count = 0;
     while (this.#first < this.#end) {
       const request = requests[this.#first] as Request;
+      // What has changed meanwhile is no matter for a short way.
+      if (lengthOf(request.bytes) !== request.length) {
+        this.post();
+        return count;
+      }
       const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes, 1);
       if (length === TOOK_OTHER) {
         this.post();
@@ -77,8 +85,8 @@ export class Deferred {
       if (length < 0) break;
       requests[this.#first++] = null;
       count++;
-      context.deferred--;
-      channel.returnCredit(length + ENVELOPE_BYTES);
+      context.apart--;
+      this.#engine.receiving.returnCredit(peer, request.context, chargeOf(length));
       this.#engine.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();
@@ -95,8 +103,8 @@ export class Deferred {
     const requests = this.#requests.slice(this.#first, this.#end);
     this.#requests.fill(null, this.#first, this.#end);
     this.#clear();
-    context.deferred = 0;
-    for (const request of requests) context.posted.post(request as Request);
+    context.apart -= requests.length;
+    for (const request of requests) this.#engine.receiving.post(context, request as Request);
   }
 
   #clear(): void {

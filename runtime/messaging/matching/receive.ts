@@ -2,51 +2,60 @@
  * The receiving half of the engine: receives that wait for messages, messages that wait for receives,
  * and the packets that bring the two together.
  */
+
 import type { Packet } from '../../../transports/transport.ts';
-import { ANY_SOURCE } from '../../base/constants.ts';
+import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { NO_BYTES, store } from '../../base/bytes.ts';
+import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { NO_BYTES } from '../../mpi/point-to-point/buffer.ts';
 import type { Request } from '../../mpi/point-to-point/request.ts';
 import { type Arrival, StreamedMessages } from '../eager/multi.ts';
 import type { Engine } from '../engine.ts';
-import { ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, type Peer, UNEXPECTED_BYTES_MAX } from '../peer.ts';
-import { type Offer, offerOf } from '../rendezvous/incoming.ts';
+import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
+import type { ReceiveFlow } from '../flow/receive-flow.ts';
+import { Search } from '../flow/search.ts';
+import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
+import { type Offer, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
-import { Envelope, PostedReceives, UnexpectedMessages } from './bins.ts';
+import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
+import { Envelope, PostedReceives, PostingClock, UnexpectedMessages } from './bins.ts';
+import { type Kept, KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { Deferred } from './prematched.ts';
 
 /** A message that came before its receive: whole, still arriving in pieces, or only offered. */
-class UnexpectedMessage extends Envelope {
+class UnexpectedMessage extends Envelope implements Kept {
   /** What the sender was charged with for it. */
   readonly charge: number;
+  /** Bytes of its body that are here, and where: in a slot, or an array of its own. */
+  length = 0;
+  chunk: Kept['chunk'] = null;
+  slot = 0;
   body: Uint8Array = NO_BYTES;
+  /** How the rest comes, where the body is not here. */
   arrival: Arrival | null = null;
   offer: Offer | null = null;
 
-  constructor(source: number, tag: number, bytes: number) {
+  constructor(source: number, tag: number, charge: number) {
     super(source, tag);
-    this.charge = bytes + ENVELOPE_BYTES;
+    this.charge = charge;
   }
-}
-
-function copyOf(packet: Packet): Uint8Array {
-  if (packet.length === 0) return NO_BYTES;
-  const body = new Uint8Array(packet.length);
-  packet.copyTo(body, 0);
-  return body;
 }
 
 /** What belongs to one context id. */
 export class Context {
-  readonly posted = new PostedReceives();
+  readonly posted: PostedReceives;
   readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
 
-  /** Receives that {@link Deferred} holds back. */
-  deferred = 0;
+  /** Receives that are not among the posted ones: held back ({@link Deferred}), or promised a message. */
+  apart = 0;
+
+  constructor(clock: PostingClock) {
+    this.posted = new PostedReceives(clock);
+  }
 
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0 && this.deferred === 0;
+    return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
   }
 }
 
@@ -57,20 +66,21 @@ export class Receiving {
   readonly #contexts: Context[] = [];
   /** Receives that are not posted yet. */
   readonly deferred: Deferred;
-  /** Bytes of unexpected messages, by peer: a peer of ours stays within its credit. */
-  readonly #unexpectedBytes: Float64Array;
+  readonly #clock = new PostingClock();
+  readonly #search: Search;
+  readonly #bodies = new KeptBodies();
 
   constructor(engine: Engine, rendezvous: Rendezvous, streamed: StreamedMessages) {
     this.#engine = engine;
     this.#rendezvous = rendezvous;
     this.#streamed = streamed;
-    this.#unexpectedBytes = new Float64Array(engine.size);
+    this.#search = new Search(engine, this.#contexts);
     this.deferred = new Deferred(engine);
   }
 
   /** Opens a context id for receives. */
   openContext(id: number): Context {
-    this.#contexts[id] ??= new Context();
+    this.#contexts[id] ??= new Context(this.#clock);
     return this.#contexts[id];
   }
 
@@ -89,25 +99,53 @@ export class Receiving {
     // What a lost peer sent before may still be taken; more will not come. Contact is made by whoever
     // sends first, so a peer that is not known yet is none that is lost.
     if (peer !== undefined && peer.error !== null) throw peer.error;
+    this.post(context, request);
+  }
+
+  /** A receive waits from here on. */
+  post(context: Context, request: Request): void {
     context.posted.post(request);
+    if (this.#search.active) this.#search.onPosted(request);
+  }
+
+  /** Messages wait at a peer for what is posted: each receive has to be. */
+  get searches(): boolean {
+    return this.#search.active;
   }
 
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Request, message: UnexpectedMessage): void {
-    const { source, tag, body, arrival, offer } = message;
+    const { source, tag, arrival, offer, length } = message;
     const peer = this.#engine.contact(source);
-    this.#unexpectedBytes[source] -= message.charge;
-    peer.channel.returnCredit(message.charge);
-    if (offer !== null) this.#rendezvous.accept(request, peer, tag, offer, (to) => to.set(body));
+    peer.incoming[flowOf(request.context)].kept -= message.charge;
+    this.returnCredit(peer, request.context, message.charge);
+    if (offer !== null)
+      this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
     else if (arrival !== null) this.#streamed.take(request, arrival);
     else {
-      const error = this.#engine.refusal(request, source, tag, body.length);
+      const error = this.#engine.refusal(request, source, tag, length);
       if (error !== null) this.#engine.fail(request, error);
       else {
-        request.bytes.set(body);
-        this.#engine.complete(request, source, tag, body.length);
+        this.#copyBody(message, request.bytes);
+        this.#engine.complete(request, source, tag, length);
       }
     }
+    if (message.chunk !== null) this.#bodies.take(message, length, null);
+  }
+
+  #keepBody(message: UnexpectedMessage, packet: Packet): void {
+    const { length } = packet;
+    message.length = length;
+    if (length > SLOT_BYTES_MAX) {
+      message.body = new Uint8Array(length);
+      packet.copyTo(message.body, 0);
+    } else if (length > 0) this.#bodies.put(packet, message);
+  }
+
+  /** Copies what is here of a body, once. */
+  #copyBody(message: UnexpectedMessage, to: Uint8Array): void {
+    if (message.chunk !== null) this.#bodies.take(message, message.length, to);
+    else store(to, message.body);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -122,16 +160,17 @@ export class Receiving {
 
   onEager(peer: Peer, packet: Packet): void {
     const { tag, length } = packet;
+    const charge = chargeOf(length);
     const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
+    const request = this.#match(peer, context, packet);
     if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
-      message.body = copyOf(packet);
-      this.#keep(peer, context, message);
+      const message = new UnexpectedMessage(peer.rank, tag, charge);
+      this.#keep(peer, packet.context, message);
+      this.#keepBody(message, packet);
       return;
     }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
-    if (length > request.length || request.bytes.length !== request.length)
+    this.returnCredit(peer, packet.context, charge);
+    if (length > request.length || !request.intact)
       this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);
@@ -142,15 +181,16 @@ export class Receiving {
   onLong(peer: Peer, packet: Packet): void {
     const length = StreamedMessages.lengthOf(peer, packet);
     const { tag } = packet;
+    const charge = chargeOf(length);
     const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
+    const request = this.#match(peer, context, packet);
     if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
+      const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.arrival = this.#streamed.onFirst(peer, packet, new Uint8Array(length));
-      this.#keep(peer, context, message);
+      this.#keep(peer, packet.context, message);
       return;
     }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    this.returnCredit(peer, packet.context, charge);
     const refused = this.#engine.refusal(request, peer.rank, tag, length);
     const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
     if (refused !== null) this.#engine.fail(request, refused);
@@ -160,25 +200,86 @@ export class Receiving {
   onOffer(peer: Peer, packet: Packet): void {
     const offer = offerOf(packet);
     const { tag, length } = packet;
+    const charge = chargeOf(length);
     const context = this.#contextOf(packet);
-    const request = context.posted.match(peer.rank, tag) as Request | null;
+    const request = this.#match(peer, context, packet);
     if (request === null) {
-      const message = new UnexpectedMessage(peer.rank, tag, length);
-      message.body = copyOf(packet);
+      const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.offer = offer;
-      this.#keep(peer, context, message);
+      this.#keep(peer, packet.context, message);
+      this.#keepBody(message, packet);
       return;
     }
-    peer.channel.returnCredit(length + ENVELOPE_BYTES);
+    this.returnCredit(peer, packet.context, charge);
     this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
   }
 
-  #keep(peer: Peer, context: Context, message: UnexpectedMessage): void {
-    const bytes = this.#unexpectedBytes[peer.rank] + message.charge;
-    if (bytes > UNEXPECTED_BYTES_MAX + ENVELOPE_BYTES_MAX)
+  #keep(peer: Peer, context: number, message: UnexpectedMessage): void {
+    if (!peer.incoming[flowOf(context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
-    this.#unexpectedBytes[peer.rank] = bytes;
-    context.unexpected.add(message);
+    this.#contexts[context].unexpected.add(message);
+  }
+
+  /** A message that `peer` was charged with has found its receive. */
+  returnCredit(peer: Peer, context: number, charge: number): void {
+    if (flowOf(context) !== LIBRARY) {
+      peer.channel.returnCredit(charge);
+      return;
+    }
+    const flow = peer.incoming[LIBRARY];
+    if (!flow.giveBack(charge)) return;
+    const words = new Int32Array(EXTENSION_WORDS);
+    words[0] = flow.returned;
+    this.#engine.sendControl(peer, CREDIT, LIBRARY, words);
+  }
+
+  /** Takes out the receive that a message belongs to. */
+  #match(peer: Peer, context: Context, { context: id, tag }: Packet): Request | null {
+    const flow = peer.incoming[flowOf(id)];
+    if (peer.promises > 0 && flow.promised !== null) {
+      const { context: wanted, tag: asked } = flow.promised;
+      if (wanted === id && (asked === tag || asked === ANY_TAG))
+        return this.#search.takePromised(peer, flow);
+      throw new MpiError('ERR_PROTOCOL', 'a message is not the one that was asked for');
+    }
+    return context.posted.match(peer.rank, tag) as Request | null;
+  }
+
+  /** A packet of flow control. @throws MpiError ERR_PROTOCOL where it cannot be ours */
+  onFlow(peer: Peer, packet: Packet): void {
+    const { kind, tag, extension } = packet;
+    if (tag !== PROGRAM && tag !== LIBRARY)
+      throw new MpiError('ERR_PROTOCOL', `a packet names the unknown flow ${tag}`);
+    if (peer.heldFlowPackets >= FLOW_PACKETS_MAX)
+      throw new MpiError('ERR_PROTOCOL', 'a peer asks for messages and takes no answer');
+    const incoming = peer.incoming[tag];
+    const outgoing = peer.outgoing[tag];
+    if (kind === STALLED) this.#search.onStalled(peer, incoming);
+    else if (kind === SEEK) outgoing.onSeek(extension);
+    else if (kind === NONE) this.#search.onNone(peer, incoming, extension[0] === 1);
+    else if (kind === FOUND) this.#search.onFound(peer, incoming, packet);
+    else if (kind === TAKE) outgoing.onTake();
+    else if (kind === PASS) outgoing.onPass();
+    else if (kind === GONE) this.#onGone(peer, incoming);
+    else if (kind === CREDIT) outgoing.credited(extension[0]);
+    else throw new MpiError('ERR_PROTOCOL', `a packet is of the unknown kind ${kind}`);
+  }
+
+  #onGone(peer: Peer, flow: ReceiveFlow): void {
+    const request = this.#search.takePromised(peer, flow);
+    if (request === null)
+      throw new MpiError('ERR_PROTOCOL', 'a peer has lost a message that it was not asked for');
+    const error = new MpiError(
+      'ERR_BUFFER',
+      `rank ${peer.rank} took its buffer away before its message could leave`,
+      { rank: this.#engine.rank, peer: peer.rank, tag: request.tag },
+    );
+    this.#engine.fail(request, error);
+  }
+
+  /** A peer is lost; the receives that were promised messages of its. */
+  abandon(peer: Peer): Request[] {
+    return this.#search.abandon(peer);
   }
 
   /** The first unexpected message that a receive would get, without taking it. */
@@ -189,6 +290,14 @@ export class Receiving {
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
     return this.#contexts[context].posted.peek(this.#engine.rank, tag) !== null;
+  }
+
+  /** Takes a receive back; false: it has met its message. */
+  cancel(request: Request): boolean {
+    this.deferred.post();
+    if (request.bin === null) return false;
+    this.#contexts[request.context].posted.remove(request);
+    return true;
   }
 
   /**

@@ -1,26 +1,26 @@
 /**
- * Which way a large message goes: copied through the transport's buffers, fetched by the receiver
+ * By which scheme a large message goes: copied through the transport's buffers, fetched by the receiver
  * from the sender's memory, written by the sender to the receiver's, or both. Machines differ too
- * much to guess, so the receiver measures each way for each transport and size, on the messages
+ * much to guess, so the receiver measures each for each transport and size, on the messages
  * themselves, and keeps to the best one.
  */
-import type { OneSidedWay } from '../../../transports/transport.ts';
+import type { OneSidedScheme } from '../../../transports/transport.ts';
 
 /** How a large message goes. */
-export type Way = 'copy' | OneSidedWay;
+export type RendezvousScheme = 'copy' | OneSidedScheme;
 
-/** Messages that each way gets at least before there is a verdict. */
+/** Messages that each scheme gets at least before there is a verdict. */
 export const TRIALS_MIN = 3;
 /**
- * Milliseconds for which each way is tried before there is a verdict, if its messages are short: a way
+ * Milliseconds for which each scheme is tried before there is a verdict, if its messages are short: a scheme
  * looks slow until V8 has compiled the code that it runs through.
  */
 export const TRIAL_MS = 8;
-/** Messages that each way gets at most before there is a verdict, unless it may yet win. */
+/** Messages that each scheme gets at most before there is a verdict, unless it may yet win. */
 export const TRIALS_MAX = 512;
-/** So many messages of all sizes a way takes until V8 has compiled all that it runs through. */
+/** So many messages of all sizes a scheme takes until V8 has compiled all that it runs through. */
 export const WARM_MESSAGES = 3072;
-/** A way that costs this much more than the best may yet be the best once it is compiled. */
+/** A scheme that costs this much more than the best may yet be the best once it is compiled. */
 export const PROMISING = 1.5;
 /** Of messages that take longer, in nanoseconds, compiled code makes no difference. */
 export const WARM_NS_MAX = 50_000;
@@ -29,17 +29,17 @@ export const RETRIAL_INTERVAL = 512;
 
 /** DREG_SINGLE_COPY: 'auto' (measured), 'always', 'never'. */
 export type Preference = 'auto' | 'always' | 'never';
-/** DREG_RNDV: 'auto' (measured), or this way wherever a transport has it. */
+/** DREG_RNDV: 'auto' (measured), or this scheme wherever a transport has it. */
 export const RENDEZVOUS_PREFERENCES = ['auto', 'get', 'put', 'copy'] as const;
 export type RendezvousPreference = (typeof RENDEZVOUS_PREFERENCES)[number];
 
-/** Of a way's last so many messages the median counts: one that was interrupted must not decide. */
+/** Of a scheme's last so many messages the median counts: one that was interrupted must not decide. */
 export const SAMPLES = 5;
 
 /** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
 export const TIMED_INTERVAL = 16;
 
-/** What is known of a way for messages of a size. */
+/** What is known of a scheme for messages of a size. */
 class Experience {
   /** Nanoseconds a byte of the last {@link SAMPLES} messages, the oldest first. */
   readonly samples: number[] = [];
@@ -60,29 +60,29 @@ class Experience {
   }
 }
 
-/** Messages of all sizes that went each way. */
+/** Messages of all sizes that went each scheme. */
 class Warmth {
-  readonly #messages = new Map<Way, number>();
+  readonly #messages = new Map<RendezvousScheme, number>();
 
-  count(way: Way): void {
-    this.#messages.set(way, (this.#messages.get(way) ?? 0) + 1);
+  count(scheme: RendezvousScheme): void {
+    this.#messages.set(scheme, (this.#messages.get(scheme) ?? 0) + 1);
   }
 
-  has(way: Way): boolean {
-    return (this.#messages.get(way) ?? 0) >= WARM_MESSAGES;
+  has(scheme: RendezvousScheme): boolean {
+    return (this.#messages.get(scheme) ?? 0) >= WARM_MESSAGES;
   }
 }
 
 class SizeClass {
-  readonly #ways = new Map<Way, Experience>();
-  /** The verdict; null while ways are tried. */
-  #best: Way | null = null;
+  readonly #schemes = new Map<RendezvousScheme, Experience>();
+  /** The verdict; null while schemes are tried. */
+  #best: RendezvousScheme | null = null;
   /** Something was recorded since the verdict. */
   #stale = false;
-  /** A loser that was just better than the best: the next message goes that way, too. */
-  #again: Way | null = null;
+  /** A loser that was just better than the best: the next message goes that scheme, too. */
+  #again: RendezvousScheme | null = null;
   #messages = 0;
-  /** Whether the message that was given a way last is to be timed. */
+  /** Whether the message that was given a scheme last is to be timed. */
   timed = true;
   readonly #length: number;
   readonly #warmth: Warmth;
@@ -93,70 +93,70 @@ class SizeClass {
     this.#warmth = warmth;
   }
 
-  choose(ways: readonly Way[]): Way {
+  choose(schemes: readonly RendezvousScheme[]): RendezvousScheme {
     const messages = ++this.#messages;
     if (this.#again !== null) return this.#tryAgain(this.#again);
     if (this.#best === null) {
       this.timed = true;
-      const untried = this.#untried(ways);
+      const untried = this.#untried(schemes);
       if (untried !== undefined) return untried;
     }
-    if (this.#best === null || this.#stale) this.#best = this.#ranking(ways)[0];
+    if (this.#best === null || this.#stale) this.#best = this.#ranking(schemes)[0];
     this.#stale = false;
     this.timed = messages % TIMED_INTERVAL === 0;
     if (messages % RETRIAL_INTERVAL !== 0) return this.#best;
     const retrial = messages / RETRIAL_INTERVAL;
-    return this.#ranking(ways)[1 + (retrial % (ways.length - 1))];
+    return this.#ranking(schemes)[1 + (retrial % (schemes.length - 1))];
   }
 
-  #tryAgain(way: Way): Way {
+  #tryAgain(scheme: RendezvousScheme): RendezvousScheme {
     this.#again = null;
     this.timed = true;
-    return way;
+    return scheme;
   }
 
-  /** Counted when it begins: of many messages under way at once each way gets its part. */
-  #untried(ways: readonly Way[]): Way | undefined {
-    const way =
-      ways.find((one) => this.#of(one).trials < TRIALS_MIN) ??
-      ways.find((one) => !this.#of(one).tried) ??
-      this.#promising(ways);
-    if (way !== undefined) this.#of(way).trials++;
-    return way;
+  /** Counted when it begins: of many messages under scheme at once each scheme gets its part. */
+  #untried(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
+    const scheme =
+      schemes.find((one) => this.#of(one).trials < TRIALS_MIN) ??
+      schemes.find((one) => !this.#of(one).tried) ??
+      this.#promising(schemes);
+    if (scheme !== undefined) this.#of(scheme).trials++;
+    return scheme;
   }
 
-  /** A way that is not compiled yet and nearly as good as the best, which may not be either. */
-  #promising(ways: readonly Way[]): Way | undefined {
-    const limit = this.#of(this.#ranking(ways)[0]).cost * PROMISING;
+  /** A scheme that is not compiled yet and nearly as good as the best, which may not be either. */
+  #promising(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
+    const limit = this.#of(this.#ranking(schemes)[0]).cost * PROMISING;
     if (!(limit * this.#length <= WARM_NS_MAX * PROMISING)) return undefined;
-    const promising = ways.filter((way) => this.#of(way).least <= limit);
+    const promising = schemes.filter((scheme) => this.#of(scheme).least <= limit);
     // With nothing to compare to there is nothing to find out.
     if (promising.length < 2) return undefined;
-    return promising.find((way) => !this.#warmth.has(way));
+    return promising.find((scheme) => !this.#warmth.has(scheme));
   }
 
-  #of(way: Way): Experience {
-    let experience = this.#ways.get(way);
+  #of(scheme: RendezvousScheme): Experience {
+    let experience = this.#schemes.get(scheme);
     if (experience === undefined) {
       experience = new Experience();
-      this.#ways.set(way, experience);
+      this.#schemes.set(scheme, experience);
     }
     return experience;
   }
 
-  #ranking(ways: readonly Way[]): Way[] {
-    return [...ways].sort((a, b) => this.#of(a).cost - this.#of(b).cost);
+  #ranking(schemes: readonly RendezvousScheme[]): RendezvousScheme[] {
+    return [...schemes].sort((a, b) => this.#of(a).cost - this.#of(b).cost);
   }
 
-  record(way: Way, nanosecondsPerByte: number, nanoseconds: number): void {
-    const experience = this.#of(way);
+  record(scheme: RendezvousScheme, nanosecondsPerByte: number, nanoseconds: number): void {
+    const experience = this.#of(scheme);
     experience.spent += nanoseconds;
     experience.least = Math.min(experience.least, nanosecondsPerByte);
     experience.samples.push(nanosecondsPerByte);
     if (experience.samples.length > SAMPLES) experience.samples.shift();
     const best = this.#best;
-    if (best !== null && way !== best && nanosecondsPerByte < this.#of(best).cost)
-      this.#again = way;
+    if (best !== null && scheme !== best && nanosecondsPerByte < this.#of(best).cost)
+      this.#again = scheme;
     this.#stale = true;
   }
 }
@@ -166,29 +166,29 @@ export function sizeClass(length: number): number {
   return length < 1 ? 0 : Math.min(63, Math.floor(Math.log2(length)));
 }
 
-/** The verdicts for peers that are reached in the same way. */
+/** The verdicts for peers that are reached in the same scheme. */
 export class CostModel {
   readonly #classes: (SizeClass | undefined)[] = [];
   readonly #warmth = new Warmth();
-  /** Whether the message that was given a way last is to be recorded. */
+  /** Whether the message that was given a scheme last is to be recorded. */
   timed = false;
 
-  /** The way that the next message of this length goes, of those that it can go. */
-  choose(length: number, ways: readonly Way[]): Way {
-    if (ways.length === 1) {
+  /** The scheme that the next message of this length goes, of those that it can go. */
+  choose(length: number, schemes: readonly RendezvousScheme[]): RendezvousScheme {
+    if (schemes.length === 1) {
       this.timed = false;
-      return ways[0];
+      return schemes[0];
     }
     const ofSize = this.#classOf(length);
-    const way = ofSize.choose(ways);
+    const scheme = ofSize.choose(schemes);
     this.timed = ofSize.timed;
-    this.#warmth.count(way);
-    return way;
+    this.#warmth.count(scheme);
+    return scheme;
   }
 
   /** What a message took, from when the sender began to when it was there. */
-  record(way: Way, length: number, nanoseconds: number): void {
-    this.#classOf(length).record(way, nanoseconds / length, nanoseconds);
+  record(scheme: RendezvousScheme, length: number, nanoseconds: number): void {
+    this.#classOf(length).record(scheme, nanoseconds / length, nanoseconds);
   }
 
   #classOf(length: number): SizeClass {

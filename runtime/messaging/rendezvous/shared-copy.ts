@@ -3,81 +3,142 @@
  * it, so that the sender's core works too where it would only wait. A claim is a compare-and-swap on
  * one word that holds the copy's generation beside the next piece's number: an end that comes late
  * finds another generation, or no piece left, and touches nothing.
+ *
+ * Of a generation the word holds 16 bits. They cannot come round to a sender that still holds an old
+ * one: it says which it answered last, and the receiver opens no copy while it owes more than
+ * {@link SHARES_UNANSWERED_MAX} answers. The other end may write anything here: neither waits for a word
+ * to change, and neither goes on where the pieces' number does not.
  */
+import { MpiError } from '../../base/error.ts';
 
 /** Pieces are of this many bytes, or a half of the message if that is less. */
 export const SHARED_PIECE_BYTES = 64 * 1024;
 /** Messages from this size on are copied by both ends. */
 export const SHARED_COPY_MIN = 32 * 1024;
+/** Shared copies that a sender was asked to help with and has not answered, at most; further ones the receiver makes alone. */
+export const SHARES_UNANSWERED_MAX = 8;
+/** Looks at whether the sender has finished its last piece, before it is asked to say so. */
+export const SHARE_LOOKS = 4096;
+
 const GENERATION_SHIFT = 16;
+const PIECE_MASK = 0xffff;
 const PIECES_MAX = 1 << 15;
 
-/** Indices in the claim words. */
+/** Indices in the claim words. The sender writes the last one, for all copies there were. */
 const CLAIM = 0;
 const DONE = 1;
 const BROKEN = 2;
+const ANSWERED = 3;
 
-export function pieceBytes(length: number): number {
+function pieceBytes(length: number): number {
   // Both ends get something to do, of a small message too.
   let bytes = Math.min(SHARED_PIECE_BYTES, Math.ceil(length / 8192) * 4096);
   while (length / bytes > PIECES_MAX) bytes *= 2;
   return bytes;
 }
 
-/** Opens a copy: only the receiver calls it, with no other copy open on these words. */
-export function openClaims(words: Int32Array, generation: number): void {
-  Atomics.store(words, DONE, 0);
-  Atomics.store(words, CLAIM, generation << GENERATION_SHIFT);
-}
+/** Copies the bytes [at, at + bytes) of what is shared. */
+export type CopyPiece = (at: number, bytes: number) => void;
 
-/** Claims and copies pieces until there are none; how many bytes this end copied. */
-export function copyClaimed(
-  words: Int32Array,
-  generation: number,
-  length: number,
-  copy: (at: number, bytes: number) => void,
-): number {
+/**
+ * Claims and copies pieces until there are none.
+ * @throws MpiError ERR_PROTOCOL where the other end changes what it must not; what `copy` throws
+ */
+function copyClaimed(words: Int32Array, generation: number, length: number, copy: CopyPiece): void {
   const piece = pieceBytes(length);
-  let copied = 0;
-  for (;;) {
+  const bits = generation & PIECE_MASK;
+  for (let least = 0; ; least++) {
     const word = Atomics.load(words, CLAIM);
-    if (word >>> GENERATION_SHIFT !== generation) return copied;
-    const at = (word & 0xffff) * piece;
-    if (at >= length) return copied;
+    if (word >>> GENERATION_SHIFT !== bits) return;
+    const index = word & PIECE_MASK;
+    if (index < least)
+      throw new MpiError('ERR_PROTOCOL', 'a peer gives a piece of a shared copy away twice');
+    least = index;
+    const at = index * piece;
+    if (at >= length) return;
     if (Atomics.compareExchange(words, CLAIM, word, (word + 1) | 0) !== word) continue;
-    const bytes = Math.min(piece, length - at);
     try {
-      copy(at, bytes);
+      copy(at, Math.min(piece, length - at));
     } catch (error) {
       Atomics.store(words, BROKEN, generation);
       throw error;
     } finally {
       Atomics.add(words, DONE, 1);
     }
-    copied += bytes;
   }
 }
 
-/** Whether an end failed to copy a piece that it had claimed: the copy is void. */
-export function claimsBroken(words: Int32Array, generation: number): boolean {
-  return Atomics.load(words, BROKEN) === generation;
+/** The sender's part in a copy: pieces that the receiver has not claimed. */
+export function helpCopy(
+  words: Int32Array,
+  generation: number,
+  length: number,
+  copy: CopyPiece,
+): void {
+  try {
+    copyClaimed(words, generation, length, copy);
+  } finally {
+    Atomics.store(words, ANSWERED, generation);
+  }
 }
 
-/**
- * Ends a copy that failed: no piece can be claimed any more.
- * @returns how many pieces were claimed until then
- */
-export function closeClaims(words: Int32Array): number {
-  const word = Atomics.exchange(words, CLAIM, 0);
-  return word & 0xffff;
-}
+/** The receiver's end of the words that it shares with one peer: one copy at a time. */
+export class SharedCopies {
+  readonly #words: Int32Array;
+  /** The copy's, or the last one's: how many copies there were, modulo 2^32. */
+  generation = 0;
+  #open = false;
+  #length = 0;
+  /** Pieces that somebody works on, or did; of a copy that goes on, all. */
+  #claimed = 0;
 
-/** How many of the pieces claimed nobody works on any more, copied or not. */
-export function piecesDone(words: Int32Array): number {
-  return Atomics.load(words, DONE);
-}
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
 
-/** Whether every piece was worked on; see {@link claimsBroken}. */
-export function claimsDone(words: Int32Array, length: number): boolean {
-  return Atomics.load(words, DONE) >= Math.ceil(length / pieceBytes(length));
+  /** Opens a copy of so many bytes; false: that cannot be now. */
+  open(length: number): boolean {
+    const unanswered = (this.generation - Atomics.load(this.#words, ANSWERED)) | 0;
+    if (this.#open || unanswered < 0 || unanswered >= SHARES_UNANSWERED_MAX) return false;
+    this.generation = (this.generation + 1) | 0;
+    this.#open = true;
+    this.#length = length;
+    this.#claimed = Math.ceil(length / pieceBytes(length));
+    Atomics.store(this.#words, DONE, 0);
+    Atomics.store(this.#words, CLAIM, this.generation << GENERATION_SHIFT);
+    return true;
+  }
+
+  /** Copies what the sender does not. An error ends the copy: no piece can be claimed any more. */
+  copy(copy: CopyPiece): void {
+    try {
+      copyClaimed(this.#words, this.generation, this.#length, copy);
+    } catch (error) {
+      const word = Atomics.or(this.#words, CLAIM, PIECE_MASK);
+      this.#claimed = Math.min(word & PIECE_MASK, this.#claimed);
+      throw error;
+    }
+  }
+
+  /** Looks for a short while whether nobody works on a piece any more. */
+  settles(): boolean {
+    for (let looks = SHARE_LOOKS; looks > 0; looks--) if (this.#settled) return true;
+    return false;
+  }
+
+  get #settled(): boolean {
+    return Atomics.load(this.#words, DONE) >= this.#claimed;
+  }
+
+  /**
+   * Ends a copy on which nobody works any more.
+   * @returns whether the sender could not copy what it had claimed
+   * @throws MpiError ERR_PROTOCOL where it says that it is done, and is not
+   */
+  close(): boolean {
+    this.#open = false;
+    if (!this.#settled)
+      throw new MpiError('ERR_PROTOCOL', 'a peer has left pieces of a shared copy undone');
+    return Atomics.load(this.#words, BROKEN) === this.generation;
+  }
 }

@@ -2,10 +2,17 @@
  * Barrier (MPI 4.1, 6.3) by dissemination: in round k every rank signals the one 2^k further on and
  * waits for the one 2^k before it; after log2(size) rounds each has heard of all.
  */
-import type { Communicator } from '../communicator.ts';
-import { Request } from '../point-to-point/request.ts';
+import { awaitParts, waitForParts } from '../point-to-point/parts.ts';
+import type { Request } from '../point-to-point/request.ts';
 
-function* rounds(comm: Communicator): Generator<[Request, Request]> {
+/** What a barrier needs of a communicator. */
+interface Signalling {
+  readonly rank: number;
+  readonly size: number;
+  signal(destination: number, source: number, tag: number): [Request, Request];
+}
+
+function* rounds(comm: Signalling): Generator<[Request, Request]> {
   const { rank, size } = comm;
   for (let distance = 1, round = 0; distance < size; distance *= 2, round++) {
     const next = (rank + distance) % size;
@@ -14,10 +21,10 @@ function* rounds(comm: Communicator): Generator<[Request, Request]> {
   }
 }
 
-export async function barrier(comm: Communicator): Promise<void> {
-  for (const pair of rounds(comm)) await Promise.all(pair.map((request) => request.promise()));
+export async function barrier(comm: Signalling): Promise<void> {
+  for (const pair of rounds(comm)) await awaitParts(pair);
 }
 
-export function barrierSync(comm: Communicator): void {
-  for (const pair of rounds(comm)) Request.waitAll(pair);
+export function barrierSync(comm: Signalling): void {
+  for (const pair of rounds(comm)) waitForParts(pair);
 }

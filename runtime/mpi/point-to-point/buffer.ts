@@ -1,4 +1,20 @@
 /** What may be sent and received: an ArrayBufferView, an ArrayBuffer, a SharedArrayBuffer. */
+
+import { types } from 'node:util';
+import {
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
+  dataViewParts,
+  inWords,
+  isAttached,
+  isBytes,
+  isTypedArray,
+  lengthOf,
+  memoryLengthOf,
+  NO_BYTES,
+} from '../../base/bytes.ts';
+import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 
 export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
@@ -9,35 +25,40 @@ export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
  */
 const aliases = new WeakMap<object, Uint8Array>();
 
-/** The message's bytes of a zero-byte message. */
-export const NO_BYTES = new Uint8Array(0);
-
 /**
- * The bytes of a buffer, offset respected; the array itself where it is one of bytes.
+ * The bytes of a buffer, offset respected; the array itself where it is one of bytes. `null` has none,
+ * and is for PROC_NULL alone, where no buffer is looked at (MPI 4.1, 3.10).
  * @throws MpiError ERR_BUFFER where it is no buffer, or its memory is gone
  */
-export function bytesOf(buffer: MessageBuffer): Uint8Array {
-  if (buffer instanceof Uint8Array) {
+export function bytesOf(buffer: MessageBuffer | null, peer = 0): Uint8Array {
+  if (isBytes(buffer)) {
     // A detached or out-of-bounds array has length 0, as an empty one: only then look closer.
-    if (buffer.length === 0) checkAlive(buffer);
+    if (lengthOf(buffer) === 0 && !isAttached(buffer)) throw detached();
     return buffer;
   }
+  if (buffer === null && peer === PROC_NULL) return NO_BYTES;
   return aliasOf(buffer);
 }
 
-function aliasOf(buffer: MessageBuffer): Uint8Array {
-  if (ArrayBuffer.isView(buffer)) {
-    checkAlive(buffer);
-    return alias(buffer, buffer.buffer, buffer.byteOffset, buffer.byteLength);
+function aliasOf(buffer: MessageBuffer | null): Uint8Array {
+  if (isTypedArray(buffer)) {
+    const length = byteLengthOf(buffer);
+    if (length === 0 && !isAttached(buffer)) throw detached();
+    return alias(buffer, bufferOf(buffer), byteOffsetOf(buffer), length);
   }
-  if (buffer instanceof ArrayBuffer || buffer instanceof SharedArrayBuffer) {
-    if (buffer instanceof ArrayBuffer) checkAttached(buffer);
-    return alias(buffer, buffer, 0, buffer.byteLength);
+  if (types.isDataView(buffer)) {
+    return alias(buffer, ...unlessDetached(() => dataViewParts(buffer)));
   }
-  const what = buffer === null ? 'null' : typeof buffer;
+  if (types.isAnyArrayBuffer(buffer)) {
+    const length = memoryLengthOf(buffer);
+    // A detached one has length 0, and of it no view can be made.
+    if (length === 0) unlessDetached(() => new Uint8Array(buffer));
+    return alias(buffer, buffer, 0, length);
+  }
+  const hint = buffer === null ? ', which is for PROC_NULL alone' : '';
   throw new MpiError(
     'ERR_BUFFER',
-    `a buffer must be an ArrayBufferView, ArrayBuffer or SharedArrayBuffer, not ${what}`,
+    `a buffer must be an ArrayBufferView, ArrayBuffer or SharedArrayBuffer, not ${inWords(buffer)}${hint}`,
   );
 }
 
@@ -45,39 +66,31 @@ function alias(owner: object, memory: ArrayBufferLike, offset: number, length: n
   const known = aliases.get(owner);
   // A resizable buffer's view may have grown since.
   if (known !== undefined && known.length === length && known.byteOffset === offset) return known;
-  const made = new Uint8Array(memory, offset, length);
+  const made = arrayOf(memory, offset, length);
   aliases.set(owner, made);
   return made;
 }
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
-
-/**
- * Neither typed arrays nor DataViews say that their memory is gone, but each has a way to fail where
- * it is: Node 20 has no `detached` to ask.
- * @throws MpiError ERR_BUFFER
- */
-function checkAlive(view: ArrayBufferView): void {
+function arrayOf(memory: ArrayBufferLike, offset: number, length: number): Uint8Array {
   try {
-    if (view instanceof DataView) void view.byteLength;
-    else typedArray.keys.call(view as Uint8Array);
-  } catch {
-    throw new MpiError(
-      'ERR_BUFFER',
-      'the buffer is detached or shrunk: its memory was transferred elsewhere (postMessage, structuredClone), or its view lies beyond it',
-    );
+    return new Uint8Array(memory, offset, length);
+  } catch (cause) {
+    const most = `of ${length} bytes is longer than an array of bytes can be in Node ${process.versions.node}`;
+    throw new MpiError('ERR_BUFFER', `a buffer ${most}: send and receive it in parts`, { cause });
   }
 }
 
-/** Of a detached buffer no view can be made. */
-function checkAttached(memory: ArrayBuffer): void {
-  if (memory.byteLength > 0) return;
+function unlessDetached<Result>(look: () => Result): Result {
   try {
-    new Uint8Array(memory);
+    return look();
   } catch {
-    throw new MpiError(
-      'ERR_BUFFER',
-      'the buffer is detached: its memory was transferred elsewhere (postMessage, structuredClone)',
-    );
+    throw detached();
   }
+}
+
+function detached(): MpiError {
+  return new MpiError(
+    'ERR_BUFFER',
+    'the buffer is detached or shrunk: its memory was transferred elsewhere (postMessage, structuredClone), or its view lies beyond it',
+  );
 }

@@ -1,4 +1,6 @@
+import { inWords } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
+import { MpiError } from '../../base/error.ts';
 
 /** Something with elements of a known width: a typed array's constructor, or a width in bytes. */
 export type ElementType = { readonly BYTES_PER_ELEMENT: number } | number;
@@ -18,9 +20,15 @@ export class Status {
    * How many elements were received (MPI_Get_count).
    * @param type a typed array's constructor, such as `Float64Array`, or an element's width in bytes
    * @returns undefined where the bytes are no whole number of elements
+   * @throws MpiError ERR_ARG where `type` has no width
    */
   count(type: ElementType): number | undefined {
-    const width = typeof type === 'number' ? type : type.BYTES_PER_ELEMENT;
+    const width = typeof type === 'number' ? type : type?.BYTES_PER_ELEMENT;
+    if (!Number.isInteger(width) || width <= 0)
+      throw new MpiError(
+        'ERR_ARG',
+        `${inWords(type)} has no width in bytes; Float64Array has one, or 8`,
+      );
     const count = this.byteLength / width;
     return Number.isInteger(count) ? count : undefined;
   }

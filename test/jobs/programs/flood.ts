@@ -1,6 +1,6 @@
 /** Rank 0 sends far more than rank 1 asks for: the sends wait, and rank 1's memory stays bounded. */
 import { MPI, Request } from '../../../runtime/index.ts';
-import { UNEXPECTED_BYTES_MAX } from '../../../runtime/messaging/peer.ts';
+import { UNEXPECTED_BYTES_MAX } from '../../../runtime/messaging/flow/credit.ts';
 import { assert, sayOk, scaled } from './lib.ts';
 
 const world = MPI.world;

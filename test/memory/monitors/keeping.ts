@@ -76,6 +76,20 @@ export const KEEPING: Case[] = [
       }),
   },
   {
+    name: 'guard pages (Linux 6.13) fire, but not in userfaultfd, which is not told',
+    run(scene) {
+      const address = scene.map(SIXTEEN);
+      const slot = scene.watch(address, SIXTEEN);
+      const answer = helpers().call(SYS.madvise, address, PAGE, MADV.guardInstall);
+      if (answer === -constants.errno.EINVAL) return;
+      ok(answer);
+      scene.call(SYS.madvise, address, PAGE, MADV.guardRemove);
+      assert.equal(bytesAt(address, PAGE)[0], 0, 'the page is another');
+      if (scene.monitor.name === 'userfaultfd') scene.quiet(slot);
+      else scene.fired(slot);
+    },
+  },
+  {
     name: 'mprotect to read-only, to none and back does not fire',
     run: (scene) =>
       protect(scene, (address, protection) => {

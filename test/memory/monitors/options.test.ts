@@ -5,9 +5,9 @@ import { DregMonitor } from '../../../runtime/memory/monitors/dreg.ts';
 import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { UserfaultfdMonitor } from '../../../runtime/memory/monitors/userfaultfd.ts';
-import { MAP, PAGE } from '../native/helpers.ts';
+import { helpers, MADV, MAP, PAGE, SYS } from '../native/helpers.ts';
 import { needUserfaultfdAndUring } from '../needs.ts';
-import { Scene } from './scene.ts';
+import { HUGE, Missing, Scene } from './scene.ts';
 
 needUserfaultfdAndUring();
 
@@ -24,6 +24,28 @@ test('userfaultfd watches memory of files where the program vouches for them', (
   scene.end();
 });
 
+test('… and huge pages, of which it watches whole ones', (context) => {
+  for (const mappingsByText of [false, true]) {
+    const scene = new Scene(new UserfaultfdMonitor({ slots: 8, files: 'trust', mappingsByText }));
+    try {
+      scene.hugePages(3);
+      const address = scene.map(3 * HUGE, { flags: MAP.private | MAP.anonymous | MAP.hugetlb });
+      const inside = scene.watch(scene.at(address, 3), 2 * PAGE);
+      const last = scene.watch(address + 2 * HUGE, HUGE);
+      scene.unmap(address + HUGE, HUGE);
+      scene.quiet(inside, last);
+      scene.unmap(address, HUGE);
+      scene.fired(inside);
+      expect(scene.monitor.unmonitor(last)).toBe(0);
+    } catch (error) {
+      if (!(error instanceof Missing) || process.env.CI === 'true') throw error;
+      context.skip(error.message);
+    } finally {
+      scene.end();
+    }
+  }
+});
+
 test('memory under another userfaultfd is refused, and the other goes on', () => {
   const first = new Scene(new UserfaultfdMonitor({ slots: 8 }));
   const second = new UserfaultfdMonitor({ slots: 8 });
@@ -35,6 +57,14 @@ test('memory under another userfaultfd is refused, and the other goes on', () =>
   first.unmap(first.at(address, 2), PAGE);
   first.fired(slot);
   first.end();
+});
+
+test('guard pages can be ruled out: then a kernel that has them is none for userfaultfd', () => {
+  const open = () => new UserfaultfdMonitor({ slots: 8, guards: 'refuse' }).close();
+  // Zero bytes of any advice that the kernel knows are well advised.
+  const has = helpers().call(SYS.madvise, 0, 0, MADV.guardInstall) === 0;
+  if (has) expect(open).toThrowError(failure('ERR_UNSUPPORTED'));
+  else open();
 });
 
 test('with the fence always, every look fences', () => {

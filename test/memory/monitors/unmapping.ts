@@ -1,7 +1,7 @@
 /** Mappings that go away, move or are replaced. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, fstatSync, ftruncateSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { addon, packageRoot } from '../../../native/addon.ts';
 import {
@@ -18,7 +18,7 @@ import {
   SHM_REMAP,
   SYS,
 } from '../native/helpers.ts';
-import { type Case, HUGE, type Scene } from './scene.ts';
+import { type Case, HUGE, Missing, type Scene } from './scene.ts';
 
 const SIXTEEN = 16 * PAGE;
 
@@ -42,6 +42,30 @@ function file(scene: Scene, change: (fd: number, address: number) => void): void
   const slot = scene.watchFile(address, SIXTEEN);
   change(fd, address);
   if (slot !== undefined) scene.fired(slot);
+}
+
+/** Shared anonymous memory: of a file that has no name. */
+function nameless(scene: Scene, change: (address: number) => void): void {
+  const address = scene.map(SIXTEEN, { flags: MAP.shared | MAP.anonymous });
+  const slot = scene.watchFile(address, SIXTEEN);
+  change(address);
+  if (slot !== undefined) scene.fired(slot);
+}
+
+const HUGE_PRIVATE = MAP.private | MAP.anonymous | MAP.hugetlb;
+
+/** Takes the pages out of the file beneath a mapping, and makes it as long as it was. */
+function truncateMapped(address: number, length: number): void {
+  const range = [address, address + length].map((end) => end.toString(16)).join('-');
+  let fd: number;
+  try {
+    fd = openSync(`/proc/self/map_files/${range}`, 'r+');
+  } catch {
+    throw new Missing('this needs root, for /proc/self/map_files');
+  }
+  ftruncateSync(fd, 0);
+  ftruncateSync(fd, length);
+  closeSync(fd);
 }
 
 export const UNMAPPING: Case[] = [
@@ -257,29 +281,56 @@ export const UNMAPPING: Case[] = [
     },
   },
   {
-    name: 'anonymous shared memory, unmapped: fires',
-    run(scene) {
-      const address = scene.map(SIXTEEN, { flags: MAP.shared | MAP.anonymous });
-      const slot = scene.watch(address, SIXTEEN);
-      scene.unmap(scene.at(address, 3), PAGE);
-      scene.fired(slot);
-    },
+    name: 'anonymous shared memory, unmapped: fires, or is not watched',
+    run: (scene) =>
+      nameless(scene, (address) => {
+        scene.unmap(scene.at(address, 3), PAGE);
+      }),
   },
   {
-    name: 'huge pages (hugetlb), unmapped: fires; a range inside one page, too',
+    name: 'anonymous shared memory, removed by a forked child: fires, or is not watched',
+    run: (scene) =>
+      nameless(scene, (address) => {
+        ok(helpers().forkCall(SYS.madvise, address, 4 * PAGE, MADV.remove));
+      }),
+  },
+  {
+    name: 'anonymous shared memory, remap_file_pages(2): fires, or is not watched',
+    run: (scene) =>
+      nameless(scene, (address) => {
+        scene.call(SYS.remapFilePages, address, PAGE, 0, 1, 0);
+      }),
+  },
+  {
+    name: 'anonymous shared memory, truncated by /proc/self/map_files: fires, or is not watched',
+    run: (scene) => nameless(scene, (address) => truncateMapped(address, SIXTEEN)),
+  },
+  {
+    name: 'huge pages (hugetlb), unmapped: fires, or is not watched; a range inside one page, too',
     run(scene) {
       scene.hugePages(4);
-      const flags = MAP.private | MAP.anonymous | MAP.hugetlb;
-      const address = scene.map(4 * HUGE, { flags });
-      const slot = scene.watch(address + HUGE, HUGE);
-      const inside = scene.watch(scene.at(address, 3), 2 * PAGE);
-      const last = scene.watch(address + 3 * HUGE, HUGE);
+      const address = scene.map(4 * HUGE, { flags: HUGE_PRIVATE });
+      const slot = scene.watchFile(address + HUGE, HUGE);
+      const inside = scene.watchFile(scene.at(address, 3), 2 * PAGE);
+      const last = scene.watchFile(address + 3 * HUGE, HUGE);
+      if (slot === undefined || inside === undefined || last === undefined) return;
       scene.unmap(address + HUGE, HUGE);
       scene.fired(slot);
       scene.quiet(inside, last);
       scene.unmap(address, HUGE);
       scene.fired(inside);
       assert.equal(scene.monitor.unmonitor(last), 0);
+    },
+  },
+  {
+    name: 'huge pages of this process alone, truncated all the same: fires, or is not watched',
+    run(scene) {
+      scene.hugePages(1);
+      const address = scene.map(HUGE, { flags: HUGE_PRIVATE });
+      const slot = scene.watchFile(address, HUGE);
+      truncateMapped(address, HUGE);
+      assert.equal(bytesAt(address, PAGE)[0], 0, 'the page is another');
+      if (slot !== undefined) scene.fired(slot);
     },
   },
   {

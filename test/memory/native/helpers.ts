@@ -22,6 +22,7 @@ interface Helpers extends UserfaultfdAddon {
   vforkUnmap(address: number, length: number): number;
   forkIdle(): number;
   forkLoad(address: number): number;
+  forkCall(number: number, ...args: number[]): number;
   killAndWait(pid: number): number;
   limit(resource: number, soft: number): number;
   forbid(number: number, errno: number): number;
@@ -77,6 +78,8 @@ export const SYS = {
   shmget: 29,
   shmat: 30,
   shmctl: 31,
+  schedSetaffinity: 203,
+  remapFilePages: 216,
   processVmReadv: 310,
   memfdCreate: 319,
   userfaultfd: 323,
@@ -104,7 +107,14 @@ export const MAP = {
   hugetlb: 0x40000,
 } as const;
 export const MREMAP = { mayMove: 1, fixed: 2, dontUnmap: 4 } as const;
-export const MADV = { dontNeed: 4, free: 8, remove: 9, collapse: 25 } as const;
+export const MADV = {
+  dontNeed: 4,
+  free: 8,
+  remove: 9,
+  collapse: 25,
+  guardInstall: 102,
+  guardRemove: 103,
+} as const;
 export const SHM_REMAP = 0o40000;
 export const IPC = { private: 0, create: 0o1000, remove: 0 } as const;
 export const RLIMIT = { nofile: 7, memlock: 8 } as const;

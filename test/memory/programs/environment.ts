@@ -23,11 +23,17 @@ const LACK: Record<string, () => void> = {
     while (open.has(String(free))) free++;
     ok(helpers().limit(RLIMIT.nofile, free));
   },
-  privilege() {
-    process.setgid!(65534);
-    process.setuid!(65534);
+  privilege,
+  'locked-memory'() {
+    ok(helpers().limit(RLIMIT.memlock, 0));
+    privilege();
   },
 };
+
+function privilege(): void {
+  process.setgid!(65534);
+  process.setuid!(65534);
+}
 
 function outcome(make: () => string): string {
   try {
@@ -54,6 +60,11 @@ function monitor(name?: 'dreg' | 'userfaultfd' | 'auto'): string {
   return opened.name;
 }
 
+function domain(): string {
+  new UringDomain({ entries: 4 }).attach().close();
+  return 'works';
+}
+
 /** One lease and its end. */
 function lease(): string {
   const domain = new UringDomain({ entries: 4 });
@@ -76,10 +87,8 @@ console.log(
     userfaultfd: outcome(() => monitor('userfaultfd')),
     auto: outcome(() => monitor('auto')),
     environment: outcome(() => monitor()),
-    domain: outcome(() => {
-      new UringDomain({ entries: 4 }).attach().close();
-      return 'works';
-    }),
+    domain: outcome(domain),
+    domainSays: says(domain),
     manager: outcome(lease),
   }),
 );

@@ -2,7 +2,7 @@
  * A simulated address space. Each page has a generation that changes whenever its translation does,
  * so that a registration made for another generation can be told: it would carry wrong bytes.
  */
-import type { View } from '../../../runtime/memory/lease.ts';
+import type { View } from '../../../runtime/memory/view.ts';
 
 export const PAGE = 4096;
 

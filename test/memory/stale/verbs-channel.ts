@@ -9,7 +9,7 @@ import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 import {
   VerbsDomain,
   type VerbsOperation,
-  verbsExpose,
+  verbsExport,
   verbsRead,
   verbsWrite,
 } from '../../../transports/verbs/rdma/domain.ts';
@@ -117,7 +117,7 @@ export class VerbsChannel implements Mover {
     const access = direction === 'out' ? remoteRead : localWrite | remoteWrite;
     const lease = this.manager.acquire(view, access);
     let result: number | undefined;
-    const expose = verbsExpose(direction, (address, key) => {
+    const exported = verbsExport(direction, (address, key) => {
       meanwhile?.();
       const kind = direction === 'out' ? 'read' : 'write';
       const { region, address: far } = this.#farRegion;
@@ -126,7 +126,7 @@ export class VerbsChannel implements Mover {
       };
       this.#posted(this.#pair.right.rdma(kind, region, far, view.length, address, key, done));
     });
-    this.#posted(this.manager.post(expose, lease));
+    this.#posted(this.manager.post(exported, lease));
     this.#wait(() => result !== undefined);
     if (direction === 'in') this.#placed(this.#pair.right);
     this.#ended(lease, result, view.length);

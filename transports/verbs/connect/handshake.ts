@@ -8,7 +8,7 @@ import { MpiError } from '../../../runtime/base/error.ts';
 import { decodeHello, encodeHello, type Hello, jobKey } from '../packets/wire.ts';
 import type { Datagrams, PacketDevice, PacketQueue } from '../ports.ts';
 import type { DatagramAddress } from './datagram.ts';
-import type { Meeting } from './meeting.ts';
+import type { ConnectionSetup } from './setup.ts';
 
 /** A HELLO that is not answered is sent again after this long, in milliseconds; then after twice as long, … */
 export const HELLO_FIRST_MS = 4;
@@ -46,7 +46,7 @@ interface Contact {
   noteAt: number;
 }
 
-export class Handshake implements Meeting<DatagramAddress> {
+export class Handshake implements ConnectionSetup<DatagramAddress> {
   readonly #device: PacketDevice;
   readonly #host: Host;
   readonly #datagrams: Datagrams;

@@ -9,12 +9,12 @@
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { PulseAddress } from '../device/pulse.ts';
+import type { PulseAddress } from '../device/liveness-target.ts';
 import { decodeIntroduction, encodeIntroduction, jobKey } from '../packets/wire.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
 import { HELLO_FIRST_MS, HELLO_LAST_MS } from './handshake.ts';
-import type { Meeting } from './meeting.ts';
+import type { ConnectionSetup } from './setup.ts';
 
 /** A peer whose machine refuses all calls for so long, in milliseconds, has failed. */
 export const UNREACHABLE_MS = 5000;
@@ -55,7 +55,7 @@ interface Contact {
   unreachableSince: number | undefined;
 }
 
-export class IwarpMeeting implements Meeting<IpAddress> {
+export class IwarpMeeting implements ConnectionSetup<IpAddress> {
   readonly fd: number;
   readonly #device: PacketDevice;
   readonly #host: IwarpHost;

@@ -17,7 +17,7 @@ import { check, MpiError } from '../../../runtime/base/error.ts';
 import { DATAGRAM_RECEIVES, DATAGRAM_SENDS, DatagramQueue } from '../connect/datagram.ts';
 import { RECEIVE_SLOTS_MAX, ReceiveQueue, SendArea } from './areas.ts';
 import { DeviceCore } from './core.ts';
-import { Pulse } from './pulse.ts';
+import { LivenessTarget } from './liveness-target.ts';
 import {
   type QueueOptions,
   QueuePair,
@@ -93,7 +93,7 @@ export class VerbsDevice {
   readonly #queues = new Map<number, QueuePair>();
   readonly #event = new Int32Array(2);
   #receives: ReceiveQueue | undefined;
-  #pulse: Pulse | undefined;
+  #pulse: LivenessTarget | undefined;
   /** Room in the completion queue, and what may come into it at one time. */
   #room: number;
   #need = 0;
@@ -168,8 +168,8 @@ export class VerbsDevice {
   }
 
   /** What peers on iWARP read to see whether this process is there. @throws MpiError ERR_SYSTEM */
-  pulse(): Pulse {
-    this.#pulse ??= new Pulse(this);
+  pulse(): LivenessTarget {
+    this.#pulse ??= new LivenessTarget(this);
     return this.#pulse;
   }
 
@@ -270,7 +270,7 @@ export class VerbsDevice {
     if (type === EVENT.portError || type === EVENT.portActive) return this.#portEvent();
     const completer = tag === -1 ? undefined : this.#core.find(tag);
     if (QUEUE_EVENTS.has(type) && completer instanceof QueuePair) {
-      const text = `${name}: the connection broke (the peer used memory that is not exposed to it, or the device failed)`;
+      const text = `${name}: the connection broke (the peer used memory that is not exported to it, or the device failed)`;
       const error = new MpiError('ERR_PEER_FAILED', text);
       completer.broke(error);
       return { kind: 'queue', error, queue: completer };

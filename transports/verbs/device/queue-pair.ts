@@ -19,7 +19,7 @@ import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { SendArea } from './areas.ts';
 import { type PathAddress, setPath } from './attributes.ts';
 import type { Completer, DeviceCore } from './core.ts';
-import { PULSE_BYTES, type Pulse, type PulseAddress } from './pulse.ts';
+import { type LivenessTarget, PULSE_BYTES, type PulseAddress } from './liveness-target.ts';
 import { errnoOf, errorOf, FLUSHED } from './status.ts';
 
 /**
@@ -73,7 +73,7 @@ export interface QueueSite {
    */
   readonly iwarp: boolean;
   /** On iWARP: what is read to see whether a peer answers. */
-  pulse(): Pulse;
+  pulse(): LivenessTarget;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }

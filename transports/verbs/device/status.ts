@@ -34,7 +34,7 @@ const MEANINGS: readonly Meaning[] = [
   { errno: EPROTO, text: 'the peer answered what does not belong to the request' },
   { errno: EACCES, text: 'local memory of the operation may not be written' },
   { errno: EINVAL, text: 'the peer refused the request as invalid' },
-  { errno: EACCES, text: "the peer's memory is not exposed (any more) for this operation" },
+  { errno: EACCES, text: "the peer's memory is not exported (any more) for this operation" },
   { errno: EIO, text: 'the peer could not carry out the operation' },
   {
     errno: ETIMEDOUT,

@@ -1,7 +1,15 @@
 /** The connection to one peer: packets by SEND, memory by RDMA. */
 import { constants } from 'node:os';
+import { lengthOf } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { Channel, Done, Exposure, OneSidedWay, Packet, Purpose } from '../../transport.ts';
+import type {
+  Channel,
+  Done,
+  OneSidedScheme,
+  Packet,
+  Purpose,
+  RemoteAccess,
+} from '../../transport.ts';
 import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
 import type { PacketQueue, PacketSlots } from '../ports.ts';
 import type { OneSided } from '../rdma/one-sided.ts';
@@ -33,7 +41,7 @@ export const SPARE_SLOTS = 32;
 export const DIRECT_LOOKS = 32;
 
 const SLOT_WORDS = VERBS_SLOT_BYTES / 4;
-const WAYS: readonly OneSidedWay[] = ['get', 'put'];
+const SCHEMES: readonly OneSidedScheme[] = ['get', 'put'];
 const { EAGAIN } = constants.errno;
 
 /** What the channels of a transport share. */
@@ -64,7 +72,7 @@ export class VerbsChannel implements Channel, Packet {
   readonly peer: number;
   readonly maxBody = VERBS_MAX_BODY;
   readonly eagerBytes = VERBS_EAGER_BYTES;
-  readonly ways = WAYS;
+  readonly schemes = SCHEMES;
   readonly inboundClaims = null;
   readonly outboundClaims = null;
   readonly segmentBytes: number;
@@ -224,12 +232,12 @@ export class VerbsChannel implements Channel, Packet {
 
   // ---- credits
 
-  returnCredit(bytes: number): void {
-    this.window.returnBytes(bytes);
+  returnCredit(credit: number): void {
+    this.window.returnCredit(credit);
   }
 
   creditReturned(): number {
-    return this.window.bytesReturned;
+    return this.window.creditReturned;
   }
 
   flush(): void {
@@ -337,7 +345,7 @@ export class VerbsChannel implements Channel, Packet {
     const length = this.#lengths[place] - VERBS_HEADER_BYTES;
     const itsTag = words[at + HEADER.tag];
     if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
-    if (length > to.length || itsTag < 0) return TOOK_OTHER;
+    if (length > lengthOf(to) || itsTag < 0) return TOOK_OTHER;
     if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
     copyBytes(to, 0, receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
     this.takenTag = itsTag;
@@ -348,44 +356,44 @@ export class VerbsChannel implements Channel, Packet {
 
   // ---- memory
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     length: number,
     purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
-    return this.memory.expose(bytes, offset, length, purpose, exposure);
+    return this.memory.exportMemory(bytes, offset, length, purpose, access);
   }
 
   maps(): boolean {
     return false;
   }
 
-  conceal(exposure: Exposure): void {
-    this.memory.conceal(exposure);
+  revoke(access: RemoteAccess): void {
+    this.memory.revoke(access);
   }
 
   pull(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     to: Uint8Array,
     offset: number,
     length: number,
     done: Done,
   ): boolean {
-    return this.memory.move('read', exposure, at, to, offset, length, done);
+    return this.memory.move('read', access, at, to, offset, length, done);
   }
 
   push(
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     from: Uint8Array,
     offset: number,
     length: number,
     done: Done,
   ): boolean {
-    return this.memory.move('write', exposure, at, from, offset, length, done);
+    return this.memory.move('write', access, at, from, offset, length, done);
   }
 
   // ---- the end

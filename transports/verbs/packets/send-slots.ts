@@ -40,9 +40,17 @@ export class SendSlots {
   #reap(): void {
     for (let slot = 1; slot <= SEND_SLOTS; slot++) {
       const queue = this.#queues[slot];
-      if (queue === null || ((queue.completed - this.#numbers[slot]) | 0) <= 0) continue;
+      if (queue === null || isUnderWay(queue, this.#numbers[slot])) continue;
       this.#queues[slot] = null;
       this.#free.push(slot);
     }
   }
+}
+
+/**
+ * Whether a work request has not completed. Its number may be of long ago, since slots are looked at when
+ * they run out: it is compared with those that are under way, not with the one that completed last.
+ */
+function isUnderWay({ posted, completed }: PacketQueue, number: number): boolean {
+  return (number - completed) >>> 0 < (posted - completed) >>> 0;
 }

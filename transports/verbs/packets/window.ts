@@ -20,8 +20,8 @@ const CREDIT_SHIFT = 24;
 export const OWES_NOTHING = 0;
 
 export class CreditWindow {
-  /** Bytes of credit that the peer returned so far, modulo 2^32. */
-  bytesReturned = 0;
+  /** Credit that the peer returned so far, modulo 2^32. */
+  creditReturned = 0;
   /** Packets of the protocols: sent, and of these taken by the peer; modulo 2^24. */
   #sent = 0;
   #acknowledged = 0;
@@ -64,8 +64,8 @@ export class CreditWindow {
     return this.#creditsTaken !== this.#creditsTold;
   }
 
-  returnBytes(bytes: number): void {
-    this.#returning = (this.#returning + bytes) | 0;
+  returnCredit(credit: number): void {
+    this.#returning = (this.#returning + credit) | 0;
   }
 
   /** The words of a header that is about to leave; {@link told} where it has left. */
@@ -96,7 +96,7 @@ export class CreditWindow {
     if (((credits - this.#creditsAcknowledged) & 0xff) > open) return false;
     this.#acknowledged = taken;
     this.#creditsAcknowledged = credits;
-    this.bytesReturned = returnedWord;
+    this.creditReturned = returnedWord;
     return true;
   }
 

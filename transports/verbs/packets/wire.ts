@@ -17,7 +17,7 @@ export const HEADER = {
   tag: 1,
   /** What the sender of this packet has taken: see window.ts. */
   taken: 2,
-  /** Bytes of credit that it has returned so far, modulo 2^32. */
+  /** Credit that it has returned so far, modulo 2^32. */
   returned: 3,
 } as const;
 /** The packet is one of {@link CONTROL}, for the transport itself. */
@@ -45,8 +45,8 @@ export const CONTROL_SLOTS = 4;
 export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
 
 const MAGIC = 0x4f4c_4844;
-/** Changes with the layout of packets and datagrams. */
-export const VERBS_WIRE_VERSION = 1;
+/** Changes with the layout of packets and datagrams, and with what the packets of the protocols mean. */
+export const VERBS_WIRE_VERSION = 2;
 const JOB_BYTES = 16;
 const GID_BYTES = 16;
 const CONFIRMED = 1;
@@ -126,7 +126,7 @@ const isMtu = (bytes: number) => bytes >= 256 && bytes <= 4096 && (bytes & (byte
 /** Bytes of what two ranks say to each other when they connect on iWARP. */
 export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
 
-/** Who calls or answers whom, and what it has to be read (pulse.ts). */
+/** Who calls or answers whom, and what it has to be read (liveness-target.ts). */
 export interface Introduction {
   from: number;
   to: number;

@@ -1,7 +1,7 @@
 /**
  * The domain of an RDMA device: registrations are memory regions of its protection domain. Unlike
  * io_uring's fixed buffers a peer may use them too, by a key that it was given: handing out that key
- * ('expose') is an operation as READ and WRITE are, so that the same look comes before it (rule R2).
+ * ('export') is an operation as READ and WRITE are, so that the same look comes before it (rule R2).
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
@@ -19,18 +19,18 @@ const { ECANCELED, EINVAL, ENODEV } = constants.errno;
 
 export interface VerbsOperation extends Operation {
   /**
-   * 'read' and 'write': RDMA from and to the peer of `queue`. 'expose': the peer gets to know where
+   * 'read' and 'write': RDMA from and to the peer of `queue`. 'export': the peer gets to know where
    * the memory is, and under which key; it may use it until the lease ends, and could use it as long
    * as the registration is cached (docs/design/verbs.md, What it trusts).
    */
-  readonly kind: 'read' | 'write' | 'expose';
+  readonly kind: 'read' | 'write' | 'export';
   /** For read and write. */
   readonly queue?: QueuePair | undefined;
   /** Address at the peer, below 2^53, and the peer's key. */
   readonly remote?: number | undefined;
   readonly remoteKey?: number | undefined;
-  /** For expose: called before `post` returns; `done` is not called. */
-  exposed?(address: number, key: number): void;
+  /** For export: called before `post` returns; `done` is not called. */
+  exported?(address: number, key: number): void;
 }
 
 type Done = (result: number) => void;
@@ -58,10 +58,10 @@ export const verbsWrite = (
 ): VerbsOperation => ({ kind: 'write', direction: 'out', queue, remote, remoteKey, done });
 
 /** Tells address and key, for a peer that will write ('in') or read ('out') the leased memory. */
-export const verbsExpose = (
+export const verbsExport = (
   direction: 'in' | 'out',
-  exposed: (address: number, key: number) => void,
-): VerbsOperation => ({ kind: 'expose', direction, exposed, done: nobody });
+  exported: (address: number, key: number) => void,
+): VerbsOperation => ({ kind: 'export', direction, exported, done: nobody });
 
 export class VerbsDomain implements Domain<VerbsOperation> {
   readonly name = 'verbs';
@@ -106,7 +106,7 @@ class VerbsPort implements DomainPort<VerbsOperation> {
 
   post(operation: VerbsOperation, key: number, address: number, length: number): number {
     const { kind, queue } = operation;
-    if (kind === 'expose') return this.#expose(operation, key, address);
+    if (kind === 'export') return this.#export(operation, key, address);
     if (queue === undefined) return -EINVAL;
     if (queue.failed) return -ECANCELED;
     const { remote = 0, remoteKey = 0 } = operation;
@@ -115,7 +115,7 @@ class VerbsPort implements DomainPort<VerbsOperation> {
     );
   }
 
-  /** Exposed memory cannot be divided: the peer knows one address and one key. */
+  /** Exported memory cannot be divided: the peer knows one address and one key. */
   piece(
     operation: VerbsOperation,
     offset: number,
@@ -123,17 +123,17 @@ class VerbsPort implements DomainPort<VerbsOperation> {
     done: Done,
   ): VerbsOperation | undefined {
     const { kind, direction, queue, remote = 0, remoteKey } = operation;
-    if (kind === 'expose') return undefined;
+    if (kind === 'export') return undefined;
     return { kind, direction, queue, remote: remote + offset, remoteKey, done };
   }
 
   /** The device is not the port's to close. */
   close(): void {}
 
-  #expose(operation: VerbsOperation, key: number, address: number): number {
+  #export(operation: VerbsOperation, key: number, address: number): number {
     const remoteKey = this.#device.rkeyOf(key);
     if (remoteKey < 0) return remoteKey;
-    operation.exposed?.(address, remoteKey);
+    operation.exported?.(address, remoteKey);
     return 0;
   }
 

@@ -3,13 +3,15 @@
  * pinned-memory manager, which looks whether the memory is still what was registered.
  */
 import { constants } from 'node:os';
+import { part } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { Done, Exposure, Hold, Purpose } from '../../transport.ts';
-import { EXPOSED_KEY, EXPOSED_NOT } from '../../transport.ts';
+import { Queue } from '../../../runtime/base/queue.ts';
+import type { Done, Hold, Purpose, RemoteAccess } from '../../transport.ts';
+import { ACCESS_KEY, ACCESS_NONE } from '../../transport.ts';
 import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
 import { LEASE } from '../ports.ts';
 
-/** Longest range that is exposed, read or written at once: the next is registered meanwhile. */
+/** Longest range that is exported, read or written at once: the next is registered meanwhile. */
 export const VERBS_SEGMENT_BYTES = 2 * 2 ** 20;
 /** RDMA operations of a connection under way at one time; others wait. */
 export const OPERATIONS_MAX = 8;
@@ -23,13 +25,13 @@ export interface MemoryRoom {
   /** null: no manager yet. */
   readonly leases: LeasedMemory | null;
   /** An operation has ended; told from the next poll. */
-  finished(moving: Moving): void;
+  finished(operation: RdmaOperation): void;
   /** An operation waits for room; {@link OneSided.proceed} is called from each poll. */
   waiting(operations: OneSided): void;
 }
 
 /** A READ or WRITE, from when it is asked for until its end is told. */
-export class Moving implements MemoryOperation {
+export class RdmaOperation implements MemoryOperation {
   readonly kind: 'read' | 'write';
   readonly queue: PacketQueue;
   readonly remote: number;
@@ -89,8 +91,8 @@ export class OneSided {
   queue: PacketQueue;
   readonly #peer: number;
   readonly #room: MemoryRoom;
-  readonly #open = new Set<Moving>();
-  readonly #waiting: Moving[] = [];
+  readonly #open = new Set<RdmaOperation>();
+  readonly #waiting = new Queue<RdmaOperation>();
   #underWay = 0;
   #closed: Error | null = null;
 
@@ -105,94 +107,94 @@ export class OneSided {
     return this.#underWay > 0;
   }
 
-  expose(
+  exportMemory(
     bytes: Uint8Array,
     offset: number,
     length: number,
     purpose: Purpose,
-    exposure: Exposure,
+    access: RemoteAccess,
   ): boolean {
-    exposure.scheme = EXPOSED_NOT;
+    access.kind = ACCESS_NONE;
     const { leases } = this.#room;
     if (leases === null || length === 0 || this.#closed !== null) return false;
     const pull = purpose === 'pull';
     let lease: Hold | null = null;
     try {
-      const view = bytes.subarray(offset, offset + length);
+      const view = part(bytes, offset, offset + length);
       lease = leases.acquire(view, pull ? LEASE.remoteRead : LEASE.localWrite | LEASE.remoteWrite);
       const answer = leases.post(
         {
-          kind: 'expose',
+          kind: 'export',
           direction: pull ? 'out' : 'in',
-          exposed(address, remoteKey) {
-            exposure.scheme = EXPOSED_KEY;
-            exposure.low = (address % TWO_32) | 0;
-            exposure.high = Math.floor(address / TWO_32);
-            exposure.key = remoteKey | 0;
+          exported(address, remoteKey) {
+            access.kind = ACCESS_KEY;
+            access.low = (address % TWO_32) | 0;
+            access.high = Math.floor(address / TWO_32);
+            access.key = remoteKey | 0;
           },
           done: nobody,
         },
         lease,
       );
-      if (answer >= 0 && (exposure.scheme as number) === EXPOSED_KEY) {
-        exposure.hold = lease;
+      if (answer >= 0 && (access.kind as number) === ACCESS_KEY) {
+        access.hold = lease;
         return true;
       }
     } catch (error) {
       if (!(error instanceof MpiError)) throw error;
     }
     lease?.release();
-    exposure.scheme = EXPOSED_NOT;
+    access.kind = ACCESS_NONE;
     return false;
   }
 
-  conceal(exposure: Exposure): void {
-    exposure.scheme = EXPOSED_NOT;
-    const { hold } = exposure;
-    exposure.hold = null;
+  revoke(access: RemoteAccess): void {
+    access.kind = ACCESS_NONE;
+    const { hold } = access;
+    access.hold = null;
     hold?.release();
   }
 
   /** A pull (READ) or push (WRITE); false: under way. @throws MpiError where nothing was begun */
   move(
     kind: 'read' | 'write',
-    exposure: Exposure,
+    access: RemoteAccess,
     at: number,
     bytes: Uint8Array,
     offset: number,
     length: number,
     done: Done,
   ): boolean {
-    const remote = this.#placeOf(exposure, at);
+    const remote = this.#placeOf(access, at);
     const { leases } = this.#room;
     if (this.#closed !== null) throw this.failure(kind, -ECANCELED);
     if (leases === null)
       throw new MpiError('ERR_UNSUPPORTED', 'no memory can be registered: there is no manager');
     if (length === 0) return true;
-    const view = bytes.subarray(offset, offset + length);
+    const view = part(bytes, offset, offset + length);
     const lease = leases.acquire(view, kind === 'read' ? LEASE.localWrite : LEASE.localRead);
-    const moving = new Moving(this, kind, remote, exposure.key >>> 0, lease, length, done);
+    const operation = new RdmaOperation(this, kind, remote, access.key >>> 0, lease, length, done);
     try {
-      this.#begin(moving, leases);
+      this.#begin(operation, leases);
     } catch (error) {
-      moving.release();
+      operation.release();
       throw error;
     }
-    this.#open.add(moving);
+    this.#open.add(operation);
     return false;
   }
 
   /** Posts it, or keeps it until there is room. */
-  #begin(moving: Moving, leases: LeasedMemory): void {
+  #begin(operation: RdmaOperation, leases: LeasedMemory): void {
     if (this.#underWay < OPERATIONS_MAX && this.#waiting.length === 0) {
-      const answer = moving.post(leases);
+      const answer = operation.post(leases);
       if (answer >= 0) {
         this.#underWay += 1;
         return;
       }
-      if (answer !== -EAGAIN) throw this.failure(moving.kind, answer);
+      if (answer !== -EAGAIN) throw this.failure(operation.kind, answer);
     }
-    this.#waiting.push(moving);
+    this.#waiting.push(operation);
     this.#room.waiting(this);
   }
 
@@ -200,34 +202,34 @@ export class OneSided {
   proceed(): boolean {
     const { leases } = this.#room;
     while (this.#waiting.length > 0 && this.#underWay < OPERATIONS_MAX && leases !== null) {
-      const moving = this.#waiting[0];
+      const operation = this.#waiting.first as RdmaOperation;
       let answer: number;
       try {
-        answer = moving.post(leases);
+        answer = operation.post(leases);
       } catch (error) {
         if (!(error instanceof MpiError)) throw error;
         this.#waiting.shift();
-        this.#end(moving, error);
+        this.#end(operation, error);
         continue;
       }
       if (answer === -EAGAIN) return false;
       this.#waiting.shift();
       if (answer >= 0) this.#underWay += 1;
-      else this.#end(moving, this.failure(moving.kind, answer));
+      else this.#end(operation, this.failure(operation.kind, answer));
     }
     return this.#waiting.length === 0;
   }
 
   /** One that was under way has ended, from within the device's poll. */
-  ended(moving: Moving): void {
+  ended(operation: RdmaOperation): void {
     this.#underWay -= 1;
-    if (this.#open.delete(moving)) this.#room.finished(moving);
+    if (this.#open.delete(operation)) this.#room.finished(operation);
   }
 
-  #end(moving: Moving, error: MpiError): void {
-    moving.error = error;
-    this.#open.delete(moving);
-    this.#room.finished(moving);
+  #end(operation: RdmaOperation, error: MpiError): void {
+    operation.error = error;
+    this.#open.delete(operation);
+    this.#room.finished(operation);
   }
 
   /** The connection is closed: whatever has not ended yet ends now. */
@@ -235,8 +237,8 @@ export class OneSided {
     if (this.#closed !== null) return;
     this.#closed = error;
     const failed = error instanceof MpiError ? error : this.failure('read', -ECANCELED);
-    this.#waiting.length = 0;
-    for (const moving of [...this.#open]) this.#end(moving, failed);
+    this.#waiting.takeAll();
+    for (const operation of [...this.#open]) this.#end(operation, failed);
   }
 
   failure(kind: 'read' | 'write', answer: number): MpiError {
@@ -251,12 +253,12 @@ export class OneSided {
     return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
   }
 
-  #placeOf({ scheme, low, high }: Exposure, at: number): number {
+  #placeOf({ kind, low, high }: RemoteAccess, at: number): number {
     const address = (low >>> 0) + high * TWO_32 + at;
-    if (scheme === EXPOSED_KEY && address >= 0 && Number.isSafeInteger(address)) return address;
+    if (kind === ACCESS_KEY && address >= 0 && Number.isSafeInteger(address)) return address;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.#peer} exposes memory in the way ${scheme} at ${address}, which RDMA does not have`,
+      `rank ${this.#peer} exports memory by access ${kind} at ${address}, which RDMA does not have`,
       { peer: this.#peer },
     );
   }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// ArrayBuffers over memory that is not V8's own, and how such memory ends.
+#ifndef DREG_MPI_NATIVE_BUFFER_H_
+#define DREG_MPI_NATIVE_BUFFER_H_
+
+#include <memory>
+
+#include "util.h"
+
+namespace dreg {
+
+// What memory belongs to; the memory ends with the last reference, in whichever thread that goes.
+using Owner = std::shared_ptr<void>;
+
+// ArrayBuffer | -ENOMEM, over memory of that owner. The reference belongs to what the ArrayBuffer
+// holds, not to the ArrayBuffer: transfer() and postMessage() carry it on. Node-API drops it in a
+// turn of the event loop after the collection.
+Napi::Value BufferOver(Napi::Env env, void* data, size_t length, Owner owner);
+
+// The same; the reference is dropped by the collector itself, so that it goes in a program that
+// never comes back to the event loop. Where Node does not offer that, as BufferOver.
+Napi::Value PromptBufferOver(Napi::Env env, void* data, size_t length, Owner owner);
+
+// The owner of a mapping.
+Owner OwnerOfMapping(void* data, size_t length);
+
+}  // namespace dreg
+
+#endif  // DREG_MPI_NATIVE_BUFFER_H_

@@ -1,0 +1,116 @@
+import { types } from 'node:util';
+
+/**
+ * What a typed array is, by the language's own getters and methods, taken at import: a subclass, a
+ * property of the array's own or a Proxy can answer anything else, and what was checked once would be
+ * another thing when it is used. All of these look at the array's inside, of whatever realm it is, and
+ * call no code of a program's.
+ */
+type Getter<Value> = (this: unknown) => Value;
+
+function getter<Value>(prototype: object, name: PropertyKey): Getter<Value> {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get as Getter<Value>;
+}
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const getTag = getter<string | undefined>(typedArray, Symbol.toStringTag);
+const getBuffer = getter<ArrayBufferLike>(typedArray, 'buffer');
+const getByteOffset = getter<number>(typedArray, 'byteOffset');
+const getByteLength = getter<number>(typedArray, 'byteLength');
+const getLength = getter<number>(typedArray, 'length');
+const getViewBuffer = getter<ArrayBufferLike>(DataView.prototype, 'buffer');
+const getViewByteOffset = getter<number>(DataView.prototype, 'byteOffset');
+const getViewByteLength = getter<number>(DataView.prototype, 'byteLength');
+const getMemoryLength = getter<number>(ArrayBuffer.prototype, 'byteLength');
+const getSharedLength = getter<number>(SharedArrayBuffer.prototype, 'byteLength');
+const getMemoryReach = getter<number>(ArrayBuffer.prototype, 'maxByteLength');
+const getSharedReach = getter<number>(SharedArrayBuffer.prototype, 'maxByteLength');
+const { set, keys } = typedArray;
+
+/** A message or body of no bytes. */
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** An array of bytes, of whatever subclass or realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return getTag.call(value) === 'Uint8Array';
+}
+
+/** A typed array of any kind; no DataView. */
+export function isTypedArray(value: unknown): value is ArrayBufferView {
+  return getTag.call(value) !== undefined;
+}
+
+// Of what is no typed array the following throw TypeError.
+
+/** Elements; 0 where the memory is detached or the array out of its bounds. */
+export function lengthOf(array: unknown): number {
+  return getLength.call(array);
+}
+
+export function byteLengthOf(array: unknown): number {
+  return getByteLength.call(array);
+}
+
+export function byteOffsetOf(array: unknown): number {
+  return getByteOffset.call(array);
+}
+
+export function bufferOf(array: unknown): ArrayBufferLike {
+  return getBuffer.call(array);
+}
+
+/** The bytes of an ArrayBuffer or SharedArrayBuffer; 0 where it is detached. */
+export function memoryLengthOf(memory: ArrayBufferLike): number {
+  return (types.isSharedArrayBuffer(memory) ? getSharedLength : getMemoryLength).call(memory);
+}
+
+/** Bytes that views of a buffer can reach in its life: it may be resizable, or growable. */
+export function reachOf(memory: ArrayBufferLike): number {
+  return (types.isSharedArrayBuffer(memory) ? getSharedReach : getMemoryReach).call(memory);
+}
+
+/** The three of a DataView. @throws TypeError where the memory is detached, or the view out of its bounds */
+export function dataViewParts(view: DataView): [ArrayBufferLike, offset: number, length: number] {
+  return [getViewBuffer.call(view), getViewByteOffset.call(view), getViewByteLength.call(view)];
+}
+
+/**
+ * The length of what is plainly an array of bytes, for paths on which nanoseconds count; else 0, and a
+ * closer look tells. Reading the property is a load, and makes one of the getter behind it: V8 knows by
+ * then what it has in hand. (It inlines only so much: no function of ours is called.)
+ */
+export function plainLength(value: unknown): number {
+  if (getTag.call(value) !== 'Uint8Array') return 0;
+  const { length } = value as Uint8Array;
+  return getLength.call(value) === length ? length : 0;
+}
+
+/** Whether the array's memory is there: Node 20 has no other way to ask than to see something fail. */
+export function isAttached(array: unknown): boolean {
+  try {
+    keys.call(array as Uint8Array);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Copies all of `from` to `to[at..]`, which is long enough. */
+export function store(to: Uint8Array, from: Uint8Array, at = 0): void {
+  // Nothing fits into everything, also into what is detached.
+  if (lengthOf(from) > 0) set.call(to, from, at);
+}
+
+/** The bytes [start, end), as a plain array on the same memory. */
+export function part(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bufferOf(bytes), byteOffsetOf(bytes) + start, end - start);
+}
+
+/** A value as an error names it; nothing of a program's is called. */
+export function inWords(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}

@@ -1,0 +1,11 @@
+/**
+ * Time, and turns of the event loop, as they were at import: test frameworks replace the globals by
+ * clocks that stand still until they are moved, and messages must go on meanwhile.
+ */
+import { performance } from 'node:perf_hooks';
+import { setImmediate as nodeSetImmediate } from 'node:timers';
+
+/** Milliseconds on a clock that never goes back. */
+export const now: () => number = performance.now.bind(performance);
+
+export const setImmediate = nodeSetImmediate;

@@ -1,0 +1,94 @@
+/**
+ * Child processes of dregrun. node:child_process has no place between fork and exec, and there a
+ * child is guarded: it enters the keeper's ledger, and asks the kernel to end it with its parent.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type SpawnOptions, spawnAddon } from '../../native/spawn.ts';
+import { check, errnoName, MpiError } from '../base/error.ts';
+
+/** How a process ended: one of the two is null. */
+export interface ProcessEnd {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface Child {
+  readonly pid: number;
+  readonly ended: Promise<ProcessEnd>;
+}
+
+export interface ChildOptions extends Omit<SpawnOptions, 'environment' | 'fds'> {
+  environment: NodeJS.ProcessEnv;
+  /** Descriptor i of the child; null is /dev/null. */
+  fds: readonly (number | null)[];
+}
+
+const TIMER_MAX_MS = 2 ** 31 - 1;
+/** waitpid(2)'s status: the signal's number in the lowest bits, the exit status above. */
+const SIGNAL_MASK = 0x7f;
+const STATUS_SHIFT = 8;
+const STATUS_MASK = 0xff;
+
+const running = new Map<number, (end: ProcessEnd) => void>();
+/** Holds the event loop while children run: a signal's handler does not. */
+let hold: NodeJS.Timeout | undefined;
+let look: NodeJS.Immediate | undefined;
+
+/** @throws MpiError ERR_SYSTEM with the call that failed, such as `execve`, and its errno. */
+export function startChild(options: ChildOptions): Child {
+  const nothing = openSync('/dev/null', 'r+');
+  let answer: number | [string, number];
+  try {
+    answer = spawnAddon().processSpawn({
+      ...options,
+      environment: Object.entries(options.environment).map(([name, value]) => `${name}=${value}`),
+      fds: Int32Array.from(options.fds, (fd) => fd ?? nothing),
+    });
+  } finally {
+    closeSync(nothing);
+  }
+  if (typeof answer !== 'number') throw failureOf(...answer);
+  const pid = check(answer, 'vfork', 'starting a process');
+  return { pid, ended: watch(pid) };
+}
+
+function failureOf(syscall: string, answer: number): MpiError {
+  const errno = -answer;
+  return new MpiError('ERR_SYSTEM', `${syscall} failed with ${errnoName(errno)}`, {
+    errno,
+    syscall,
+  });
+}
+
+function watch(pid: number): Promise<ProcessEnd> {
+  if (hold === undefined) {
+    process.on('SIGCHLD', reap);
+    hold = setInterval(() => {}, TIMER_MAX_MS);
+  }
+  // It may have ended before anybody listened for the news.
+  if (look === undefined) look = setImmediate(reap);
+  return new Promise((resolve) => running.set(pid, resolve));
+}
+
+function reap(): void {
+  look = undefined;
+  for (const [pid, resolve] of running) {
+    const answer = spawnAddon().processReap(pid);
+    if (answer === 0) continue;
+    running.delete(pid);
+    // Nobody else may wait for our children: without a status nothing can be said of it.
+    resolve(answer < 0 ? { status: null, signal: null } : endOf(answer));
+  }
+  if (running.size > 0) return;
+  clearInterval(hold);
+  hold = undefined;
+  process.off('SIGCHLD', reap);
+}
+
+function endOf(answer: number): ProcessEnd {
+  const number = answer & SIGNAL_MASK;
+  if (number === 0) return { status: (answer >> STATUS_SHIFT) & STATUS_MASK, signal: null };
+  const known = Object.entries(constants.signals).find(([, value]) => value === number);
+  return { status: null, signal: (known?.[0] ?? `SIG${number}`) as NodeJS.Signals };
+}

@@ -1,0 +1,93 @@
+/**
+ * Messages of one context that wait at their sender, in order. The first one leaves, or the first one of
+ * a tag that the receiver asks for; either costs the same with one message and with a million.
+ *
+ * A request is its own link: a message that waits costs nothing beside it.
+ */
+import { ANY_TAG } from '../../base/constants.ts';
+import type { Request } from '../../mpi/point-to-point/request.ts';
+
+interface OfTag {
+  first: Request;
+  last: Request;
+}
+
+export class Backlog {
+  /** The oldest message. */
+  first: Request | null = null;
+  #last: Request | null = null;
+  /** The first of those that joined since what is sought was last looked for. */
+  unseen: Request | null = null;
+  /** By tag, from the first search on: most backlogs are never searched. */
+  #tags: Map<number, OfTag> | null = null;
+
+  add(request: Request): void {
+    const last = this.#last;
+    request.next = null;
+    request.previous = last;
+    if (last === null) this.first = request;
+    else last.next = request;
+    this.#last = request;
+    this.unseen ??= request;
+    if (this.#tags !== null) this.#index(this.#tags, request);
+  }
+
+  #index(tags: Map<number, OfTag>, request: Request): void {
+    request.nextOfTag = null;
+    const ofTag = tags.get(request.tag);
+    if (ofTag === undefined) tags.set(request.tag, { first: request, last: request });
+    else {
+      ofTag.last.nextOfTag = request;
+      ofTag.last = request;
+    }
+  }
+
+  /** The oldest message with a tag, or of all. */
+  find(tag: number): Request | null {
+    const { first } = this;
+    if (first === null || tag === ANY_TAG || first.tag === tag) return first;
+    if (this.#tags === null) {
+      const tags = new Map<number, OfTag>();
+      for (let each: Request | null = first; each !== null; each = nextOf(each))
+        this.#index(tags, each);
+      this.#tags = tags;
+    }
+    return this.#tags.get(tag)?.first ?? null;
+  }
+
+  /** Takes out a message that {@link first} or {@link find} gave. */
+  remove(request: Request): void {
+    const next = nextOf(request);
+    const previous = request.previous as Request | null;
+    if (previous === null) this.first = next;
+    else previous.next = next;
+    if (next === null) this.#last = previous;
+    else next.previous = previous;
+    if (this.unseen === request) this.unseen = next;
+    if (this.#tags !== null) this.#forget(this.#tags, request);
+    request.next = null;
+    request.previous = null;
+  }
+
+  /** It is the first of its tag: what leaves is the first of all, or the first of a tag. */
+  #forget(tags: Map<number, OfTag>, request: Request): void {
+    const ofTag = tags.get(request.tag) as OfTag;
+    if (request.nextOfTag === null) tags.delete(request.tag);
+    else ofTag.first = request.nextOfTag;
+    request.nextOfTag = null;
+  }
+
+  /** Takes out all, oldest first. */
+  takeAll(): Request[] {
+    const all: Request[] = [];
+    while (this.first !== null) {
+      all.push(this.first);
+      this.remove(this.first);
+    }
+    return all;
+  }
+}
+
+export function nextOf(request: Request): Request | null {
+  return request.next as Request | null;
+}

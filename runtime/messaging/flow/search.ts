@@ -1,0 +1,200 @@
+/**
+ * The search for messages that wait at their senders (docs/design/protocol.md#credit): receives that
+ * are posted are sought at each peer that is stalled, one after the other, in the order of posting.
+ */
+
+import type { Packet } from '../../../transports/transport.ts';
+import { EXTENSION_WORDS } from '../../../transports/transport.ts';
+import { ANY_SOURCE } from '../../base/constants.ts';
+import { MpiError } from '../../base/error.ts';
+import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { PostedReceives } from '../matching/bins.ts';
+import type { Peer } from '../peer.ts';
+import { FOUND_WORD, PASS, SEEK, SEEK_WORD, TAKE } from '../wire.ts';
+import { flowOf } from './credit.ts';
+import type { ReceiveFlow } from './receive-flow.ts';
+
+/** The list of posted receives may have so many that are not posted any more, beside as many as are. */
+const DEAD_MAX = 1024;
+
+/** What it needs of a context. */
+export interface SearchedContext {
+  readonly posted: PostedReceives;
+  /** Receives that are not posted any more, and not matched yet. */
+  apart: number;
+}
+
+/** What a search needs of the engine. */
+export interface SearchHost {
+  readonly peers: readonly (Peer | undefined)[];
+  sendControl(peer: Peer, kind: number, tag: number, extension?: Int32Array | null): void;
+}
+
+interface Entry {
+  readonly request: Request;
+  /** The order that it was posted with: the request may be of another operation by now. */
+  readonly order: number;
+}
+
+const isPosted = ({ request, order }: Entry) => request.bin !== null && request.order === order;
+
+export class Search {
+  readonly #host: SearchHost;
+  readonly #contexts: readonly SearchedContext[];
+  /** Flows that are stalled, and whose. */
+  readonly #stalled = new Map<ReceiveFlow, Peer>();
+  /** Posted receives in the order of posting, while any flow is stalled. */
+  #posted: Entry[] = [];
+  #postedMax = 0;
+
+  constructor(host: SearchHost, contexts: readonly SearchedContext[]) {
+    this.#host = host;
+    this.#contexts = contexts;
+  }
+
+  get active(): boolean {
+    return this.#stalled.size > 0;
+  }
+
+  // ---- what the peer says
+
+  onStalled(peer: Peer, flow: ReceiveFlow): void {
+    if (this.#stalled.size === 0) this.#listPosted();
+    this.#stalled.set(flow, peer);
+    flow.stalled = true;
+    flow.stale = flow.asked !== 0;
+    flow.sought = 0;
+    this.#ask(peer, flow);
+  }
+
+  onNone(peer: Peer, flow: ReceiveFlow, over: boolean): void {
+    this.#answered(flow);
+    if (over) this.#end(flow);
+    else this.#ask(peer, flow);
+  }
+
+  onFound(peer: Peer, flow: ReceiveFlow, packet: Packet): void {
+    const id = packet.extension[FOUND_WORD.context];
+    const tag = packet.extension[FOUND_WORD.tag];
+    const context = this.#contexts[id];
+    if (context === undefined || flowOf(id) !== flow.flow || tag < 0 || flow.promised !== null)
+      throw new MpiError('ERR_PROTOCOL', `a message waits that has context ${id} and tag ${tag}`);
+    const answers = packet.extension[FOUND_WORD.answers] === 1;
+    // The receives that were sought: what waits at the peer before this message fits none of them.
+    const sought = answers && !flow.stale ? flow.asked : flow.sought;
+    const first = context.posted.peek(peer.rank, tag) as Request | null;
+    const request = first !== null && first.order <= sought ? first : null;
+    if (answers) this.#answered(flow);
+    if (request === null) this.#host.sendControl(peer, PASS, flow.flow);
+    else {
+      context.posted.remove(request);
+      context.apart++;
+      peer.promises++;
+      flow.promised = request;
+      this.#host.sendControl(peer, TAKE, flow.flow);
+    }
+    this.#ask(peer, flow);
+  }
+
+  #answered(flow: ReceiveFlow): void {
+    if (flow.asked === 0)
+      throw new MpiError('ERR_PROTOCOL', 'a peer answers what it was not asked');
+    if (!flow.stale) flow.sought = flow.asked;
+    flow.asked = 0;
+    flow.stale = false;
+  }
+
+  /** The receive that the next message of a flow was promised to. Promised no more. */
+  takePromised(peer: Peer, flow: ReceiveFlow): Request | null {
+    const { promised } = flow;
+    if (promised === null) return null;
+    flow.promised = null;
+    peer.promises--;
+    this.#contexts[promised.context].apart--;
+    return promised;
+  }
+
+  /** A peer is lost; the receives that its messages were promised to. */
+  abandon(peer: Peer): Request[] {
+    const promised: Request[] = [];
+    for (const flow of peer.incoming) {
+      const request = this.takePromised(peer, flow);
+      if (request !== null) promised.push(request);
+      flow.asked = 0;
+      flow.stale = false;
+      this.#end(flow);
+    }
+    return promised;
+  }
+
+  #end(flow: ReceiveFlow): void {
+    flow.stalled = false;
+    this.#stalled.delete(flow);
+    if (this.#stalled.size === 0) this.#posted = [];
+  }
+
+  // ---- receives
+
+  /** A receive was posted while a flow is stalled. */
+  onPosted(request: Request): void {
+    const posted = this.#posted;
+    posted.push({ request, order: request.order });
+    if (posted.length > this.#postedMax) this.#keep(posted.filter(isPosted));
+    const flow = flowOf(request.context);
+    if (request.peer !== ANY_SOURCE) {
+      const peer = this.#host.peers[request.peer];
+      if (peer !== undefined) this.#ask(peer, peer.incoming[flow]);
+      return;
+    }
+    for (const [each, peer] of this.#stalled) if (each.flow === flow) this.#ask(peer, each);
+  }
+
+  #listPosted(): void {
+    const all: Entry[] = [];
+    for (const context of this.#contexts.values())
+      for (const posted of context?.posted.all() ?? [])
+        all.push({ request: posted as Request, order: posted.order });
+    this.#keep(all.sort((a, b) => a.order - b.order));
+  }
+
+  #keep(posted: Entry[]): void {
+    this.#posted = posted;
+    this.#postedMax = 2 * posted.length + DEAD_MAX;
+  }
+
+  /** Seeks the next receive, if the last one was answered. */
+  #ask(peer: Peer, flow: ReceiveFlow): void {
+    if (!flow.stalled || flow.asked !== 0) return;
+    const posted = this.#posted;
+    for (let i = this.#after(flow.sought); i < posted.length; i++) {
+      const entry = posted[i];
+      const { request, order } = entry;
+      if (isPosted(entry) && fits(request, peer, flow)) {
+        flow.asked = order;
+        const words = new Int32Array(EXTENSION_WORDS);
+        words[SEEK_WORD.context] = request.context;
+        words[SEEK_WORD.tag] = request.tag;
+        this.#host.sendControl(peer, SEEK, flow.flow, words);
+        return;
+      }
+      flow.sought = order;
+    }
+  }
+
+  /** The place of the first receive that was posted after the one with this order. */
+  #after(order: number): number {
+    const posted = this.#posted;
+    let low = 0;
+    let high = posted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (posted[middle].order <= order) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function fits({ context, peer: source }: Request, peer: Peer, flow: ReceiveFlow): boolean {
+  return flowOf(context) === flow.flow && (source === peer.rank || source === ANY_SOURCE);
+}

@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+/**
+ * `npm run floors`: which floor each folder stands on. An import never goes up, and no files import each
+ * other in a circle; `npm run lint` looks for both. The picture in docs/internals/architecture.md is made
+ * from the list below, which is the only place where the floors are written down.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+export interface Floor {
+  name: string;
+  /** Files whose paths begin so. */
+  paths: string[];
+  /** What it is, for the picture. */
+  what: string;
+}
+
+/** From the ground up. */
+export const FLOORS: Floor[] = [
+  { name: 'base', paths: ['runtime/base/'], what: 'MpiError, errno, constants' },
+  { name: 'native', paths: ['native/'], what: 'the addon and its TypeScript faces' },
+  { name: 'memory', paths: ['runtime/memory/'], what: 'pinned-memory manager, cache, monitors' },
+  { name: 'job', paths: ['runtime/job/'], what: 'who this rank is: the PMI client' },
+  {
+    name: 'transports',
+    paths: ['transports/'],
+    what: 'self, shared memory, verbs: packets and memory between two ranks',
+  },
+  {
+    name: 'messaging',
+    paths: ['runtime/messaging/'],
+    what: 'matching, eager, rendezvous, progress',
+  },
+  { name: 'mpi', paths: ['runtime/mpi/', 'runtime/index.ts'], what: 'the standard, by chapter' },
+  { name: 'launch', paths: ['runtime/launch/'], what: 'dregrun and its doctor' },
+  { name: 'examples', paths: ['examples/'], what: 'programs that a user would write' },
+];
+
+/** Which files a file needs, by path. */
+export type Graph = Map<string, Set<string>>;
+
+const floorOf = (file: string) =>
+  FLOORS.findIndex(({ paths }) => paths.some((path) => file.startsWith(path)));
+
+/** Imports that go up, as sentences. */
+export function climbs(graph: Graph): string[] {
+  const found: string[] = [];
+  for (const [file, needs] of graph) {
+    const floor = floorOf(file);
+    if (floor < 0) found.push(`${file} stands on no floor (test/tools/floors.ts)`);
+    for (const other of needs)
+      if (floorOf(other) > floor)
+        found.push(
+          `${file} (${FLOORS[floor]?.name}) imports ${other} (${FLOORS[floorOf(other)].name})`,
+        );
+  }
+  return found.sort();
+}
+
+/** Files that need each other: strongly connected components of more than one (Tarjan 1972). */
+export function circles(graph: Graph): string[][] {
+  const found: string[][] = [];
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (file: string): number => {
+    order.set(file, order.size);
+    let low = order.size - 1;
+    stack.push(file);
+    for (const other of graph.get(file) ?? []) {
+      if (!order.has(other)) low = Math.min(low, visit(other));
+      else if (stack.includes(other)) low = Math.min(low, order.get(other)!);
+    }
+    lowest.set(file, low);
+    if (low === order.get(file)) {
+      const circle = stack.splice(stack.indexOf(file));
+      if (circle.length > 1) found.push(circle.sort());
+    }
+    return low;
+  };
+  for (const file of graph.keys()) if (!order.has(file)) visit(file);
+  return found;
+}
+
+function sources(root: string, folders: string[], ending: RegExp): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => ending.test(name) && !/(^|\/)(build|node_modules)\//.test(name))
+      .map((name) => join(folder, name)),
+  );
+}
+
+const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
+
+/** TypeScript's imports, those of types alone included. */
+export function typescriptGraph(root: string): Graph {
+  const files = sources(root, ['runtime', 'transports', 'native', 'examples'], /\.ts$/);
+  return new Map(
+    files.map((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const needs = Array.from(text.matchAll(IMPORT), ([, path]) =>
+        relative(root, resolve(root, dirname(file), path)),
+      );
+      return [file, new Set(needs)];
+    }),
+  );
+}
+
+/** A function or variable that other files may use begins at a line's beginning and is not static. */
+const DEFINITION =
+  /^(?!static\b|extern\b|typedef\b|#|\/)[A-Za-z_][^;{}()=]*?\b(\w+)\((?![^;{]*;)[^;]*?^\{/gm;
+
+/** C and C++: whose functions a file calls, within one folder. */
+export function callGraph(root: string, folder: string, ending: RegExp): Graph {
+  const files = sources(root, [folder], ending).filter((name) => dirname(name) === folder);
+  const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  const owners = new Map<string, string>();
+  for (const [file, text] of texts)
+    for (const [, name] of text.matchAll(DEFINITION)) owners.set(name, file);
+  return new Map(
+    Array.from(texts, ([file, text]) => {
+      const needs = new Set<string>();
+      for (const [, name] of text.matchAll(/\b(\w+)\(/g)) {
+        const owner = owners.get(name);
+        if (owner !== undefined && owner !== file) needs.add(owner);
+      }
+      return [file, needs];
+    }),
+  );
+}
+
+/** The floors as a table, highest first, and which of those below each of them uses. */
+export function picture(graph: Graph): string {
+  const uses = FLOORS.map(() => new Set<number>());
+  for (const [file, needs] of graph)
+    for (const other of needs)
+      if (floorOf(file) !== floorOf(other)) uses[floorOf(file)]?.add(floorOf(other));
+  const rows = FLOORS.map(({ name, paths, what }, index) => {
+    const below = FLOORS.filter((_, other) => uses[index].has(other)).map((floor) => floor.name);
+    const files = [...graph.keys()].filter((file) => floorOf(file) === index).length;
+    const where = paths.map((path) => `\`${path}\``).join(' ');
+    return `| **${name}** | ${where} | ${what} | ${below.reverse().join(', ') || '–'} | ${files} |`;
+  });
+  const head = ['| floor | where | what | uses | files |', '|---|---|---|---|---|'];
+  return [...head, ...rows.reverse()].join('\n');
+}
+
+const MARKS = ['<!-- floors: made by npm run floors -- --write -->', '<!-- /floors -->'] as const;
+
+/** The page with its picture replaced. @throws Error where the page has no place for it */
+export function withPicture(page: string, drawn: string): string {
+  const [from, to] = MARKS.map((mark) => page.indexOf(mark));
+  if (from < 0 || to < from) throw new Error(`no place for the picture: ${MARKS.join(' … ')}`);
+  return `${page.slice(0, from + MARKS[0].length)}\n\n${drawn}\n\n${page.slice(to)}`;
+}

@@ -1,0 +1,53 @@
+/** What a rank sees of the heaps of its node: for copies from and to peers' memory. */
+import { MpiError } from '../../runtime/base/error.ts';
+import type { Segment } from './segment.ts';
+
+/** A peer's heap is mapped in pieces of this size. */
+export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
+/** Pieces of peers' heaps that a rank keeps mapped; the one not used for longest goes first. */
+export const HEAP_WINDOWS_MAX = 64;
+
+/** Views of the segment's heaps for copies from and to peers' memory. */
+export class HeapWindows {
+  readonly #segment: Segment;
+  /** By window number, the one used last at the end. */
+  readonly #windows = new Map<number, Uint8Array>();
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+  }
+
+  /**
+   * Calls `copy(window, at, done, bytes)` for each piece of [offset, offset + length) of the heaps: the
+   * piece lies at `window[at..]` and is number `done` onwards of the range.
+   * @throws MpiError ERR_PROTOCOL where the range is not inside the heaps
+   */
+  forEach(
+    offset: number,
+    length: number,
+    copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
+  ): void {
+    if (!(offset >= 0) || !this.#segment.heapsReach(offset + length))
+      throw new MpiError('ERR_PROTOCOL', 'a peer exported memory outside of the shared heaps');
+    let done = 0;
+    while (done < length) {
+      const at = (offset + done) % HEAP_WINDOW_BYTES;
+      const bytes = Math.min(length - done, HEAP_WINDOW_BYTES - at);
+      copy(this.#window(Math.floor((offset + done) / HEAP_WINDOW_BYTES)), at, done, bytes);
+      done += bytes;
+    }
+  }
+
+  #window(number: number): Uint8Array {
+    let window = this.#windows.get(number);
+    if (window === undefined) {
+      // The file may end within it, and grow later: what lies behind its end is not touched.
+      const offset = number * HEAP_WINDOW_BYTES;
+      window = new Uint8Array(this.#segment.mapHeaps(offset, HEAP_WINDOW_BYTES));
+      if (this.#windows.size >= HEAP_WINDOWS_MAX)
+        this.#windows.delete(this.#windows.keys().next().value as number);
+    } else this.#windows.delete(number);
+    this.#windows.set(number, window);
+    return window;
+  }
+}

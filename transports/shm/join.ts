@@ -1,0 +1,184 @@
+/**
+ * How the ranks of a node come to have one segment: the lowest of them makes it and hands its descriptors
+ * to the others.
+ *
+ * Abstract sockets have no owner, and everybody on the machine sees their names. So nobody can put
+ * anything into one of ours: what a leader sends from was shut for reading before it had a name, and what a
+ * member receives in was connected to its leader before it had one. The kernel refuses everybody else
+ * (unix(7); EPIPE and EPERM), and no descriptor of a stranger ever comes to be ours to close.
+ */
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, hostname } from 'node:os';
+import { addon } from '../../native/addon.ts';
+import { randomHex } from '../../native/random.ts';
+import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
+import { MAX_LOCAL_RANKS } from './layout.ts';
+import {
+  attach,
+  createSegment,
+  ownCpus,
+  type Segment,
+  type SegmentFiles,
+  soloSegment,
+} from './segment.ts';
+
+/** How long a rank waits for the segment from its leader, in milliseconds. */
+export const ATTACH_TIMEOUT_MS = 30_000;
+
+/** How ranks learn from each other: what a launcher's key-value space offers. */
+export interface KeyValueSpace {
+  readonly rank: number;
+  readonly size: number;
+  readonly jobId: string;
+  put(key: string, value: string): void;
+  get(key: string): string | undefined;
+  fence(): void;
+}
+
+/** What each rank tells the others of itself. */
+interface Address {
+  node: string;
+  /** The socket that the rank sends from, should it be its node's leader. */
+  socket: string;
+  /** CPUs that the rank may run on. */
+  cpus: number[];
+}
+
+interface LocalPeer {
+  rank: number;
+  address: Address;
+}
+
+const MACHINE_ID = '/etc/machine-id';
+
+const addressKey = (rank: number) => `dreg.shm.${rank}`;
+const memberKey = (rank: number) => `dreg.shm.${rank}.in`;
+
+/**
+ * The same for all processes that can share memory and find each other's sockets. DREG_NODE tells
+ * further ones apart: ranks with another value are taken for ranks of another node.
+ */
+export function nodeIdentity(): string {
+  const given = process.env.DREG_NODE ?? '';
+  return `${machineIdentity()}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
+}
+
+/** A /proc that shows processes alone (subset=pid) has no boot id: then the machine's name and id. */
+function machineIdentity(): string {
+  const id = (file: string) => readFileSync(file, 'utf8').trim();
+  try {
+    return id('/proc/sys/kernel/random/boot_id');
+  } catch {
+    return `${hostname()}/${existsSync(MACHINE_ID) ? id(MACHINE_ID) : ''}`;
+  }
+}
+
+/** @throws MpiError ERR_LAUNCH where it is no address of ours */
+function parseAddress(text: string, peer: number): Address {
+  try {
+    const { node, socket, cpus } = JSON.parse(text) as Partial<Address>;
+    const numbers = Array.isArray(cpus) && cpus.every(Number.isInteger);
+    if (typeof node === 'string' && typeof socket === 'string' && numbers)
+      return { node, socket, cpus };
+  } catch {
+    // No JSON is told as what is no address.
+  }
+  throw new MpiError(
+    'ERR_LAUNCH',
+    `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): do all ranks run the same dreg-mpi?`,
+    { peer },
+  );
+}
+
+function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
+  const peers: LocalPeer[] = [];
+  for (let rank = 0; rank < space.size; rank++) {
+    const value = space.get(addressKey(rank));
+    if (value === undefined)
+      throw new MpiError('ERR_LAUNCH', `rank ${rank} published no address`, { peer: rank });
+    const address = parseAddress(value, rank);
+    if (address.node === node) peers.push({ rank, address });
+  }
+  if (peers.length > MAX_LOCAL_RANKS)
+    throw new MpiError(
+      'ERR_LAUNCH',
+      `${peers.length} ranks on one node; the limit is ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS)`,
+    );
+  return peers;
+}
+
+/** Makes the segment and hands it to the node's other ranks, when all of them have told where they are. */
+function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): SegmentFiles {
+  const files = createSegment(peers.length, space.jobId);
+  space.fence();
+  const fds = [files.rings, files.heaps, ...files.bells];
+  for (const { rank } of peers.slice(1)) {
+    const answer = addon().fdSocketSend(socket, space.get(memberKey(rank)) ?? '', fds);
+    check(answer, 'sendmsg', `handing the shared segment to rank ${rank}`, { peer: rank });
+  }
+  return files;
+}
+
+/** Receives the segment from the node's leader. */
+function follow(space: KeyValueSpace, leader: LocalPeer, count: number): SegmentFiles {
+  const name = socketName(space);
+  const purpose = 'making a socket for the segment';
+  const socket = check(addon().fdReceiverBind(name, leader.address.socket), 'bind', purpose);
+  try {
+    space.put(memberKey(space.rank), name);
+    space.fence();
+    const fds = addon().fdSocketReceive(socket, ATTACH_TIMEOUT_MS);
+    if (typeof fds === 'number') throw receiveError(-fds, space.rank, leader.rank);
+    const [rings, heaps, ...bells] = fds;
+    if (bells.length === count) return { rings, heaps, bells };
+    for (const fd of fds) addon().closeFd(fd);
+    throw new MpiError(
+      'ERR_LAUNCH',
+      `rank ${leader.rank} handed over ${fds.length} descriptors, not ${count + 2}: do all ranks run the same dreg-mpi?`,
+      { rank: space.rank, peer: leader.rank },
+    );
+  } finally {
+    addon().closeFd(socket);
+  }
+}
+
+function receiveError(errno: number, rank: number, peer: number): MpiError {
+  if (errno === constants.errno.EMFILE)
+    return new MpiError(
+      'ERR_SYSTEM',
+      `rank ${rank} may not have so many open files as the shared segment needs, one for each rank of its machine; raise "ulimit -n"`,
+      { rank, errno, syscall: 'recvmsg' },
+    );
+  return new MpiError(
+    'ERR_LAUNCH',
+    `rank ${peer} did not hand over the shared segment (${errnoName(errno)}); see whether it still runs`,
+    { rank, peer, errno, syscall: 'recvmsg' },
+  );
+}
+
+const socketName = ({ jobId, rank }: KeyValueSpace) => `dreg-mpi/${jobId}/${rank}/${randomHex(16)}`;
+
+/**
+ * Joins the segment of this job's ranks on this node: collective over the job.
+ * @throws MpiError ERR_LAUNCH, ERR_NO_MEM, ERR_SYSTEM
+ */
+export function joinSegment(space: KeyValueSpace): Segment {
+  const { rank, size, jobId } = space;
+  if (size === 1) return soloSegment(jobId, rank);
+  const name = socketName(space);
+  const socket = check(addon().fdSenderBind(name), 'bind', 'making a socket for the segment');
+  try {
+    const node = nodeIdentity();
+    const address: Address = { node, socket: name, cpus: ownCpus() };
+    space.put(addressKey(rank), JSON.stringify(address));
+    space.fence();
+    const peers = localPeers(space, node);
+    const ranks = peers.map((peer) => peer.rank);
+    const self = ranks.indexOf(rank);
+    const files = self === 0 ? lead(space, socket, peers) : follow(space, peers[0], ranks.length);
+    const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
+    return attach(files, ranks, self, cpus.size);
+  } finally {
+    addon().closeFd(socket);
+  }
+}

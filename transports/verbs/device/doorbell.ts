@@ -1,0 +1,83 @@
+/** How a rank sleeps: on completions, on the device's events, and on a timer, in one descriptor. */
+import { addon, type Watcher } from '../../../native/addon.ts';
+import { wakeAddon } from '../../../native/wake.ts';
+import { check } from '../../../runtime/base/error.ts';
+import type { PacketDevice } from '../ports.ts';
+
+/** What else wakes: a descriptor, and what takes what made it readable. */
+export interface News {
+  readonly fd: number;
+  take(): void;
+}
+
+export class Doorbell {
+  readonly #device: PacketDevice;
+  readonly #news: News | null;
+  #fd = -1;
+  #timer = -1;
+  #armed = false;
+
+  constructor(device: PacketDevice, news: News | null = null) {
+    this.#device = device;
+    this.#news = news;
+  }
+
+  /** Made when it is first asked for. */
+  get fd(): number {
+    if (this.#fd < 0) this.#make();
+    return this.#fd;
+  }
+
+  /** Readable from the next completion or event on, and in any case after so many milliseconds. */
+  arm(milliseconds: number): void {
+    if (this.#fd < 0) this.#make();
+    // Of a completion that came when nobody slept any more nothing is left.
+    this.#device.disarm();
+    this.#device.arm();
+    wakeAddon().timerSet(this.#timer, Math.max(1, milliseconds));
+    this.#armed = true;
+  }
+
+  disarm(): void {
+    if (!this.#armed) return;
+    this.#armed = false;
+    this.#device.disarm();
+    this.#news?.take();
+    wakeAddon().timerSet(this.#timer, 0);
+  }
+
+  block(milliseconds: number): void {
+    addon().pollReadable(this.fd, milliseconds);
+  }
+
+  watch(onBell: () => void): Watcher {
+    const { Watcher } = addon();
+    return new Watcher(this.fd, false, () => {
+      const rung = this.#armed;
+      // What came in late, when nobody listens any more, must not keep the loop turning.
+      if (rung) this.disarm();
+      else {
+        this.#device.disarm();
+        this.#news?.take();
+      }
+      if (rung) onBell();
+    });
+  }
+
+  close(): void {
+    this.disarm();
+    const { closeFd } = addon();
+    for (const fd of [this.#fd, this.#timer]) if (fd >= 0) closeFd(fd);
+    this.#fd = -1;
+    this.#timer = -1;
+  }
+
+  #make(): void {
+    const native = wakeAddon();
+    const { wakeFd, asyncFd } = this.#device;
+    this.#timer = check(native.timerCreate(), 'timerfd_create', 'a timer to sleep with');
+    const news = this.#news === null ? [] : [this.#news.fd];
+    const all = Int32Array.of(wakeFd, asyncFd, this.#timer, ...news);
+    this.#fd = check(native.epollCreate(all), 'epoll_create1', 'a descriptor to sleep on');
+  }
+}

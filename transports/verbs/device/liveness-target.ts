@@ -1,0 +1,42 @@
+/**
+ * What a rank on iWARP reads of its peers to see whether they are there: some bytes that mean nothing.
+ * Not none: of a READ of no bytes siw may send what the READ before it has asked for (Linux 6.1).
+ */
+import { addon } from '../../../native/addon.ts';
+import { check } from '../../../runtime/base/error.ts';
+
+/** Bytes of such a READ. */
+export const PULSE_BYTES = 8;
+/** LOCAL_WRITE, REMOTE_WRITE and REMOTE_READ: it is read by peers, and their answers come into it. */
+const ACCESS = 1 | 2 | 4;
+
+/** Where a peer's bytes are. */
+export interface PulseAddress {
+  address: number;
+  key: number;
+}
+
+interface Registrar {
+  readonly name: string;
+  register(address: number, length: number, access: number): number;
+  rkeyOf(region: number): number;
+}
+
+/** Registered for the life of the device. */
+export class LivenessTarget implements PulseAddress {
+  readonly address: number;
+  readonly key: number;
+  readonly region: number;
+  /** Where answers come. */
+  readonly sink: number;
+  readonly #bytes = new Uint8Array(2 * PULSE_BYTES);
+
+  /** @throws MpiError ERR_SYSTEM where it cannot be pinned */
+  constructor(device: Registrar) {
+    this.address = addon().addressOf(this.#bytes);
+    this.sink = this.address + PULSE_BYTES;
+    const region = device.register(this.address, this.#bytes.length, ACCESS);
+    this.region = check(region, 'ibv_reg_mr', device.name);
+    this.key = device.rkeyOf(region);
+  }
+}
