@@ -130,7 +130,7 @@ static void fired_already(void)
 	struct page file = { .file = memfd_create("holdup", MFD_CLOEXEC) };
 	struct page anonymous = { .addr = memory_pages(1) };
 	double discarding, punching;
-	int fd = context_of(2 * RANGES / 2);
+	int fd = context_of(RANGES / 2);
 
 	must(ftruncate(file.file, PAGE), "ftruncate");
 	file.addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.file, 0);
