@@ -40,12 +40,13 @@ static void dreg_area_head(struct dreg_area *area, u64 user_delta)
 	area->shared->user_delta = user_delta;
 }
 
-struct dreg_area *dreg_area_create(u32 slots, u64 user_delta)
+struct dreg_area *dreg_area_create(struct dreg_user *user, u32 slots, u64 user_delta)
 {
 	struct dreg_area *area = kzalloc(sizeof(*area), GFP_KERNEL_ACCOUNT);
 
 	if (!area)
 		return NULL;
+	area->user = user;
 	area->slots = slots;
 	area->flag_offset = sizeof(struct dreg_shared);
 	area->ring_offset = ALIGN(area->flag_offset + slots, sizeof(u64));
@@ -66,21 +67,22 @@ struct dreg_area *dreg_area_create(u32 slots, u64 user_delta)
 
 void dreg_area_destroy(struct dreg_area *area)
 {
-	unsigned long i, freed = 0;
+	unsigned long i, pages = 0;
 
 	for (i = 0; area->pages && i < dreg_area_page_count(area); i++) {
 		if (!area->pages[i])
 			continue;
 		__free_page(area->pages[i]);
-		freed += PAGE_SIZE;
+		pages++;
 	}
 	for (i = 0; area->tables && i < dreg_area_table_count(area); i++) {
 		if (!area->tables[i])
 			continue;
 		kfree(area->tables[i]);
-		freed += sizeof(*area->tables[i]);
+		pages++;
 	}
-	dreg_count_bytes(-(long)(freed + dreg_area_fixed_bytes(area)));
+	dreg_user_uncharge_pages(area->user, pages);
+	dreg_count_bytes(-(long)(pages * PAGE_SIZE + dreg_area_fixed_bytes(area)));
 	kvfree(area->tables);
 	kvfree(area->pages);
 	kfree(area);
@@ -91,29 +93,41 @@ int dreg_area_populate(struct dreg_area *area, size_t offset)
 {
 	struct page **place = &area->pages[offset >> PAGE_SHIFT];
 	struct page *page;
+	int error;
 
 	if (dreg_area_has(area, offset))
 		return 0;
+	error = dreg_user_charge_page(area->user);
+	if (error)
+		return error;
 	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (page && !cmpxchg(place, NULL, page)) {
+		dreg_count_bytes(PAGE_SIZE);
+		return 0;
+	}
+	dreg_user_uncharge_pages(area->user, 1);
 	if (!page)
 		return -ENOMEM;
-	if (cmpxchg(place, NULL, page))
-		__free_page(page); /* another was first */
-	else
-		dreg_count_bytes(PAGE_SIZE);
+	__free_page(page); /* another was first */
 	return 0;
 }
 
-/* dreg_area_place() for the first slot of a table; NULL without memory. */
-struct dreg_watch **dreg_area_new_place(struct dreg_area *area, u32 slot)
+/* So that dreg_area_place() has one for @slot; its table must not be there. */
+int dreg_area_add_table(struct dreg_area *area, u32 slot)
 {
 	struct dreg_table **table = &area->tables[slot / DREG_TABLE_SLOTS];
+	int error = dreg_user_charge_page(area->user);
 
+	BUILD_BUG_ON(sizeof(**table) != PAGE_SIZE);
+	if (error)
+		return error;
 	*table = kzalloc(sizeof(**table), GFP_KERNEL_ACCOUNT);
-	if (!*table)
-		return NULL;
+	if (!*table) {
+		dreg_user_uncharge_pages(area->user, 1);
+		return -ENOMEM;
+	}
 	dreg_count_bytes(sizeof(**table));
-	return dreg_area_place(area, slot);
+	return 0;
 }
 
 /* Runs inside mmap_lock: may not take dreg_context.mutex, and need not. */
@@ -121,11 +135,13 @@ static vm_fault_t dreg_fault(struct vm_fault *vmf)
 {
 	struct dreg_context *context = vmf->vma->vm_private_data;
 	struct dreg_area *area = dreg_area_of(context);
+	int error;
 
 	if (vmf->pgoff >= dreg_area_page_count(area))
 		return VM_FAULT_SIGBUS;
-	if (dreg_area_populate(area, vmf->pgoff << PAGE_SHIFT))
-		return VM_FAULT_OOM;
+	error = dreg_area_populate(area, vmf->pgoff << PAGE_SHIFT);
+	if (error)
+		return error == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	vmf->page = READ_ONCE(area->pages[vmf->pgoff]);
 	get_page(vmf->page);
 	return 0;

@@ -87,7 +87,7 @@ static int dreg_setup_locked(struct dreg_context *context, struct dreg_setup *se
 		return error;
 	context->user_delta = dreg_test_delta_start();
 	context->promised = context->user_delta;
-	area = dreg_area_create(setup->slots, context->user_delta);
+	area = dreg_area_create(context->user, setup->slots, context->user_delta);
 	if (!area) {
 		error = -ENOMEM;
 		goto uncharge;

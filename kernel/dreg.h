@@ -121,7 +121,8 @@ struct dreg_range {
  *   EFAULT	the range does not end below the end of user addresses
  *   ERANGE	@slot is not below dreg_setup.slots
  *   EBUSY	the slot is monitored already, fired or not
- *   EDQUOT	the user's contexts have max_user_ranges ranges already
+ *   EDQUOT	the user's contexts have max_user_ranges ranges already, or, used
+ *		sparsely, slots that take more memory than so many ranges may
  *   ENOMEM
  *
  * The range need not be mapped.  Ranges may overlap, nest, and be equal.

@@ -56,6 +56,7 @@ struct dreg_table {
 
 /**
  * struct dreg_area - the slots of a context; made by SETUP
+ * @user:        whose limits its pages count against
  * @slots:       how many; a power of two
  * @flag_offset: where in the shared area the flags begin
  * @ring_offset: and the ring
@@ -69,6 +70,7 @@ struct dreg_table {
  *               dreg_context.mutex.
  */
 struct dreg_area {
+	struct dreg_user *user;
 	u32 slots;
 	u32 flag_offset;
 	u32 ring_offset;
@@ -193,6 +195,13 @@ struct dreg_watch {
 #define DREG_BYTES_PER_RANGE	256
 
 /*
+ * Pages of flags, ring and tables that a user may have: so many for each context,
+ * however it uses its slots, and what max_user_ranges ranges need besides.
+ */
+#define DREG_PAGES_PER_CONTEXT	16
+#define DREG_PAGE_BYTES_PER_RANGE	160
+
+/*
  * Unused watches that a context keeps for its next ranges.  A cache that evicts
  * one range to monitor another then allocates nothing.
  */
@@ -223,10 +232,10 @@ static inline struct dreg_area *dreg_area_of(const struct dreg_context *context)
 }
 
 /* area.c */
-struct dreg_area *dreg_area_create(u32 slots, u64 user_delta);
+struct dreg_area *dreg_area_create(struct dreg_user *user, u32 slots, u64 user_delta);
 void dreg_area_destroy(struct dreg_area *area);
 int dreg_area_populate(struct dreg_area *area, size_t offset);
-struct dreg_watch **dreg_area_new_place(struct dreg_area *area, u32 slot);
+int dreg_area_add_table(struct dreg_area *area, u32 slot);
 int dreg_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* Is the page there that has this byte?  Else dreg_area_populate() makes it. */
@@ -303,6 +312,8 @@ void dreg_user_put(struct dreg_user *user, u32 slots);
 int dreg_user_charge_slots(struct dreg_user *user, u32 slots);
 void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots);
 u32 dreg_user_charge_ranges(struct dreg_user *user, u32 ranges);
+int dreg_user_charge_page(struct dreg_user *user);
+void dreg_user_uncharge_pages(struct dreg_user *user, long pages);
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges);
 s64 dreg_user_total_ranges(void);
 

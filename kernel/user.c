@@ -4,8 +4,9 @@
  * time in the operation that fires it, which may be another process's
  * (truncation of a shared file); so each user has a bound.
  *
- * Slots are cheap until they are used: their bound is one of the numbers that
- * may be asked for, not of memory.
+ * Slots are cheap until they are used: max_user_slots bounds the numbers that may
+ * be asked for.  What they take when they are used, however sparsely, is bounded
+ * with the ranges.
  */
 #include <linux/err.h>
 #include <linux/limits.h>
@@ -41,6 +42,7 @@ MODULE_PARM_DESC(max_user_ranges, "most monitored ranges of one user's contexts 
  * @slots:    of all its contexts
  * @ranges:   monitored now; MONITOR and UNMONITOR count on their own processor,
  *            so that the processes of a user do not meet in one cache line
+ * @pages:    of flags, ring and tables of all its contexts
  *
  * @entry to @slots are protected by dreg_users_mutex.
  */
@@ -50,6 +52,7 @@ struct dreg_user {
 	unsigned int contexts;
 	unsigned long slots;
 	struct percpu_counter ranges;
+	atomic_long_t pages;
 };
 
 static LIST_HEAD(dreg_users);
@@ -90,7 +93,8 @@ static void dreg_user_release(struct dreg_user *user)
 	lockdep_assert_held(&dreg_users_mutex);
 	if (user->contexts)
 		return;
-	WARN_ON_ONCE(user->slots || percpu_counter_sum(&user->ranges));
+	WARN_ON_ONCE(user->slots || percpu_counter_sum(&user->ranges) ||
+		     atomic_long_read(&user->pages));
 	list_del(&user->entry);
 	percpu_counter_destroy(&user->ranges);
 	kfree(user);
@@ -195,6 +199,22 @@ u32 dreg_user_charge_ranges(struct dreg_user *user, u32 ranges)
 	while (charged < ranges - 1 && dreg_user_try_charge(user, 1))
 		charged++;
 	return charged;
+}
+
+int dreg_user_charge_page(struct dreg_user *user)
+{
+	unsigned long limit = READ_ONCE(max_user_ranges) / (PAGE_SIZE / DREG_PAGE_BYTES_PER_RANGE) +
+			      (unsigned long)READ_ONCE(user->contexts) * DREG_PAGES_PER_CONTEXT;
+
+	if (atomic_long_inc_return(&user->pages) <= limit)
+		return 0;
+	atomic_long_dec(&user->pages);
+	return -EDQUOT;
+}
+
+void dreg_user_uncharge_pages(struct dreg_user *user, long pages)
+{
+	atomic_long_sub(pages, &user->pages);
 }
 
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges)

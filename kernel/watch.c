@@ -95,13 +95,18 @@ static int dreg_watch_promise(struct dreg_context *context, u32 slot)
 {
 	struct dreg_area *area = context->area;
 	size_t flag, ring;
+	int error;
 
 	lockdep_assert_held(&context->mutex);
 	flag = area->flag_offset + slot;
 	ring = dreg_area_ring_offset(area, context->promised);
-	if (unlikely(!dreg_area_has(area, flag) || !dreg_area_has(area, ring)) &&
-	    (dreg_area_populate(area, flag) || dreg_area_populate(area, ring)))
-		return -ENOMEM;
+	if (unlikely(!dreg_area_has(area, flag) || !dreg_area_has(area, ring))) {
+		error = dreg_area_populate(area, flag);
+		if (!error)
+			error = dreg_area_populate(area, ring);
+		if (error)
+			return error;
+	}
 	context->promised++;
 	return 0;
 }
@@ -131,9 +136,13 @@ static int dreg_watch_prepare(struct dreg_context *context, const struct dreg_ra
 	if (!charged)
 		return -EDQUOT;
 
-	if (!place)
-		place = dreg_area_new_place(area, slot);
-	watch = place ? dreg_watch_alloc(context) : NULL;
+	if (!place) {
+		error = dreg_area_add_table(area, slot);
+		if (error)
+			return error;
+		place = dreg_area_place(area, slot);
+	}
+	watch = dreg_watch_alloc(context);
 	if (!watch)
 		return -ENOMEM;
 	error = dreg_watch_promise(context, slot);

@@ -72,6 +72,29 @@ static void corners(void)
 	dreg_close(&dreg);
 }
 
+/* One slot of each page and table: much memory for few ranges. */
+static void sparse(void)
+{
+	long long before = device_set_parameter("max_user_ranges", 100), bytes;
+	unsigned char *page = memory_pages(1);
+	int error = 0, done;
+	struct dreg dreg;
+
+	if (dreg_open(&dreg, DREG_SLOTS_MAX))
+		tap_bail("dreg_open");
+	for (done = 0; done < 100 && !error; done++)
+		error = dreg_monitor(&dreg, (uint32_t)done * 8192, page, PAGE);
+	bytes = device_counter("bytes");
+	device_set_parameter("max_user_ranges", before);
+	if (!tap_ok(error == -EDQUOT && bytes < 200 * 1024,
+		    "slots used sparsely: EDQUOT before they take more than their ranges may"))
+		tap_diag("%d after %d, %lld bytes", error, done, bytes);
+	tap_ok(dreg_monitor(&dreg, (uint32_t)done * 8192, page, PAGE) == 0,
+	       "and more where the limit is higher");
+	dreg_close(&dreg);
+	munmap(page, PAGE);
+}
+
 /*
  * Who is in a chroot, as this program may be, cannot make a user namespace: makes
  * the mounted file system that it sees the root of a mount namespace of its own.
@@ -164,6 +187,7 @@ int main(void)
 {
 	many_ranks();
 	corners();
+	sparse();
 	subordinate_uids();
 	return finish();
 }
