@@ -190,11 +190,12 @@ static void one_round(struct random *random, struct other *other)
 		while (__atomic_load_n(&other->done, __ATOMIC_ACQUIRE) != other->asked)
 			nap();
 		windows[1] = other->window;
+		/* One may have brought the pages that the other has taken away again. */
+		windows[0].may = windows[1].may = true;
 		/* Either may have made huge pages under the other's hands. */
 		if (arena.huge) {
 			windows[0].first[0] = 0;
 			windows[0].last[0] = UPHEAVAL_PAGES;
-			windows[0].may = true;
 		}
 	}
 	look(after);
