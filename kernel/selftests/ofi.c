@@ -232,6 +232,8 @@ int main(int argc, char **argv)
 {
 	const char *address = argc > 1 ? argv[1] : NULL;
 
+	/* Else the completion queue would have more places than rxe can give. */
+	setenv("FI_UNIVERSE_SIZE", "2", 1);
 	tap_ok(run_apart("blind", address) == 1 << 8,
 	       "libfabric, nothing is noticed: old bytes arrive");
 	tap_ok(run_apart("memhooks", address) == 1 << 8,
