@@ -6,22 +6,20 @@ import type { Packet, PacketHandler, Transport } from '../../transports/transpor
 import { TOOK_OTHER } from '../../transports/transport.ts';
 import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
-import { COMPLETE, FAILED, PENDING, type Request } from '../mpi/point-to-point/request.ts';
-import type { Status } from '../mpi/point-to-point/status.ts';
+
 import { BusyPeers } from './busy-peers.ts';
-import type { Completion, Operation } from './completion.ts';
-import { StreamedMessages } from './eager/multi.ts';
+import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
-import { Losses } from './failures.ts';
+import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
-import { Receiving } from './matching/receive.ts';
-import type { Output } from './output.ts';
+import { Receiving, type ReceivingHost } from './matching/receive.ts';
+import { COMPLETE, FAILED, type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
-import { CUT, EAGER, LONG, PIECE, RTS, STALLED } from './wire.ts';
+import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, RTS, STALLED } from './wire.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
@@ -48,7 +46,7 @@ export interface EngineOptions {
   credit?: readonly CreditLimits[];
 }
 
-export class Engine implements PacketHandler, Completion, Output {
+export class Engine implements PacketHandler, ReceivingHost {
   readonly rank: number;
   readonly size: number;
   readonly loop: EventLoopProgress;
@@ -62,9 +60,9 @@ export class Engine implements PacketHandler, Completion, Output {
   readonly peers: (Peer | undefined)[];
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
-  readonly losses: Losses;
+  readonly failures: PeerFailures;
   readonly #rendezvous: Rendezvous;
-  readonly #streamed = new StreamedMessages(this, this);
+  readonly #multi = new MultiPacketEager(this, this);
   readonly #busy = new BusyPeers();
   /** Whether something was sent to ourselves. */
   selfInUse = false;
@@ -85,8 +83,14 @@ export class Engine implements PacketHandler, Completion, Output {
       this,
       new SchemeSelection(rank, rendezvous, singleCopy),
     );
-    this.receiving = new Receiving(this, this.#rendezvous, this.#streamed);
-    this.losses = new Losses(this, options.node, this.receiving, this.#rendezvous, this.#streamed);
+    this.receiving = new Receiving(this, this.#rendezvous, this.#multi);
+    this.failures = new PeerFailures(
+      this,
+      options.node,
+      this.receiving,
+      this.#rendezvous,
+      this.#multi,
+    );
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, options.node ?? options.self, spinMs);
   }
@@ -109,7 +113,7 @@ export class Engine implements PacketHandler, Completion, Output {
     if (transport === null)
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
     const output = (to: Peer) => ({
-      start: (request: Request, granted: boolean) => this.#start(to, request, granted),
+      start: (request: Operation, granted: boolean) => this.#start(to, request, granted),
       control: (kind: number, tag: number, extension: Int32Array | null) =>
         this.sendControl(to, kind, tag, extension),
     });
@@ -121,7 +125,7 @@ export class Engine implements PacketHandler, Completion, Output {
   // ---- sending
 
   /** Starts a send; it completes when the buffer may be used again. */
-  send(request: Request): void {
+  send(request: Operation): void {
     const peer = this.peer(request.peer);
     const flow = peer.flow(request.context);
     if (flow.clear && this.#start(peer, request, false)) return;
@@ -133,7 +137,7 @@ export class Engine implements PacketHandler, Completion, Output {
    * Sends a request's message or its offer; false: no room or no credit now.
    * @param granted the receiver asked for it: no credit is needed
    */
-  #start(peer: Peer, request: Request, granted: boolean): boolean {
+  #start(peer: Peer, request: Operation, granted: boolean): boolean {
     const { bytes, length } = request;
     const flow = peer.flow(request.context);
     const lost = this.refusal(request, peer.rank, request.tag, 0);
@@ -147,7 +151,7 @@ export class Engine implements PacketHandler, Completion, Output {
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
-      if (!this.#streamed.start(peer, request)) return false;
+      if (!this.#multi.start(peer, request)) return false;
       flow.charge(charge);
       return true;
     }
@@ -179,7 +183,7 @@ export class Engine implements PacketHandler, Completion, Output {
     context: number,
     tag: number,
     bytes: Uint8Array,
-    status: Status,
+    status: Taken,
   ): boolean {
     if (this.#busy.count > 0 || peer.error !== null) return false;
     const { channel } = peer;
@@ -197,7 +201,7 @@ export class Engine implements PacketHandler, Completion, Output {
   }
 
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
-  mayDefer(peer: Peer): boolean {
+  mayHoldBack(peer: Peer): boolean {
     const ready = this.#directPolls > 0 && this.#busy.count === 0 && !this.receiving.searches;
     return ready && peer.error === null && peer.rank !== this.rank;
   }
@@ -220,14 +224,14 @@ export class Engine implements PacketHandler, Completion, Output {
       case EAGER:
         this.receiving.onEager(peer, packet);
         break;
-      case LONG:
-        this.receiving.onLong(peer, packet);
+      case EAGER_FIRST:
+        this.receiving.onEagerFirst(peer, packet);
         break;
-      case PIECE:
-        this.#streamed.onPiece(peer, packet);
+      case EAGER_NEXT:
+        this.#multi.onPiece(peer, packet);
         break;
       case CUT:
-        this.#streamed.onCut(peer, packet);
+        this.#multi.onCut(peer, packet);
         break;
       case RTS:
         this.receiving.onOffer(peer, packet);
@@ -246,7 +250,7 @@ export class Engine implements PacketHandler, Completion, Output {
   }
 
   /** Why `request` cannot have a message of `length` bytes; null where it can. */
-  refusal(request: Request, peer: number, tag: number, length: number): MpiError | null {
+  refusal(request: Operation, peer: number, tag: number, length: number): MpiError | null {
     if (!request.intact) {
       const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
       return new MpiError(
@@ -265,21 +269,20 @@ export class Engine implements PacketHandler, Completion, Output {
 
   // ---- completion
 
-  complete(request: Request, peer: number, tag: number, length: number): void {
+  complete(request: Operation, peer: number, tag: number, length: number): void {
     request.peer = peer;
     request.tag = tag;
     request.matchedLength = length;
     this.#settle(request, COMPLETE);
   }
 
-  fail(operation: Operation, error: MpiError): void {
-    const request = operation as Request;
+  fail(request: Operation, error: MpiError): void {
     if (request.state !== PENDING) return;
     request.error = error;
     this.#settle(request, FAILED);
   }
 
-  #settle(request: Request, state: number): void {
+  #settle(request: Operation, state: number): void {
     request.state = state;
     if (request.tracked) this.loop.untrack();
     const { settled } = request;
@@ -288,7 +291,7 @@ export class Engine implements PacketHandler, Completion, Output {
   }
 
   /** A nonblocking operation goes on while the event loop turns. */
-  track(request: Request): void {
+  track(request: Operation): void {
     request.tracked = true;
     this.loop.track();
   }
@@ -297,11 +300,11 @@ export class Engine implements PacketHandler, Completion, Output {
 
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
-    const { deferred } = this.receiving;
-    if (deferred.any) {
-      const taken = deferred.progress();
-      if (taken > 0 || (deferred.any && this.#busy.count === 0)) return taken;
-      deferred.post();
+    const { prematched } = this.receiving;
+    if (prematched.any) {
+      const taken = prematched.progress();
+      if (taken > 0 || (prematched.any && this.#busy.count === 0)) return taken;
+      prematched.post();
     }
     let count = this.#node === null ? 0 : this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
@@ -313,7 +316,7 @@ export class Engine implements PacketHandler, Completion, Output {
    * Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(request: Request): void {
+  wait(request: Operation): void {
     let polls = this.#spinPolls;
     let until = 0;
     while (request.state === PENDING) {
@@ -334,11 +337,11 @@ export class Engine implements PacketHandler, Completion, Output {
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */
   arm(how: 'block' | 'loop'): void {
-    this.receiving.deferred.post();
+    this.receiving.prematched.post();
     this.#node?.arm(how);
   }
 
-  #sleep(request: Request): void {
+  #sleep(request: Operation): void {
     const node = this.#node;
     const alone = node === null || request.peer === this.rank;
     let quiet = false;
@@ -353,11 +356,11 @@ export class Engine implements PacketHandler, Completion, Output {
     }
     if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
     if (alone) throw this.#deadlock(request);
-    this.losses.checkPeers();
+    this.failures.checkPeers();
   }
 
   /** A rank that blocks can neither send to itself nor receive from itself any more. */
-  #deadlock({ isSend, peer, tag }: Request): MpiError {
+  #deadlock({ isSend, peer, tag }: Operation): MpiError {
     const what = isSend
       ? 'waits for its message to itself to be received: post the receive first (irecv)'
       : 'waits for a message that nobody can send any more: send it first (isend), or await the receive';
@@ -369,7 +372,7 @@ export class Engine implements PacketHandler, Completion, Output {
   }
 
   onPeerError(rank: number, cause: Error): void {
-    this.losses.onPeerError(rank, cause);
+    this.failures.onPeerError(rank, cause);
   }
 
   /** How many large messages went each way. */
@@ -410,7 +413,7 @@ export class Engine implements PacketHandler, Completion, Output {
   }
 
   close(): void {
-    this.losses.giveUp();
+    this.failures.giveUp();
     // The fast paths find no peer any more; the slow ones say why.
     this.peers.fill(undefined);
     this.loop.close();

@@ -41,7 +41,7 @@ export interface Progress {
   /** From now on whatever comes rings the bell. */
   arm(how: 'loop'): void;
   /** Ends what waits for ranks that have left; how many packets came in the meantime. */
-  readonly losses: { checkPeers(): number };
+  readonly failures: { checkPeers(): number };
 }
 
 type State = 'idle' | 'polling' | 'sleeping' | 'closed';
@@ -179,7 +179,7 @@ export class EventLoopProgress {
     this.#idleTurns = 0;
     this.#engine.arm('loop');
     // Whoever sent or left before the bell was armed rings no bell.
-    const quiet = this.#engine.progress() === 0 && this.#engine.losses.checkPeers() === 0;
+    const quiet = this.#engine.progress() === 0 && this.#engine.failures.checkPeers() === 0;
     if (quiet && this.#tracked > 0) return 'sleeping';
     this.#transport.disarm();
     return 'polling';
@@ -197,6 +197,6 @@ export class EventLoopProgress {
     // The transport may have woken for something of its own: a heartbeat, the end of a send.
     this.#poll(FALSE_ALARM_TURNS);
     if (this.#engine.progress() > 0) this.#found();
-    this.#engine.losses.checkPeers();
+    this.#engine.failures.checkPeers();
   }
 }

@@ -1,5 +1,5 @@
 /** The bytes of a message in packets, one after the other, as there is room for them. */
-import type { Operation } from './completion.ts';
+import type { Operation } from './operation.ts';
 import type { Peer, Stream } from './peer.ts';
 
 export class PacketStream implements Stream {

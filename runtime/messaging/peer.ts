@@ -4,10 +4,10 @@ import type { Channel } from '../../transports/transport.ts';
 import { NO_BYTES } from '../base/bytes.ts';
 import type { MpiError } from '../base/error.ts';
 import { Queue } from '../base/queue.ts';
-import type { Operation } from './completion.ts';
 import { type CreditLimits, flowOf, LIBRARY, PROGRAM } from './flow/credit.ts';
 import { ReceiveFlow } from './flow/receive-flow.ts';
 import { type FlowOutput, SendFlow } from './flow/send-flow.ts';
+import type { Operation } from './operation.ts';
 import { STALLED } from './wire.ts';
 
 /** Polls of one peer's channel alone, before a receive looks at all of them. */

@@ -21,9 +21,9 @@ export const FIN = 5;
 export const CANCEL = 6;
 
 /** A message that goes in pieces unasked: its length, the sender's id for it, and its first piece. */
-export const LONG = 7;
+export const EAGER_FIRST = 7;
 /** The next piece of such a message; the tag is the sender's id for it. */
-export const PIECE = 8;
+export const EAGER_NEXT = 8;
 
 /** A further segment that the sender exports to be read; the tag is the receiver's transfer id. */
 export const SEGMENT = 9;
@@ -49,7 +49,7 @@ export const CONFIRMED = 15;
 export const SHARE_ASK = 16;
 /** The sender works on no piece any more; the tag is the receiver's transfer id. */
 export const SHARED = 17;
-/** The sender's buffer is gone before all pieces of a LONG were sent; the tag is the sender's id for it. */
+/** The sender's buffer is gone before all pieces of a EAGER_FIRST were sent; the tag is the sender's id for it. */
 export const CUT = 18;
 
 // Flow control (docs/design/protocol.md#credit). The tag is the flow, see flowOf.

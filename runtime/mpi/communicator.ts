@@ -4,7 +4,8 @@ import { lengthOf, NO_BYTES, plainLength } from '../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../base/constants.ts';
 import { MpiError } from '../base/error.ts';
 import type { Engine } from '../messaging/engine.ts';
-import type { Context } from '../messaging/matching/receive.ts';
+import type { Context } from '../messaging/matching/context.ts';
+import { COMPLETE, PENDING } from '../messaging/operation.ts';
 import type { Peer } from '../messaging/peer.ts';
 import {
   checkDestination,
@@ -19,10 +20,8 @@ import { barrier, barrierSync } from './collective/barrier.ts';
 import { bytesOf, type MessageBuffer } from './point-to-point/buffer.ts';
 import { awaitParts, waitForParts } from './point-to-point/parts.ts';
 import {
-  COMPLETE,
   CompleteSend,
   type Owner,
-  PENDING,
   Request,
   type StartedRequest,
 } from './point-to-point/request.ts';

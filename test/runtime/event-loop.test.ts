@@ -85,7 +85,7 @@ class World {
         this.armed = true;
         this.peerMayAct();
       },
-      losses: { checkPeers: () => this.checkPeers() },
+      failures: { checkPeers: () => this.checkPeers() },
     };
     const transport = {
       disarm: () => this.disarm(),

@@ -46,7 +46,7 @@ class Ranks {
   /** Receives that a rank has posted, of the program and of collective operations. */
   posted(rank: number): number {
     const { receiving } = this.simulation.engines[rank];
-    receiving.deferred.post();
+    receiving.prematched.post();
     return receiving.openContext(0).posted.count + receiving.openContext(1).posted.count;
   }
 }

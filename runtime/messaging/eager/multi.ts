@@ -7,13 +7,13 @@ import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { lengthOf, part, store } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Completion, Operation } from '../completion.ts';
+import type { Completion, Operation } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
-import { CUT, LONG, PIECE } from '../wire.ts';
+import { CUT, EAGER_FIRST, EAGER_NEXT } from '../wire.ts';
 
-/** Words of a LONG's extension. */
+/** Words of a EAGER_FIRST's extension. */
 const LENGTH = 0;
 const TRANSFER = 1;
 
@@ -44,7 +44,7 @@ export class Arrival {
   }
 }
 
-export class StreamedMessages {
+export class MultiPacketEager {
   readonly #completion: Completion;
   readonly #output: Output;
   readonly #words = new Int32Array(EXTENSION_WORDS);
@@ -66,10 +66,10 @@ export class StreamedMessages {
     this.#words[LENGTH] = length;
     this.#words[TRANSFER] = id;
     const { channel } = peer;
-    if (!channel.trySendExtended(LONG, context, tag, this.#words, bytes, 0, peer.pieceBytes))
+    if (!channel.trySendExtended(EAGER_FIRST, context, tag, this.#words, bytes, 0, peer.pieceBytes))
       return false;
     this.#last = id;
-    const stream = new PacketStream(peer, request, PIECE, id, peer.pieceBytes, ({ whole }) =>
+    const stream = new PacketStream(peer, request, EAGER_NEXT, id, peer.pieceBytes, ({ whole }) =>
       this.#sent(peer, request, id, whole),
     );
     if (!stream.stream()) {
@@ -173,7 +173,7 @@ export class StreamedMessages {
     else this.#completion.complete(request, peer.rank, tag, length);
   }
 
-  /** @throws MpiError ERR_PROTOCOL where a LONG's length cannot be ours */
+  /** @throws MpiError ERR_PROTOCOL where a EAGER_FIRST's length cannot be ours */
   static lengthOf(peer: Peer, packet: Packet): number {
     const length = packet.extension[LENGTH];
     if (length > packet.length && length <= peer.eagerBytes) return length;

@@ -5,23 +5,23 @@
  * A request is its own link: a message that waits costs nothing beside it.
  */
 import { ANY_TAG } from '../../base/constants.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Operation } from '../operation.ts';
 
 interface OfTag {
-  first: Request;
-  last: Request;
+  first: Operation;
+  last: Operation;
 }
 
 export class Backlog {
   /** The oldest message. */
-  first: Request | null = null;
-  #last: Request | null = null;
+  first: Operation | null = null;
+  #last: Operation | null = null;
   /** The first of those that joined since what is sought was last looked for. */
-  unseen: Request | null = null;
+  unseen: Operation | null = null;
   /** By tag, from the first search on: most backlogs are never searched. */
   #tags: Map<number, OfTag> | null = null;
 
-  add(request: Request): void {
+  add(request: Operation): void {
     const last = this.#last;
     request.next = null;
     request.previous = last;
@@ -32,7 +32,7 @@ export class Backlog {
     if (this.#tags !== null) this.#index(this.#tags, request);
   }
 
-  #index(tags: Map<number, OfTag>, request: Request): void {
+  #index(tags: Map<number, OfTag>, request: Operation): void {
     request.nextOfTag = null;
     const ofTag = tags.get(request.tag);
     if (ofTag === undefined) tags.set(request.tag, { first: request, last: request });
@@ -43,12 +43,12 @@ export class Backlog {
   }
 
   /** The oldest message with a tag, or of all. */
-  find(tag: number): Request | null {
+  find(tag: number): Operation | null {
     const { first } = this;
     if (first === null || tag === ANY_TAG || first.tag === tag) return first;
     if (this.#tags === null) {
       const tags = new Map<number, OfTag>();
-      for (let each: Request | null = first; each !== null; each = nextOf(each))
+      for (let each: Operation | null = first; each !== null; each = nextOf(each))
         this.#index(tags, each);
       this.#tags = tags;
     }
@@ -56,9 +56,9 @@ export class Backlog {
   }
 
   /** Takes out a message that {@link first} or {@link find} gave. */
-  remove(request: Request): void {
+  remove(request: Operation): void {
     const next = nextOf(request);
-    const previous = request.previous as Request | null;
+    const previous = request.previous as Operation | null;
     if (previous === null) this.first = next;
     else previous.next = next;
     if (next === null) this.#last = previous;
@@ -70,7 +70,7 @@ export class Backlog {
   }
 
   /** It is the first of its tag: what leaves is the first of all, or the first of a tag. */
-  #forget(tags: Map<number, OfTag>, request: Request): void {
+  #forget(tags: Map<number, OfTag>, request: Operation): void {
     const ofTag = tags.get(request.tag) as OfTag;
     if (request.nextOfTag === null) tags.delete(request.tag);
     else ofTag.first = request.nextOfTag;
@@ -78,8 +78,8 @@ export class Backlog {
   }
 
   /** Takes out all, oldest first. */
-  takeAll(): Request[] {
-    const all: Request[] = [];
+  takeAll(): Operation[] {
+    const all: Operation[] = [];
     while (this.first !== null) {
       all.push(this.first);
       this.remove(this.first);
@@ -88,6 +88,6 @@ export class Backlog {
   }
 }
 
-export function nextOf(request: Request): Request | null {
-  return request.next as Request | null;
+export function nextOf(request: Operation): Operation | null {
+  return request.next as Operation | null;
 }

@@ -1,5 +1,5 @@
 /** The receiver's half of a flow from one peer: what is kept of it, and how far it was searched. */
-import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Operation } from '../operation.ts';
 import { beyond, type CreditLimits } from './credit.ts';
 
 export class ReceiveFlow {
@@ -19,7 +19,7 @@ export class ReceiveFlow {
   /** Receives posted up to this one have been sought. */
   sought = 0;
   /** The receive that gets the next message of this flow, whatever is posted. */
-  promised: Request | null = null;
+  promised: Operation | null = null;
 
   /** None of these bits is set in what is kept. */
   readonly #beyond: number;

@@ -7,8 +7,8 @@ import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
 import type { PostedReceives } from '../matching/bins.ts';
+import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { FOUND_WORD, PASS, SEEK, SEEK_WORD, TAKE } from '../wire.ts';
 import { flowOf } from './credit.ts';
@@ -31,7 +31,7 @@ export interface SearchHost {
 }
 
 interface Entry {
-  readonly request: Request;
+  readonly request: Operation;
   /** The order that it was posted with: the request may be of another operation by now. */
   readonly order: number;
 }
@@ -82,7 +82,7 @@ export class Search {
     const answers = packet.extension[FOUND_WORD.answers] === 1;
     // The receives that were sought: what waits at the peer before this message fits none of them.
     const sought = answers && !flow.stale ? flow.asked : flow.sought;
-    const first = context.posted.peek(peer.rank, tag) as Request | null;
+    const first = context.posted.peek(peer.rank, tag) as Operation | null;
     const request = first !== null && first.order <= sought ? first : null;
     if (answers) this.#answered(flow);
     if (request === null) this.#host.sendControl(peer, PASS, flow.flow);
@@ -105,7 +105,7 @@ export class Search {
   }
 
   /** The receive that the next message of a flow was promised to. Promised no more. */
-  takePromised(peer: Peer, flow: ReceiveFlow): Request | null {
+  takePromised(peer: Peer, flow: ReceiveFlow): Operation | null {
     const { promised } = flow;
     if (promised === null) return null;
     flow.promised = null;
@@ -115,8 +115,8 @@ export class Search {
   }
 
   /** A peer is lost; the receives that its messages were promised to. */
-  abandon(peer: Peer): Request[] {
-    const promised: Request[] = [];
+  abandon(peer: Peer): Operation[] {
+    const promised: Operation[] = [];
     for (const flow of peer.incoming) {
       const request = this.takePromised(peer, flow);
       if (request !== null) promised.push(request);
@@ -136,7 +136,7 @@ export class Search {
   // ---- receives
 
   /** A receive was posted while a flow is stalled. */
-  onPosted(request: Request): void {
+  onPosted(request: Operation): void {
     const posted = this.#posted;
     posted.push({ request, order: request.order });
     if (posted.length > this.#postedMax) this.#keep(posted.filter(isPosted));
@@ -153,7 +153,7 @@ export class Search {
     const all: Entry[] = [];
     for (const context of this.#contexts.values())
       for (const posted of context?.posted.all() ?? [])
-        all.push({ request: posted as Request, order: posted.order });
+        all.push({ request: posted as Operation, order: posted.order });
     this.#keep(all.sort((a, b) => a.order - b.order));
   }
 
@@ -195,6 +195,6 @@ export class Search {
   }
 }
 
-function fits({ context, peer: source }: Request, peer: Peer, flow: ReceiveFlow): boolean {
+function fits({ context, peer: source }: Operation, peer: Peer, flow: ReceiveFlow): boolean {
   return flowOf(context) === flow.flow && (source === peer.rank || source === ANY_SOURCE);
 }

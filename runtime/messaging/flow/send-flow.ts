@@ -6,7 +6,7 @@ import type { Channel } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
+import type { Operation } from '../operation.ts';
 import { EAGER, FOUND, FOUND_WORD, GONE, NONE, SEEK_WORD, STALLED } from '../wire.ts';
 import { Backlog, nextOf } from './backlog.ts';
 import { beyond, type CreditLimits, chargeOf, LIBRARY, ONE_MESSAGE } from './credit.ts';
@@ -22,7 +22,7 @@ export interface FlowOutput {
    * Sends a message's first packet, or fails it; false: no room, or no credit.
    * @param granted beyond all credit
    */
-  start(request: Request, granted: boolean): boolean;
+  start(request: Operation, granted: boolean): boolean;
   /** A packet that waits for room where there is none. */
   control(kind: number, tag: number, extension: Int32Array | null): void;
 }
@@ -51,9 +51,9 @@ export class SendFlow {
   /** A SEEK that is not answered yet. */
   #seek: { context: number; tag: number } | null = null;
   /** The message that the peer was told of, which it takes or not. */
-  #found: Request | null = null;
+  #found: Operation | null = null;
   /** The message that it takes, which has not left yet. */
-  #taken: Request | null = null;
+  #taken: Operation | null = null;
 
   constructor(flow: number, channel: Channel, output: FlowOutput, limits: CreditLimits) {
     this.#flow = flow;
@@ -94,7 +94,7 @@ export class SendFlow {
 
   // ---- messages that wait
 
-  wait(request: Request): void {
+  wait(request: Operation): void {
     const { context } = request;
     let backlog = this.#backlogs.get(context);
     if (backlog === undefined) {
@@ -106,7 +106,7 @@ export class SendFlow {
     this.clear = false;
   }
 
-  #remove(backlog: Backlog, request: Request): void {
+  #remove(backlog: Backlog, request: Operation): void {
     backlog.remove(request);
     this.waiting--;
     if (backlog.first === null) this.#backlogs.delete(request.context);
@@ -155,7 +155,7 @@ export class SendFlow {
     }
     for (const backlog of this.#backlogs.values())
       while (backlog.unseen !== null) {
-        const request: Request = backlog.unseen;
+        const request: Operation = backlog.unseen;
         backlog.unseen = nextOf(request);
         if (!this.#isSought(request)) continue;
         this.#find(request, 0);
@@ -163,14 +163,14 @@ export class SendFlow {
       }
   }
 
-  #isSought({ context, tag }: Request): boolean {
+  #isSought({ context, tag }: Operation): boolean {
     if (this.#soughtMany) return true;
     const sought = this.#sought;
     if (sought.size === 0) return false;
     return sought.has(patternOf(context, tag)) || sought.has(patternOf(context, ANY_TAG));
   }
 
-  #find(request: Request, answers: number): void {
+  #find(request: Operation, answers: number): void {
     this.#found = request;
     const words = new Int32Array(EXTENSION_WORDS);
     words[FOUND_WORD.context] = request.context;
@@ -224,7 +224,7 @@ export class SendFlow {
     this.push();
   }
 
-  #decided(): Request {
+  #decided(): Operation {
     const found = this.#found;
     if (found === null)
       throw new MpiError('ERR_PROTOCOL', 'a peer answers for a message that it was not told of');
@@ -233,12 +233,12 @@ export class SendFlow {
   }
 
   /** A message that waited failed, and will not leave. */
-  failed(request: Request): void {
+  failed(request: Operation): void {
     if (request === this.#taken) this.#output.control(GONE, this.#flow, null);
   }
 
   /** Nothing more goes; what waits. */
-  lose(): Request[] {
+  lose(): Operation[] {
     this.#lost = true;
     this.clear = false;
     const all = [...this.#backlogs.values()].flatMap((backlog) => backlog.takeAll());

@@ -13,7 +13,7 @@ const CHUNK_BYTES = 16 * 1024;
 const END = -1;
 
 class Chunk {
-  readonly bytes = new Uint8Array(CHUNK_BYTES);
+  readonly bytes: Uint8Array = new Uint8Array(CHUNK_BYTES);
   readonly slotBytes: number;
   /** Its place among those of its size that have a free slot. */
   place = 0;

@@ -5,21 +5,31 @@
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
 import { lengthOf } from '../../base/bytes.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
-import type { Engine } from '../engine.ts';
 import { chargeOf } from '../flow/credit.ts';
+import type { Completion, Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { DIRECT_POLLS } from '../peer.ts';
 import { EAGER } from '../wire.ts';
-import type { Context } from './receive.ts';
+import type { Context } from './context.ts';
 
 /** Receives that may be held back; further ones are posted, and these before them. */
-export const DEFERRED_MAX = 1024;
+export const PREMATCHED_MAX = 1024;
 
-export class Deferred {
-  readonly #engine: Engine;
+/** Where receives go that are not held back any more, and credit that is. */
+interface Receiver {
+  post(context: Context, receive: Operation): void;
+  returnCredit(peer: Peer, context: number, charge: number): void;
+}
+
+export interface PrematchedHost extends Completion {
+  mayHoldBack(peer: Peer): boolean;
+}
+
+export class PrematchedReceives {
+  readonly #host: PrematchedHost;
+  readonly #receiver: Receiver;
   /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
-  readonly #requests: (Request | null)[] = new Array(DEFERRED_MAX).fill(null);
+  readonly #requests: (Operation | null)[] = new Array(PREMATCHED_MAX).fill(null);
   #first = 0;
   #end = 0;
   #peer: Peer | null = null;
@@ -27,8 +37,9 @@ export class Deferred {
   /** Looks at the channel in a row that found nothing. */
   #misses = 0;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  constructor(host: PrematchedHost, receiver: Receiver) {
+    this.#host = host;
+    this.#receiver = receiver;
   }
 
   /** Whether any receive is held back. */
@@ -37,11 +48,11 @@ export class Deferred {
   }
 
   /** Holds a receive back if it is of those held back, or the first; posts the others where it is not. */
-  take(request: Request, context: Context, peer: Peer | undefined): boolean {
+  take(request: Operation, context: Context, peer: Peer | undefined): boolean {
     if (this.#peer === null) {
       // What is large comes by other packets than those that are taken here.
       if (peer === undefined || request.length > peer.pieceBytes) return false;
-      if (!context.quiet || !this.#engine.mayDefer(peer)) return false;
+      if (!context.quiet || !this.#host.mayHoldBack(peer)) return false;
       this.#peer = peer;
       this.#context = context;
     } else if (!this.#continues(request, peer)) {
@@ -53,13 +64,13 @@ export class Deferred {
     return true;
   }
 
-  #continues(request: Request, peer: Peer | undefined): boolean {
-    const last = this.#requests[this.#end - 1] as Request;
+  #continues(request: Operation, peer: Peer | undefined): boolean {
+    const last = this.#requests[this.#end - 1] as Operation;
     return (
       peer === this.#peer &&
       last.tag === request.tag &&
       last.context === request.context &&
-      this.#end < DEFERRED_MAX
+      this.#end < PREMATCHED_MAX
     );
   }
 
@@ -71,7 +82,7 @@ export class Deferred {
     const requests = this.#requests;
     let count = 0;
     while (this.#first < this.#end) {
-      const request = requests[this.#first] as Request;
+      const request = requests[this.#first] as Operation;
       // What has changed meanwhile is no matter for a short way.
       if (lengthOf(request.bytes) !== request.length) {
         this.post();
@@ -86,8 +97,8 @@ export class Deferred {
       requests[this.#first++] = null;
       count++;
       context.apart--;
-      this.#engine.receiving.returnCredit(peer, request.context, chargeOf(length));
-      this.#engine.complete(request, rank, channel.takenTag, length);
+      this.#receiver.returnCredit(peer, request.context, chargeOf(length));
+      this.#host.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();
     else if (count > 0) this.#misses = 0;
@@ -104,7 +115,7 @@ export class Deferred {
     this.#requests.fill(null, this.#first, this.#end);
     this.#clear();
     context.apart -= requests.length;
-    for (const request of requests) this.#engine.receiving.post(context, request as Request);
+    for (const request of requests) this.#receiver.post(context, request as Operation);
   }
 
   #clear(): void {

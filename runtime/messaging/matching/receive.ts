@@ -8,74 +8,45 @@ import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from '../../mpi/point-to-point/request.ts';
-import { type Arrival, StreamedMessages } from '../eager/multi.ts';
-import type { Engine } from '../engine.ts';
+import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
+import type { Completion, Operation } from '../operation.ts';
+import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
-import { type Offer, offerOf } from '../rendezvous/offer.ts';
+import type { Peers } from '../peers.ts';
+import { offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
-import { Envelope, PostedReceives, PostingClock, UnexpectedMessages } from './bins.ts';
-import { type Kept, KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
-import { Deferred } from './prematched.ts';
+import { PostingClock } from './bins.ts';
+import { Context, UnexpectedMessage } from './context.ts';
+import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
+import { PrematchedReceives } from './prematched.ts';
 
-/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
-class UnexpectedMessage extends Envelope implements Kept {
-  /** What the sender was charged with for it. */
-  readonly charge: number;
-  /** Bytes of its body that are here, and where: in a slot, or an array of its own. */
-  length = 0;
-  chunk: Kept['chunk'] = null;
-  slot = 0;
-  body: Uint8Array = NO_BYTES;
-  /** How the rest comes, where the body is not here. */
-  arrival: Arrival | null = null;
-  offer: Offer | null = null;
-
-  constructor(source: number, tag: number, charge: number) {
-    super(source, tag);
-    this.charge = charge;
-  }
-}
-
-/** What belongs to one context id. */
-export class Context {
-  readonly posted: PostedReceives;
-  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
-
-  /** Receives that are not among the posted ones: held back ({@link Deferred}), or promised a message. */
-  apart = 0;
-
-  constructor(clock: PostingClock) {
-    this.posted = new PostedReceives(clock);
-  }
-
-  /** Nothing is kept or waited for: the next packet is the one that matching would give. */
-  get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
-  }
+/** What receiving needs of the engine. */
+export interface ReceivingHost extends Completion, Output, Peers {
+  /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
+  mayHoldBack(peer: Peer): boolean;
 }
 
 export class Receiving {
-  readonly #engine: Engine;
+  readonly #host: ReceivingHost;
   readonly #rendezvous: Rendezvous;
-  readonly #streamed: StreamedMessages;
+  readonly #multi: MultiPacketEager;
   readonly #contexts: Context[] = [];
   /** Receives that are not posted yet. */
-  readonly deferred: Deferred;
+  readonly prematched: PrematchedReceives;
   readonly #clock = new PostingClock();
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
 
-  constructor(engine: Engine, rendezvous: Rendezvous, streamed: StreamedMessages) {
-    this.#engine = engine;
+  constructor(host: ReceivingHost, rendezvous: Rendezvous, multi: MultiPacketEager) {
+    this.#host = host;
     this.#rendezvous = rendezvous;
-    this.#streamed = streamed;
-    this.#search = new Search(engine, this.#contexts);
-    this.deferred = new Deferred(engine);
+    this.#multi = multi;
+    this.#search = new Search(host, this.#contexts);
+    this.prematched = new PrematchedReceives(host, this);
   }
 
   /** Opens a context id for receives. */
@@ -85,10 +56,10 @@ export class Receiving {
   }
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
-  receive(request: Request): void {
-    const peer = this.#engine.peers[request.peer];
+  receive(request: Operation): void {
+    const peer = this.#host.peers[request.peer];
     const context = this.#contexts[request.context];
-    if (this.deferred.take(request, context, peer)) return;
+    if (this.prematched.take(request, context, peer)) return;
     if (context.unexpected.count > 0) {
       const message = context.unexpected.take(request.peer, request.tag);
       if (message !== null) {
@@ -103,7 +74,7 @@ export class Receiving {
   }
 
   /** A receive waits from here on. */
-  post(context: Context, request: Request): void {
+  post(context: Context, request: Operation): void {
     context.posted.post(request);
     if (this.#search.active) this.#search.onPosted(request);
   }
@@ -114,20 +85,20 @@ export class Receiving {
   }
 
   /** Gives an unexpected message to the receive that asked for it. */
-  #take(request: Request, message: UnexpectedMessage): void {
+  #take(request: Operation, message: UnexpectedMessage): void {
     const { source, tag, arrival, offer, length } = message;
-    const peer = this.#engine.contact(source);
+    const peer = this.#host.contact(source);
     peer.incoming[flowOf(request.context)].kept -= message.charge;
     this.returnCredit(peer, request.context, message.charge);
     if (offer !== null)
       this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
-    else if (arrival !== null) this.#streamed.take(request, arrival);
+    else if (arrival !== null) this.#multi.take(request, arrival);
     else {
-      const error = this.#engine.refusal(request, source, tag, length);
-      if (error !== null) this.#engine.fail(request, error);
+      const error = this.#host.refusal(request, source, tag, length);
+      if (error !== null) this.#host.fail(request, error);
       else {
         this.#copyBody(message, request.bytes);
-        this.#engine.complete(request, source, tag, length);
+        this.#host.complete(request, source, tag, length);
       }
     }
     if (message.chunk !== null) this.#bodies.take(message, length, null);
@@ -171,29 +142,29 @@ export class Receiving {
     }
     this.returnCredit(peer, packet.context, charge);
     if (length > request.length || !request.intact)
-      this.#engine.fail(request, this.#engine.refusal(request, peer.rank, tag, length) as MpiError);
+      this.#host.fail(request, this.#host.refusal(request, peer.rank, tag, length) as MpiError);
     else {
       packet.copyTo(request.bytes, 0);
-      this.#engine.complete(request, peer.rank, tag, length);
+      this.#host.complete(request, peer.rank, tag, length);
     }
   }
 
-  onLong(peer: Peer, packet: Packet): void {
-    const length = StreamedMessages.lengthOf(peer, packet);
+  onEagerFirst(peer: Peer, packet: Packet): void {
+    const length = MultiPacketEager.lengthOf(peer, packet);
     const { tag } = packet;
     const charge = chargeOf(length);
     const context = this.#contextOf(packet);
     const request = this.#match(peer, context, packet);
     if (request === null) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      message.arrival = this.#streamed.onFirst(peer, packet, new Uint8Array(length));
+      message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length));
       this.#keep(peer, packet.context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
-    const refused = this.#engine.refusal(request, peer.rank, tag, length);
-    const arrival = this.#streamed.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
-    if (refused !== null) this.#engine.fail(request, refused);
+    const refused = this.#host.refusal(request, peer.rank, tag, length);
+    const arrival = this.#multi.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
+    if (refused !== null) this.#host.fail(request, refused);
     else arrival.request = request;
   }
 
@@ -230,11 +201,11 @@ export class Receiving {
     if (!flow.giveBack(charge)) return;
     const words = new Int32Array(EXTENSION_WORDS);
     words[0] = flow.returned;
-    this.#engine.sendControl(peer, CREDIT, LIBRARY, words);
+    this.#host.sendControl(peer, CREDIT, LIBRARY, words);
   }
 
   /** Takes out the receive that a message belongs to. */
-  #match(peer: Peer, context: Context, { context: id, tag }: Packet): Request | null {
+  #match(peer: Peer, context: Context, { context: id, tag }: Packet): Operation | null {
     const flow = peer.incoming[flowOf(id)];
     if (peer.promises > 0 && flow.promised !== null) {
       const { context: wanted, tag: asked } = flow.promised;
@@ -242,7 +213,7 @@ export class Receiving {
         return this.#search.takePromised(peer, flow);
       throw new MpiError('ERR_PROTOCOL', 'a message is not the one that was asked for');
     }
-    return context.posted.match(peer.rank, tag) as Request | null;
+    return context.posted.match(peer.rank, tag) as Operation | null;
   }
 
   /** A packet of flow control. @throws MpiError ERR_PROTOCOL where it cannot be ours */
@@ -272,13 +243,13 @@ export class Receiving {
     const error = new MpiError(
       'ERR_BUFFER',
       `rank ${peer.rank} took its buffer away before its message could leave`,
-      { rank: this.#engine.rank, peer: peer.rank, tag: request.tag },
+      { rank: this.#host.rank, peer: peer.rank, tag: request.tag },
     );
-    this.#engine.fail(request, error);
+    this.#host.fail(request, error);
   }
 
   /** A peer is lost; the receives that were promised messages of its. */
-  abandon(peer: Peer): Request[] {
+  abandon(peer: Peer): Operation[] {
     return this.#search.abandon(peer);
   }
 
@@ -289,12 +260,12 @@ export class Receiving {
 
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
-    return this.#contexts[context].posted.peek(this.#engine.rank, tag) !== null;
+    return this.#contexts[context].posted.peek(this.#host.rank, tag) !== null;
   }
 
   /** Takes a receive back; false: it has met its message. */
-  cancel(request: Request): boolean {
-    this.deferred.post();
+  cancel(request: Operation): boolean {
+    this.prematched.post();
     if (request.bin === null) return false;
     this.#contexts[request.context].posted.remove(request);
     return true;
@@ -304,14 +275,14 @@ export class Receiving {
    * Takes out the receives that wait for a peer, or (without one) all there are.
    * @param wildcards also those that others may still serve
    */
-  withdraw(peer: number | null, wildcards: boolean): Request[] {
-    this.deferred.post();
-    const found: Request[] = [];
+  withdraw(peer: number | null, wildcards: boolean): Operation[] {
+    this.prematched.post();
+    const found: Operation[] = [];
     for (const { posted } of this.#contexts.values())
       for (const receive of [...(peer === null ? posted.all() : posted.from(peer))]) {
         if (receive.peer === ANY_SOURCE && !wildcards) continue;
         posted.remove(receive);
-        found.push(receive as Request);
+        found.push(receive as Operation);
       }
     return found;
   }

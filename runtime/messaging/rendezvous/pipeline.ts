@@ -10,7 +10,7 @@ import type { Channel, Purpose, RemoteAccess } from '../../../transports/transpo
 import { ACCESS_NONE, EXTENSION_WORDS, newRemoteAccess } from '../../../transports/transport.ts';
 import { NO_BYTES } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Operation } from '../completion.ts';
+import type { Operation } from '../operation.ts';
 import type { Peer, Stream } from '../peer.ts';
 import { longOf, putLong, SEGMENT_WORD } from '../wire.ts';
 

@@ -1,7 +1,7 @@
 /** Large messages on their way, seen from either end, and the tables in which their ids are looked up. */
 import { newRemoteAccess, type RemoteAccess } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Operation } from '../completion.ts';
+import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import type { RendezvousScheme } from './cost-model.ts';
 import type { ExportedSegments, SegmentPipeline } from './pipeline.ts';

@@ -5,7 +5,8 @@
  * belongs to other receives.
  */
 import type { MpiError } from '../../base/error.ts';
-import { COMPLETE, FAILED, PENDING, type Request } from './request.ts';
+import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import type { Request } from './request.ts';
 
 class Parts {
   readonly #parts: readonly Request[];

@@ -4,11 +4,8 @@ import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
+import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
 import { Status } from './status.ts';
-
-export const PENDING = 0;
-export const COMPLETE = 1;
-export const FAILED = 2;
 
 /** What a request needs of its communicator. */
 export interface Owner {
@@ -137,7 +134,7 @@ export class CompleteSend extends StartedRequest {
  *
  * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request extends StartedRequest implements Posted, Link<Posted> {
+export class Request extends StartedRequest implements Operation {
   /** @internal What follows belongs to matching and the protocol engine. */
   next: Link<Posted> | null = null;
   /** @internal */
@@ -145,7 +142,7 @@ export class Request extends StartedRequest implements Posted, Link<Posted> {
   /** @internal */
   bin: Link<Posted>['bin'] = null;
   /** @internal While a send waits: the next one with its tag. */
-  nextOfTag: Request | null = null;
+  nextOfTag: Operation | null = null;
   /** @internal */
   order = 0;
   /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */

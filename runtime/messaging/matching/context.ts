@@ -1,0 +1,43 @@
+/** What belongs to one context id: receives without a message, and messages without a receive. */
+import { NO_BYTES } from '../../base/bytes.ts';
+import type { Arrival } from '../eager/multi.ts';
+import type { Offer } from '../rendezvous/offer.ts';
+import { Envelope, PostedReceives, type PostingClock, UnexpectedMessages } from './bins.ts';
+import type { Kept } from './kept-bodies.ts';
+
+/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
+export class UnexpectedMessage extends Envelope implements Kept {
+  /** What the sender was charged with for it. */
+  readonly charge: number;
+  /** Bytes of its body that are here, and where: in a slot, or an array of its own. */
+  length = 0;
+  chunk: Kept['chunk'] = null;
+  slot = 0;
+  body: Uint8Array = NO_BYTES;
+  /** How the rest comes, where the body is not here. */
+  arrival: Arrival | null = null;
+  offer: Offer | null = null;
+
+  constructor(source: number, tag: number, charge: number) {
+    super(source, tag);
+    this.charge = charge;
+  }
+}
+
+/** What belongs to one context id. */
+export class Context {
+  readonly posted: PostedReceives;
+  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
+
+  /** Receives that are not among the posted ones: held back ({@link PrematchedReceives}), or promised a message. */
+  apart = 0;
+
+  constructor(clock: PostingClock) {
+    this.posted = new PostedReceives(clock);
+  }
+
+  /** Nothing is kept or waited for: the next packet is the one that matching would give. */
+  get quiet(): boolean {
+    return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
+  }
+}

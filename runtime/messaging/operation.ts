@@ -1,0 +1,50 @@
+/** A send or receive under way, as the protocols see it, and how it ends. */
+import type { MpiError } from '../base/error.ts';
+import type { Link, Posted } from './matching/bins.ts';
+
+export const PENDING = 0;
+export const COMPLETE = 1;
+export const FAILED = 2;
+
+/** It is its own link in the queue of posted receives: a receive costs one object. */
+export interface Operation extends Posted, Link<Posted> {
+  /** World rank of a receive's source (or a wildcard), or of a send's destination; once complete, the message's. */
+  peer: number;
+  /** Once complete, the message's. */
+  tag: number;
+  readonly context: number;
+  readonly isSend: boolean;
+  /** The thread is blocked until it ends: its buffer cannot be taken away. */
+  readonly blocking: boolean;
+  /** The buffer's bytes: held strongly while the operation lives. */
+  readonly bytes: Uint8Array;
+  /** How long `bytes` was when the operation began. */
+  readonly length: number;
+  /** The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
+  readonly intact: boolean;
+  /** While a send waits: the next one with its tag. */
+  nextOfTag: Operation | null;
+  /** Bytes of the message, once complete. */
+  matchedLength: number;
+  /** PENDING, COMPLETE or FAILED. */
+  state: number;
+  error: MpiError | null;
+  /** The event loop makes progress for it. */
+  tracked: boolean;
+  /** Called when it has ended. */
+  settled: (() => void) | null;
+}
+
+/** What is told of a message that was taken at once. */
+export interface Taken {
+  tag: number;
+  byteLength: number;
+}
+
+/** Ends operations. Each ends once; what comes after is not heard. */
+export interface Completion {
+  complete(operation: Operation, peer: number, tag: number, length: number): void;
+  fail(operation: Operation, error: MpiError): void;
+  /** Why an operation cannot have a message of `length` bytes; null where it can. */
+  refusal(operation: Operation, peer: number, tag: number, length: number): MpiError | null;
+}
