@@ -100,8 +100,12 @@ bool do_uffd_move(struct place *place)
 		return false;
 	target.addr = place_of(place->arena, to);
 	move.dst = (uintptr_t)target.addr;
-	/* What was there before is what shows whether the move itself fires. */
-	if (random_below(place->random, 2) && !(do_map(place) && touch(place, true)))
+	/*
+	 * What was there before is what shows whether the move itself fires.  But a
+	 * huge page that is pinned cannot be split, which 6.12 tries without end.
+	 */
+	if ((place->arena->huge || random_below(place->random, 2)) &&
+	    !(do_map(place) && touch(place, true)))
 		return false;
 	return uffd_fresh(&target, UFFDIO_REGISTER_MODE_MISSING) &&
 	       (ioctl(place->arena->faults, IOCTL_MOVE, &move) == 0 || move.moved > 0);
