@@ -32,6 +32,7 @@
 #include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -216,8 +217,15 @@ struct dreg_watch {
 /* How many watches are freed at a time when a context ends. */
 #define DREG_FREE_CHUNK		32U
 
-/* main.c */
-bool dreg_owned(const struct dreg_context *context);
+/*
+ * A context belongs to an address space, not to a process or a thread.  The
+ * structure is kept by mmgrab(), so that a new one can never have the same
+ * address and be taken for it.
+ */
+static inline bool dreg_owned(const struct dreg_context *context)
+{
+	return current->mm == context->mm;
+}
 
 /* context.c */
 int dreg_open(struct inode *inode, struct file *file);
@@ -287,7 +295,6 @@ void dreg_watch_remove_all(struct dreg_context *context);
 /* invalidate.c */
 int dreg_notifier_insert(struct dreg_context *context);
 void dreg_notifier_remove(struct dreg_context *context);
-void dreg_publish(struct dreg_context *context, struct dreg_watch *watch);
 
 /* settle.c */
 int dreg_settle_init(void);
@@ -303,6 +310,7 @@ long dreg_monitor(struct dreg_context *context, struct dreg_batch __user *argume
 long dreg_unmonitor(struct dreg_context *context, struct dreg_batch __user *argument);
 
 /* events.c */
+void dreg_publish(struct dreg_context *context, struct dreg_watch *watch, bool shown);
 ssize_t dreg_read(struct file *file, char __user *buffer, size_t size, loff_t *offset);
 __poll_t dreg_poll(struct file *file, poll_table *table);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read and poll, for a program that sleeps.
+ * How user space hears of a firing: flag, ring and counter in the shared area
+ * (rule M2 of docs/internals/dreg.md); read and poll, for a program that sleeps.
  *
  * The queue is a list through the watches themselves: it needs no memory of its
  * own and cannot overflow.  An event leaves it when it has reached the reader's
@@ -11,6 +12,23 @@
 #include <linux/uaccess.h>
 
 #include "dreg_internal.h"
+
+/* M2: flag, ring entry, user_delta; who sees a later one sees the earlier. */
+void dreg_publish(struct dreg_context *context, struct dreg_watch *watch, bool shown)
+{
+	struct dreg_area *area = context->area;
+
+	lockdep_assert_held(&context->lock);
+	watch->position = context->user_delta++;
+	WRITE_ONCE(*dreg_area_flag(area, watch->slot), 1);
+	WRITE_ONCE(*dreg_area_ring(area, watch->position), watch->slot);
+	if (shown)
+		smp_store_release(&area->shared->user_delta, context->user_delta);
+
+	list_add_tail(&watch->pending, &context->events);
+	if (wq_has_sleeper(&context->wait))
+		wake_up_interruptible_poll(&context->wait, EPOLLIN | EPOLLRDNORM);
+}
 
 /* Copies out the oldest events; *last is the position of the last one. */
 static u32 dreg_peek(struct dreg_context *context, struct dreg_event *events, u32 room,

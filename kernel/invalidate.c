@@ -2,7 +2,7 @@
 /*
  * What happens when the kernel changes page tables: one notifier for the whole
  * address space, the context's own tree of ranges under it, and the firing of
- * those ranges that the change touches.  Rules M1, M2, M3, M4 and M6 of
+ * those ranges that the change touches.  Rules M1, M3, M4 and M6 of
  * docs/internals/dreg.md are kept here.
  */
 #include <linux/minmax.h>
@@ -10,23 +10,6 @@
 
 #include "dreg_internal.h"
 #include "trace.h"
-
-/* M2: flag, ring entry, user_delta; who sees a later one sees the earlier. */
-void dreg_publish(struct dreg_context *context, struct dreg_watch *watch)
-{
-	struct dreg_area *area = context->area;
-
-	lockdep_assert_held(&context->lock);
-	watch->position = context->user_delta++;
-	WRITE_ONCE(*dreg_area_flag(area, watch->slot), 1);
-	WRITE_ONCE(*dreg_area_ring(area, watch->position), watch->slot);
-	if (!dreg_test_hold_delta())
-		smp_store_release(&area->shared->user_delta, context->user_delta);
-
-	list_add_tail(&watch->pending, &context->events);
-	if (wq_has_sleeper(&context->wait))
-		wake_up_interruptible_poll(&context->wait, EPOLLIN | EPOLLRDNORM);
-}
 
 /* M6: which events change a translation; 0 for those that change none. */
 static u32 dreg_reason_of(enum mmu_notifier_event event)
@@ -66,7 +49,7 @@ static void dreg_fire(struct dreg_context *context, struct dreg_watch *watch,
 	watch->reason = reason;
 	trace_fire(context->id, watch->slot, reason, node->start, node->last + 1);
 	if (!dreg_test_delay(context, watch))
-		dreg_publish(context, watch);
+		dreg_publish(context, watch, !dreg_test_hold_delta());
 }
 
 /* Fires up to a chunk of the ranges: true if there may be more. */

@@ -7,16 +7,6 @@
 
 #include "dreg_internal.h"
 
-/*
- * A context belongs to an address space, not to a process or a thread.  The
- * structure is kept by mmgrab(), so that a new one can never have the same
- * address and be taken for it.
- */
-bool dreg_owned(const struct dreg_context *context)
-{
-	return current->mm == context->mm;
-}
-
 static long dreg_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
 	struct dreg_context *context = file->private_data;

@@ -121,7 +121,7 @@ static void dreg_test_publish_late(struct work_struct *work)
 	while (!list_empty(&context->test.late)) {
 		watch = list_first_entry(&context->test.late, struct dreg_watch, pending);
 		list_del_init(&watch->pending);
-		dreg_publish(context, watch);
+		dreg_publish(context, watch, !dreg_test_hold_delta());
 	}
 	spin_unlock(&context->lock);
 }

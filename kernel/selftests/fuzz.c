@@ -28,34 +28,9 @@
 
 enum { CONTEXTS = 3, DEFAULT_ROUNDS = 100000 };
 
-struct fuzz fuzz;
-
 static struct context contexts[CONTEXTS];
 static uint64_t max_slots;
-static uint64_t round_now;
 static uint64_t firings, events_read;
-static bool differs;
-static bool seen_errno[256];
-
-void difference(const char *text, ...)
-{
-	char line[256];
-	va_list args;
-
-	va_start(args, text);
-	vsnprintf(line, sizeof(line), text, args);
-	va_end(args);
-	tap_diag("round %" PRIu64 ": %s", round_now, line);
-	differs = true;
-}
-
-void compare(const char *call, long got, long wanted)
-{
-	if (got != wanted)
-		difference("%s gave %ld instead of %ld", call, got, wanted);
-	if (wanted < 0 && wanted > -256)
-		seen_errno[-wanted] = true;
-}
 
 /* Contexts come and go. */
 
@@ -347,7 +322,7 @@ static void act(void)
 
 static void run(uint64_t rounds)
 {
-	for (round_now = 0; round_now < rounds && !differs; round_now++) {
+	for (fuzz.round = 0; fuzz.round < rounds && !fuzz.differs; fuzz.round++) {
 		act();
 		compare_areas();
 	}
@@ -362,7 +337,7 @@ static void claim_coverage(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		tap_ok(seen_errno[errors[i]], "fuzz: %s came about",
+		tap_ok(fuzz.seen_errno[errors[i]], "fuzz: %s came about",
 		       strerrorname_np(errors[i]));
 	tap_diag("%" PRIu64 " firings, %" PRIu64 " events read", firings,
 		 events_read);
@@ -387,8 +362,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < CONTEXTS; i++)
 		open_context(&contexts[i]);
 	run(options.rounds);
-	tap_ok(!differs, "fuzz: model and module agree on every call (%" PRIu64 " of %" PRIu64 ")",
-	       round_now, options.rounds);
+	tap_ok(!fuzz.differs, "fuzz: model and module agree on every call (%" PRIu64 " of %" PRIu64 ")",
+	       fuzz.round, options.rounds);
 	claim_coverage();
 	device_set_parameter("max_slots", slots_before);
 	for (i = 0; i < CONTEXTS; i++)

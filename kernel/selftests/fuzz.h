@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the fuzzer's two files share: fuzz.c drives, fuzz_batch.c does batches. */
+/* What the fuzzer's files share: fuzz.c drives, fuzz_batch.c does batches. */
 #ifndef DREG_SELFTESTS_FUZZ_H
 #define DREG_SELFTESTS_FUZZ_H
 
@@ -23,6 +23,9 @@ struct fuzz {
 	struct random random;
 	unsigned char *readable;	/* a page before one that is not */
 	unsigned char *constant;	/* a page that cannot be written */
+	uint64_t round;
+	bool differs;			/* model and module do: the run ends */
+	bool seen_errno[256];
 };
 
 extern struct fuzz fuzz;
