@@ -14,10 +14,12 @@
 
 /*
  * A chunk is up to @count ranges at @from.  Sets *done to how many, from the
- * first, were dealt with; an error is that of the next one.
+ * first, were dealt with; an error is that of the next one.  *quiet is false from
+ * then on when dreg_settle() is needed.
  */
 typedef int (*dreg_chunk_fn)(struct dreg_context *context,
-			     struct dreg_range __user *from, u32 count, u32 *done);
+			     struct dreg_range __user *from, u32 count, u32 *done,
+			     bool *quiet);
 
 static int dreg_fetch_batch(struct dreg_batch *batch,
 			    const struct dreg_batch __user *argument)
@@ -83,62 +85,50 @@ out:
 }
 
 static int dreg_monitor_chunk(struct dreg_context *context,
-			      struct dreg_range __user *from, u32 count, u32 *done)
+			      struct dreg_range __user *from, u32 count, u32 *done,
+			      bool *quiet)
 {
 	struct dreg_range chunk[DREG_CHUNK];
-	int error = 0;
+	int error;
 	int fetched;
-	u32 i, added;
 
 	*done = 0;
 	fetched = dreg_fetch(chunk, from, count);
 	if (fetched < 0)
 		return fetched;
-	if (mutex_lock_killable(&context->mutex))
-		return -EINTR;
-	for (added = 0; added < fetched; added++) {
-		error = dreg_watch_add(context, &chunk[added]);
-		if (error)
-			break;
-	}
-	for (i = 0; i < added; i++)
-		dreg_watch_settle(context, chunk[i].slot);
-	mutex_unlock(&context->mutex);
-	*done = added;
+	do {
+		if (wait_event_killable(context->fired, !READ_ONCE(context->firing)))
+			return -EINTR;
+		if (mutex_lock_killable(&context->mutex))
+			return -EINTR;
+		error = dreg_watch_add(context, chunk, fetched, done, quiet);
+		mutex_unlock(&context->mutex);
+	} while (error == -EAGAIN);
 	return error;
 }
 
 static int dreg_unmonitor_chunk(struct dreg_context *context,
-				struct dreg_range __user *from, u32 count, u32 *done)
+				struct dreg_range __user *from, u32 count, u32 *done,
+				bool *quiet)
 {
 	u32 slots[DREG_CHUNK];
-	u32 fired = 0; /* a bit for each range of the chunk */
-	int error = 0;
+	u32 fired;
+	int error;
 	int usable;
-	u32 i, removed;
+	u32 i;
 
-	BUILD_BUG_ON(DREG_CHUNK > 32);
 	*done = 0;
 	usable = dreg_fetch_slots(slots, from, count);
 	if (usable < 0)
 		return usable;
 	if (mutex_lock_killable(&context->mutex))
 		return -EINTR;
-	for (removed = 0; removed < usable; removed++) {
-		bool one;
-
-		error = dreg_watch_remove(context, slots[removed], &one);
-		if (error)
-			break;
-		if (one)
-			fired |= 1U << removed;
-	}
+	error = dreg_watch_remove(context, slots, usable, done, &fired);
 	mutex_unlock(&context->mutex);
 
-	for (i = 0; i < removed; i++)
-		if (fired & 1U << i && put_user(DREG_FIRED, &from[i].flags))
+	for (i = 0; fired; i++, fired >>= 1)
+		if (fired & 1 && put_user(DREG_FIRED, &from[i].flags))
 			error = -EFAULT;
-	*done = removed;
 	return error;
 }
 
@@ -149,6 +139,7 @@ static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *a
 	struct dreg_range __user *ranges;
 	struct dreg_batch batch;
 	u32 done = 0;
+	bool quiet = true;
 	u32 step;
 	int error = 0;
 
@@ -164,12 +155,15 @@ static long dreg_batch(struct dreg_context *context, struct dreg_batch __user *a
 	ranges = u64_to_user_ptr(batch.ranges);
 	while (done < batch.count && !error) {
 		error = chunk(context, ranges + done,
-			      min(batch.count - done, DREG_CHUNK), &step);
+			      min(batch.count - done, DREG_CHUNK), &step, &quiet);
 		done += step;
 		cond_resched();
 		if (!error && done < batch.count && fatal_signal_pending(current))
 			error = -EINTR;
 	}
+	/* Killed in here, the thread never comes to say that they are monitored. */
+	if (!quiet && dreg_settle(context))
+		error = -EINTR;
 	if (put_user(done, &argument->done))
 		return -EFAULT;
 	return error;

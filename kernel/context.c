@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The life of a context: open, SETUP, release. */
-#include <linux/cred.h>
 #include <linux/log2.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "dreg_internal.h"
@@ -18,10 +16,10 @@ int dreg_open(struct inode *inode, struct file *file)
 
 	if (!current->mm)
 		return -EINVAL;
-	user = dreg_user_get(file->f_cred->euid);
+	user = dreg_user_get(file->f_cred);
 	if (IS_ERR(user))
 		return PTR_ERR(user);
-	context = dreg_test_fail() ? NULL : kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
+	context = kzalloc(sizeof(*context), GFP_KERNEL_ACCOUNT);
 	if (!context) {
 		dreg_user_put(user, 0);
 		return -ENOMEM;
@@ -30,9 +28,12 @@ int dreg_open(struct inode *inode, struct file *file)
 	mutex_init(&context->mutex);
 	mutex_init(&context->read_mutex);
 	init_waitqueue_head(&context->wait);
+	init_waitqueue_head(&context->fired);
 	spin_lock_init(&context->lock);
 	INIT_LIST_HEAD(&context->events);
 	INIT_LIST_HEAD(&context->spares);
+	context->tree = RB_ROOT_CACHED;
+	dreg_settle_open(&context->settle);
 	context->id = atomic_inc_return(&dreg_last_id);
 	context->user = user;
 	context->mm = current->mm;
@@ -40,7 +41,7 @@ int dreg_open(struct inode *inode, struct file *file)
 	dreg_test_open(context);
 
 	atomic_long_inc(&dreg_contexts);
-	atomic_long_add(sizeof(*context), &dreg_bytes);
+	dreg_count_bytes(sizeof(*context));
 	file->private_data = context;
 	return nonseekable_open(inode, file);
 }
@@ -56,17 +57,16 @@ int dreg_release(struct inode *inode, struct file *file)
 	struct dreg_area *area = context->area;
 	u32 slots = area ? area->slots : 0;
 
-	if (area)
-		dreg_watch_remove_all(context);
+	dreg_settle_release(&context->settle);
+	dreg_notifier_remove(context);
 	dreg_test_release(context);
-	WARN_ON_ONCE(!list_empty(&context->events));
 	if (area) {
-		atomic_long_sub(dreg_area_kernel_bytes(area), &dreg_bytes);
+		dreg_watch_remove_all(context);
 		dreg_area_destroy(area);
 	}
 	dreg_user_put(context->user, slots);
 	mmdrop(context->mm);
-	atomic_long_sub(sizeof(*context), &dreg_bytes);
+	dreg_count_bytes(-(long)sizeof(*context));
 	atomic_long_dec(&dreg_contexts);
 	kfree(context);
 	return 0;
@@ -86,17 +86,20 @@ static int dreg_setup_locked(struct dreg_context *context, struct dreg_setup *se
 	if (error)
 		return error;
 	context->user_delta = dreg_test_delta_start();
-	area = dreg_area_create(setup->slots, context->user_delta);
+	context->promised = context->user_delta;
+	area = dreg_area_create(context->user, setup->slots, context->user_delta);
 	if (!area) {
 		error = -ENOMEM;
 		goto uncharge;
 	}
+	error = dreg_notifier_insert(context);
+	if (error)
+		goto destroy;
 	setup->shared_bytes = area->bytes;
 	if (copy_to_user(argument, setup, sizeof(*setup))) {
 		error = -EFAULT;
 		goto destroy;
 	}
-	atomic_long_add(dreg_area_kernel_bytes(area), &dreg_bytes);
 	smp_store_release(&context->area, area); /* see dreg_area_of() */
 	return 0;
 

@@ -121,7 +121,8 @@ struct dreg_range {
  *   EFAULT	the range does not end below the end of user addresses
  *   ERANGE	@slot is not below dreg_setup.slots
  *   EBUSY	the slot is monitored already, fired or not
- *   EDQUOT	the user's contexts have max_user_ranges ranges already
+ *   EDQUOT	the user's contexts have max_user_ranges ranges already, or, used
+ *		sparsely, slots that take more memory than so many ranges may
  *   ENOMEM
  *
  * The range need not be mapped.  Ranges may overlap, nest, and be equal.
@@ -132,7 +133,7 @@ struct dreg_range {
  *   ERANGE	@slot is not below dreg_setup.slots
  *   ENOENT	the slot is not monitored
  *
- * Both: EINTR, when the thread is being killed.  EFAULT when only @done cannot
+ * Both: EINTR, when the thread is being killed, and never else.  EFAULT when only @done cannot
  * be written; what was done then stays done.
  */
 struct dreg_batch {
@@ -195,7 +196,8 @@ struct dreg_shared {
  * Why a slot fired: dreg_event.reason.
  *
  * Changes of protection (mprotect, write-protection at fork or for soft-dirty
- * tracking) change no translation of a pinned page and do not fire.
+ * tracking) change no translation of a pinned page and do not fire.  Where the
+ * kernel splits a huge page for one of them, it announces a CLEAR, which does.
  */
 #define DREG_REASON_UNMAP	1	/* munmap, mmap(MAP_FIXED), mremap, brk, shmdt */
 #define DREG_REASON_CLEAR	2	/* MADV_DONTNEED, MADV_FREE, truncation, migration, ... */
@@ -238,10 +240,11 @@ struct dreg_event {
  *
  *   max_slots		most slots of one context (default DREG_SLOTS_MAX)
  *   max_user_contexts	most contexts of one user (1024)
- *   max_user_slots	most slots of one user's contexts together (16777216)
+ *   max_user_slots	most slots of one user's contexts together (1073741824)
  *   max_user_ranges	most ranges of one user's contexts together (2097152)
  *
- * A user is the effective uid at open().  Nobody is exempt, root neither.
+ * A user is the effective uid at open(); in a user namespace, who made it (the
+ * outermost).  Nobody is exempt, root neither.
  */
 
 #endif /* DREG_H */

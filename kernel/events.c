@@ -26,8 +26,8 @@ static u32 dreg_peek(struct dreg_context *context, struct dreg_event *events, u3
 		events[count++] = (struct dreg_event) {
 			.slot = watch->slot,
 			.reason = watch->reason,
-			.start = watch->start,
-			.end = watch->end,
+			.start = watch->node.start,
+			.end = watch->node.last + 1,
 		};
 		*last = watch->position;
 	}

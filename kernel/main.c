@@ -75,9 +75,18 @@ static int __init dreg_init(void)
 	error = dreg_watch_init();
 	if (error)
 		return error;
+	error = dreg_settle_init();
+	if (error)
+		goto watch;
 	error = misc_register(&dreg_device);
 	if (error)
-		dreg_watch_exit();
+		goto settle;
+	return 0;
+
+settle:
+	dreg_settle_exit();
+watch:
+	dreg_watch_exit();
 	return error;
 }
 
@@ -85,6 +94,7 @@ static int __init dreg_init(void)
 static void __exit dreg_exit(void)
 {
 	misc_deregister(&dreg_device);
+	dreg_settle_exit();
 	dreg_watch_exit();
 }
 

@@ -5,6 +5,7 @@
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
 
+#define DREG_TESTING_ITSELF
 #include "dreg_internal.h"
 
 static unsigned int test_late_us;
@@ -52,11 +53,41 @@ MODULE_PARM_DESC(test_allocations, "how many allocations were asked for");
 module_param_cb(test_fail_alloc, &test_counter_ops, &test_fail_alloc, 0644);
 MODULE_PARM_DESC(test_fail_alloc, "N: the N-th allocation from now on fails, once; counts down to 0: off");
 
-bool dreg_test_fail(void)
+/* True: the allocation that comes now fails. */
+static bool dreg_test_fail(void)
 {
 	atomic_inc(&test_allocations);
 	return atomic_add_unless(&test_fail_alloc, -1, 0) &&
 	       !atomic_read(&test_fail_alloc);
+}
+
+void *dreg_test_kzalloc(size_t bytes, gfp_t flags)
+{
+	return dreg_test_fail() ? NULL : kzalloc(bytes, flags);
+}
+
+void *dreg_test_kvcalloc(size_t count, size_t bytes, gfp_t flags)
+{
+	return dreg_test_fail() ? NULL : kvcalloc(count, bytes, flags);
+}
+
+void *dreg_test_cache_alloc(struct kmem_cache *cache, gfp_t flags)
+{
+	return dreg_test_fail() ? NULL : kmem_cache_alloc(cache, flags);
+}
+
+struct page *dreg_test_alloc_page(gfp_t flags)
+{
+	return dreg_test_fail() ? NULL : alloc_page(flags);
+}
+
+int dreg_test_notifier_insert(struct mmu_interval_notifier *notifier, struct mm_struct *mm,
+			      unsigned long start, unsigned long length,
+			      const struct mmu_interval_notifier_ops *ops)
+{
+	if (dreg_test_fail())
+		return -ENOMEM;
+	return mmu_interval_notifier_insert(notifier, mm, start, length, ops);
 }
 
 bool dreg_test_hold_delta(void)
@@ -90,7 +121,7 @@ static void dreg_test_publish_late(struct work_struct *work)
 	while (!list_empty(&context->test.late)) {
 		watch = list_first_entry(&context->test.late, struct dreg_watch, pending);
 		list_del_init(&watch->pending);
-		dreg_watch_publish(watch);
+		dreg_publish(context, watch);
 	}
 	spin_unlock(&context->lock);
 }
@@ -106,9 +137,8 @@ void dreg_test_release(struct dreg_context *context)
 	cancel_delayed_work_sync(&context->test.work);
 }
 
-bool dreg_test_delay(struct dreg_watch *watch)
+bool dreg_test_delay(struct dreg_context *context, struct dreg_watch *watch)
 {
-	struct dreg_context *context = watch->context;
 	unsigned int late_us = READ_ONCE(test_late_us);
 
 	lockdep_assert_held(&context->lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tracepoints dreg:monitor, dreg:unmonitor, dreg:invalidate. */
+/* Tracepoints dreg:monitor, dreg:unmonitor, dreg:fire, dreg:ignore. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dreg
 
@@ -9,11 +9,6 @@
 #include <linux/tracepoint.h>
 
 #include "dreg.h"
-
-/* What the callback did with an event; not part of the UAPI. */
-#define DREG_OUTCOME_FIRED	0
-#define DREG_OUTCOME_REPEATED	1
-#define DREG_OUTCOME_PROTECTION	2
 
 TRACE_EVENT(monitor,
 	TP_PROTO(u32 context, u32 slot, unsigned long start, unsigned long end),
@@ -51,15 +46,13 @@ TRACE_EVENT(unmonitor,
 		  __entry->context, __entry->slot, __entry->fired)
 );
 
-TRACE_EVENT(invalidate,
-	TP_PROTO(u32 context, u32 slot, u32 reason, unsigned long start,
-		 unsigned long end, int outcome),
-	TP_ARGS(context, slot, reason, start, end, outcome),
+TRACE_EVENT(fire,
+	TP_PROTO(u32 context, u32 slot, u32 reason, unsigned long start, unsigned long end),
+	TP_ARGS(context, slot, reason, start, end),
 	TP_STRUCT__entry(
 		__field(u32, context)
 		__field(u32, slot)
 		__field(u32, reason)
-		__field(int, outcome)
 		__field(unsigned long, start)
 		__field(unsigned long, end)
 	),
@@ -67,25 +60,37 @@ TRACE_EVENT(invalidate,
 		__entry->context = context;
 		__entry->slot = slot;
 		__entry->reason = reason;
-		__entry->outcome = outcome;
 		__entry->start = start;
 		__entry->end = end;
 	),
-	TP_printk("context=%u slot=%u reason=%s start=0x%lx end=0x%lx %s",
+	TP_printk("context=%u slot=%u reason=%s start=0x%lx end=0x%lx",
 		  __entry->context, __entry->slot,
 		  __print_symbolic(__entry->reason,
-				   { 0, "protection" },
 				   { DREG_REASON_UNMAP, "unmap" },
 				   { DREG_REASON_CLEAR, "clear" },
 				   { DREG_REASON_MIGRATE, "migrate" },
 				   { DREG_REASON_EXCLUSIVE, "exclusive" },
 				   { DREG_REASON_RELEASE, "release" },
 				   { DREG_REASON_OTHER, "other" }),
-		  __entry->start, __entry->end,
-		  __print_symbolic(__entry->outcome,
-				   { DREG_OUTCOME_FIRED, "fired" },
-				   { DREG_OUTCOME_REPEATED, "repeated" },
-				   { DREG_OUTCOME_PROTECTION, "ignored" }))
+		  __entry->start, __entry->end)
+);
+
+/* A change of protection anywhere in the address space, monitored or not. */
+TRACE_EVENT(ignore,
+	TP_PROTO(u32 context, unsigned long start, unsigned long end),
+	TP_ARGS(context, start, end),
+	TP_STRUCT__entry(
+		__field(u32, context)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+	),
+	TP_fast_assign(
+		__entry->context = context;
+		__entry->start = start;
+		__entry->end = end;
+	),
+	TP_printk("context=%u start=0x%lx end=0x%lx",
+		  __entry->context, __entry->start, __entry->end)
 );
 
 #endif /* DREG_TRACE_H */

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What one user may have.  A watch costs memory that cannot be swapped, and
- * time in the operations that touch its pages, which may be another process's
+ * time in the operation that fires it, which may be another process's
  * (truncation of a shared file); so each user has a bound.
+ *
+ * Slots are cheap until they are used: max_user_slots bounds the numbers that may
+ * be asked for.  What they take when they are used, however sparsely, is bounded
+ * with the ranges.
  */
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/moduleparam.h>
-#include <linux/refcount.h>
-#include <linux/slab.h>
+#include <linux/percpu_counter.h>
+#include <linux/user_namespace.h>
 
 #include "dreg_internal.h"
 
@@ -20,7 +26,7 @@ static unsigned int max_user_contexts = 1024;
 module_param(max_user_contexts, uint, 0644);
 MODULE_PARM_DESC(max_user_contexts, "most contexts of one user");
 
-static unsigned long max_user_slots = 16UL << 20;
+static unsigned long max_user_slots = 1UL << 30;
 module_param(max_user_slots, ulong, 0644);
 MODULE_PARM_DESC(max_user_slots, "most slots of one user's contexts together");
 
@@ -34,8 +40,9 @@ MODULE_PARM_DESC(max_user_ranges, "most monitored ranges of one user's contexts 
  * @uid:      who
  * @contexts: how many; the user is forgotten with the last
  * @slots:    of all its contexts
- * @ranges:   monitored now; its own atomic, since MONITOR counts without a
- *            lock that all users share
+ * @ranges:   monitored now; MONITOR and UNMONITOR count on their own processor,
+ *            so that the processes of a user do not meet in one cache line
+ * @pages:    of flags, ring and tables of all its contexts
  *
  * @entry to @slots are protected by dreg_users_mutex.
  */
@@ -44,7 +51,8 @@ struct dreg_user {
 	kuid_t uid;
 	unsigned int contexts;
 	unsigned long slots;
-	atomic_long_t ranges;
+	struct percpu_counter ranges;
+	atomic_long_t pages;
 };
 
 static LIST_HEAD(dreg_users);
@@ -68,9 +76,13 @@ static struct dreg_user *dreg_user_create(kuid_t uid)
 	struct dreg_user *user;
 
 	lockdep_assert_held(&dreg_users_mutex);
-	user = dreg_test_fail() ? NULL : kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
 	if (!user)
 		return NULL;
+	if (percpu_counter_init(&user->ranges, 0, GFP_KERNEL_ACCOUNT)) {
+		kfree(user);
+		return NULL;
+	}
 	user->uid = uid;
 	list_add(&user->entry, &dreg_users);
 	return user;
@@ -81,19 +93,36 @@ static void dreg_user_release(struct dreg_user *user)
 	lockdep_assert_held(&dreg_users_mutex);
 	if (user->contexts)
 		return;
-	WARN_ON_ONCE(user->slots || atomic_long_read(&user->ranges));
+	WARN_ON_ONCE(user->slots || percpu_counter_sum(&user->ranges) ||
+		     atomic_long_read(&user->pages));
 	list_del(&user->entry);
+	percpu_counter_destroy(&user->ranges);
 	kfree(user);
+}
+
+/*
+ * Who makes a user namespace may become any of the uids that are mapped into it:
+ * all of them count as that one, or each would have limits of its own.
+ */
+static kuid_t dreg_user_of(const struct cred *cred)
+{
+	const struct user_namespace *namespace = cred->user_ns;
+	kuid_t uid = cred->euid;
+
+	for (; namespace != &init_user_ns; namespace = namespace->parent)
+		uid = namespace->owner;
+	return uid;
 }
 
 /**
  * dreg_user_get - count one more context of a user
- * @uid: who opens it
+ * @cred: of who opens it
  *
  * Return: the user, for dreg_user_put(); or an ERR_PTR.
  */
-struct dreg_user *dreg_user_get(kuid_t uid)
+struct dreg_user *dreg_user_get(const struct cred *cred)
 {
+	kuid_t uid = dreg_user_of(cred);
 	struct dreg_user *user;
 
 	mutex_lock(&dreg_users_mutex);
@@ -145,32 +174,63 @@ void dreg_user_uncharge_slots(struct dreg_user *user, u32 slots)
 	mutex_unlock(&dreg_users_mutex);
 }
 
-int dreg_user_charge_range(struct dreg_user *user)
+static bool dreg_user_try_charge(struct dreg_user *user, u32 ranges)
 {
-	unsigned long limit = READ_ONCE(max_user_ranges);
-	long ranges = atomic_long_read(&user->ranges);
+	s64 limit = min_t(unsigned long, READ_ONCE(max_user_ranges), LONG_MAX);
 
-	do {
-		if (ranges >= limit)
-			return -EDQUOT;
-	} while (!atomic_long_try_cmpxchg(&user->ranges, &ranges, ranges + 1));
-	return 0;
+	percpu_counter_add(&user->ranges, ranges);
+	if (percpu_counter_compare(&user->ranges, limit) <= 0)
+		return true;
+	percpu_counter_sub(&user->ranges, ranges);
+	return false;
+}
+
+/*
+ * As many of @ranges as the user may have: returns how many.  Exact near the
+ * limit, where percpu_counter_compare() sums up.  Counted before it is compared:
+ * of two that meet at the limit both may fail, but never both succeed.
+ */
+u32 dreg_user_charge_ranges(struct dreg_user *user, u32 ranges)
+{
+	u32 charged = 0;
+
+	if (dreg_user_try_charge(user, ranges))
+		return ranges;
+	while (charged < ranges - 1 && dreg_user_try_charge(user, 1))
+		charged++;
+	return charged;
+}
+
+int dreg_user_charge_page(struct dreg_user *user)
+{
+	unsigned long limit = READ_ONCE(max_user_ranges) / (PAGE_SIZE / DREG_PAGE_BYTES_PER_RANGE) +
+			      (unsigned long)READ_ONCE(user->contexts) * DREG_PAGES_PER_CONTEXT;
+
+	if (atomic_long_inc_return(&user->pages) <= limit)
+		return 0;
+	atomic_long_dec(&user->pages);
+	return -EDQUOT;
+}
+
+void dreg_user_uncharge_pages(struct dreg_user *user, long pages)
+{
+	atomic_long_sub(pages, &user->pages);
 }
 
 void dreg_user_uncharge_ranges(struct dreg_user *user, long ranges)
 {
-	atomic_long_sub(ranges, &user->ranges);
+	percpu_counter_sub(&user->ranges, ranges);
 }
 
 /* Of all users; summed up here, so that MONITOR counts in one place only. */
-long dreg_user_total_ranges(void)
+s64 dreg_user_total_ranges(void)
 {
 	struct dreg_user *user;
-	long ranges = 0;
+	s64 ranges = 0;
 
 	mutex_lock(&dreg_users_mutex);
 	list_for_each_entry(user, &dreg_users, entry)
-		ranges += atomic_long_read(&user->ranges);
+		ranges += percpu_counter_sum(&user->ranges);
 	mutex_unlock(&dreg_users_mutex);
 	return ranges;
 }

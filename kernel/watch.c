@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One monitored range.  The rules M1 to M6 of docs/internals/dreg.md are kept here.
+ * One monitored range.
  *
- * Life of a watch: MONITOR inserts its notifier into the address space's
- * interval tree; the first invalidation that changes a translation fires it;
- * UNMONITOR (or release) removes it.  Only the removal ends it: a fired watch
- * keeps its slot, and further invalidations find it fired.
+ * Life of a watch: MONITOR puts it into the context's tree; the first
+ * invalidation that changes a translation of it takes it out and fires it
+ * (invalidate.c); UNMONITOR, or release, ends it, fired or not.
  */
-#include <linux/minmax.h>
+#include <linux/bits.h>
+#include <linux/nospec.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "dreg_internal.h"
 
@@ -35,116 +35,11 @@ void dreg_watch_exit(void)
 	kmem_cache_destroy(dreg_watch_cache);
 }
 
-/* M2: flag, ring entry, user_delta; who sees a later one sees the earlier. */
-void dreg_watch_publish(struct dreg_watch *watch)
-{
-	struct dreg_context *context = watch->context;
-	struct dreg_area *area = context->area;
-
-	lockdep_assert_held(&context->lock);
-	watch->position = context->user_delta++;
-	WRITE_ONCE(area->flag[watch->slot], 1);
-	WRITE_ONCE(area->ring[watch->position & (area->slots - 1)], watch->slot);
-	if (!dreg_test_hold_delta())
-		smp_store_release(&area->shared->user_delta, context->user_delta);
-
-	list_add_tail(&watch->pending, &context->events);
-	if (wq_has_sleeper(&context->wait))
-		wake_up_interruptible_poll(&context->wait, EPOLLIN | EPOLLRDNORM);
-}
-
-/* M6: which events change a translation; 0 for those that change none. */
-static u32 dreg_reason_of(enum mmu_notifier_event event)
-{
-	switch (event) {
-	case MMU_NOTIFY_UNMAP:
-		return DREG_REASON_UNMAP;
-	case MMU_NOTIFY_CLEAR:
-		return DREG_REASON_CLEAR;
-	case MMU_NOTIFY_MIGRATE:
-		return DREG_REASON_MIGRATE;
-	case MMU_NOTIFY_EXCLUSIVE:
-		return DREG_REASON_EXCLUSIVE;
-	case MMU_NOTIFY_RELEASE:
-		return DREG_REASON_RELEASE;
-	case MMU_NOTIFY_PROTECTION_VMA:
-	case MMU_NOTIFY_PROTECTION_PAGE:
-	case MMU_NOTIFY_SOFT_DIRTY:
-		return 0;
-	default:
-		/* A newer kernel's: a needless miss is better than stale memory. */
-		return DREG_REASON_OTHER;
-	}
-}
-
-/* M3: at most once in the life of a watch. */
-static int dreg_watch_fire(struct dreg_watch *watch, u32 reason,
-			   const struct mmu_notifier_range *range)
-{
-	struct interval_tree_node *node = &watch->notifier.interval_tree;
-
-	lockdep_assert_held(&watch->context->lock);
-	if (watch->reason)
-		return DREG_OUTCOME_REPEATED;
-	watch->reason = reason;
-	watch->start = max(range->start, node->start);
-	watch->end = min(range->end, node->last + 1);
-	if (!dreg_test_delay(watch))
-		dreg_watch_publish(watch);
-	return DREG_OUTCOME_FIRED;
-}
-
-/*
- * Runs between mmu_notifier_invalidate_range_start() and the change of the page
- * tables, in the context of whoever changes them, possibly with locks of the
- * memory manager held and (OOM reaper) forbidden to block.  So: one spin lock,
- * no allocation, no access to user memory; and nothing is left for later (M1).
- */
-static bool dreg_watch_invalidate(struct mmu_interval_notifier *notifier,
-				  const struct mmu_notifier_range *range,
-				  unsigned long sequence)
-{
-	struct dreg_watch *watch = container_of(notifier, struct dreg_watch, notifier);
-	struct dreg_context *context = watch->context;
-	u32 reason = dreg_test_reason(range->event, dreg_reason_of(range->event));
-	int outcome;
-
-	if (!reason) {
-		/*
-		 * Not even the sequence number is touched: nobody has to wait
-		 * for the end of this invalidation.
-		 */
-		this_cpu_inc(dreg_stats.spurious_protection);
-		trace_invalidate(context->id, watch->slot, reason, range->start,
-				 range->end, DREG_OUTCOME_PROTECTION);
-		return true;
-	}
-
-	spin_lock(&context->lock);
-	mmu_interval_set_seq(notifier, sequence);
-	outcome = dreg_watch_fire(watch, reason, range);
-	spin_unlock(&context->lock);
-
-	if (outcome == DREG_OUTCOME_FIRED)
-		this_cpu_inc(dreg_stats.fired[reason]);
-	else
-		this_cpu_inc(dreg_stats.spurious_repeated);
-	trace_invalidate(context->id, watch->slot, reason, range->start, range->end,
-			 outcome);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops dreg_watch_ops = {
-	.invalidate = dreg_watch_invalidate,
-};
-
 static struct dreg_watch *dreg_watch_alloc(struct dreg_context *context)
 {
 	struct dreg_watch *watch;
 
 	lockdep_assert_held(&context->mutex);
-	if (dreg_test_fail())
-		return NULL;
 	watch = list_first_entry_or_null(&context->spares, struct dreg_watch, pending);
 	if (watch) {
 		list_del(&watch->pending);
@@ -153,192 +48,296 @@ static struct dreg_watch *dreg_watch_alloc(struct dreg_context *context)
 	}
 	watch = kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
 	if (watch)
-		atomic_long_add(sizeof(*watch), &dreg_bytes);
+		dreg_count_bytes(sizeof(*watch));
 	return watch;
 }
 
-static void dreg_watch_free(struct dreg_watch *watch)
+static void dreg_watch_free(struct dreg_context *context, struct dreg_watch *watch)
 {
-	atomic_long_sub(sizeof(*watch), &dreg_bytes);
-	kmem_cache_free(dreg_watch_cache, watch);
-}
-
-static void dreg_watch_spare(struct dreg_watch *watch)
-{
-	struct dreg_context *context = watch->context;
-
 	lockdep_assert_held(&context->mutex);
 	if (context->spare_count == DREG_SPARES) {
-		dreg_watch_free(watch);
+		dreg_count_bytes(-(long)sizeof(*watch));
+		kmem_cache_free(dreg_watch_cache, watch);
 		return;
 	}
 	list_add(&watch->pending, &context->spares);
 	context->spare_count++;
 }
 
-/* The checks of one range that need no lock; @length gets whole pages. */
+/*
+ * The checks of one range that need no lock.  @first and @last: its bytes, in
+ * whole pages, without the tag that the address may carry.
+ */
 static int dreg_range_check(const struct dreg_context *context,
-			    const struct dreg_range *range, unsigned long *length)
+			    const struct dreg_range *range, u64 *first, u64 *last)
 {
 	u64 end;
 
-	if (range->flags || !range->len || !PAGE_ALIGNED(range->addr))
+	*first = untagged_addr(range->addr);
+	if (range->flags || !range->len || !PAGE_ALIGNED(*first))
 		return -EINVAL;
-	if (check_add_overflow(range->addr, range->len, &end) || end > PAGE_MASK)
+	if (check_add_overflow(*first, range->len, &end) || end > PAGE_MASK)
 		return -EOVERFLOW;
 	end = PAGE_ALIGN(end);
 	if (end > context->mm->task_size)
 		return -EFAULT;
-	*length = end - range->addr;
+	*last = end - 1;
 	return 0;
 }
 
-static int dreg_watch_insert(struct dreg_watch *watch, const struct dreg_range *range,
-			     unsigned long length)
+/*
+ * Memory for all that the firing of @slot will write: its flag, and one place
+ * more in the ring.  Of the places from user_delta on, as many will be written as
+ * there are watches that have not fired; firing moves both ends by one, so that
+ * the last of them (@promised) only moves here and in UNMONITOR.
+ */
+static int dreg_watch_promise(struct dreg_context *context, u32 slot)
 {
-	struct dreg_context *context = watch->context;
 	struct dreg_area *area = context->area;
-	u8 flag = area->flag[watch->slot];
+	size_t flag, ring;
 	int error;
 
 	lockdep_assert_held(&context->mutex);
-	/*
-	 * Before the insertion, after which the callback may set it at once.
-	 * Nobody else writes it now: the slot has no watch (M5).
-	 */
-	WRITE_ONCE(area->flag[watch->slot], 0);
-	error = dreg_test_fail() ? -ENOMEM :
-		mmu_interval_notifier_insert(&watch->notifier, context->mm,
-					     range->addr, length, &dreg_watch_ops);
-	if (error)
-		WRITE_ONCE(area->flag[watch->slot], flag);
-	return error;
+	flag = area->flag_offset + slot;
+	ring = dreg_area_ring_offset(area, context->promised);
+	if (unlikely(!dreg_area_has(area, flag) || !dreg_area_has(area, ring))) {
+		error = dreg_area_populate(area, flag);
+		if (!error)
+			error = dreg_area_populate(area, ring);
+		if (error)
+			return error;
+	}
+	context->promised++;
+	return 0;
 }
 
-/**
- * dreg_watch_add - begin to watch a range
- * @context: the caller's own address space (so mm_users is held)
- * @range:   from user space, unchecked
- *
- * dreg_watch_settle() must follow before the caller's system call returns.
+/*
+ * All of MONITOR but the insertion: a watch that has its slot, not its place in
+ * the tree.  @charged: the user may have it.
  */
-int dreg_watch_add(struct dreg_context *context, const struct dreg_range *range)
+static int dreg_watch_prepare(struct dreg_context *context, const struct dreg_range *range,
+			      bool charged, struct dreg_watch **prepared)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch *watch;
-	unsigned long length;
+	struct dreg_watch **place, *watch;
+	u64 first, last;
+	u32 slot;
 	int error;
 
-	lockdep_assert_held(&context->mutex);
-	might_lock(&context->mm->mmap_lock);
-	error = dreg_range_check(context, range, &length);
+	error = dreg_range_check(context, range, &first, &last);
 	if (error)
 		return error;
 	if (range->slot >= area->slots)
 		return -ERANGE;
-	if (area->watches[range->slot])
+	slot = array_index_nospec(range->slot, area->slots);
+	place = dreg_area_place(area, slot);
+	if (place && *place)
 		return -EBUSY;
-	error = dreg_user_charge_range(context->user);
-	if (error)
-		return error;
+	if (!charged)
+		return -EDQUOT;
 
-	error = -ENOMEM;
+	if (!place) {
+		error = dreg_area_add_table(area, slot);
+		if (error)
+			return error;
+		place = dreg_area_place(area, slot);
+	}
 	watch = dreg_watch_alloc(context);
 	if (!watch)
-		goto uncharge;
-	watch->context = context;
+		return -ENOMEM;
+	error = dreg_watch_promise(context, slot);
+	if (error) {
+		dreg_watch_free(context, watch);
+		return error;
+	}
+	watch->node.start = first;
+	watch->node.last = last;
 	INIT_LIST_HEAD(&watch->pending);
-	watch->slot = range->slot;
+	watch->slot = slot;
 	watch->reason = 0;
-	error = dreg_watch_insert(watch, range, length);
-	if (error)
-		goto spare;
-
-	area->watches[watch->slot] = watch;
-	trace_monitor(context->id, watch->slot, range->addr, range->addr + length);
+	*place = *prepared = watch;
 	return 0;
+}
 
-spare:
-	dreg_watch_spare(watch);
-uncharge:
-	dreg_user_uncharge_ranges(context->user, 1);
+/* It is in no tree and no queue: gives back what dreg_watch_prepare() took. */
+static void dreg_watch_drop(struct dreg_context *context, struct dreg_watch *watch)
+{
+	*dreg_area_place(context->area, watch->slot) = NULL;
+	if (!watch->reason)
+		context->promised--;
+	dreg_watch_free(context, watch);
+}
+
+/*
+ * From here on they fire.  Not while others are being fired in chunks: who
+ * inserted ranges without pause could else keep a firing from its end.  That
+ * invalidation is to be waited for anyway (dreg_settle()).
+ */
+static int dreg_watch_insert(struct dreg_context *context, struct dreg_watch **watches,
+			     u32 count, bool *quiet)
+{
+	struct dreg_watch *watch;
+	u32 i;
+
+	lockdep_assert_held(&context->mutex);
+	spin_lock(&context->lock);
+	if (context->firing) {
+		spin_unlock(&context->lock);
+		return -EAGAIN;
+	}
+	for (i = 0; i < count; i++) {
+		watch = watches[i];
+		/* Nobody else writes it: the slot had no watch (M5). */
+		WRITE_ONCE(*dreg_area_flag(context->area, watch->slot), 0);
+		interval_tree_insert(&watch->node, &context->tree);
+		trace_monitor(context->id, watch->slot, watch->node.start,
+			      watch->node.last + 1);
+	}
+	*quiet = dreg_settle_is_quiet(context);
+	spin_unlock(&context->lock);
+	return 0;
+}
+
+/**
+ * dreg_watch_add - begin to watch a chunk of ranges
+ * @context: the caller's own address space
+ * @ranges:  from user space, unchecked
+ * @count:   at most DREG_CHUNK
+ * @added:   out: how many, from the first; an error is that of the next
+ * @quiet:   out, if any was added: that dreg_settle() may be left out, which
+ *           else must follow before the caller's system call returns
+ *
+ * Return: 0, an error for user space, or -EAGAIN: none was added, since ranges
+ * are being fired; the caller waits for dreg_context.firing to be 0, without the
+ * mutex, so that UNMONITOR need not wait, too.
+ */
+int dreg_watch_add(struct dreg_context *context, const struct dreg_range *ranges, u32 count,
+		   u32 *added, bool *quiet)
+{
+	u32 charged = dreg_user_charge_ranges(context->user, count);
+	struct dreg_watch *watches[DREG_CHUNK];
+	int error = 0;
+	u32 i, ready;
+
+	lockdep_assert_held(&context->mutex);
+	for (ready = 0; ready < count; ready++) {
+		error = dreg_watch_prepare(context, &ranges[ready], ready < charged,
+					   &watches[ready]);
+		if (error)
+			break;
+	}
+	*added = ready;
+	if (ready && dreg_watch_insert(context, watches, ready, quiet)) {
+		for (i = 0; i < ready; i++)
+			dreg_watch_drop(context, watches[i]);
+		*added = 0;
+		error = -EAGAIN;
+	}
+	if (*added < charged)
+		dreg_user_uncharge_ranges(context->user, charged - *added);
 	return error;
 }
 
 /**
- * dreg_watch_settle - wait for invalidations that began before the insertion
- * @context: of the caller
- * @slot:    just given to dreg_watch_add()
+ * dreg_watch_remove - stop watching a chunk of slots
+ * @context: the caller's own address space
+ * @slots:   from user space, unchecked
+ * @count:   at most DREG_CHUNK
+ * @removed: out: how many, from the first; an error is that of the next
+ * @fired:   out: a bit for each: it had fired; final, and told this once
  *
- * They did not call us, and the pages that they are about to take away could
- * still be registered.  An invalidation that begins later calls us (M1).
+ * The callback finds watches in the tree only, under the same lock: once that
+ * is left they are the caller's, and never write their slots again (M5).
  */
-void dreg_watch_settle(struct dreg_context *context, u32 slot)
-{
-	lockdep_assert_held(&context->mutex);
-	mmu_interval_read_begin(&context->area->watches[slot]->notifier);
-}
-
-/* After this no callback runs or will run: the watch is the caller's (M5). */
-static bool dreg_watch_end(struct dreg_watch *watch)
-{
-	struct dreg_context *context = watch->context;
-
-	mmu_interval_notifier_remove(&watch->notifier);
-	if (!watch->reason)
-		return false;
-	spin_lock(&context->lock);
-	list_del_init(&watch->pending);
-	spin_unlock(&context->lock);
-	return true;
-}
-
-/**
- * dreg_watch_remove - stop watching a slot
- * @context: any; its owner may be dead
- * @slot:    from user space, unchecked
- * @fired:   out: whether it had fired; final, and told this once
- */
-int dreg_watch_remove(struct dreg_context *context, u32 slot, bool *fired)
+int dreg_watch_remove(struct dreg_context *context, const u32 *slots, u32 count,
+		      u32 *removed, u32 *fired)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch *watch;
+	struct dreg_watch **place, *watch, *next;
+	LIST_HEAD(gone); /* by dreg_watch.pending */
+	int error = 0;
+	u32 i, slot;
 
+	BUILD_BUG_ON(DREG_CHUNK > BITS_PER_TYPE(*fired));
 	lockdep_assert_held(&context->mutex);
-	if (slot >= area->slots)
-		return -ERANGE;
-	watch = area->watches[slot];
-	if (!watch)
-		return -ENOENT;
+	*fired = 0;
+	spin_lock(&context->lock);
+	for (i = 0; i < count; i++) {
+		error = -ERANGE;
+		if (slots[i] >= area->slots)
+			break;
+		slot = array_index_nospec(slots[i], area->slots);
+		place = dreg_area_place(area, slot);
+		error = -ENOENT;
+		if (!place || !*place)
+			break;
+		error = 0;
+		watch = *place;
+		if (watch->reason) {
+			list_del_init(&watch->pending);
+			*fired |= 1U << i;
+		} else {
+			interval_tree_remove(&watch->node, &context->tree);
+		}
+		trace_unmonitor(context->id, slot, watch->reason);
+		list_add(&watch->pending, &gone);
+		*place = NULL;
+	}
+	spin_unlock(&context->lock);
 
-	*fired = dreg_watch_end(watch);
-	area->watches[slot] = NULL;
-	dreg_watch_spare(watch);
-	dreg_user_uncharge_ranges(context->user, 1);
-	trace_unmonitor(context->id, slot, *fired);
-	return 0;
+	*removed = i;
+	list_for_each_entry_safe(watch, next, &gone, pending)
+		dreg_watch_drop(context, watch);
+	dreg_user_uncharge_ranges(context->user, i);
+	return error;
 }
 
-/* For release: nobody else has the context. */
+static void dreg_watch_free_bulk(void **watches, u32 count)
+{
+	if (!count)
+		return;
+	dreg_count_bytes(-(long)(count * sizeof(struct dreg_watch)));
+	kmem_cache_free_bulk(dreg_watch_cache, count, watches);
+}
+
+/*
+ * For release: nobody else has the context, and the notifier is gone, so tree
+ * and queue are left as they are.
+ */
 void dreg_watch_remove_all(struct dreg_context *context)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch *spare, *next;
+	struct dreg_watch **place, *spare, *next;
+	void *batch[DREG_FREE_CHUNK];
+	u32 slot, count = 0;
 	long removed = 0;
-	u32 slot;
 
 	for (slot = 0; slot < area->slots; slot++) {
-		struct dreg_watch *watch = area->watches[slot];
-
-		if (!watch)
+		place = dreg_area_place(area, slot);
+		if (!place) {
+			slot |= DREG_TABLE_SLOTS - 1;
 			continue;
-		dreg_watch_end(watch);
-		area->watches[slot] = NULL;
-		dreg_watch_free(watch);
+		}
+		if (!*place)
+			continue;
+		batch[count++] = *place;
 		removed++;
-		cond_resched();
+		if (count == DREG_FREE_CHUNK) {
+			dreg_watch_free_bulk(batch, count);
+			count = 0;
+			cond_resched();
+		}
 	}
-	list_for_each_entry_safe(spare, next, &context->spares, pending)
-		dreg_watch_free(spare);
+	dreg_watch_free_bulk(batch, count);
+
+	count = 0;
+	list_for_each_entry_safe(spare, next, &context->spares, pending) {
+		batch[count++] = spare;
+		if (count == DREG_FREE_CHUNK) {
+			dreg_watch_free_bulk(batch, count);
+			count = 0;
+		}
+	}
+	dreg_watch_free_bulk(batch, count);
 	dreg_user_uncharge_ranges(context->user, removed);
 }

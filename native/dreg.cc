@@ -23,15 +23,23 @@ static Napi::Value DregSetup(const Napi::CallbackInfo& info) {
 }
 
 // A batch of `count` struct dreg_range in `ranges` -> how many were done, or -errno where none was.
+// EINTR, which an older module gives at any signal, is no answer: it goes on where it stopped.
 static Napi::Value Batch(const Napi::CallbackInfo& info, unsigned long request) {
   Napi::Env env = info.Env();
   auto count = IntegerOf(env, info[2], 0, UINT32_MAX);
   auto* ranges = count ? ArrayOf<dreg_range>(env, info[1], static_cast<double>(*count)) : nullptr;
   if (!ranges) return Answer(env, -EINVAL);
-  dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges), static_cast<uint32_t>(*count), 0};
-  int result = ioctl(DescriptorOf(env, info[0]), request, &batch);
-  if (result != 0 && batch.done == 0) return AnswerErrno(env);
-  return Answer(env, batch.done);
+  int fd = DescriptorOf(env, info[0]);
+  auto total = static_cast<uint32_t>(*count);
+  uint32_t done = 0;
+  int result;
+  do {
+    dreg_batch batch = {reinterpret_cast<uintptr_t>(ranges + done), total - done, 0};
+    result = ioctl(fd, request, &batch);
+    done += batch.done;
+  } while (result != 0 && errno == EINTR && done < total);
+  if (result != 0 && done == 0) return AnswerErrno(env);
+  return Answer(env, done);
 }
 
 static Napi::Value DregMonitor(const Napi::CallbackInfo& info) {

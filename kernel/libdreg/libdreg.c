@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include "libdreg.h"
 
+#include "contexts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,6 +22,10 @@ static int dreg_map(struct dreg *d)
 	shared = mmap(NULL, d->shared_bytes, PROT_READ, MAP_SHARED, d->fd, 0);
 	if (shared == MAP_FAILED)
 		return -errno;
+	if (contexts_add(shared, d->shared_bytes)) {
+		munmap((void *)shared, d->shared_bytes);
+		return -ENOMEM;
+	}
 	d->shared = shared;
 	d->flag = (const uint8_t *)shared + shared->flag_offset;
 	d->ring = (const uint32_t *)((const char *)shared + shared->ring_offset);
@@ -48,22 +54,56 @@ int dreg_open(struct dreg *d, uint32_t slots)
 	return error;
 }
 
+/*
+ * Whether this address space is the one that opened it: the module looks at
+ * that before anything else, and refuses an empty batch after it.
+ */
+static bool is_owner(const struct dreg *d)
+{
+	struct dreg_batch nothing = { .count = 0 };
+
+	return dreg_ioctl(d, DREG_IOC_UNMONITOR, &nothing) != -EOWNERDEAD;
+}
+
 void dreg_close(struct dreg *d)
 {
-	munmap((void *)d->shared, d->shared_bytes);
+	if (d->fd < 0 || !d->shared)
+		return;
+	/*
+	 * In a child that contexts.c knows nothing of (a bare clone()) the place
+	 * of the shared area is anybody's.
+	 */
+	if (contexts_remove(d->shared) || is_owner(d))
+		munmap((void *)d->shared, d->shared_bytes);
 	close(d->fd);
 	memset(d, 0, sizeof(*d));
 	d->fd = -1;
 }
 
+/*
+ * EINTR comes only when the thread is being killed, or from a module whose
+ * first MONITOR gives up at any signal: going on where it stopped is right for
+ * both.
+ */
 static int dreg_batch(struct dreg *d, unsigned long command, struct dreg_range *ranges,
 		      uint32_t count, uint32_t *done)
 {
-	struct dreg_batch batch = { .ranges = (uintptr_t)ranges, .count = count };
-	int error = dreg_ioctl(d, command, &batch);
+	struct dreg_batch batch;
+	uint32_t before = 0;
+	int error;
 
+	do {
+		batch = (struct dreg_batch){
+			.ranges = (uintptr_t)(ranges + before),
+			.count = count - before,
+		};
+		error = dreg_ioctl(d, command, &batch);
+		before += batch.done;
+	} while (error == -EINTR && before < count);
+	if (error == -EINTR)
+		error = 0;
 	if (done)
-		*done = batch.done;
+		*done = before;
 	return error;
 }
 
@@ -109,6 +149,8 @@ int dreg_next(const struct dreg *d, uint64_t *seen, uint32_t *slot)
 
 	if (now == *seen)
 		return 0;
+	if (!d->shared->slots)
+		return -EOWNERDEAD;
 	entry = __atomic_load_n(&d->ring[*seen & (d->slots - 1)], __ATOMIC_ACQUIRE);
 	/* Again, behind the entry: was it still there when it was read? */
 	now = dreg_user_delta(d);

@@ -4,6 +4,9 @@
  *
  * Functions return 0 (or what they say) or a negative errno; they never set
  * errno themselves and print nothing.  All may be called from any thread.
+ *
+ * In a forked child what is read says that everything has changed, calls return
+ * -EOWNERDEAD, and dreg_close() touches nothing that is not the context's.
  */
 #ifndef LIBDREG_H
 #define LIBDREG_H
@@ -105,7 +108,7 @@ static inline int dreg_fired(const struct dreg *d, uint32_t slot)
  * Return: 1 with a slot in @slot; 0 if there is none; -EOVERFLOW if a slot was
  * monitored again before its entry was taken, so often that the ring went round:
  * then @seen is moved to the present, and every slot's dreg_fired() must be
- * asked instead.
+ * asked instead; -EOWNERDEAD in a forked child.
  */
 int dreg_next(const struct dreg *d, uint64_t *seen, uint32_t *slot);
 

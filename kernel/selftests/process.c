@@ -137,11 +137,18 @@ static int foreign_calls(int fd)
 	return wrong;
 }
 
-static bool is_mapped(const void *addr)
+/* Any mapping of the device; libdreg puts memory of the child's own there. */
+static bool has_shared_area(void)
 {
-	unsigned char present;
+	static char maps[256 * 1024];
+	size_t used = 0;
+	ssize_t got;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 
-	return mincore((void *)addr, PAGE, &present) == 0;
+	while ((got = read(fd, maps + used, sizeof(maps) - 1 - used)) > 0)
+		used += (size_t)got;
+	close(fd);
+	return fd < 0 || !used || strstr(maps, DREG_DEVICE);
 }
 
 static int wait_for(pid_t child)
@@ -160,11 +167,12 @@ static void inherited(void)
 	pid_t child;
 
 	scene_row("row 26, a forked child");
+	claim(has_shared_area(), "its parent has a shared area");
 	scene_watch(&scene, 1, range, 4 * PAGE);
 	child = fork();
 	if (child == 0) {
 		wrong = foreign_calls(scene.dreg.fd);
-		if (is_mapped(scene.dreg.shared))
+		if (has_shared_area())
 			wrong |= 64;
 		munmap(range, 4 * PAGE);
 		close(scene.dreg.fd);

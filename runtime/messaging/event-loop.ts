@@ -29,6 +29,8 @@ import { now, setImmediate } from '../base/clock.ts';
 export const AWAIT_POLLS = 200;
 /** Operations that may complete without the event loop's turn; then timers and sockets get one. */
 export const AWAIT_BURST = 256;
+/** Bytes that they may have: some milliseconds of copying. */
+export const AWAIT_BURST_BYTES = 64 * 1024 * 1024;
 /** Turns of the event loop that find nothing before the rank sleeps in it. */
 export const IDLE_TURNS = 200;
 /** As many where it was woken and nothing had come, where it does not spin, and where nobody waits. */
@@ -62,7 +64,9 @@ export class EventLoopProgress {
   #idleTurns = 0;
   #turnsMost = IDLE_TURNS;
   #idleUntil = 0;
+  /** Since the last turn: operations awaited, and their bytes. */
   #burst = 0;
+  #burstBytes = 0;
 
   /** @param spinMs how long turns that find nothing may go on, in milliseconds; 0: two of them */
   constructor(engine: Progress, transport: Pick<Transport, 'watch' | 'disarm'>, spinMs: number) {
@@ -73,13 +77,19 @@ export class EventLoopProgress {
   }
 
   /** Polls for an operation's end, unless the event loop has waited for its turn long enough. */
-  poll(operation: { readonly done: boolean }): void {
-    if (++this.#burst >= AWAIT_BURST) {
-      this.#burst = 0;
+  poll(operation: { readonly done: boolean; readonly length: number }): void {
+    this.#burstBytes += operation.length;
+    if (++this.#burst >= AWAIT_BURST || this.#burstBytes > AWAIT_BURST_BYTES) {
+      this.#endBurst();
       return;
     }
     const polls = this.#spin ? AWAIT_POLLS : 1;
     for (let i = 0; i < polls && !operation.done; i++) this.#engine.progress();
+  }
+
+  #endBurst(): void {
+    this.#burst = 0;
+    this.#burstBytes = 0;
   }
 
   /** An operation began that goes on while the event loop turns. */
@@ -141,7 +151,7 @@ export class EventLoopProgress {
 
   readonly #turn = (): void => {
     if (this.#state !== 'polling') return;
-    this.#burst = 0;
+    this.#endBurst();
     // What throws is for the process to hear of; the operations under way go on.
     let next: State = 'polling';
     try {

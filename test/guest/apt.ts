@@ -24,6 +24,7 @@ export const MACHINE_PACKAGES = [
   'ibverbs-utils',
   'rdmacm-utils',
   'perftest',
+  'libfabric-dev',
 ];
 
 /** Needed besides by `npm run guest:debug`, which builds a whole kernel. */

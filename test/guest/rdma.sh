@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# rdma.sh [DEVICE]: makes rxe0, a software RDMA device (RoCE v2), on a network device of the guest:
+# rdma.sh [DEVICE [NAME]]: makes rxe0 (NAME), a software RDMA device (RoCE v2), on a network device of the guest:
 # lo (the default), eth0 between two guests, or dummy0/veth, which are made if need be. GID index 1
 # is the IPv4 one. librdmacm does not work on lo; take dummy0 for it.
 set -e
 device=${1:-lo}
+name=${2:-rxe0}
 # rxe looks these up by a name that no module alias answers; without them `rdma link add` says
 # 'No such file or directory'.
 modprobe crc32_generic
@@ -16,4 +17,4 @@ if [ "$device" = dummy0 ]; then
   ip addr add 10.78.0.1/24 dev dummy0
 fi
 ip link set "$device" up
-rdma link add rxe0 type rxe netdev "$device"
+rdma link add "$name" type rxe netdev "$device"

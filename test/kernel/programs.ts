@@ -50,6 +50,10 @@ export async function scenarioPrograms(): Promise<SuiteProgram[]> {
     make('notify'),
     make('observe'),
     make('quiet'),
+    make('child'),
+    make('signals', { timeoutSeconds: 120 }),
+    make('limits'),
+    make('holdup', { timeoutSeconds: 120 }),
   ];
 }
 
@@ -62,7 +66,15 @@ export async function stressPrograms(): Promise<SuiteProgram[]> {
     make('race_ring', STRESS),
     make('race_flight', STRESS),
     make('fuzz'),
+    make('compare', STRESS),
   ];
+}
+
+/** Another library's registration cache over the module, on a device that librdmacm works on. */
+export async function libraryPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const before = '[ -e /sys/class/infiniband/rxe1 ] || sh test/guest/rdma.sh dummy0 rxe1';
+  return [make('ofi', { before, ...STRESS }, ['10.78.0.1'])];
 }
 
 /** Each scenario, and each kind of stress for a short time. */
@@ -73,7 +85,15 @@ export async function quickPrograms(): Promise<SuiteProgram[]> {
     make('race_munmap', STRESS, FEW_ROUNDS),
     make('race_ring', STRESS, FEW_ROUNDS),
     make('fuzz'),
+    make('compare', STRESS),
   ];
+}
+
+/** What takes minutes: as many random operations as a review once did, and more. */
+export async function longPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const rounds = ['--rounds', '1000000'];
+  return [make('compare, a million operations', { timeoutSeconds: 3600 }, rounds)];
 }
 
 /** What only a module built for tests can show. */
@@ -113,6 +133,22 @@ export async function brokenPrograms(): Promise<SuiteProgram[]> {
       FEW_ROUNDS,
     ),
     make('fuzz, unmap not seen', { module: fires(NOT_UNMAP), mustFail: /model and module agree/ }),
+    make(
+      'compare, unmap not seen',
+      {
+        module: fires(NOT_UNMAP),
+        mustFail: /no change goes unnoticed/,
+      },
+      FEW_ROUNDS,
+    ),
+    make(
+      'compare, every event fires',
+      {
+        module: fires(ALL_EVENTS),
+        mustFail: /nothing fires that has no cause/,
+      },
+      FEW_ROUNDS,
+    ),
     make('map, unmap not seen', {
       module: fires(NOT_UNMAP),
       before: RDMA,
@@ -136,6 +172,7 @@ export async function selftestPrograms(): Promise<SuiteProgram[]> {
   return [
     ...(await scenarioPrograms()),
     ...(await stressPrograms()),
+    ...(await libraryPrograms()),
     ...(await testBuildPrograms()),
     ...(await brokenPrograms()),
   ];

@@ -3,7 +3,12 @@
  * all orders in which a few things can happen, and many random ones.
  */
 import { beforeEach, expect, test, vi } from 'vitest';
-import { EventLoopProgress, IDLE_TURNS } from '../../runtime/messaging/event-loop.ts';
+import {
+  AWAIT_BURST,
+  AWAIT_BURST_BYTES,
+  EventLoopProgress,
+  IDLE_TURNS,
+} from '../../runtime/messaging/event-loop.ts';
 import { Random } from '../jobs/programs/lib.ts';
 
 /** What the module under test takes of the event loop. */
@@ -373,3 +378,30 @@ test.each([0, 0.5])('random orders of many things, spinning for %d ms', (spinMs)
     live({ ...plan, ...rare }, 60, (options) => random.below(options));
   }
 });
+
+test.each([
+  ['operations', 8, AWAIT_BURST],
+  ['bytes', AWAIT_BURST_BYTES / 16, 17],
+  ['bytes of one', AWAIT_BURST_BYTES + 1, 1],
+])(
+  'what is awaited in a row leaves the event loop its turn after so many %s',
+  (_, length, count) => {
+    let looks = 0;
+    const engine = {
+      progress: () => {
+        looks++;
+        return 0;
+      },
+      arm() {},
+      failures: { checkPeers: () => 0 },
+    };
+    const transport = { watch: () => ({ ref() {}, unref() {}, close() {} }), disarm() {} };
+    const progress = new EventLoopProgress(engine, transport, 1);
+    for (let round = 0; round < 3; round++)
+      for (let i = 1; i <= count; i++) {
+        looks = 0;
+        progress.poll({ done: false, length });
+        expect(looks > 0).toBe(i < count);
+      }
+  },
+);

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What monitored ranges cost operations that change no translation (fork,
+ * mprotect), and what their end costs: the close of a context, and munmap of all
+ * that is monitored.  Each measurement is a process of its own, as in
+ * bench_munmap.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "libdreg.h"
+#include "memory.h"
+#include "tap.h"
+
+enum { ROUNDS = 9, SAMPLES = 7, RANGES = 100000, BATCH = 1024 };
+
+struct costs {
+	double forked;
+	double protected;
+	double closed;
+	double unmapped;
+};
+
+static void monitor_all(struct dreg *dreg, unsigned char *area)
+{
+	static struct dreg_range ranges[BATCH];
+	uint32_t done, i;
+
+	for (done = 0; done < RANGES; done += i) {
+		for (i = 0; i < BATCH && done + i < RANGES; i++)
+			ranges[i] = (struct dreg_range){
+				.addr = (uintptr_t)area + (size_t)(done + i) * PAGE,
+				.len = PAGE,
+				.slot = done + i,
+			};
+		if (dreg_monitor_batch(dreg, ranges, i, NULL))
+			tap_bail("monitor");
+	}
+}
+
+/* Operations this long are disturbed by chance; the least disturbed one counts. */
+static double least(const double *samples)
+{
+	double value = samples[0];
+	int i;
+
+	for (i = 1; i < SAMPLES; i++)
+		value = samples[i] < value ? samples[i] : value;
+	return value;
+}
+
+/* Else it depends on where the process has been, how far a TLB flush goes. */
+static void stay_on_one_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+}
+
+static double time_fork(void)
+{
+	double samples[SAMPLES];
+	uint64_t start;
+	int i, status;
+	pid_t child;
+
+	for (i = 0; i < SAMPLES; i++) {
+		start = bench_now();
+		child = fork();
+		if (child == 0)
+			_exit(0);
+		samples[i] = (double)(bench_now() - start);
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			tap_bail("fork");
+	}
+	return least(samples);
+}
+
+static double time_mprotect(unsigned char *area)
+{
+	double samples[SAMPLES];
+	uint64_t start;
+	int i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		start = bench_now();
+		must(mprotect(area, (size_t)RANGES * PAGE, PROT_READ), "mprotect");
+		must(mprotect(area, (size_t)RANGES * PAGE, PROT_READ | PROT_WRITE),
+		     "mprotect");
+		samples[i] = (double)(bench_now() - start);
+	}
+	return least(samples);
+}
+
+static struct costs measure(bool monitored)
+{
+	unsigned char *area;
+	struct costs costs = { 0 };
+	struct dreg dreg;
+	uint64_t start;
+
+	stay_on_one_processor();
+	area = memory_pages(RANGES);
+	if (dreg_open(&dreg, 1u << 17))
+		tap_bail("dreg_open");
+	if (monitored)
+		monitor_all(&dreg, area);
+	costs.forked = time_fork();
+	costs.protected = time_mprotect(area);
+	start = bench_now();
+	must(munmap(area, (size_t)RANGES * PAGE), "munmap");
+	costs.unmapped = (double)(bench_now() - start);
+	start = bench_now();
+	dreg_close(&dreg);
+	costs.closed = (double)(bench_now() - start);
+	return costs;
+}
+
+static struct costs measure_in_child(bool monitored)
+{
+	struct costs costs;
+	int ends[2], status;
+	pid_t child;
+
+	must(pipe(ends), "pipe");
+	child = fork();
+	if (child == 0) {
+		costs = measure(monitored);
+		_exit(write(ends[1], &costs, sizeof(costs)) != sizeof(costs));
+	}
+	close(ends[1]);
+	if (child < 0 || read(ends[0], &costs, sizeof(costs)) != sizeof(costs) ||
+	    waitpid(child, &status, 0) != child || status)
+		tap_bail("measure");
+	close(ends[0]);
+	return costs;
+}
+
+static void print(const char *what, const char *when, const struct costs *costs,
+		  size_t offset)
+{
+	double values[ROUNDS];
+	char name[64];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		values[i] = *(const double *)((const char *)&costs[i] + offset);
+	snprintf(name, sizeof(name), "%s, %s", what, when);
+	bench_print(name, "ns", values, ROUNDS);
+}
+
+int main(void)
+{
+	static const char *const names[] = { "0 ranges", "100000 ranges" };
+	static struct costs costs[2][ROUNDS];
+	int round, i;
+
+	for (round = 0; round < ROUNDS; round++)
+		for (i = 0; i < 2; i++)
+			costs[i][round] = measure_in_child(i);
+	for (i = 0; i < 2; i++) {
+		print("fork", names[i], costs[i], offsetof(struct costs, forked));
+		print("mprotect pair", names[i], costs[i], offsetof(struct costs, protected));
+		print("munmap of all", names[i], costs[i], offsetof(struct costs, unmapped));
+		print("close", names[i], costs[i], offsetof(struct costs, closed));
+	}
+	return 0;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What monitored ranges cost others: those who change memory under them after
+ * they have fired, those who only change protection, and who wants the processor
+ * while a million ranges fire.
+ *
+ * Times are the calling thread's own processor time, and compared only with
+ * those of the same program.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "device.h"
+#include "finish.h"
+#include "memory.h"
+#include "tap.h"
+
+enum { RANGES = 1 << 20, SPREAD = 1 << 17, SAMPLES = 15, TIMES = 10 };
+
+static int context_of(uint32_t slots)
+{
+	int fd = device_open();
+
+	if (fd < 0 || device_setup(fd, slots) < 0)
+		tap_bail("a context of %u slots", slots);
+	return fd;
+}
+
+/* @count ranges of a page, each @step bytes behind the one before. */
+static void monitor_many(int fd, unsigned char *from, uint32_t count, size_t step)
+{
+	struct dreg_range *ranges = calloc(count, sizeof(*ranges));
+	struct dreg_batch batch = { .ranges = (uintptr_t)ranges, .count = count };
+	uint32_t i;
+
+	if (!ranges)
+		tap_bail("calloc");
+	for (i = 0; i < count; i++)
+		ranges[i] = (struct dreg_range){
+			.addr = (uintptr_t)(from + i * step), .len = PAGE, .slot = i };
+	if (device_call(fd, DREG_IOC_MONITOR, &batch))
+		tap_bail("monitor %u ranges", count);
+	free(ranges);
+}
+
+static double own_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* The median time of an operation, over a few. */
+static double cost_of(void (*operation)(void *), void *argument)
+{
+	double samples[SAMPLES], start;
+	int i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		start = own_time();
+		operation(argument);
+		samples[i] = own_time() - start;
+	}
+	return bench_median(samples, SAMPLES);
+}
+
+struct page {
+	int file;
+	unsigned char *addr;
+};
+
+static void discard(void *argument)
+{
+	struct page *page = argument;
+
+	page->addr[0] = 1;
+	must(madvise(page->addr, PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+}
+
+static void punch(void *argument)
+{
+	struct page *page = argument;
+
+	if (pwrite(page->file, "x", 1, 0) != 1)
+		tap_bail("pwrite");
+	must(fallocate(page->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE),
+	     "punch a hole");
+}
+
+/* By another process, which never heard of dreg; the page is mapped here. */
+static double punched_elsewhere(struct page *page)
+{
+	double cost = 0;
+	int ends[2], status;
+	pid_t child;
+
+	page->addr[0] = 1;
+	must(pipe(ends), "pipe");
+	child = fork();
+	if (child == 0) {
+		cost = cost_of(punch, page);
+		_exit(write(ends[1], &cost, sizeof(cost)) != sizeof(cost));
+	}
+	if (read(ends[0], &cost, sizeof(cost)) != sizeof(cost) ||
+	    waitpid(child, &status, 0) != child || status)
+		tap_bail("punching");
+	close(ends[0]);
+	close(ends[1]);
+	return cost;
+}
+
+static void cheap(double cost, double without, const char *what)
+{
+	if (!tap_ok(cost < TIMES * without, "%s", what))
+		tap_diag("%.0f ns with, %.0f ns without", cost, without);
+}
+
+static void fired_already(void)
+{
+	struct page file = { .file = memfd_create("holdup", MFD_CLOEXEC) };
+	struct page anonymous = { .addr = memory_pages(1) };
+	double discarding, punching;
+	int fd = context_of(RANGES / 2);
+
+	must(ftruncate(file.file, PAGE), "ftruncate");
+	file.addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.file, 0);
+	if (file.addr == MAP_FAILED)
+		tap_bail("map the file");
+	discarding = cost_of(discard, &anonymous);
+	punching = punched_elsewhere(&file);
+
+	monitor_many(fd, file.addr, RANGES / 2, 0);
+	punch(&file);
+	cheap(punched_elsewhere(&file), punching,
+	      "half a million ranges that have fired: another process's hole punch is not held up");
+	close(fd);
+
+	fd = context_of(RANGES);
+	monitor_many(fd, anonymous.addr, RANGES, 0);
+	discard(&anonymous);
+	cheap(cost_of(discard, &anonymous), discarding,
+	      "a million ranges that have fired: MADV_DONTNEED is not held up");
+	close(fd);
+	munmap(file.addr, PAGE);
+	close(file.file);
+	munmap(anonymous.addr, PAGE);
+}
+
+static bool stop;
+
+static void *spin(void *argument)
+{
+	(void)argument;
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+		;
+	return NULL;
+}
+
+/* Beside a thread that wants the same processor all the time. */
+static void others_may_run(void)
+{
+	struct page page = { .addr = memory_pages(1) };
+	struct rusage before, after;
+	pthread_t thread;
+	cpu_set_t one;
+	int fd = context_of(RANGES);
+
+	monitor_many(fd, page.addr, RANGES, 0);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+	must(pthread_create(&thread, NULL, spin, NULL), "thread");
+	page.addr[0] = 1;
+	getrusage(RUSAGE_THREAD, &before);
+	must(madvise(page.addr, PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	getrusage(RUSAGE_THREAD, &after);
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	must(pthread_join(thread, NULL), "join");
+	/* One may be that of the system call's end. */
+	if (!tap_ok(after.ru_nivcsw > before.ru_nivcsw + 2,
+		    "while a million ranges fire, others may run on that processor"))
+		tap_diag("%ld switches", after.ru_nivcsw - before.ru_nivcsw);
+	close(fd);
+	munmap(page.addr, PAGE);
+}
+
+static bool started, ended;
+
+static void *discard_once(void *page)
+{
+	__atomic_store_n(&started, true, __ATOMIC_SEQ_CST);
+	discard(page);
+	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/*
+ * While a million ranges fire: UNMONITOR of another context, and of that one.
+ */
+static void unmonitor_does_not_wait(void)
+{
+	struct page page = { .addr = memory_pages(1) };
+	unsigned char *own = memory_pages(2);
+	int fd = context_of(RANGES), other = context_of(2), first, second;
+	pthread_t thread;
+	bool early;
+
+	monitor_many(fd, page.addr, RANGES - 1, 0);
+	if (device_monitor(fd, RANGES - 1, own, PAGE) || device_monitor(other, 1, own, PAGE))
+		tap_bail("monitor");
+	must(pthread_create(&thread, NULL, discard_once, &page), "thread");
+	while (!__atomic_load_n(&started, __ATOMIC_SEQ_CST))
+		usleep(100);
+	usleep(5000);
+	first = device_unmonitor(other, 1);
+	second = device_unmonitor(fd, RANGES - 1);
+	early = !__atomic_load_n(&ended, __ATOMIC_SEQ_CST);
+	must(pthread_join(thread, NULL), "join");
+	tap_ok(first == 0 && second == 0 && early,
+	       "while a million ranges fire, UNMONITOR of others does not wait for that");
+	close(other);
+	close(fd);
+	munmap(own, 2 * PAGE);
+	munmap(page.addr, PAGE);
+}
+
+/* All of the area, which is as many mappings as before when it is over. */
+static void protect(void *argument)
+{
+	const size_t bytes = (size_t)SPREAD * PAGE;
+
+	must(mprotect(argument, bytes, PROT_READ), "mprotect");
+	must(mprotect(argument, bytes, PROT_READ | PROT_WRITE), "mprotect");
+}
+
+static void protection_changes(void)
+{
+	unsigned char *area = memory_pages(SPREAD);
+	int fd = context_of(SPREAD);
+	double without = cost_of(protect, area), with;
+
+	monitor_many(fd, area, SPREAD, PAGE);
+	with = cost_of(protect, area);
+	if (!tap_ok(with < 1.5 * without,
+		    "mprotect of 131,072 monitored ranges costs what it costs of none"))
+		tap_diag("%.0f ns with, %.0f ns without", with, without);
+	close(fd);
+	munmap(area, (size_t)SPREAD * PAGE);
+}
+
+int main(void)
+{
+	fired_already();
+	protection_changes();
+	others_may_run();
+	unmonitor_does_not_wait();
+	return finish();
+}

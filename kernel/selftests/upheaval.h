@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Everything that can happen to memory, at random: for `compare`, which holds
+ * what the monitor says against the page tables.
+ */
+#ifndef DREG_SELFTESTS_UPHEAVAL_H
+#define DREG_SELFTESTS_UPHEAVAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "random.h"
+
+/* Two huge pages' worth, aligned like them. */
+enum { UPHEAVAL_PAGES = 1024, UPHEAVAL_KINDS = 32 };
+
+/*
+ * What an operation may have touched, in pages.  A range may fire by it only if
+ * it overlaps; with @may, also if no page of the range has changed.
+ */
+struct upheaval_window {
+	uint32_t first[2];
+	uint32_t last[2];
+	bool may;
+	uint32_t kind;
+	bool done;		/* it has not failed */
+};
+
+struct upheaval {
+	unsigned char *base;
+	int file;		/* a memfd of as many pages */
+	int huge_file;		/* the same of huge pages, or -1 */
+	int faults;		/* userfaultfd, or -1 */
+	int self;		/* pidfd */
+	int rings[4];		/* io_uring, for pins; or -1 */
+	/* Since the arena was last emptied: may huge pages come, and have they? */
+	bool huge_allowed;
+	bool huge;
+	/* How often each kind has done its work. */
+	uint64_t done[UPHEAVAL_KINDS];
+};
+
+void upheaval_make(struct upheaval *upheaval);
+
+/*
+ * Unmaps all of it, and empties the file.  With huge pages the kernel widens so
+ * much that anything may fire; without, what may is known to the page.
+ */
+void upheaval_clear(struct upheaval *upheaval, bool huge_allowed);
+
+/* Does something; any number of threads may at once. */
+struct upheaval_window upheaval_act(struct upheaval *upheaval, struct random *random);
+
+/* The name of a kind, NULL behind the last. */
+const char *upheaval_name(uint32_t kind);
+
+void upheaval_end(struct upheaval *upheaval);
+
+#endif
