@@ -137,11 +137,10 @@ export function picture(graph: Graph): string {
       if (floorOf(file) !== floorOf(other)) uses[floorOf(file)]?.add(floorOf(other));
   const rows = FLOORS.map(({ name, paths, what }, index) => {
     const below = FLOORS.filter((_, other) => uses[index].has(other)).map((floor) => floor.name);
-    const files = [...graph.keys()].filter((file) => floorOf(file) === index).length;
     const where = paths.map((path) => `\`${path}\``).join(' ');
-    return `| **${name}** | ${where} | ${what} | ${below.reverse().join(', ') || '–'} | ${files} |`;
+    return `| **${name}** | ${where} | ${what} | ${below.reverse().join(', ') || '–'} |`;
   });
-  const head = ['| floor | where | what | uses | files |', '|---|---|---|---|---|'];
+  const head = ['| floor | where | what | uses |', '|---|---|---|---|'];
   return [...head, ...rows.reverse()].join('\n');
 }
 
