@@ -30,7 +30,7 @@ const ENDING = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).filter(
   (signal) => !IGNORED.includes(signal),
 );
 /** These are the ranks' business. */
-const FORWARDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
+const HANDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
 
 interface Answer {
   status: number;
@@ -138,15 +138,15 @@ function checkDirectory(folder: string | undefined): void {
 
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   for (const signal of ENDING) process.on(signal, () => job.interrupt(signal));
-  for (const signal of FORWARDED) process.on(signal, () => job.forward(signal));
+  for (const signal of HANDED) process.on(signal, () => job.hand(signal));
   // The ranks are in sessions of their own: the terminal's Ctrl-Z stops dregrun alone.
   process.on('SIGTSTP', () => {
-    job.forward('SIGSTOP');
+    job.pause('SIGSTOP');
     input?.pause();
     process.kill(process.pid, 'SIGSTOP');
   });
   process.on('SIGCONT', () => {
-    job.forward('SIGCONT');
+    job.pause('SIGCONT');
     input?.resume();
   });
 }

@@ -5,6 +5,7 @@ import { MpiError } from '../base/error.ts';
 import type { RunCommand } from './arguments.ts';
 import type { BindingPlan } from './binding.ts';
 import { rankEnvironment } from './environment.ts';
+import { HandedSignals } from './handed-signals.ts';
 import { Keeper } from './keeper.ts';
 import {
   type Cause,
@@ -72,6 +73,7 @@ export class JobRun {
   readonly #outcomes: RankOutcome[] = [];
   /** Process groups of which something may be alive. */
   readonly #groups = new Set<number>();
+  readonly #handed = new HandedSignals();
   /** One for each rank: settled when its exit has been judged. */
   readonly #exits: Promise<void>[] = [];
   #cause: Cause | undefined;
@@ -117,6 +119,7 @@ export class JobRun {
     this.#cause = cause;
     if (cause.message !== undefined) this.#plan.say(cause.message);
     this.#plan.log(`ending the job: ${cause.reason}, ${signal} to its ranks`);
+    this.#handed.close();
     this.#signalAll(signal);
     // A stopped process hears SIGTERM only when it runs again.
     this.#signalAll('SIGCONT');
@@ -134,9 +137,14 @@ export class JobRun {
     this.end({ reason: 'interrupted', status: signalStatus(signal) }, signal);
   }
 
-  /** A signal that is for the ranks alone. */
-  forward(signal: NodeJS.Signals): void {
+  /** Stops the ranks, or has them go on. */
+  pause(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#signalAll(signal);
+  }
+
+  /** A signal that is for the ranks alone. */
+  hand(signal: NodeJS.Signals): void {
+    if (this.#cause === undefined) this.#handed.hand(signal, this.#groups);
   }
 
   #startTimeout(): NodeJS.Timeout | undefined {

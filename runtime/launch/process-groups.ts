@@ -19,18 +19,29 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
 export function livingGroups(groups: Iterable<number>): Set<number> {
   const candidates = new Set([...groups].filter((group) => signalGroup(group, 0)));
   if (candidates.size === 0) return candidates;
-  const living = new Set<number>();
+  const members = membersOf(candidates);
+  // No /proc: a zombie counts.
+  return members === null ? candidates : new Set(members.keys());
+}
+
+/** The processes of each group in which something runs; null without /proc. */
+export function membersOf(groups: Iterable<number>): Map<number, number[]> | null {
+  const wanted = new Set(groups);
+  const members = new Map<number, number[]>();
   let processes: string[];
   try {
     processes = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
   } catch {
-    return candidates; // No /proc: a zombie counts.
+    return null;
   }
   for (const pid of processes) {
     const group = groupOfLiving(pid);
-    if (group !== undefined && candidates.has(group)) living.add(group);
+    if (group === undefined || !wanted.has(group)) continue;
+    const known = members.get(group);
+    if (known === undefined) members.set(group, [Number(pid)]);
+    else known.push(Number(pid));
   }
-  return living;
+  return members;
 }
 
 /** The process group of a process that is no zombie. */

@@ -76,6 +76,26 @@ test.each(['SIGUSR1', 'SIGUSR2'] as const)('%s is for the ranks alone', async (s
   expect(count(ended.stdout, `heard ${signal.slice(3)}`)).toBe(2);
 });
 
+test('a rank that does not handle a signal yet is not ended by it, and gets it later', async () => {
+  const late =
+    'echo here; sleep 0.5; trap "echo heard; exit 0" USR1; echo ready; while :; do sleep 0.05; done';
+  const job = startDregrun(['-n', '2', ...sh(late)]);
+  await until('both ranks are there', () => count(job.seen(), 'here') === 2);
+  job.child.kill('SIGUSR1');
+  const { status, stdout } = await job.ended;
+  expect({ status, heard: count(stdout, 'heard') }).toEqual({ status: 0, heard: 2 });
+});
+
+test('signals while the ranks start end no job', async () => {
+  const job = startDregrun(['-n', '2', fixture('joins.mjs')]);
+  // dregrun, its keeper, a rank.
+  await until('the first rank has begun', () => survivors(job.mark).length >= 3);
+  const signals = setInterval(() => job.child.kill('SIGUSR2'), 2);
+  const { status, stdout } = await job.ended;
+  clearInterval(signals);
+  expect({ status, joined: count(stdout, 'joined 2') }).toEqual({ status: 0, joined: 2 });
+});
+
 test('the terminal’s stop and continue take the ranks along', async () => {
   const job = startDregrun(['-n', '2', ...sh('echo $$; while :; do sleep 0.05; done')]);
   await until('both ranks are there', () => count(job.seen(), '\n') === 2);
