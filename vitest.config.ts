@@ -11,6 +11,8 @@ export default defineConfig({
     pool: 'forks',
     // Two cores: jobs of several ranks must not compete with another file's jobs.
     fileParallelism: false,
+    // No test puts guard pages into memory that is watched, but those that say so.
+    env: { DREG_UFFD_GUARDS: 'trust' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

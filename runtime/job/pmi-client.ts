@@ -92,7 +92,10 @@ export class PmiClient {
     if (first === undefined) return undefined;
     const dot = first.indexOf('.');
     const parts = parseInteger(first.slice(0, Math.max(dot, 0)));
-    if (parts === undefined || parts < 1) throw this.#failure(`key ${key} holds no value of ours`);
+    if (parts === undefined || parts < 1)
+      throw this.#failure(
+        `key ${key} holds no value of ours: do all ranks run the same version of dreg-mpi?`,
+      );
     let text = first.slice(dot + 1);
     for (let part = 1; part < parts; part++) {
       const more = this.#getPart(key, part);
@@ -103,7 +106,10 @@ export class PmiClient {
     try {
       return decodeURIComponent(text);
     } catch (cause) {
-      throw this.#failure(`key ${key} holds no value of ours`, cause);
+      throw this.#failure(
+        `key ${key} holds no value of ours: do all ranks run the same version of dreg-mpi?`,
+        cause,
+      );
     }
   }
 

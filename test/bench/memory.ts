@@ -10,6 +10,9 @@ import { idling, unpinning } from './memory/idle.ts';
 import { type Miss, missOf, type Worth, worthOf } from './memory/miss.ts';
 import { isMissed, LEAST_OF, type Line, show } from './memory/timing.ts';
 
+// Nothing here puts guard pages into the memory that it registers.
+process.env.DREG_UFFD_GUARDS ??= 'trust';
+
 const MISS_BYTES = [64 * 1024, 2 ** 20, 16 * 2 ** 20];
 const WORTH_BYTES = Array.from({ length: 9 }, (_, i) => 64 * 1024 * 2 ** i);
 const CURVE_REGIONS = [100, 1000, 10_000, 100_000, 1_000_000];

@@ -44,8 +44,11 @@ export interface UserfaultfdOptions {
   fence?: 'auto' | 'always';
   /** Watch memory of files as well: the program promises that none is truncated or punched. */
   files?: 'refuse' | 'trust';
-  /** 'refuse': fail where the kernel has guard pages, of which it does not tell. */
-  guards?: 'trust' | 'refuse';
+  /**
+   * 'refuse': fail where the kernel has guard pages, of which it does not tell (default: DREG_UFFD_GUARDS,
+   * else this). 'trust': the program promises that none are put into memory of buffers.
+   */
+  guards?: 'refuse' | 'trust';
   /** Ask for mappings as on a kernel before 6.11. */
   mappingsByText?: boolean;
   /** The native half; tests give one that can be held. */
@@ -90,7 +93,7 @@ export class UserfaultfdMonitor implements Monitor {
       throw unavailable(
         EOPNOTSUPP,
         'madvise',
-        'this kernel has guard pages, and DREG_UFFD_GUARDS is "refuse"',
+        'this kernel has guard pages (MADV_GUARD_INSTALL), which take memory away unseen; load dreg.ko, or set DREG_UFFD_GUARDS=trust where no native code puts guard pages into memory of buffers',
       );
     this.#mappings = new Mappings(options.mappingsByText);
     try {
@@ -246,4 +249,4 @@ function choice<A extends string, B extends string>(name: string, usual: A, othe
 
 const fenceOfEnvironment = () => choice('DREG_UFFD_FENCE', 'auto', 'always');
 const filesOfEnvironment = () => choice('DREG_UFFD_FILES', 'refuse', 'trust');
-const guardsOfEnvironment = () => choice('DREG_UFFD_GUARDS', 'trust', 'refuse');
+const guardsOfEnvironment = () => choice('DREG_UFFD_GUARDS', 'refuse', 'trust');

@@ -1,6 +1,6 @@
 /** What is particular to one monitor, and how monitors are chosen. */
 import { constants } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { DregMonitor } from '../../../runtime/memory/monitors/dreg.ts';
 import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
@@ -59,8 +59,14 @@ test('memory under another userfaultfd is refused, and the other goes on', () =>
   first.end();
 });
 
-test('guard pages can be ruled out: then a kernel that has them is none for userfaultfd', () => {
-  const open = () => new UserfaultfdMonitor({ slots: 8, guards: 'refuse' }).close();
+test('a kernel that has guard pages is none for userfaultfd, unless it is told that there are none', () => {
+  const trusted = process.env.DREG_UFFD_GUARDS;
+  delete process.env.DREG_UFFD_GUARDS;
+  onTestFinished(() => {
+    process.env.DREG_UFFD_GUARDS = trusted;
+  });
+  const open = () => new UserfaultfdMonitor({ slots: 8 }).close();
+  new UserfaultfdMonitor({ slots: 8, guards: 'trust' }).close();
   // Zero bytes of any advice that the kernel knows are well advised.
   const has = helpers().call(SYS.madvise, 0, 0, MADV.guardInstall) === 0;
   if (has) expect(open).toThrowError(failure('ERR_UNSUPPORTED'));

@@ -11,6 +11,9 @@ import type { Mover } from './mover.ts';
 import { MOVER_SCENARIOS, SCENARIOS, type Scenario } from './scenarios.ts';
 import { SIDES, VerbsChannel } from './verbs-channel.ts';
 
+// Nothing here puts guard pages into the memory that it registers.
+process.env.DREG_UFFD_GUARDS ??= 'trust';
+
 const NAMES = ['naive', ...MONITORS] as const;
 const TRANSPORTS = ['uring', 'verbs'] as const;
 const HELP = `usage: npm run demo:stale -- [options]
