@@ -164,7 +164,7 @@ describe('a launcher', () => {
         pmi.destroy();
         return undefined;
       });
-      expect(stdout).toMatch(new RegExp(`ERR_LAUNCH: rank 0: the launcher ended .* in ${cmd}`));
+      expect(stdout).toMatch(new RegExp(`ERR_LAUNCH: rank 0: the launcher ended .* to ${cmd}`));
     },
   );
 
