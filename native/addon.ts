@@ -71,6 +71,10 @@ export interface Addon {
   eventfdSignal(fd: number): number;
   eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
+  /** How many things of the event loop that are not this package's may yet run JavaScript. */
+  loopOthers(): number;
+  /** Of each uv_async_t of the event loop, a number for the function that it calls. */
+  loopAsyncs(): number[] | number;
   // fdpass.cc
   fdSenderBind(name: string): number;
   fdReceiverBind(name: string, sender: string): number;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <csignal>
 #include <memory>
+#include <vector>
 
 #include "util.h"
 
@@ -116,6 +118,23 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     Stop();
   }
 
+  // Neither a watcher of ours, nor one of those that Node has for itself in every loop.
+  static bool IsOther(uv_handle_t* handle) {
+    switch (handle->type) {
+      case UV_ASYNC:
+      case UV_CHECK:
+      case UV_IDLE:
+      case UV_PREPARE:
+        return false;
+      case UV_POLL:
+        return reinterpret_cast<uv_poll_t*>(handle)->poll_cb != OnReadable;
+      case UV_SIGNAL:
+        return reinterpret_cast<uv_signal_t*>(handle)->signum != SIGWINCH;
+      default:
+        return true;
+    }
+  }
+
  private:
   static void OnReadable(uv_poll_t* poll, int status, int) {
     auto* self = static_cast<Watcher*>(poll->data);
@@ -172,6 +191,42 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
   std::unique_ptr<Napi::AsyncContext> context_;
 };
 
+// loopOthers() -> how many things of this event loop, our watchers and Node's own left out, may yet run
+// JavaScript: timers, sockets, pipes, signals (not a terminal's new size), children, what the thread
+// pool works on. Whether they keep the process alive does not matter.
+static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
+  int64_t count = loop->active_reqs.count;
+  uv_walk(
+      loop,
+      [](uv_handle_t* handle, void* count) {
+        if (uv_is_active(handle) && Watcher::IsOther(handle)) ++*static_cast<int64_t*>(count);
+      },
+      &count);
+  return Answer(env, count);
+}
+
+// loopAsyncs() -> of each uv_async_t of this event loop, a number for the function that it calls.
+static Napi::Value LoopAsyncs(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uv_loop_t* loop = nullptr;
+  std::vector<double> calls;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
+  uv_walk(
+      loop,
+      [](uv_handle_t* handle, void* calls) {
+        if (handle->type != UV_ASYNC || uv_is_closing(handle)) return;
+        auto call = reinterpret_cast<uintptr_t>(reinterpret_cast<uv_async_t*>(handle)->async_cb);
+        static_cast<std::vector<double>*>(calls)->push_back(static_cast<double>(call));
+      },
+      &calls);
+  auto answer = Napi::Array::New(env, calls.size());
+  for (uint32_t i = 0; i < calls.size(); i++) answer.Set(i, Napi::Number::New(env, calls[i]));
+  return answer;
+}
+
 void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("futexWait", Napi::Function::New(env, FutexWait));
   exports.Set("futexWake", Napi::Function::New(env, FutexWake));
@@ -179,6 +234,8 @@ void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("eventfdSignal", Napi::Function::New(env, EventfdSignal));
   exports.Set("eventfdDrain", Napi::Function::New(env, EventfdDrain));
   exports.Set("Watcher", Watcher::Define(env));
+  exports.Set("loopOthers", Napi::Function::New(env, LoopOthers));
+  exports.Set("loopAsyncs", Napi::Function::New(env, LoopAsyncs));
 }
 
 }  // namespace dreg
