@@ -9,6 +9,7 @@ import { MpiError } from '../base/error.ts';
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
 import { MultiPacketEager } from './eager/multi.ts';
+import { type Board, Standstill } from './deadlock/standstill.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
@@ -32,6 +33,8 @@ export interface EngineOptions extends SpinLimits {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Where the ranks of this node say what they wait for. */
+  board?: Board;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
 }
@@ -50,6 +53,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
   readonly failures: PeerFailures;
+  /** Finds out that this rank can never go on; null where it has no board to look at. */
+  readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();

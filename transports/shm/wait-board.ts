@@ -19,6 +19,7 @@ const decoder = new TextDecoder();
 export class WaitBoard {
   /** World ranks of this node. */
   readonly ranks: readonly number[];
+  readonly textBytes = WAIT_TEXT_BYTES;
   readonly #segment: Segment;
   readonly #own: Int32Array;
   readonly #control: (local: number) => Int32Array;
@@ -35,7 +36,7 @@ export class WaitBoard {
     return (this.#own[CONTROL.wait] & 1) === 1;
   }
 
-  /** Says what this rank waits for; what is longer than {@link WAIT_TEXT_BYTES} is cut by the caller. */
+  /** Says what this rank waits for, in at most `textBytes` bytes. */
   publish(text: string): void {
     this.clear();
     const page = new Uint8Array(this.#own.buffer, WAIT_TEXT, WAIT_TEXT_BYTES);
@@ -61,29 +62,35 @@ export class WaitBoard {
 
   /** Whether a peer has found that nobody can end the wait that this rank has published. */
   get doomed(): boolean {
-    return this.published && this.isDoomed(this.#segment.self);
-  }
-
-  /** By local rank, as all that follows. */
-  isDoomed(local: number): boolean {
-    const control = this.#control(local);
-    const doomed = Atomics.load(control, CONTROL.doomed);
-    return doomed !== 0 && doomed === Atomics.load(control, CONTROL.wait);
+    return this.published && Atomics.load(this.#own, CONTROL.doomed) === this.#own[CONTROL.wait];
   }
 
   hasLeft(local: number): boolean {
     return Atomics.load(this.#control(local), CONTROL.presence) === LEFT;
   }
 
-  /** What a rank says; undefined while it says nothing. */
+  /** What a rank, a local one, says; undefined while it says nothing. */
   read(local: number): Posted | undefined {
+    const wait = Atomics.load(this.#control(local), CONTROL.wait);
+    return (wait & 1) === 1 ? this.#textOf(local, wait, wait) : undefined;
+  }
+
+  /** The same of a wait that nobody could end; also after its rank has gone on, until it says something new. */
+  readDoomed(local: number): Posted | undefined {
     const control = this.#control(local);
+    const doomed = Atomics.load(control, CONTROL.doomed);
     const wait = Atomics.load(control, CONTROL.wait);
-    if ((wait & 1) === 0) return undefined;
+    if (doomed === 0 || (wait !== doomed && wait !== doomed + 1)) return undefined;
+    return this.#textOf(local, doomed, wait);
+  }
+
+  /** @param now the word that stands while the text is read */
+  #textOf(local: number, wait: number, now: number): Posted | undefined {
+    const control = this.#control(local);
     const length = Math.min(control[WAIT_TEXT / 4 - 1] >>> 0, WAIT_TEXT_BYTES);
     // A copy: TextDecoder refuses memory that is shared, and the rank may write meanwhile.
     const bytes = new Uint8Array(control.buffer, WAIT_TEXT, length).slice();
-    if (Atomics.load(control, CONTROL.wait) !== wait) return undefined;
+    if (Atomics.load(control, CONTROL.wait) !== now) return undefined;
     return { wait, text: decoder.decode(bytes) };
   }
 

@@ -38,7 +38,7 @@ export function encodeWait(wait: Wait, bytes: number): string {
     const text = JSON.stringify({
       ...wait,
       // Of what is left out nobody knows who could end it.
-      mayGoOn: wait.mayGoOn || (!complete && wait.mode === 'any'),
+      mayGoOn: wait.mayGoOn || told === 0 || (!complete && wait.mode === 'any'),
       operations: wait.operations.slice(0, told),
       stack,
     });
