@@ -32,6 +32,19 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What a rank waits for. */
+export interface WaitDetails {
+  /** In the world. */
+  readonly rank: number;
+  /** The call: `recv`, `send`. */
+  readonly operation: string;
+  /** Of the communicator; negative where it may be any. */
+  readonly peer?: number;
+  readonly tag?: number;
+  /** Calls of the program, innermost first, one a line; empty where nothing is known. */
+  readonly stack?: string;
+}
+
 /** What an {@link MpiError} knows beside its message; each only where it applies. */
 export interface ErrorDetails {
   /** The rank that saw the error. */
@@ -39,6 +52,8 @@ export interface ErrorDetails {
   /** The rank at the other end. */
   peer?: number;
   tag?: number;
+  /** ERR_DEADLOCK, ERR_TIMEOUT: who waits for whom, in what, and where in the program. */
+  waits?: readonly WaitDetails[];
   /** The errno of the failing system call, positive. */
   errno?: number;
   /** The system call that failed. */
@@ -52,6 +67,7 @@ export class MpiError extends Error {
   readonly rank: number | undefined;
   readonly peer: number | undefined;
   readonly tag: number | undefined;
+  readonly waits: readonly WaitDetails[] | undefined;
   readonly errno: number | undefined;
   readonly syscall: string | undefined;
 
@@ -62,6 +78,7 @@ export class MpiError extends Error {
     this.rank = details.rank;
     this.peer = details.peer;
     this.tag = details.tag;
+    this.waits = details.waits;
     this.errno = details.errno;
     this.syscall = details.syscall;
   }

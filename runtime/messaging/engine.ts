@@ -85,6 +85,8 @@ export class Engine implements PacketHandler, ReceivingHost {
       rendezvous: this.#rendezvous,
       multi: this.#multi,
     });
+    const { board } = options;
+    this.standstill = board ? new Standstill(rank, board, () => this.progress()) : null;
     this.#waiting = new Waiting(this, node, options);
   }
 

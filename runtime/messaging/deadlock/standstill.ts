@@ -69,20 +69,33 @@ export class Standstill {
    * The rank has slept, and nothing has come.
    * @returns an error where nothing can come any more
    */
-  slept(describe: () => Omit<Wait, 'rank'>): MpiError | null {
-    if (this.#since === 0 || now() - this.#since < PUBLISH_AFTER_MS) return null;
+  slept(describe: () => Omit<Wait, 'rank' | 'since'>): MpiError | null {
+    const slept = this.#since === 0 ? 0 : now() - this.#since;
+    if (slept < PUBLISH_AFTER_MS) return null;
     if (!this.#board.published) {
-      const wait = { rank: this.#rank, ...describe() };
+      const wait = { rank: this.#rank, since: Math.round(Date.now() - slept), ...describe() };
       this.#board.publish(encodeWait(wait, this.#board.textBytes));
     }
-    return this.verdict();
+    return this.#verdict();
+  }
+
+  /** What it has published is not so any more, though it still sleeps. */
+  republish(): void {
+    this.#board.clear();
+  }
+
+  /** An error where a peer has found that this rank can never go on. */
+  doomed(): MpiError | null {
+    const board = this.#board;
+    if (!board.doomed) return null;
+    return this.#error(readAll(board.ranks, (local) => board.readDoomed(local)));
   }
 
   /** An error where what this rank has published can never end. */
-  verdict(): MpiError | null {
+  #verdict(): MpiError | null {
     const board = this.#board;
-    if (!board.published) return null;
-    if (board.doomed) return this.#error(readAll(board.ranks, (local) => board.readDoomed(local)));
+    const doomed = this.doomed();
+    if (doomed !== null) return doomed;
     const asleep = readBoard(board).filter((one) => this.#isQuiet(one));
     const stuck = closedSet(
       asleep.map((one) => one.told),

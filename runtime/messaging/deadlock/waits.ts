@@ -19,6 +19,8 @@ export interface Wait {
   /** `all`: it goes on when all of these have ended; `any`: when one has. */
   readonly mode: 'all' | 'any';
   readonly operations: readonly WaitedOperation[];
+  /** Since when, in milliseconds since 1970. */
+  readonly since: number;
   /** Something else may make it go on: a timer, a socket, a deadline. */
   readonly mayGoOn: boolean;
   /** Where in the program, a call a line. */
