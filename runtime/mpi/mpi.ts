@@ -22,6 +22,7 @@ import {
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { Communicator } from './communicator.ts';
+import { type Inspection, inspect } from './inspect.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -131,6 +132,15 @@ export const MPI = {
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
   },
 
+  /**
+   * What the ranks of this node wait for; also what SIGUSR2 to dregrun prints. A rank tells it once it has
+   * slept for {@link PUBLISH_AFTER_MS}; of one that runs, or has just begun to wait, `operation` is null.
+   */
+  async inspect(): Promise<readonly Inspection[]> {
+    const { engine, node } = running();
+    return inspect(engine.rank, node?.board ?? null);
+  },
+
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
   abort(code = 1): never {
     const { job } = running();
@@ -176,12 +186,15 @@ function connect(job: Job): World {
     size: job.size,
     self: new SelfTransport(job.rank),
     node: transport,
+    board: node?.board,
     ...spinning(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
   const world = new Communicator(engine, 0, null, job.rank, checkAlive);
   const self = new Communicator(engine, 2, [job.rank], 0, checkAlive);
+  world.endpoint.name = 'MPI.world';
+  self.endpoint.name = 'MPI.self';
   return { job, engine, world, self, node, rdma };
 }
 

@@ -1,6 +1,7 @@
 /** Looks, while a rank sleeps in its event loop, whether it can ever go on. */
 import { addon, type Watcher } from '../../../native/addon.ts';
 import { loopIsIdle } from '../../../native/loop.ts';
+import { wakeAddon } from '../../../native/wake.ts';
 import type { MpiError } from '../../base/error.ts';
 import { type CallSite, callsOf } from './call-site.ts';
 import type { Standstill } from './standstill.ts';
@@ -38,7 +39,7 @@ export class LoopWatch {
     this.#awaited = awaited;
     this.#isAsleep = isAsleep;
     // Without a descriptor to spare nobody looks, and all else goes on.
-    this.#timer = addon().timerCreate();
+    this.#timer = wakeAddon().timerCreate();
     this.#watcher =
       this.#timer < 0 ? null : new (addon().Watcher)(this.#timer, true, () => this.#tick());
     this.#watcher?.unref();
@@ -52,7 +53,7 @@ export class LoopWatch {
 
   #setTimer(): void {
     if (this.#set || this.#watcher === null) return;
-    this.#set = addon().timerSet(this.#timer, LOOP_LOOK_MS) === 0;
+    this.#set = wakeAddon().timerSet(this.#timer, LOOP_LOOK_MS) === 0;
   }
 
   #tick(): void {

@@ -1,7 +1,9 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf } from '../../base/bytes.ts';
-import { PROC_NULL } from '../../base/constants.ts';
+import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import { type CallSite, noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
@@ -12,6 +14,12 @@ export interface Owner {
   readonly engine: Engine;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
+  /** World ranks of those that can be addressed. */
+  readonly members: readonly number[];
+  /** What errors and tables call the communicator. */
+  readonly name: string;
+  /** Of the program's messages; the next one is the library's own. */
+  readonly context: number;
 }
 
 /**
@@ -171,6 +179,10 @@ export class Request extends StartedRequest implements Operation {
   readonly owner: Owner;
   /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
+  /** @internal Where it is awaited. */
+  site: CallSite | null = null;
+  /** @internal Tells whoever awaits it that nobody will ever end it. */
+  abandoned: ((error: MpiError) => void) | null = null;
   #status: Status | null = null;
 
   /** @internal */
@@ -182,6 +194,18 @@ export class Request extends StartedRequest implements Operation {
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal A request with PROC_NULL: complete from the start. */
+  static ofNobody(owner: Owner, context: number): Request {
+    return new Request(owner, NO_BYTES, context, PROC_NULL, ANY_TAG).completeWith(0);
+  }
+
+  /** @internal It is complete when it starts. */
+  completeWith(length: number): this {
+    this.matchedLength = length;
+    this.state = COMPLETE;
+    return this;
   }
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
@@ -220,7 +244,7 @@ export class Request extends StartedRequest implements Operation {
     if (this.state === FAILED) return Promise.reject(this.error);
     return new Promise((resolve, reject) => {
       const before = this.settled;
-      const release = this.hold();
+      const release = this.hold(reject);
       this.settled = () => {
         before?.();
         release();
@@ -233,17 +257,41 @@ export class Request extends StartedRequest implements Operation {
   /**
    * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
    * could end it.
+   * @param abandoned is called where nobody will ever end it
    * @returns ends that
    */
-  hold(): () => void {
+  hold(abandoned: (error: MpiError) => void): () => void {
     const { engine } = this.owner;
     const { loop } = engine;
     if (this.peer === engine.rank) {
       loop.wake();
       return nothing;
     }
-    loop.hold();
-    return () => loop.release();
+    if (engine.standstill !== null) this.site = noteCallSite();
+    this.abandoned = abandoned;
+    loop.hold(this);
+    return () => loop.release(this);
+  }
+
+  /** @internal Nobody will ever end it. A receive is taken back; what a send has begun goes on. */
+  giveUp(error: MpiError): void {
+    const { engine } = this.owner;
+    if (!this.isSend && engine.receiving.cancel(this)) engine.completion.fail(this, error);
+    else this.abandoned?.(error);
+  }
+
+  /** @internal For those who are told what this rank waits for. */
+  describe(): WaitedOperation {
+    const { owner, peer, tag, isSend } = this;
+    const self = owner.engine.rank;
+    const any = peer === ANY_SOURCE;
+    return {
+      operation: this.context !== owner.context ? 'a collective' : isSend ? 'send' : 'recv',
+      peer: any ? ANY_SOURCE : owner.rankOf(peer),
+      tag,
+      communicator: owner.name,
+      from: any ? owner.members.filter((world) => world !== self) : [peer],
+    };
   }
 }
 
