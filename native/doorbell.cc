@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "util.h"
@@ -125,6 +126,7 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
       case UV_CHECK:
       case UV_IDLE:
       case UV_PREPARE:
+      case UV_TIMER:
         return false;
       case UV_POLL:
         return reinterpret_cast<uv_poll_t*>(handle)->poll_cb != OnReadable;
@@ -191,9 +193,34 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
   std::unique_ptr<Napi::AsyncContext> context_;
 };
 
-// loopOthers() -> how many things of this event loop, our watchers and Node's own left out, may yet run
-// JavaScript: timers, sockets, pipes, signals (not a terminal's new size), children, what the thread
-// pool works on. Whether they keep the process alive does not matter.
+// What a walk over the handles of an event loop gathers.
+using Walk = void (*)(uv_handle_t* handle, std::vector<double>* found);
+
+static Napi::Value Gather(Napi::Env env, Walk walk) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
+  std::pair<Walk, std::vector<double>> gathered(walk, {});
+  uv_walk(
+      loop,
+      [](uv_handle_t* handle, void* data) {
+        auto* to = static_cast<std::pair<Walk, std::vector<double>>*>(data);
+        if (uv_is_active(handle) && !uv_is_closing(handle)) to->first(handle, &to->second);
+      },
+      &gathered);
+  const std::vector<double>& found = gathered.second;
+  auto answer = Napi::Array::New(env, found.size());
+  for (uint32_t i = 0; i < found.size(); i++) answer.Set(i, Napi::Number::New(env, found[i]));
+  return answer;
+}
+
+template <typename Call>
+static double NumberFor(Call call) {
+  return static_cast<double>(reinterpret_cast<uintptr_t>(call));
+}
+
+// loopOthers() -> how many things of this event loop may yet run JavaScript, whether or not they keep the
+// process alive: sockets, pipes, signals (not a terminal's new size), children, what the thread pool works
+// on. Timers and messages between threads are told apart below; watchers of ours are left out.
 static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uv_loop_t* loop = nullptr;
@@ -208,23 +235,22 @@ static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
   return Answer(env, count);
 }
 
+// loopTimers() -> of each timer that runs, a number for the function that it calls, and when it is due.
+static Napi::Value LoopTimers(const Napi::CallbackInfo& info) {
+  return Gather(info.Env(), [](uv_handle_t* handle, std::vector<double>* found) {
+    if (handle->type != UV_TIMER) return;
+    auto* timer = reinterpret_cast<uv_timer_t*>(handle);
+    found->push_back(NumberFor(timer->timer_cb));
+    found->push_back(static_cast<double>(timer->timeout));
+  });
+}
+
 // loopAsyncs() -> of each uv_async_t of this event loop, a number for the function that it calls.
 static Napi::Value LoopAsyncs(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uv_loop_t* loop = nullptr;
-  std::vector<double> calls;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
-  uv_walk(
-      loop,
-      [](uv_handle_t* handle, void* calls) {
-        if (handle->type != UV_ASYNC || uv_is_closing(handle)) return;
-        auto call = reinterpret_cast<uintptr_t>(reinterpret_cast<uv_async_t*>(handle)->async_cb);
-        static_cast<std::vector<double>*>(calls)->push_back(static_cast<double>(call));
-      },
-      &calls);
-  auto answer = Napi::Array::New(env, calls.size());
-  for (uint32_t i = 0; i < calls.size(); i++) answer.Set(i, Napi::Number::New(env, calls[i]));
-  return answer;
+  return Gather(info.Env(), [](uv_handle_t* handle, std::vector<double>* found) {
+    if (handle->type == UV_ASYNC)
+      found->push_back(NumberFor(reinterpret_cast<uv_async_t*>(handle)->async_cb));
+  });
 }
 
 void InitDoorbell(Napi::Env env, Napi::Object exports) {
@@ -235,6 +261,7 @@ void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("eventfdDrain", Napi::Function::New(env, EventfdDrain));
   exports.Set("Watcher", Watcher::Define(env));
   exports.Set("loopOthers", Napi::Function::New(env, LoopOthers));
+  exports.Set("loopTimers", Napi::Function::New(env, LoopTimers));
   exports.Set("loopAsyncs", Napi::Function::New(env, LoopAsyncs));
 }
 

@@ -99,8 +99,7 @@ function openSegment(file: string, seen: Set<number>): number | undefined {
 
 function waitsIn(segment: number): Wait[] {
   const header = wordsOf(segment, 0, PAGE_BYTES);
-  const ours =
-    header[HEADER.magic] === SEGMENT_MAGIC && header[HEADER.version] === SEGMENT_VERSION;
+  const ours = header[HEADER.magic] === SEGMENT_MAGIC && header[HEADER.version] === SEGMENT_VERSION;
   const ranks = ours ? Math.min(header[HEADER.ranks], MAX_LOCAL_RANKS) : 0;
   const waits: Wait[] = [];
   for (let local = 0; local < ranks; local++) {

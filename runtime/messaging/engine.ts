@@ -8,8 +8,8 @@ import { MpiError } from '../base/error.ts';
 
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
-import { MultiPacketEager } from './eager/multi.ts';
 import { type Board, Standstill } from './deadlock/standstill.ts';
+import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
@@ -34,7 +34,7 @@ export interface EngineOptions extends SpinLimits {
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
   /** Where the ranks of this node say what they wait for. */
-  board?: Board;
+  board?: Board | null;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
 }

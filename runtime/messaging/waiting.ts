@@ -72,8 +72,7 @@ export class Waiting {
           if (!slept) host.standstill?.moved();
           slept = true;
           this.#sleep(operation);
-        }
-        else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
+        } else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();
           if (until === 0) until = time + this.#spinMs;

@@ -15,7 +15,9 @@ export interface Inspection {
 
 /** @param board null in a world of one */
 export function inspect(self: number, board: Board | null): Inspection[] {
-  const told = new Map(board === null ? [] : readBoard(board).map(({ told: wait }) => [wait.rank, wait]));
+  const told = new Map(
+    board === null ? [] : readBoard(board).map(({ told: wait }) => [wait.rank, wait]),
+  );
   return (board?.ranks ?? [self]).map((rank) => {
     const wait = told.get(rank);
     return {

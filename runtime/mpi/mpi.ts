@@ -186,7 +186,7 @@ function connect(job: Job): World {
     size: job.size,
     self: new SelfTransport(job.rank),
     node: transport,
-    board: node?.board,
+    board: node?.board ?? null,
     ...spinning(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),

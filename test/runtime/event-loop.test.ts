@@ -2,7 +2,9 @@
  * The machine of runtime/messaging/event-loop.ts, with libuv, the bell, the peer and the program simulated:
  * all orders in which a few things can happen, and many random ones.
  */
+
 import { beforeEach, expect, test, vi } from 'vitest';
+import type { Awaited } from '../../runtime/messaging/deadlock/loop-watch.ts';
 import {
   AWAIT_BURST,
   AWAIT_BURST_BYTES,
@@ -56,13 +58,23 @@ const NONE = {
 };
 
 /** A rank and its peer. */
+interface TestOperation {
+  awaited: boolean;
+  readonly hold: Awaited;
+}
+
+function newOperation(): TestOperation {
+  const told = { operation: 'recv', peer: 1, tag: 0, communicator: 'a test', from: [1] };
+  return { awaited: false, hold: { describe: () => told, site: null, giveUp: () => {} } };
+}
+
 class World {
   readonly plan: Plan;
   readonly left: Plan;
   readonly #choose: Choose;
   readonly loop: EventLoopProgress;
   /** Operations of the program that have not ended; whether somebody awaits them. */
-  readonly operations: { awaited: boolean }[] = [];
+  readonly operations: TestOperation[] = [];
   begun = 0;
   /** Messages that came before their operations. */
   unexpected = 0;
@@ -91,6 +103,7 @@ class World {
         this.peerMayAct();
       },
       failures: { checkPeers: () => this.checkPeers() },
+      standstill: null,
     };
     const transport = {
       disarm: () => this.disarm(),
@@ -144,7 +157,7 @@ class World {
       return;
     }
     this.loop.untrack();
-    if (operation.awaited) this.loop.release();
+    if (operation.awaited) this.loop.release(operation.hold);
   }
 
   disarm(): void {
@@ -210,14 +223,14 @@ class World {
           this.unexpected--;
           return;
         }
-        operations.push({ awaited: false });
+        operations.push(newOperation());
         this.loop.track();
       });
     if (left.selves > 0)
       callbacks.push(() => {
         left.selves--;
         this.begun++;
-        operations.push({ awaited: false });
+        operations.push(newOperation());
         this.inbox.push('message');
         this.loop.track();
       });
@@ -225,7 +238,7 @@ class World {
     if (unawaited !== undefined)
       callbacks.push(() => {
         unawaited.awaited = true;
-        this.loop.hold();
+        this.loop.hold(unawaited.hold);
       });
     if (left.blocks > 0)
       callbacks.push(() => {
@@ -394,6 +407,7 @@ test.each([
       },
       arm() {},
       failures: { checkPeers: () => 0 },
+      standstill: null,
     };
     const transport = { watch: () => ({ ref() {}, unref() {}, close() {} }), disarm() {} };
     const progress = new EventLoopProgress(engine, transport, 1);

@@ -101,10 +101,10 @@ export class WaitBoard {
     return asleep && Atomics.load(control, CONTROL.quiet) === wait;
   }
 
-  /** Nobody can end that wait: its rank wakes and sees it. */
-  doom(local: number, wait: number): void {
-    const control = this.#control(local);
-    Atomics.store(control, CONTROL.doomed, wait);
-    if (local !== this.#segment.self) ring(control, this.#segment.bells[local]);
+  /** Nobody can end these waits: their ranks wake, and each sees all of them. */
+  doom(waits: readonly { readonly local: number; readonly wait: number }[]): void {
+    for (const { local, wait } of waits) Atomics.store(this.#control(local), CONTROL.doomed, wait);
+    for (const { local } of waits)
+      if (local !== this.#segment.self) ring(this.#control(local), this.#segment.bells[local]);
   }
 }

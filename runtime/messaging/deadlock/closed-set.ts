@@ -6,7 +6,10 @@ import type { Wait } from './waits.ts';
  * ended, could bring about. Whoever is not told of here may still do anything.
  * @param waits of ranks that sleep
  */
-export function closedSet(waits: readonly Wait[], hasEnded: (rank: number) => boolean): Set<number> {
+export function closedSet(
+  waits: readonly Wait[],
+  hasEnded: (rank: number) => boolean,
+): Set<number> {
   const stuck = new Set(waits.filter(({ mayGoOn }) => !mayGoOn).map(({ rank }) => rank));
   const isDead = (rank: number) => stuck.has(rank) || hasEnded(rank);
   for (;;) {

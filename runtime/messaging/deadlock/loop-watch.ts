@@ -30,11 +30,7 @@ export class LoopWatch {
   /** Whether the program could go on by itself when that was last published. */
   #mayGoOn = false;
 
-  constructor(
-    standstill: Standstill,
-    awaited: ReadonlySet<Awaited>,
-    isAsleep: () => boolean,
-  ) {
+  constructor(standstill: Standstill, awaited: ReadonlySet<Awaited>, isAsleep: () => boolean) {
     this.#standstill = standstill;
     this.#awaited = awaited;
     this.#isAsleep = isAsleep;

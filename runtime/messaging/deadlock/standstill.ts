@@ -3,7 +3,7 @@
  * {@link PUBLISH_AFTER_MS} tells the node's other ranks what it waits for, and looks whether they all wait
  * for each other. What is found is certain: whoever may still do anything is not in the set.
  */
-import { now } from '../../base/clock.ts';
+import { now, unixTime } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import { closedSet, reachedFrom } from './closed-set.ts';
 import { decodeWait, encodeWait, tableOf, type Wait } from './waits.ts';
@@ -29,7 +29,7 @@ export interface Board {
   readDoomed(local: number): Posted | undefined;
   isQuiet(local: number, wait: number): boolean;
   hasLeft(local: number): boolean;
-  doom(local: number, wait: number): void;
+  doom(waits: readonly { readonly local: number; readonly wait: number }[]): void;
 }
 
 /** What a rank has published. */
@@ -73,7 +73,7 @@ export class Standstill {
     const slept = this.#since === 0 ? 0 : now() - this.#since;
     if (slept < PUBLISH_AFTER_MS) return null;
     if (!this.#board.published) {
-      const wait = { rank: this.#rank, since: Math.round(Date.now() - slept), ...describe() };
+      const wait = { rank: this.#rank, since: unixTime(this.#since), ...describe() };
       this.#board.publish(encodeWait(wait, this.#board.textBytes));
     }
     return this.#verdict();
@@ -107,7 +107,7 @@ export class Standstill {
     const closed = asleep.filter((one) => stuck.has(one.told.rank));
     if (!board.published || !closed.every((one) => this.#isQuiet(one))) return null;
     const error = this.#error(closed);
-    for (const { local, wait } of closed) board.doom(local, wait);
+    board.doom(closed);
     return error;
   }
 
@@ -145,10 +145,7 @@ export function readBoard(board: Pick<Board, 'ranks' | 'read'>): Told[] {
   return readAll(board.ranks, (local) => board.read(local));
 }
 
-function readAll(
-  ranks: readonly number[],
-  read: (local: number) => Posted | undefined,
-): Told[] {
+function readAll(ranks: readonly number[], read: (local: number) => Posted | undefined): Told[] {
   const all: Told[] = [];
   for (let local = 0; local < ranks.length; local++) {
     const posted = read(local);

@@ -242,6 +242,7 @@ export class Request extends StartedRequest implements Operation {
     if (this.state === PENDING) this.owner.engine.loop.poll(this);
     if (this.state === COMPLETE) return Promise.resolve(this.status);
     if (this.state === FAILED) return Promise.reject(this.error);
+    this.noteSite();
     return new Promise((resolve, reject) => {
       const before = this.settled;
       const release = this.hold(reject);
@@ -267,10 +268,14 @@ export class Request extends StartedRequest implements Operation {
       loop.wake();
       return nothing;
     }
-    if (engine.standstill !== null) this.site = noteCallSite();
     this.abandoned = abandoned;
     loop.hold(this);
     return () => loop.release(this);
+  }
+
+  /** @internal Notes where the program awaits it: for those who are told, should it never end. */
+  noteSite(): void {
+    if (this.owner.engine.standstill !== null) this.site = noteCallSite();
   }
 
   /** @internal Nobody will ever end it. A receive is taken back; what a send has begun goes on. */
