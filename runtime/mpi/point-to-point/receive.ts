@@ -103,7 +103,7 @@ export function startReceive(
   }
   const request = new Request(endpoint, bytes, context, endpoint.worldOf(source), tag);
   engine.receiving.receive(request);
-  if (request.state === PENDING) engine.track(request);
+  if (request.state === PENDING) engine.completion.track(request);
   return request;
 }
 

@@ -115,7 +115,7 @@ export function startSend(
   const request = new Request(endpoint, bytes, context, endpoint.worldOf(destination), tag);
   request.isSend = true;
   endpoint.engine.send(request);
-  if (request.state === PENDING) endpoint.engine.track(request);
+  if (request.state === PENDING) endpoint.engine.completion.track(request);
   return request;
 }
 

@@ -52,7 +52,7 @@ function startPart(
   } catch (error) {
     const request = new Request(endpoint, bytes, context, destination, tag);
     request.isSend = true;
-    endpoint.engine.fail(request, error as MpiError);
+    endpoint.engine.completion.fail(request, error as MpiError);
     return request;
   }
 }
