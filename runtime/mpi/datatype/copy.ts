@@ -31,17 +31,11 @@ export function copyPlan(
   packedAt: number,
 ): void {
   if (length <= 0) return;
-  switch (plan.kind) {
-    case 'run':
-      return copyRun(copy, at + skip, packedAt, length);
-    case 'loop':
-      if (plan.body.kind === 'run') return copyVector(copy, plan, at, skip, length, packedAt);
-      return copyLoop(copy, plan, at, skip, length, packedAt);
-    case 'blocks':
-      return copyBlocks(copy, plan, at, skip, length, packedAt);
-    case 'parts':
-      return copyParts(copy, plan, at, skip, length, packedAt);
-  }
+  if (plan.kind === 'run') copyRun(copy, at + skip, packedAt, length);
+  else if (plan.kind === 'blocks') copyBlocks(copy, plan, at, skip, length, packedAt);
+  else if (plan.kind === 'parts') copyParts(copy, plan, at, skip, length, packedAt);
+  else if (plan.body.kind === 'run') copyVector(copy, plan, at, skip, length, packedAt);
+  else copyLoop(copy, plan, at, skip, length, packedAt);
 }
 
 function copyLoop(

@@ -28,7 +28,7 @@ interface Bounds {
 }
 
 /**
- * A datatype of MPI's chapter 5: which bytes of a piece of memory belong to a message, in which order.
+ * A datatype (MPI 4.1, 5.1): which bytes of a piece of memory belong to a message, in which order.
  * A layout is made from others by calls in a row, and never changes, so there is nothing to commit or free:
  *
  *     const column = Layout.of(Float64Array).vector(10, 1, 10);
@@ -68,7 +68,7 @@ export class Layout {
   }
 
   /**
-   * One element (MPI 4.1, 3.2.2).
+   * One element (MPI 4.1, 5.1).
    * @param type a typed array's constructor, such as `Float64Array`, or an element's width in bytes
    */
   static of(type: ElementType): Layout {
@@ -77,7 +77,7 @@ export class Layout {
   }
 
   /**
-   * Fields of any layout, each where it says, in the order of the list (MPI_Type_create_struct).
+   * Fields of any layout, each where it says, in the order of the list (MPI_Type_create_struct; MPI 4.1, 5.1.2).
    * @param extent the size of the whole in bytes, padding included; if left out, the end of what reaches furthest
    */
   static struct(fields: readonly Field[], extent?: number): Layout {
@@ -101,7 +101,7 @@ export class Layout {
     return extent === undefined ? made : made.resized(0, extent);
   }
 
-  /** `count` of it, one behind the other (MPI_Type_contiguous). */
+  /** `count` of it, one behind the other (MPI_Type_contiguous; MPI 4.1, 5.1.2). */
   contiguous(count: number): Layout {
     checkCount(count, 'the count');
     return this.#make(repeat(this.placed, count, this.extent), this.#boundsOf(count, 0, 0));
@@ -109,7 +109,7 @@ export class Layout {
 
   /**
    * `count` blocks of `blockLength` elements, `stride` elements from the beginning of one to that of the next
-   * (MPI_Type_vector).
+   * (MPI_Type_vector; MPI 4.1, 5.1.2).
    */
   vector(count: number, blockLength: number, stride: number): Layout {
     checkInteger(stride, 'the stride');
@@ -117,7 +117,7 @@ export class Layout {
     return this.hvector(count, blockLength, stride * this.extent);
   }
 
-  /** {@link vector} with the stride in bytes (MPI_Type_create_hvector). */
+  /** {@link vector} with the stride in bytes (MPI_Type_create_hvector; MPI 4.1, 5.1.2). */
   hvector(count: number, blockLength: number, strideBytes: number): Layout {
     checkCount(count, 'the count');
     checkCount(blockLength, 'the block length');
@@ -132,19 +132,19 @@ export class Layout {
   }
 
   /**
-   * Blocks, each of so many elements at so many elements from the beginning (MPI_Type_indexed).
+   * Blocks, each of so many elements at so many elements from the beginning (MPI_Type_indexed; MPI 4.1, 5.1.2).
    * @throws MpiError ERR_ARG where the lists differ in length
    */
   indexed(blockLengths: ArrayLike<number>, displacements: ArrayLike<number>): Layout {
     return this.#indexed(blockLengths, displacements, this.extent);
   }
 
-  /** {@link indexed} with displacements in bytes (MPI_Type_create_hindexed). */
+  /** {@link indexed} with displacements in bytes (MPI_Type_create_hindexed; MPI 4.1, 5.1.2). */
   hindexed(blockLengths: ArrayLike<number>, byteDisplacements: ArrayLike<number>): Layout {
     return this.#indexed(blockLengths, byteDisplacements, 1);
   }
 
-  /** Blocks of one length, each at so many elements from the beginning (MPI_Type_create_indexed_block). */
+  /** Blocks of one length, each at so many elements from the beginning (MPI_Type_create_indexed_block; MPI 4.1, 5.1.2). */
   indexedBlock(blockLength: number, displacements: ArrayLike<number>): Layout {
     checkCount(blockLength, 'the block length');
     checkList(displacements, 'the displacements');
@@ -183,7 +183,7 @@ export class Layout {
   }
 
   /**
-   * A part of an array of many dimensions, which begins where the array does and is as long (MPI_Type_create_subarray).
+   * A part of an array of many dimensions, which begins where the array does and is as long (MPI_Type_create_subarray; MPI 4.1, 5.1.3).
    * @param sizes elements of the array in each dimension
    * @param subsizes elements of the part
    * @param starts where the part begins
@@ -218,7 +218,7 @@ export class Layout {
   }
 
   /**
-   * What one process has of an array that is dealt out to a grid of them (MPI_Type_create_darray). Ranks count
+   * What one process has of an array that is dealt out to a grid of them (MPI_Type_create_darray; MPI 4.1, 5.1.4). Ranks count
    * through the grid with its last dimension running fastest, whatever `order` says of the array.
    * @param size processes in all
    * @param rank the one that is meant
@@ -253,7 +253,7 @@ export class Layout {
     return this.#make(placed, { lower: 0, upper: step });
   }
 
-  /** The same bytes, with another beginning and extent, both in bytes (MPI_Type_create_resized). */
+  /** The same bytes, with another beginning and extent, both in bytes (MPI_Type_create_resized; MPI 4.1, 5.1.7). */
   resized(lowerBound: number, extent: number): Layout {
     checkInteger(lowerBound, 'the lower bound');
     checkInteger(extent, 'the extent');
@@ -261,7 +261,7 @@ export class Layout {
   }
 
   /**
-   * Copies what the layout describes, side by side (MPI_Pack).
+   * Copies what the layout describes, side by side (MPI_Pack; MPI 4.1, 5.2).
    * @param from the memory; the layout begins at its first byte
    * @param count how many, an extent apart
    * @param into where to; if left out, new memory
@@ -280,7 +280,7 @@ export class Layout {
   }
 
   /**
-   * Puts bytes that lie side by side where the layout says (MPI_Unpack). What lies between stays as it is.
+   * Puts bytes that lie side by side where the layout says (MPI_Unpack; MPI 4.1, 5.2). What lies between stays as it is.
    * @param bytes as {@link pack} gave them; where there are fewer than the layout has, the rest stays as it is
    * @param into the memory; the layout begins at its first byte
    * @param count how many, an extent apart
