@@ -1,6 +1,6 @@
 /** MPI.allocate() where there is little: in a cgroup, and with files that may not be long. */
 import { expect, test } from 'vitest';
-import { testInCgroup } from '../memory/cgroup.ts';
+import { testInCgroup } from '../tools/cgroup.ts';
 import { expectAllWell, runJob } from './support.ts';
 
 const CGROUP_BYTES = 512 * 2 ** 20;

@@ -1,6 +1,6 @@
 /** What must hold with any number of ranks, under dregrun and under MPICH's launcher. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { canTest } from '../launch/support.ts';
+import { canTest } from '../tools/launcher.ts';
 import { type JobEnded, nodeWords, runCommand, runJob } from './support.ts';
 
 const CASES = [

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
-import { type Claim, runClaims } from '../rdma/claims.ts';
+import { type Claim, runClaims } from '../tools/claims.ts';
 
 const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
 const PROGRAM = join(packageRoot(), 'dist/test/jobs/programs/remapped.js');

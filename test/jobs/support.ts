@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
-import { DREGRUN, type Ended, killSurvivors, start, survivors } from '../launch/support.ts';
+import { DREGRUN, type Ended, killSurvivors, start, survivors } from '../tools/launcher.ts';
 
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 50;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
-import { DREGRUN, killSurvivors, start, survivors, until } from '../launch/support.ts';
+import { DREGRUN, killSurvivors, start, survivors, until } from '../tools/launcher.ts';
 import type { Report } from './programs/report.ts';
 import { expectAllWell, type JobEnded, type JobOptions, jobProgram, runJob } from './support.ts';
 

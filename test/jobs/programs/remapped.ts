@@ -3,7 +3,7 @@
  * is, sender or receiver.
  */
 import { MPI } from '../../../runtime/index.ts';
-import { helpers, map } from '../../memory/native/helpers.ts';
+import { helpers, map } from '../../tools/native/helpers.ts';
 import { assert, fill, sayOk, verify } from './lib.ts';
 
 const LENGTH = 300_000;
