@@ -26,7 +26,7 @@ await guestTests('one kernel', {
     helpers();
     const stale = join(DIST, 'guest/memory/tap.js');
     const suite = join(DIST, 'conformance/transports/verbs.guest.js');
-    const jobs = join(DIST, 'jobs/verbs.guest.js');
+    const jobs = join(DIST, 'guest/rdma/jobs.guest.js');
     return [
       ...(await quickPrograms()),
       node('stale registrations, naive', [stale, 'naive', 'verbs'], { module: false }),

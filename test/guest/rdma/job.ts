@@ -8,11 +8,11 @@ import { type Claim, runClaims } from '../../tools/claims.ts';
 
 const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
 const TIMEOUT_MS = 120_000;
-/** Of test/jobs/programs/every-size.ts: each is told by each rank. */
+/** Of test/jobs/point-to-point/every-size.ts: each is told by each rank. */
 const CASES = 13;
 
 function run(ranks: number, program: string, words: string[], environment: NodeJS.ProcessEnv) {
-  const file = join(packageRoot(), 'dist/test/jobs/programs', `${program}.js`);
+  const file = join(packageRoot(), 'dist/test/jobs', `${program}.js`);
   const ended = spawnSync(
     process.execPath,
     [DREGRUN, '-n', String(ranks), process.execPath, file, ...words],
@@ -29,7 +29,9 @@ function run(ranks: number, program: string, words: string[], environment: NodeJ
 const messages = (ranks: number, rendezvous: string): Claim => ({
   name: `messages of all kinds between ${ranks} ranks, large ones by ${rendezvous}`,
   check() {
-    const { status, stdout, stderr } = run(ranks, 'every-size', [], { DREG_RNDV: rendezvous });
+    const { status, stdout, stderr } = run(ranks, 'point-to-point/every-size', [], {
+      DREG_RNDV: rendezvous,
+    });
     const said = stdout.split('\n').filter((line) => line.endsWith(': ok')).length;
     assert.deepEqual({ status, stderr, said }, { status: 0, stderr: '', said: ranks * CASES });
   },
@@ -38,7 +40,7 @@ const messages = (ranks: number, rendezvous: string): Claim => ({
 const killed: Claim = {
   name: 'a rank that is killed in mid-transfer ends the job',
   check() {
-    const { status, stdout } = run(2, 'killed', ['SIGKILL'], {});
+    const { status, stdout } = run(2, 'environment/programs/killed', ['SIGKILL'], {});
     assert.match(stdout, /under way/);
     assert.notEqual(status, 0);
   },

@@ -19,7 +19,7 @@ await guestTests('RDMA', {
     helpers();
     // user_delta does not move: the look before each operation finds nothing, and it must show.
     const held = { variables: { DREG_TEST: '1' }, parameters: 'test_hold_delta=1' };
-    const remapped = built('jobs/remapped.js');
+    const remapped = built('guest/rdma/remapped.js');
     return [
       program('the transport suite', [VITEST, built('conformance/transports/verbs.guest.js')]),
       program('a rank loses memory', [remapped, 'new']),
@@ -29,7 +29,7 @@ await guestTests('RDMA', {
       }),
       program('the same, every way', [remapped, 'old'], { module: held }),
       // The last one: it takes the device away.
-      program('jobs', [VITEST, built('jobs/verbs.guest.js')], { timeoutSeconds: 500 }),
+      program('jobs', [VITEST, built('guest/rdma/jobs.guest.js')], { timeoutSeconds: 500 }),
     ];
   },
 });

@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { MPI, MpiError } from '../../../../runtime/index.ts';
-import { assert } from '../../../jobs/programs/lib.ts';
+import { assert } from '../../../jobs/lib.ts';
 
 /** Within this long a rank reports its peer. The guest's clock: both compete for this machine's processors. */
 const REPORT_MS = 5000;

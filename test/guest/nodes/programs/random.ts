@@ -3,7 +3,7 @@
  * argv[3] ranks on each node, argv[4] the transport between nodes, and argv[5] the one inside a node.
  */
 import { MPI } from '../../../../runtime/index.ts';
-import { assert, filled, Random, sayOk } from '../../../jobs/programs/lib.ts';
+import { assert, filled, Random, sayOk } from '../../../jobs/lib.ts';
 
 const SIZE_MAX = 1.5 * 2 ** 20;
 const [rounds, perNode] = process.argv.slice(2, 4).map(Number);

@@ -3,7 +3,7 @@
  * the sender, at the receiver, or at both; DREG_RNDV says how they go. Claims `new bytes: …`.
  */
 import { MPI } from '../../../../runtime/index.ts';
-import { assert } from '../../../jobs/programs/lib.ts';
+import { assert } from '../../../jobs/lib.ts';
 import { bytesAt, map } from '../../../tools/native/helpers.ts';
 
 const LENGTH = 512 * 1024;

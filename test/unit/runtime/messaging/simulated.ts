@@ -27,7 +27,7 @@ import {
   TOOK_NOTHING,
   TOOK_OTHER,
 } from '../../../../transports/transport.ts';
-import type { Random } from '../../../jobs/programs/lib.ts';
+import type { Random } from '../../../jobs/lib.ts';
 
 export interface SimulationOptions {
   random: Random;

@@ -16,7 +16,7 @@ import type {
   PacketQueue,
   PacketSlots,
 } from '../../../../transports/verbs/ports.ts';
-import type { Random } from '../../../jobs/programs/lib.ts';
+import type { Random } from '../../../jobs/lib.ts';
 
 const SLOTS_MAX = 512;
 
