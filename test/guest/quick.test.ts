@@ -32,7 +32,7 @@ await guestTests('one kernel', {
       node('stale registrations, naive', [stale, 'naive', 'verbs'], { module: false }),
       node('stale registrations, dreg', [stale, 'dreg', 'verbs']),
       node('the transport suite', [VITEST, suite]),
-      node('a job', [VITEST, '--name', 'every-size, 2 ranks, put', jobs]),
+      node('a job', [VITEST, '--name', 'every job, 2 ranks, put', jobs]),
     ];
   },
 });

@@ -2,65 +2,13 @@
 import assert from 'node:assert/strict';
 import { type ErrorCode, MPI, MpiError } from '../../runtime/index.ts';
 
+export { fill, filled, verify } from '../tools/bytes.ts';
+export { Random } from '../tools/random.ts';
 export { assert };
 
 /** So many, or the share of it that DREG_TEST_SCALE says: a guest is slow. */
 export const scaled = (count: number): number =>
   Math.ceil(count * Number(process.env.DREG_TEST_SCALE ?? 1));
-
-/** xorshift32: the same numbers from the same seed, at every rank. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = Math.imul(seed + 1, 0x9e3779b1) | 1;
-  }
-
-  /** An integer of 0..2^32-1. */
-  next(): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return x >>> 0;
-  }
-
-  /** An integer of 0..limit-1. */
-  below(limit: number): number {
-    return this.next() % limit;
-  }
-
-  pick<Item>(items: readonly Item[]): Item {
-    return items[this.below(items.length)];
-  }
-}
-
-/** Bytes that a seed decides. */
-export function filled(length: number, seed: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  fill(bytes, seed);
-  return bytes;
-}
-
-export function fill(bytes: Uint8Array, seed: number): void {
-  const random = new Random(seed);
-  const { length } = bytes;
-  for (let i = 0; i < length; i += 4) {
-    const word = random.next();
-    bytes[i] = word;
-    if (i + 1 < length) bytes[i + 1] = word >>> 8;
-    if (i + 2 < length) bytes[i + 2] = word >>> 16;
-    if (i + 3 < length) bytes[i + 3] = word >>> 24;
-  }
-}
-
-export function verify(bytes: Uint8Array, seed: number, what: string): void {
-  const expected = filled(bytes.length, seed);
-  if (Buffer.compare(bytes, expected) === 0) return;
-  const at = bytes.findIndex((byte, i) => byte !== expected[i]);
-  assert.fail(`${what}: byte ${at} of ${bytes.length} is ${bytes[at]}, not ${expected[at]}`);
-}
 
 const GUARD_BYTES = 64;
 const GUARD = 0xa5;
@@ -125,7 +73,7 @@ function checkCode(code: ErrorCode, error: unknown): MpiError {
   return error;
 }
 
-/** The last line of a program that checked everything. */
+/** The last line of a program of its own that checked everything. */
 export function sayOk(): void {
   process.stdout.write(`rank ${MPI.world.rank} ok\n`);
 }

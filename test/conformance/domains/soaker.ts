@@ -11,7 +11,7 @@ import {
   SYS,
   unmap,
 } from '../../tools/native/helpers.ts';
-import { Random } from '../../unit/runtime/memory/simulated/random.ts';
+import { Random } from '../../tools/random.ts';
 import type { Mover } from './mover.ts';
 import { collectGarbage } from './scenarios.ts';
 

@@ -16,7 +16,7 @@ import {
   TOOK_NOTHING,
   TOOK_OTHER,
 } from '../../../transports/transport.ts';
-import { Random } from '../../jobs/lib.ts';
+import { Random } from '../../tools/random.ts';
 import { type Suite, twoProcesses } from './processes.ts';
 import { openDescriptors } from './shm-group.ts';
 

@@ -7,7 +7,7 @@ import { run } from './command.ts';
 import { CHECKOUT } from './paths.ts';
 
 /** Built by `npm test` before vitest starts. */
-const CLI = join(CHECKOUT, 'dist', 'test', 'guest', 'cli.js');
+const CLI = join(CHECKOUT, 'dist/test/guest/harness/cli.js');
 
 const cli = (...args: string[]) => run(process.execPath, [CLI, ...args], { mayFail: true });
 

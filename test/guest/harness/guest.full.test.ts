@@ -159,7 +159,7 @@ function harnessTests(): void {
   test(
     'a process that is killed leaves no guest, and the next run sweeps its folder',
     async () => {
-      const cli = join(CHECKOUT, 'dist', 'test', 'guest', 'cli.js');
+      const cli = join(CHECKOUT, 'dist/test/guest/harness/cli.js');
       const owner = spawn(process.execPath, [cli, '--command', 'sleep 1000'], { stdio: 'ignore' });
       const ended = new Promise((resolve) => owner.once('close', resolve));
       const folder = `dreg-guest-${owner.pid}-`;

@@ -12,6 +12,9 @@ import type { SuiteProgram } from '../harness/suite.ts';
 
 const DREG: Partial<SuiteProgram> = { module: {} };
 const DIST = join(packageRoot(), 'dist/test');
+const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
+/** Of those over RDMA. */
+const JOBS = '^every job|killed in mid-transfer';
 const TIMEOUT_SECONDS = 240;
 const SOAK_OPERATIONS = 2000;
 /** What a WRITE brings arrives well after the WRITE has completed: whoever does not wait, sees it. */
@@ -47,13 +50,10 @@ await guestTests('iWARP', {
       program('queue pairs', [`${DIST}/guest/rdma/tap.js`, 'iwarp'], { needs: ['sch_netem'] }),
       program(
         'the transport suite',
-        [
-          join(packageRoot(), 'test/guest/harness/vitest-tap.mjs'),
-          `${DIST}/conformance/transports/verbs.guest.js`,
-        ],
+        [VITEST, `${DIST}/conformance/transports/verbs.guest.js`],
         DREG,
       ),
-      program('jobs', [`${DIST}/guest/rdma/job.js`, '2', '3', '5'], DREG),
+      program('jobs', [VITEST, '--name', JOBS, `${DIST}/guest/rdma/jobs.guest.js`], DREG),
       program('the doctor', [`${DIST}/guest/launch/rdma-tap.js`, 'iwarp'], DREG),
       stale('naive'),
       stale('dreg', DREG),

@@ -6,17 +6,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
+import type { Rendezvous } from '../../jobs/job.ts';
 import {
+  dregrunWords,
   expectAllWell,
   type JobEnded,
   type JobOptions,
-  jobProgram,
+  type Launch,
+  launchTests,
+  listJobs,
   runJob,
+  together,
 } from '../../jobs/run.ts';
-import { DREGRUN, killSurvivors, start, survivors, until } from '../../tools/launcher.ts';
+import { killSurvivors, start, survivors, until } from '../../tools/launcher.ts';
 import type { Report } from './programs/report.ts';
 
-type Way = 'get' | 'put' | 'copy';
+type Way = Exclude<Rendezvous, 'auto'>;
 
 /** 6.12 gives its software device to threads, which makes everything some times slower. */
 const SLOW = process.env.GUEST_KERNEL === '6.12';
@@ -29,7 +34,7 @@ const TIMEOUT_SECONDS = 150;
 
 interface Over extends JobOptions {
   /** DREG_RNDV */
-  way: Way | 'auto';
+  way: Rendezvous;
 }
 
 /** Runs a job over RDMA; what its ranks report at the end. */
@@ -66,94 +71,76 @@ function ways(reports: Report[]): Record<Way | 'share', number> {
 }
 
 /** The monitor was dreg, the messages went as they were told, and nothing is pinned any more. */
-function checkReports(reports: Report[], { ranks, way }: Over, detaches: boolean): void {
-  expect(reports.map(({ memory, pinned }) => [memory?.monitor, memory?.domain, pinned])).toEqual(
-    new Array(ranks).fill(['dreg', 'verbs', 0]),
+function checkReports(reports: Report[], ranks: number, gone?: Way[], copies = false): void {
+  expect(reports.map(({ memory, pinned }) => [memory?.monitor, pinned])).toEqual(
+    new Array(ranks).fill(['dreg', 0]),
   );
-  const sum = ways(reports);
-  const gone = SCHEMES.filter((one) => sum[one] > 0);
-  // A choice by cost tries them all. Of a buffer that is taken away the sender can export nothing.
-  if (detaches) expect(gone).toContain(way);
-  else expect(gone).toEqual(way === 'auto' ? SCHEMES : [way]);
   expect(registrations()).toBe('');
+  const sum = ways(reports);
+  if (gone === undefined) return;
+  expect(SCHEMES.filter((way) => sum[way] > 0 && !(copies && way === 'copy'))).toEqual(gone);
 }
 
-function job(program: string, options: Over, name = program): void {
-  const words = options.words ? ` ${options.words.join(' ')}` : '';
-  test(`${name}${words}, ${options.ranks} ranks, ${options.way}`, async () => {
-    const [ended, reports] = await runOver(program, options);
-    if (program === 'point-to-point/every-size') {
-      const { status, stderr, orphans, shared, stdout } = ended;
-      const clean = { status: 0, stderr: '', orphans: [], shared: [] };
-      expect({ status, stderr, orphans, shared }).toEqual(clean);
-      const lines = stdout.trim().split('\n');
-      expect(lines.length).toBe(new Set(lines).size * options.ranks);
-    } else expectAllWell(ended, options.ranks);
-    checkReports(reports, options, program === 'point-to-point/detach');
+/** Of a buffer that is taken away the sender can export nothing: then it is copied. */
+const COPIES_TOO = 'point-to-point/detach';
+
+/** A start over RDMA: a test of each of its cases, and one of what its ranks report. */
+function overRdma(what: string, launch: Launch, way: Rendezvous, gone?: Way[]): void {
+  const { ranks, jobs, settings, nodeOptions } = launch;
+  const words = jobs.map(({ name }) => name);
+  const options = { ranks, words, nodeOptions, environment: settings, way };
+  let reports: Report[];
+  describe(`${what}, ${ranks} ranks, ${way}`, () => {
+    launchTests('jobs', launch, async () => {
+      const [job, told] = await runOver('jobs/rank', options);
+      reports = told;
+      return job;
+    });
+    test('dreg watched, nothing is pinned, large messages went that way', () =>
+      checkReports(reports, ranks, gone, what === COPIES_TOO));
   });
 }
 
+const jobs = listJobs();
+const alone = jobs.filter(({ rdma = [] }) => rdma.length > 0);
+const anywhere = jobs.filter(({ rdma }) => rdma === undefined);
+/** All ways, and all sizes of a job. A choice by cost tries all ways. */
+const RUNS: [number, Rendezvous][] = SLOW
+  ? [
+      [3, 'put'],
+      [2, 'auto'],
+    ]
+  : [
+      [2, 'put'],
+      [3, 'get'],
+      [5, 'auto'],
+    ];
+
+for (const [ranks, way] of RUNS)
+  overRdma('every job', together(anywhere, ranks), way, way === 'auto' ? SCHEMES : [way]);
+for (const job of alone) {
+  const { name, settings: [settings = {}] = [], nodeOptions = [], heavy, rdma = [] } = job;
+  for (const [ranks, way] of SLOW ? rdma.slice(0, heavy ? 0 : 1) : rdma) {
+    const launch = { ranks, jobs: [job], settings, nodeOptions };
+    // Without large messages nothing is to be said of their way.
+    overRdma(name, launch, way, way === 'auto' ? undefined : [way]);
+  }
+}
+
 const TWO = { ranks: 2 };
-const COLLECT = { nodeOptions: ['--expose-gc'] };
 
-/** Every program on 6.1, over all ways and sizes of a job; on 6.12 some of them. */
-describe('jobs over RDMA', () => {
-  if (SLOW) {
-    job('point-to-point/every-size', { ranks: 3, way: 'put' });
-    job('point-to-point/every-size', { ...TWO, way: 'auto' });
-    job('point-to-point/order', { ...TWO, way: 'get', words: ['mixed', 'mixed', '1'] });
-    job('point-to-point/thresholds', { ...TWO, way: 'copy' });
-    return;
-  }
-  job('point-to-point/every-size', { ranks: 2, way: 'put' });
-  job('point-to-point/every-size', { ranks: 3, way: 'get' });
-  job('point-to-point/every-size', { ranks: 5, way: 'auto' });
-  job('point-to-point/order', { ...TWO, way: 'get', words: ['mixed', 'mixed', '1'] });
-  job('point-to-point/order', { ...TWO, way: 'put', words: ['start', 'mixed', '2'] });
-  job('point-to-point/thresholds', { ...TWO, way: 'copy' });
-  job('point-to-point/thresholds', { ...TWO, way: 'put' });
-  job('point-to-point/truncation', { ...TWO, way: 'get' });
-  job('point-to-point/detach', { ...TWO, way: 'put' });
-  job('point-to-point/garbage', { ...TWO, ...COLLECT, way: 'get' });
-});
-
-/** Programs without large messages: nothing is said of their ways. */
-describe('small messages', () => {
-  async function well(program: string, options: Omit<Over, 'way'>): Promise<Report[]> {
-    const [ended, reports] = await runOver(program, { ...options, way: 'auto' });
-    expectAllWell(ended, options.ranks);
-    expect(reports.map(({ memory, pinned }) => [memory?.monitor, pinned])).toEqual(
-      new Array(options.ranks).fill(['dreg', 0]),
-    );
-    expect(registrations()).toBe('');
-    return reports;
-  }
-
-  test.skipIf(SLOW)('a flood waits at its sender', () => well('point-to-point/flood', TWO));
-  test.skipIf(SLOW)('both ranks send first', () =>
-    well('point-to-point/send-first', { ...TWO, words: ['sync'] }),
-  );
-  test.skipIf(SLOW)('a message and a barrier behind messages that nobody receives', () =>
-    well('point-to-point/behind', TWO),
-  );
-  test('messages that nobody asked for', () =>
-    well('point-to-point/unexpected', { ...TWO, words: ['8'] }));
-  test.skipIf(SLOW)('every bell is heard', () =>
-    well('progress/wakeups', {
-      ranks: 3,
-      words: ['block,loop'],
-      environment: { DREG_SPIN_POLLS: '0' },
-    }),
-  );
-  // The emulated processor takes ten times as long; a rank that polls uses all of it.
-  test('a rank that waits uses less than a tenth of an emulated core', () =>
-    well('cost/programs/idle', { ...TWO, words: ['0.1'] }));
+// The emulated processor takes ten times as long; a rank that polls uses all of it.
+test('a rank that waits uses less than a tenth of an emulated core', async () => {
+  const idle = 'jobs/cost/programs/idle';
+  const [ended, reports] = await runOver(idle, { ...TWO, words: ['0.1'], way: 'auto' });
+  expectAllWell(ended, 2);
+  checkReports(reports, 2);
 });
 
 describe.skipIf(SLOW)('memory of connections', () => {
   /** KiB at rank 0, alone and after each peer that it has talked to. */
   async function used(ranks: number): Promise<number[]> {
-    const [{ stdout, stderr }] = await runOver('../guest/rdma/programs/connected', {
+    const [{ stdout, stderr }] = await runOver('guest/rdma/programs/connected', {
       ranks,
       way: 'auto',
     });
@@ -178,7 +165,7 @@ describe('ranks and devices that fail', () => {
     ['recvSync', 'get'],
     ['await send, large', 'put'],
   ] as const)('%s of a peer that has left, %s', async (how, way) => {
-    const [ended] = await runOver('environment/programs/left', {
+    const [ended] = await runOver('jobs/environment/programs/left', {
       ...TWO,
       way,
       words: [how, 'before'],
@@ -190,7 +177,7 @@ describe('ranks and devices that fail', () => {
   const ONE_SIDED = SLOW ? (['put'] as const) : (['get', 'put'] as const);
 
   test.each(ONE_SIDED)('a rank that is killed in mid-transfer, %s', async (way) => {
-    const [ended] = await runOver('environment/programs/killed', {
+    const [ended] = await runOver('jobs/environment/programs/killed', {
       ranks: 3,
       way,
       words: ['SIGKILL'],
@@ -209,15 +196,9 @@ describe('ranks and devices that fail', () => {
   /** A job that is in the midst of large messages; `stop` ends it in order. */
   async function streaming(way: Way) {
     const stop = join(mkdtempSync(join(tmpdir(), 'dreg-stop-')), 'stop');
-    const words = [
-      DREGRUN,
-      '-n',
-      '2',
-      '--timeout',
-      String(TIMEOUT_SECONDS),
-      jobProgram('../guest/rdma/programs/streaming'),
-      stop,
-    ];
+    const program = 'guest/rdma/programs/streaming';
+    const timeoutSeconds = TIMEOUT_SECONDS;
+    const words = dregrunWords(program, { ...TWO, words: [stop], timeoutSeconds });
     const environment = { DREG_TRANSPORT: 'verbs', DREG_RNDV: way };
     const running = start(process.execPath, words, { environment });
     await until('messages are under way', () => running.seen().includes('under way'));

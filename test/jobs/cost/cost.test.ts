@@ -1,32 +1,32 @@
 /** What ranks may cost: processor time, memory, objects. */
 import { expect, test } from 'vitest';
-import { jobProgram, runCommand, runJob, runWell, sortedLines } from '../run.ts';
+import { program, runCommand, runJob, runWell, sortedLines } from '../run.ts';
 
 const RANK_BYTES_MAX = 25 * 2 ** 20;
 
 test('a rank that waits uses less than 1 % of a core, blocked or in the event loop', () =>
-  runWell('cost/programs/idle', { ranks: 2 }));
+  runWell('jobs/cost/programs/idle', { ranks: 2 }));
 
 test('ranks that wait on too few cores do not spin either', () =>
-  runWell('cost/programs/idle', { ranks: 2, under: ['taskset', '-c', '0'] }));
+  runWell('jobs/cost/programs/idle', { ranks: 2, under: ['taskset', '-c', '0'] }));
 
 test('small messages on the blocking path allocate nothing', () =>
-  runWell('cost/programs/frugal', {
+  runWell('jobs/cost/programs/frugal', {
     ranks: 2,
     nodeOptions: ['--expose-gc', '--max-semi-space-size=256'],
   }));
 
 test('what a message costs that waits stays within what docs/operating/limits.md says', () =>
-  runWell('cost/programs/kept', { ranks: 2 }));
+  runWell('jobs/cost/programs/kept', { ranks: 2 }));
 
 test('a rank needs at most 25 MB beside Node', async () => {
   const bare = await runCommand([
     process.execPath,
     '--expose-gc',
-    jobProgram('cost/programs/footprint'),
+    program('jobs/cost/programs/footprint'),
   ]);
   expect(bare.stderr).toBe('');
-  const job = await runJob('cost/programs/footprint', {
+  const job = await runJob('jobs/cost/programs/footprint', {
     ranks: 2,
     words: ['rank'],
     nodeOptions: ['--expose-gc'],

@@ -17,22 +17,22 @@ const WAITS = [
 
 describe('a peer that has left is ERR_PEER_FAILED and no hang', () => {
   test.each(WAITS)('%s, while it leaves', (how) =>
-    runWell('environment/programs/left', { ranks: 2, words: [how, 'before'] }),
+    runWell('jobs/environment/programs/left', { ranks: 2, words: [how, 'before'] }),
   );
 
   test.each(WAITS)('%s, long after', (how) =>
-    runWell('environment/programs/left', { ranks: 2, words: [how, 'after'] }),
+    runWell('jobs/environment/programs/left', { ranks: 2, words: [how, 'after'] }),
   );
 });
 
 test('operations that nobody completes are ERR_PENDING at MPI.finalize() and no hang', () =>
-  runWell('environment/programs/pending', { ranks: 2 }));
+  runWell('jobs/environment/programs/pending', { ranks: 2 }));
 
 test('a program may end without MPI.finalize()', () =>
-  runWell('environment/programs/unfinished', { ranks: 2 }));
+  runWell('jobs/environment/programs/unfinished', { ranks: 2 }));
 
 test('a program may end by process.exit(0)', () =>
-  runWell('environment/programs/unfinished', { ranks: 2, words: ['process.exit'] }));
+  runWell('jobs/environment/programs/unfinished', { ranks: 2, words: ['process.exit'] }));
 
 test.each([
   ['SIGKILL', 137],
@@ -41,7 +41,7 @@ test.each([
 ])(
   'a rank that dies of %s in mid-transfer ends the job, and nothing is left',
   async (signal, status) => {
-    const job = await runJob('environment/programs/killed', { ranks: 3, words: [signal] });
+    const job = await runJob('jobs/environment/programs/killed', { ranks: 3, words: [signal] });
     expect({ ...job, stderr: '' }).toEqual({
       status,
       signal: null,
@@ -55,13 +55,13 @@ test.each([
 );
 
 test('MPI.abort ends the job with its code', async () => {
-  const job = await runJob('environment/programs/aborts', { ranks: 3 });
+  const job = await runJob('jobs/environment/programs/aborts', { ranks: 3 });
   expect({ ...job, stderr: '' }).toMatchObject({ status: 42, orphans: [], shared: [] });
   expect(job.stderr).toContain('MPI.abort(42) on rank 1');
 });
 
 test('a rank that throws ends the job', async () => {
-  const job = await runJob('environment/programs/aborts', { ranks: 3, words: ['throw'] });
+  const job = await runJob('jobs/environment/programs/aborts', { ranks: 3, words: ['throw'] });
   expect({ ...job, stderr: '' }).toMatchObject({ status: 1, orphans: [], shared: [] });
   expect(job.stderr).toContain('thrown on purpose');
 });

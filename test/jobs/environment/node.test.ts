@@ -4,7 +4,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type JobEnded, runJob, sortedLines } from '../run.ts';
+import {
+  expectCases,
+  type JobEnded,
+  listJobs,
+  runJob,
+  runLaunch,
+  sortedLines,
+  together,
+} from '../run.ts';
+
+const jobs = listJobs();
+const three = together(jobs, 3);
 
 interface Seen {
   segments: number;
@@ -37,7 +48,7 @@ const canUnshare =
 
 describe.skipIf(!canUnshare)('with a /dev/shm of its own (needs root: unshare -m)', () => {
   test('the segment is private and has no name anywhere', async () => {
-    const job = await runJob('environment/programs/segment', {
+    const job = await runJob('jobs/environment/programs/segment', {
       ranks: 2,
       under: privateShm('true'),
     });
@@ -46,7 +57,7 @@ describe.skipIf(!canUnshare)('with a /dev/shm of its own (needs root: unshare -m
   });
 
   test('nothing is left when a rank is killed', async () => {
-    const job = await runJob('environment/programs/segment', {
+    const job = await runJob('jobs/environment/programs/segment', {
       ranks: 2,
       words: ['killed'],
       under: privateShm('true'),
@@ -61,11 +72,7 @@ describe.skipIf(!canUnshare)('with a /dev/shm of its own (needs root: unshare -m
     ['read-only', 'mount -o remount,ro /dev/shm'],
     ['away', 'umount /dev/shm && mount -t tmpfs -o ro,size=4k none /dev/shm'],
   ])('a /dev/shm that is %s does not matter', async (_how, setUp) => {
-    const job = await runJob('point-to-point/every-size', {
-      ranks: 3,
-      under: privateShm(`{ ${setUp}; }`),
-    });
-    expect(job).toMatchObject({ status: 0, orphans: [] });
+    expectCases(await runLaunch(three, { under: privateShm(`{ ${setUp}; }`) }), three);
   });
 });
 
@@ -91,12 +98,8 @@ describe('where processes may not read each other (process_vm_readv refused)', (
     'all messages arrive all the same, single copy %s',
     async (singleCopy) => {
       const environment = { DREG_SINGLE_COPY: singleCopy };
-      const job = await runJob('point-to-point/every-size', {
-        ranks: 3,
-        under: [refused],
-        environment,
-      });
-      expect(job).toMatchObject({ status: 0, orphans: [], shared: [] });
+      const job = await runLaunch(three, { under: [refused], environment });
+      expectCases(job, three);
       const said = sortedLines(job.stderr);
       // Once a rank, not once a peer or a message.
       expect(said).toHaveLength(3);
@@ -107,12 +110,11 @@ describe('where processes may not read each other (process_vm_readv refused)', (
     },
   );
 
-  test('buffers next to every threshold, order, truncation', async () => {
-    for (const program of ['point-to-point/thresholds', 'point-to-point/truncation']) {
-      const job = await runJob(program, { ranks: 2, under: [refused] });
-      expect(job).toMatchObject({ status: 0, orphans: [] });
-      expect(sortedLines(job.stdout)).toEqual(['rank 0 ok', 'rank 1 ok']);
-    }
+  test('buffers next to every threshold, truncation', async () => {
+    const names = ['point-to-point/thresholds', 'point-to-point/truncation'];
+    const found = jobs.filter(({ name }) => names.includes(name));
+    const pair = { ranks: 2, jobs: found, settings: {}, nodeOptions: [] };
+    expectCases(await runLaunch(pair, { under: [refused] }), pair);
   });
 });
 
@@ -121,7 +123,7 @@ test.each([
   ['memfd_create', 'EMFILE', 'ERR_SYSTEM'],
   ['fallocate', 'ENOSPC', 'ERR_NO_MEM'],
 ])('%s that fails with %s is %s, and no hang', async (call, errno, code) => {
-  const job = await runJob('environment/programs/segment', {
+  const job = await runJob('jobs/environment/programs/segment', {
     ranks: 2,
     under: [refuse(call, call, errno)],
   });

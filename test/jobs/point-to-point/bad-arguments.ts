@@ -12,7 +12,8 @@ import {
   MpiError,
   Status,
 } from '../../../runtime/index.ts';
-import { assert, sayOk } from '../lib.ts';
+import { defineJob } from '../job.ts';
+import { assert } from '../lib.ts';
 
 const world = MPI.world;
 const other = (world.rank + 1) % world.size;
@@ -163,21 +164,30 @@ async function makeContact(): Promise<void> {
   }
 }
 
-await tryAll();
-await makeContact();
-// It may be taken by mistake.
-world.isend(Uint8Array.of(1, 2, 3), other, 0);
-await tryAll();
-assert.deepEqual(failures, []);
-// Nothing is in the way: that message, and then the next one, are what comes.
-const got = new Uint8Array(8);
-const status = new Status();
-world.recvSync(got, other, ANY_TAG, status);
-assert.deepEqual(
-  [{ ...status }, ...got],
-  [{ source: other, tag: 0, byteLength: 3 }, 1, 2, 3, 0, 0, 0, 0, 0],
-);
-world.isend(Uint8Array.of(4), other, 1);
-world.recvSync(got, ANY_SOURCE, ANY_TAG, status);
-assert.deepEqual([{ ...status }, got[0]], [{ source: other, tag: 1, byteLength: 1 }, 4]);
-sayOk();
+async function everyArgument(): Promise<void> {
+  await tryAll();
+  await makeContact();
+  // It may be taken by mistake.
+  world.isend(Uint8Array.of(1, 2, 3), other, 0);
+  await tryAll();
+  assert.deepEqual(failures, []);
+  // Nothing is in the way: that message, and then the next one, are what comes.
+  const got = new Uint8Array(8);
+  const status = new Status();
+  world.recvSync(got, other, ANY_TAG, status);
+  assert.deepEqual(
+    [{ ...status }, ...got],
+    [{ source: other, tag: 0, byteLength: 3 }, 1, 2, 3, 0, 0, 0, 0, 0],
+  );
+  world.isend(Uint8Array.of(4), other, 1);
+  world.recvSync(got, ANY_SOURCE, ANY_TAG, status);
+  assert.deepEqual([{ ...status }, got[0]], [{ source: other, tag: 1, byteLength: 1 }, 4]);
+}
+
+export default defineJob({
+  ranks: [1, 2],
+  // Before the first contact.
+  alone: true,
+  rdma: [],
+  cases: { 'every bad argument of every call': everyArgument },
+});

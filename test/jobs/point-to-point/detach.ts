@@ -1,6 +1,7 @@
 /** Programs take buffers away in mid-transfer: ERR_BUFFER, no crash, and both sides go on. */
 import { MPI } from '../../../runtime/index.ts';
-import { assert, filled, rejects, sayOk, scaled, throws, verify } from '../lib.ts';
+import { defineJob } from '../job.ts';
+import { assert, filled, rejects, scaled, throws, verify } from '../lib.ts';
 
 const world = MPI.world;
 const LARGE = Math.max(16 * 2 ** 20, scaled(64 * 2 ** 20));
@@ -106,9 +107,18 @@ async function shrinks(): Promise<void> {
   await goOn(14);
 }
 
-await senderDetaches();
-await receiverDetaches();
-for (const length of [8, 10_000, 100_000, LARGE]) await goneBefore(length);
-await goneInQueue();
-await shrinks();
-sayOk();
+export default defineJob({
+  ranks: [2],
+  settings: [{ DREG_SINGLE_COPY: 'never' }],
+  rdma: [[2, 'put']],
+  heavy: true,
+  cases: {
+    "the sender's buffer goes in mid-transfer": senderDetaches,
+    "the receiver's buffer goes in mid-transfer": receiverDetaches,
+    async 'buffers are gone before anything could be sent'() {
+      for (const length of [8, 10_000, 100_000, LARGE]) await goneBefore(length);
+    },
+    'a buffer goes while its send waits for room': goneInQueue,
+    'a resizable buffer shrinks in mid-transfer': shrinks,
+  },
+});

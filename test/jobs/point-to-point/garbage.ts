@@ -3,7 +3,8 @@
  * and everything that is freed is at once allocated again and overwritten. Needs --expose-gc.
  */
 import { MPI, type Request } from '../../../runtime/index.ts';
-import { assert, fill, sayOk, verify } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert, fill, verify } from '../lib.ts';
 
 const world = MPI.world;
 const collect = globalThis.gc as () => void;
@@ -51,18 +52,27 @@ async function receive(): Promise<void> {
   }
 }
 
-if (world.rank === 0) await send();
-else await receive();
-
-// What MPI.allocate gave is taken back by the collector: many times more than there is at a time.
-for (let i = 0; i < 200; i++) {
-  const bytes = new Uint8Array(MPI.allocate(2 ** 20));
-  assert(bytes[0] === 0 && bytes[bytes.length - 1] === 0, 'memory comes with zeros');
-  bytes.fill(i);
-  if (i % 20 === 0) {
-    collect();
-    await new Promise((resolve) => setImmediate(resolve));
+/** Many times more than there is at a time. */
+async function allocateAndDrop(): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    const bytes = new Uint8Array(MPI.allocate(2 ** 20));
+    assert(bytes[0] === 0 && bytes[bytes.length - 1] === 0, 'memory comes with zeros');
+    bytes.fill(i);
+    if (i % 20 === 0) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 }
-world.barrierSync();
-sayOk();
+
+export default defineJob({
+  ranks: [2],
+  settings: SINGLE_COPY.slice(1),
+  nodeOptions: ['--expose-gc'],
+  rdma: [[2, 'get']],
+  heavy: true,
+  cases: {
+    'the collector in mid-transfer': () => (world.rank === 0 ? send() : receive()),
+    'what MPI.allocate gave is taken back by the collector': allocateAndDrop,
+  },
+});

@@ -1,12 +1,14 @@
-/** 2 GiB and one byte. argv: whether its memory is MPI.allocate's. */
+/** 2 GiB and one byte, a length that does not fit into 31 bits. Each rank holds 2 GiB. */
 import { MPI } from '../../../runtime/index.ts';
-import { assert, sayOk } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert } from '../lib.ts';
 
 const LENGTH = 2 ** 31 + 1;
 const STRIDE = 1_000_003;
 const world = MPI.world;
-const shared = process.argv[2] === 'shared';
-const bytes = new Uint8Array(shared ? MPI.allocate(LENGTH) : new ArrayBuffer(LENGTH));
+/** From memory of MPI.allocate, from own memory awaited, and from own memory blocking. */
+const how = process.env.DREG_SINGLE_COPY ?? 'auto';
+const awaits = how === 'always';
 const marks = () => ({
   *[Symbol.iterator]() {
     for (let at = 0; at < LENGTH; at += STRIDE) yield at;
@@ -15,16 +17,26 @@ const marks = () => ({
 });
 const markOf = (at: number) => (at % 251) + 1;
 
-if (world.rank === 0) {
-  for (const at of marks()) bytes[at] = markOf(at);
-  if (process.argv[3] === 'await') await world.send(bytes, 1);
-  else world.sendSync(bytes, 1);
-} else {
-  const status =
-    process.argv[3] === 'await' ? await world.recv(bytes, 0) : world.recvSync(bytes, 0);
-  assert.equal(status.byteLength, LENGTH);
-  assert.equal(status.count(Uint8Array), LENGTH);
-  assert.equal(status.count(2), undefined);
-  for (const at of marks()) assert.equal(bytes[at], markOf(at), `byte ${at}`);
+async function pass(): Promise<void> {
+  const bytes = new Uint8Array(how === 'auto' ? MPI.allocate(LENGTH) : new ArrayBuffer(LENGTH));
+  if (world.rank === 0) {
+    for (const at of marks()) bytes[at] = markOf(at);
+    if (awaits) await world.send(bytes, 1);
+    else world.sendSync(bytes, 1);
+  } else {
+    const status = awaits ? await world.recv(bytes, 0) : world.recvSync(bytes, 0);
+    assert.equal(status.byteLength, LENGTH);
+    assert.equal(status.count(Uint8Array), LENGTH);
+    assert.equal(status.count(2), undefined);
+    for (const at of marks()) assert.equal(bytes[at], markOf(at), `byte ${at}`);
+  }
 }
-sayOk();
+
+export default defineJob({
+  ranks: [2],
+  settings: SINGLE_COPY,
+  // 4 GiB at one time are enough.
+  alone: true,
+  rdma: [],
+  cases: { '2 GiB and one byte': pass },
+});

@@ -4,7 +4,8 @@
  */
 import { runInNewContext } from 'node:vm';
 import { ANY_TAG, type MessageBuffer, MPI, PROC_NULL } from '../../../runtime/index.ts';
-import { assert, filled, Guarded, rejects, sayOk, throws, verify } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert, filled, Guarded, rejects, throws, verify } from '../lib.ts';
 
 const world = MPI.world;
 const last = world.size - 1;
@@ -198,20 +199,34 @@ async function withNobody(): Promise<void> {
   throws('ERR_BUFFER', () => world.sendSync('text' as never, PROC_NULL));
 }
 
-await withNobody();
-for (const make of Object.values(LIARS))
-  for (const length of [8, 64, 4096, 8000, 20_000, 262_144])
-    for (const shared of [false, true])
-      for (const habit of ['sync', 'start', 'await'] as const)
-        await passLiar(make, length, shared, habit);
-for (const name of ['ArrayBuffer', 'SharedArrayBuffer']) {
-  const own = name === 'ArrayBuffer' ? new ArrayBuffer(64) : new SharedArrayBuffer(64);
-  const lying = Object.defineProperties(own, LIES);
-  for (const memory of [lying, runInNewContext(`new ${name}(64)`)])
-    for (const habit of ['sync', 'start', 'await'] as const) await passMemory(memory, habit);
+async function liars(): Promise<void> {
+  for (const make of Object.values(LIARS))
+    for (const length of [8, 64, 4096, 8000, 20_000, 262_144])
+      for (const shared of [false, true])
+        for (const habit of ['sync', 'start', 'await'] as const)
+          await passLiar(make, length, shared, habit);
 }
-await grown(false);
-await grown(true);
-await sentBefore();
-await nothingIntoNothing();
-sayOk();
+
+async function memories(): Promise<void> {
+  for (const name of ['ArrayBuffer', 'SharedArrayBuffer']) {
+    const own = name === 'ArrayBuffer' ? new ArrayBuffer(64) : new SharedArrayBuffer(64);
+    const lying = Object.defineProperties(own, LIES);
+    for (const memory of [lying, runInNewContext(`new ${name}(64)`)])
+      for (const habit of ['sync', 'start', 'await'] as const) await passMemory(memory, habit);
+  }
+}
+
+export default defineJob({
+  ranks: [1, 2],
+  settings: SINGLE_COPY,
+  rdma: [],
+  cases: {
+    'nobody at the other end needs a buffer': withNobody,
+    'views that lie': liars,
+    'memories that lie': memories,
+    'a view that grows': () => grown(false),
+    'a shared view that grows': () => grown(true),
+    'what is sent is what it was when the call returned': sentBefore,
+    'an empty message into what has become empty': nothingIntoNothing,
+  },
+});

@@ -3,7 +3,8 @@
  * message or fails. The other way round the receive fails, and nothing is written to who has the memory now.
  */
 import { MPI } from '../../../runtime/index.ts';
-import { assert, filled, rejects, sayOk, verify } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert, filled, rejects, verify } from '../lib.ts';
 
 const world = MPI.world;
 const { rank } = world;
@@ -52,19 +53,32 @@ async function receiverMoves(length: number): Promise<void> {
   }
 }
 
-for (const length of [8, 3000, 16_384, 20_000, 40_000, 300_000, 8 * 2 ** 20])
-  for (let round = 0; round < 6; round++) {
-    await senderMoves(length, 'private');
-    await senderMoves(length, ALLOCATED);
-    await receiverMoves(length);
-  }
-// A rank's message to itself.
-if (rank === 0)
-  for (const length of [100_000, 2 ** 20]) {
-    const bytes = filled(length, 5);
-    const sent = world.isend(bytes, 0, 3);
-    moved(bytes).fill(7);
-    await rejects('ERR_BUFFER', world.recv(new Uint8Array(length), 0, 3));
-    await rejects('ERR_BUFFER', sent);
-  }
-sayOk();
+async function toAnother(): Promise<void> {
+  for (const length of [8, 3000, 16_384, 20_000, 40_000, 300_000, 8 * 2 ** 20])
+    for (let round = 0; round < 6; round++) {
+      await senderMoves(length, 'private');
+      await senderMoves(length, ALLOCATED);
+      await receiverMoves(length);
+    }
+}
+
+async function toOneself(): Promise<void> {
+  if (rank === 0)
+    for (const length of [100_000, 2 ** 20]) {
+      const bytes = filled(length, 5);
+      const sent = world.isend(bytes, 0, 3);
+      moved(bytes).fill(7);
+      await rejects('ERR_BUFFER', world.recv(new Uint8Array(length), 0, 3));
+      await rejects('ERR_BUFFER', sent);
+    }
+}
+
+export default defineJob({
+  ranks: [2],
+  settings: SINGLE_COPY,
+  rdma: [],
+  cases: {
+    'buffers that move to another owner in mid-transfer': toAnother,
+    "a buffer of a rank's message to itself": toOneself,
+  },
+});

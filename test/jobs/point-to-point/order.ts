@@ -1,17 +1,17 @@
 /**
  * Messages of one tag, of random sizes on both sides of every threshold, never overtake each other.
- * argv: how rank 0 sends, how rank 1 receives, a seed.
  */
 import { ANY_SOURCE, ANY_TAG, MPI, type Request, Status } from '../../../runtime/index.ts';
-import { assert, filled, Random, sayOk, scaled, verify } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert, filled, Random, scaled, verify } from '../lib.ts';
 
 const MESSAGES = scaled(1500);
 const WINDOW = 48;
-const [sending, receiving, seed] = process.argv.slice(2);
+type Habit = 'sync' | 'await' | 'start' | 'mixed';
 const world = MPI.world;
 
-function* lengths(): Generator<number> {
-  const random = new Random(Number(seed));
+function* lengths(seed: number): Generator<number> {
+  const random = new Random(seed);
   const limits = [1, 64, 64, 600, 20_000, 20_000, 40_000, 140_000, 400_000];
   for (let i = 0; i < MESSAGES; i++) yield random.below(random.pick(limits));
 }
@@ -24,12 +24,12 @@ function message(length: number, i: number): Uint8Array {
   return bytes;
 }
 
-async function send(): Promise<void> {
+async function send(habit: Habit, seed: number): Promise<void> {
   const under: Request[] = [];
   let i = 0;
-  for (const length of lengths()) {
+  for (const length of lengths(seed)) {
     const bytes = message(length, i);
-    const how = sending === 'mixed' ? ['sync', 'await', 'start'][i % 3] : sending;
+    const how = habit === 'mixed' ? ['sync', 'await', 'start'][i % 3] : habit;
     if (how === 'sync') world.sendSync(bytes, 1, 7);
     else if (how === 'await') await world.send(bytes, 1, 7);
     else under.push(world.isend(bytes, 1, 7));
@@ -44,7 +44,7 @@ interface Posted {
   got: Uint8Array;
 }
 
-async function receive(): Promise<void> {
+async function receive(habit: Habit, seed: number): Promise<void> {
   const posted: Posted[] = [];
   const status = new Status();
   let i = 0;
@@ -54,12 +54,12 @@ async function receive(): Promise<void> {
     verify(got.subarray(0, length), checked, `message ${checked}`);
     checked++;
   };
-  const ends = lengths();
-  for (const length of lengths()) {
+  const ends = lengths(seed);
+  for (const length of lengths(seed)) {
     const got = i % 5 ? new Uint8Array(400_000) : new Uint8Array(MPI.allocate(400_000));
     const source = i % 7 ? 0 : ANY_SOURCE;
     const tag = i % 11 ? 7 : ANY_TAG;
-    const how = receiving === 'mixed' ? ['sync', 'await'][i % 2] : receiving;
+    const how = habit === 'mixed' ? ['sync', 'await'][i % 2] : habit;
     if (how === 'sync') check(world.recvSync(got, source, tag, status), got, length);
     else if (how === 'await') check(await world.recv(got, source, tag), got, length);
     else posted.push({ request: world.irecv(got, source, tag), got });
@@ -73,6 +73,26 @@ async function receive(): Promise<void> {
   assert.equal(checked, MESSAGES);
 }
 
-if (world.rank === 0) await send();
-else await receive();
-sayOk();
+const HABITS: readonly [sending: Habit, receiving: Habit][] = [
+  ['sync', 'sync'],
+  ['start', 'start'],
+  ['await', 'await'],
+  ['mixed', 'mixed'],
+  ['mixed', 'start'],
+  ['start', 'mixed'],
+];
+
+export default defineJob({
+  ranks: [2],
+  settings: SINGLE_COPY,
+  rdma: [
+    [2, 'get'],
+    [2, 'put'],
+  ],
+  cases: Object.fromEntries(
+    HABITS.map(([sending, receiving], seed) => [
+      `messages never overtake each other, sent by ${sending}, received by ${receiving}`,
+      () => (world.rank === 0 ? send(sending, seed) : receive(receiving, seed)),
+    ]),
+  ),
+});

@@ -1,6 +1,7 @@
 /** A message larger than its buffer: an error that names both sizes, and both sides go on. */
 import { MPI, type MpiError } from '../../../runtime/index.ts';
-import { assert, filled, Guarded, rejects, sayOk, throws, verify } from '../lib.ts';
+import { defineJob, SINGLE_COPY } from '../job.ts';
+import { assert, filled, Guarded, rejects, throws, verify } from '../lib.ts';
 
 const world = MPI.world;
 const PAIRS = [
@@ -40,34 +41,46 @@ async function receive(length: number, room: number, how: number, toShared: bool
   verify(after, length, `after ${what}`);
 }
 
-for (const [length, room] of PAIRS)
-  for (const how of [0, 1, 2, 3])
-    for (const shared of [false, true]) {
-      if (world.rank === 1) {
-        await receive(length, room, how, shared);
-        continue;
+async function truncation(): Promise<void> {
+  for (const [length, room] of PAIRS)
+    for (const how of [0, 1, 2, 3])
+      for (const shared of [false, true]) {
+        if (world.rank === 1) {
+          await receive(length, room, how, shared);
+          continue;
+        }
+        const bytes = shared ? new Uint8Array(MPI.allocate(length)) : new Uint8Array(length);
+        bytes.set(filled(length, length));
+        world.barrierSync();
+        const first = world.isend(bytes, 1, 1);
+        world.sendSync(new Uint8Array(1), 1, 2);
+        const second = world.isend(bytes, 1, 1);
+        await first;
+        second.wait();
       }
-      const bytes = shared ? new Uint8Array(MPI.allocate(length)) : new Uint8Array(length);
-      bytes.set(filled(length, length));
-      world.barrierSync();
-      const first = world.isend(bytes, 1, 1);
-      world.sendSync(new Uint8Array(1), 1, 2);
-      const second = world.isend(bytes, 1, 1);
-      await first;
-      second.wait();
-    }
+}
 
-// A blocking receive that polls for its message must see it as well.
-for (const length of [8, 100, 16_384]) {
-  if (world.rank === 0) {
-    world.recvSync(new Uint8Array(1), 1);
-    world.sendSync(new Uint8Array(length), 1, 3);
-  } else {
-    world.sendSync(new Uint8Array(1), 0);
-    const got = new Guarded(length - 1);
-    throws('ERR_TRUNCATE', () => world.recvSync(got.view, 0, 3));
-    got.checkUntouched(`${length} bytes, polled for`);
+function polledFor(): void {
+  for (const length of [8, 100, 16_384]) {
+    if (world.rank === 0) {
+      world.recvSync(new Uint8Array(1), 1);
+      world.sendSync(new Uint8Array(length), 1, 3);
+    } else {
+      world.sendSync(new Uint8Array(1), 0);
+      const got = new Guarded(length - 1);
+      throws('ERR_TRUNCATE', () => world.recvSync(got.view, 0, 3));
+      got.checkUntouched(`${length} bytes, polled for`);
+    }
   }
 }
-world.barrierSync();
-sayOk();
+
+export default defineJob({
+  ranks: [2],
+  settings: SINGLE_COPY,
+  rdma: [[2, 'get']],
+  heavy: true,
+  cases: {
+    'a message larger than its buffer': truncation,
+    'a blocking receive that polls for a message larger than its buffer': polledFor,
+  },
+});

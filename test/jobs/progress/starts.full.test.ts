@@ -9,7 +9,7 @@ test.each(Array.from({ length: JOBS / JOBS_A_TEST }, (_, i) => i * JOBS_A_TEST))
   `${JOBS_A_TEST} jobs from number %i on`,
   async (first) => {
     for (let job = first; job < first + JOBS_A_TEST; job++)
-      await runWell('progress/programs/early', {
+      await runWell('jobs/progress/programs/early', {
         ranks: 2,
         words: [String(job)],
         timeoutSeconds: 30,

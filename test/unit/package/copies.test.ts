@@ -29,8 +29,8 @@ test.each([
   project.file('where.mjs', LIBRARY);
   const program = project.file(
     'program.mjs',
-    `import { where } from '../../package/where.mjs';
-     import { where as own } from '../../package/library/index.mjs';
+    `import { where } from './where.mjs';
+     import { where as own } from './library/index.mjs';
      console.log(JSON.stringify([${calls}]));`,
   );
   const words = [DREGRUN, '-n', '2', '--timeout', '30', program];

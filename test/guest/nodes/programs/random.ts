@@ -3,7 +3,9 @@
  * argv[3] ranks on each node, argv[4] the transport between nodes, and argv[5] the one inside a node.
  */
 import { MPI } from '../../../../runtime/index.ts';
-import { assert, filled, Random, sayOk } from '../../../jobs/lib.ts';
+import { assert, sayOk } from '../../../jobs/lib.ts';
+import { filled } from '../../../tools/bytes.ts';
+import { Random } from '../../../tools/random.ts';
 
 const SIZE_MAX = 1.5 * 2 ** 20;
 const [rounds, perNode] = process.argv.slice(2, 4).map(Number);

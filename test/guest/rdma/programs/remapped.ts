@@ -3,7 +3,8 @@
  * is, sender or receiver.
  */
 import { MPI } from '../../../../runtime/index.ts';
-import { assert, fill, sayOk, verify } from '../../../jobs/lib.ts';
+import { assert, sayOk } from '../../../jobs/lib.ts';
+import { fill, verify } from '../../../tools/bytes.ts';
 import { helpers, map } from '../../../tools/native/helpers.ts';
 
 const LENGTH = 300_000;

@@ -7,7 +7,8 @@ import {
   SLOT_BYTES_MAX,
 } from '../../../../runtime/messaging/matching/kept-bodies.ts';
 import type { Packet } from '../../../../transports/transport.ts';
-import { filled, Random } from '../../../jobs/lib.ts';
+import { filled } from '../../../tools/bytes.ts';
+import { Random } from '../../../tools/random.ts';
 
 describe('a queue', () => {
   test.each([1, 2, 3, 4])('is first in, first out (seed %i)', (seed) => {

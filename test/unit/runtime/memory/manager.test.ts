@@ -4,8 +4,8 @@ import { MpiError } from '../../../../runtime/base/error.ts';
 import { RETRIES_MAX } from '../../../../runtime/memory/cache.ts';
 import { ACCESS } from '../../../../runtime/memory/domain.ts';
 import type { Lease } from '../../../../runtime/memory/lease.ts';
+import { Random } from '../../../tools/random.ts';
 import { EAGAIN, EFAULT, ENOMEM, ENOSPC, type SimulatedOperation } from './simulated/domain.ts';
-import { Random } from './simulated/random.ts';
 import { PAGE } from './simulated/space.ts';
 import { ARENA, World } from './simulated/world.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Interval, IntervalIndex } from '../../../../runtime/memory/interval-index.ts';
+import { Random } from '../../../tools/random.ts';
 import { Life } from './simulated/life.ts';
-import { Random } from './simulated/random.ts';
 import { PAGE } from './simulated/space.ts';
 import type { WorldOptions } from './simulated/world.ts';
 

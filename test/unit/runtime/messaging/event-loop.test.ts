@@ -9,7 +9,7 @@ import {
   EventLoopProgress,
   IDLE_TURNS,
 } from '../../../../runtime/messaging/event-loop.ts';
-import { Random } from '../../../jobs/lib.ts';
+import { Random } from '../../../tools/random.ts';
 
 /** What the module under test takes of the event loop. */
 const loop = vi.hoisted(() => ({ immediates: [] as (() => void)[], time: 0 }));

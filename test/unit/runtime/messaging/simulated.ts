@@ -27,7 +27,7 @@ import {
   TOOK_NOTHING,
   TOOK_OTHER,
 } from '../../../../transports/transport.ts';
-import type { Random } from '../../../jobs/lib.ts';
+import type { Random } from '../../../tools/random.ts';
 
 export interface SimulationOptions {
   random: Random;

@@ -7,7 +7,7 @@ import { MpiError } from '../../../../runtime/base/error.ts';
 import { Engine } from '../../../../runtime/messaging/engine.ts';
 import { Communicator } from '../../../../runtime/mpi/communicator.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
-import { Random } from '../../../jobs/lib.ts';
+import { Random } from '../../../tools/random.ts';
 import { Simulation } from './simulated.ts';
 
 /** More polls than any clock counts in a millisecond. */

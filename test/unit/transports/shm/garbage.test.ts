@@ -16,7 +16,7 @@ import {
   REGION,
 } from '../../../../transports/shm/layout.ts';
 import { engines, ShmGroup } from '../../../conformance/transports/shm-group.ts';
-import { Random } from '../../../jobs/lib.ts';
+import { Random } from '../../../tools/random.ts';
 
 /** Packets of messages and of flow control, and what is next to them. */
 const KINDS = [...Array(20).keys(), ...Array.from({ length: 10 }, (_, i) => 31 + i)];

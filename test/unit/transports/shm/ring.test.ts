@@ -21,7 +21,7 @@ import {
 import { RingReceiver } from '../../../../transports/shm/ring-receiver.ts';
 import { RingSender } from '../../../../transports/shm/ring-sender.ts';
 import { TOOK_NOTHING, TOOK_OTHER } from '../../../../transports/transport.ts';
-import { Random } from '../../../jobs/lib.ts';
+import { Random } from '../../../tools/random.ts';
 
 const KIND = 1;
 const CONTEXT = 2;

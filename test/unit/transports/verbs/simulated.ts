@@ -16,7 +16,7 @@ import type {
   PacketQueue,
   PacketSlots,
 } from '../../../../transports/verbs/ports.ts';
-import type { Random } from '../../../jobs/lib.ts';
+import type { Random } from '../../../tools/random.ts';
 
 const SLOTS_MAX = 512;
 

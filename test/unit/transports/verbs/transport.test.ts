@@ -12,7 +12,8 @@ import { VERBS_SLOT_BYTES } from '../../../../transports/verbs/packets/wire.ts';
 import type { MemoryOperation } from '../../../../transports/verbs/ports.ts';
 import { CLOCK_POLLS, VerbsTransport } from '../../../../transports/verbs/transport.ts';
 import { localJobs } from '../../../conformance/transports/verbs-group.ts';
-import { filled, Random, verify } from '../../../jobs/lib.ts';
+import { filled, verify } from '../../../tools/bytes.ts';
+import { Random } from '../../../tools/random.ts';
 import { Fabric, SimulatedDevice, type SimulatedQueue } from './simulated.ts';
 
 const NONE = new Uint8Array(0);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Coverage } from '../../../../../runtime/memory/monitors/coverage.ts';
-import { Random } from '../simulated/random.ts';
+import { Random } from '../../../../tools/random.ts';
 
 const SPAN = 40;
 const ROUNDS = 4000;

@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { MpiError } from '../../../../../runtime/base/error.ts';
 import { ACCESS } from '../../../../../runtime/memory/domain.ts';
 import type { Lease } from '../../../../../runtime/memory/lease.ts';
+import type { Random } from '../../../../tools/random.ts';
 import { ENOMEM, ENOSPC } from './domain.ts';
 import type { Promptness } from './monitor.ts';
-import type { Random } from './random.ts';
 import { PAGE } from './space.ts';
 import { World, type WorldOptions } from './world.ts';
 

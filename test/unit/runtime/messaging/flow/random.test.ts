@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import type { Request } from '../../../../../runtime/index.ts';
-import { Random } from '../../../../jobs/lib.ts';
+import { Random } from '../../../../tools/random.ts';
 import {
   CONTEXTS,
   closeScenes,

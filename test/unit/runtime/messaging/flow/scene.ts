@@ -15,7 +15,7 @@ import type { Transport } from '../../../../../transports/transport.ts';
 import { VerbsTransport } from '../../../../../transports/verbs/transport.ts';
 import { ShmGroup } from '../../../../conformance/transports/shm-group.ts';
 import { localJobs } from '../../../../conformance/transports/verbs-group.ts';
-import { Random } from '../../../../jobs/lib.ts';
+import { Random } from '../../../../tools/random.ts';
 import { Fabric, SimulatedDevice } from '../../../transports/verbs/simulated.ts';
 import { Simulation, type SimulationOptions } from '../simulated.ts';
 

@@ -8,7 +8,7 @@ import {
   PostingClock,
   UnexpectedMessages,
 } from '../../../../../runtime/messaging/matching/bins.ts';
-import { Random } from '../../../../jobs/lib.ts';
+import { Random } from '../../../../tools/random.ts';
 
 class Receive implements Posted {
   next: Posted['next'] = null;

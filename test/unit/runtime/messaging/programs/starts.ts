@@ -7,7 +7,9 @@ import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../../../../runtime/messaging/engine.ts';
 import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
 import { engines, ShmGroup } from '../../../../conformance/transports/shm-group.ts';
-import { assert, filled, pause, Random, verify } from '../../../../jobs/lib.ts';
+import { assert, pause } from '../../../../jobs/lib.ts';
+import { filled, verify } from '../../../../tools/bytes.ts';
+import { Random } from '../../../../tools/random.ts';
 
 /** Ends a start that hangs; only broken code needs it. */
 const PATIENCE_MS = 40_000;

@@ -8,7 +8,8 @@ import {
 } from '../../../../../runtime/messaging/rendezvous/pipeline.ts';
 import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
 import { EXTENSION_WORDS } from '../../../../../transports/transport.ts';
-import { filled, Random } from '../../../../jobs/lib.ts';
+import { filled } from '../../../../tools/bytes.ts';
+import { Random } from '../../../../tools/random.ts';
 import { Simulation, type SimulationOptions } from '../simulated.ts';
 
 const STEPS_MAX = 200_000;

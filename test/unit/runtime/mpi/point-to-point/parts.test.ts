@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import { MpiError } from '../../../../../runtime/base/error.ts';
 import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
-import { Random } from '../../../../jobs/lib.ts';
+import { Random } from '../../../../tools/random.ts';
 import { Simulation } from '../../messaging/simulated.ts';
 
 /** Beyond what goes unasked: its send ends when its receiver has it. */
