@@ -247,7 +247,7 @@ export class Communicator implements Owner {
     const request = new Request(this, bytes, context, this.#worldOf(destination), tag);
     request.isSend = true;
     this.engine.send(request);
-    if (request.state === PENDING) this.engine.track(request);
+    if (request.state === PENDING) this.engine.completion.track(request);
     return request;
   }
 
@@ -281,7 +281,7 @@ export class Communicator implements Owner {
     }
     const request = new Request(this, bytes, context, this.#worldOf(source), tag);
     this.engine.receiving.receive(request);
-    if (request.state === PENDING) this.engine.track(request);
+    if (request.state === PENDING) this.engine.completion.track(request);
     return request;
   }
 
@@ -381,7 +381,7 @@ export class Communicator implements Owner {
     } catch (error) {
       const request = new Request(this, bytes, context, destination, tag);
       request.isSend = true;
-      this.engine.fail(request, error as MpiError);
+      this.engine.completion.fail(request, error as MpiError);
       return request;
     }
   }
