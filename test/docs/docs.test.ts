@@ -154,8 +154,10 @@ describe('docs/reference', () => {
   });
 });
 
-/** Methods that a program may call: the others are marked @internal in their sources. */
+/** Methods that a program may call, inherited ones too: the others are marked @internal in their sources. */
 function publicMethods(type: { prototype: object }): string[] {
-  const all = Object.getOwnPropertyNames(type.prototype);
+  const all: string[] = [];
+  for (let each = type.prototype; each !== Object.prototype; each = Object.getPrototypeOf(each))
+    all.push(...Object.getOwnPropertyNames(each));
   return all.filter((name) => !['constructor', 'then', ...INTERNAL].includes(name));
 }
