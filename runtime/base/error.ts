@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   ERR_CLOSED: 'something was used after it was closed',
   ERR_FORKED: 'a forked child used what belongs to its parent',
   ERR_THREAD: 'MPI was used outside the main thread',
+  ERR_NO_CONTEXT: 'a rank has as many communicators as it can have',
   ERR_NO_MEM: 'memory (or the shared segment) is exhausted',
   ERR_ADDON: 'the native addon is missing or does not load',
   ERR_LAUNCH: 'the launcher or its PMI connection failed',
