@@ -11,7 +11,7 @@ import { signal } from './point-to-point/sendrecv.ts';
 export class Communicator extends PointToPoint {
   /** How many ranks there are. */
   readonly size: number;
-  /** Its ranks, in order. */
+  /** Its ranks, in order (MPI_Comm_group; MPI 4.1, 7.3.2). */
   readonly group: Group;
 
   /**

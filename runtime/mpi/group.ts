@@ -3,7 +3,7 @@ import { inWords } from '../base/bytes.ts';
 import { PROC_NULL } from '../base/constants.ts';
 import { MpiError } from '../base/error.ts';
 
-/** How two groups relate: the same ranks in the same order, the same ranks, or neither. */
+/** How two groups relate: the same members in the same order, the same members, or neither. */
 export type GroupComparison = 'same' | 'similar' | 'unequal';
 
 /** Ranks `first`, `first + stride`, … as far as `last`, which is one of them or not. */
@@ -62,7 +62,7 @@ export class Group implements Iterable<number> {
     return new Group(self, size, first, stride, null);
   }
 
-  /** This process's rank in the group (MPI_Group_rank); -1 where it is no member. */
+  /** This process's rank in the group (MPI_Group_rank; MPI 4.1, 7.3.1); -1 where it is no member. */
   get rank(): number {
     return this.rankOf(this.#self);
   }
@@ -110,7 +110,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * All members of this group, then those of the other that are not in this one (MPI_Group_union).
+   * All members of this group, then those of the other that are not in this one (MPI_Group_union; MPI 4.1, 7.3.2).
    * @throws MpiError ERR_ARG where `other` is no group
    */
   union(other: Group): Group {
@@ -124,7 +124,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of this group that are in the other as well, in this one's order (MPI_Group_intersection).
+   * The members of this group that are in the other as well, in this one's order (MPI_Group_intersection; MPI 4.1, 7.3.2).
    * @throws MpiError ERR_ARG where `other` is no group
    */
   intersection(other: Group): Group {
@@ -133,7 +133,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of this group that are not in the other, in this one's order (MPI_Group_difference).
+   * The members of this group that are not in the other, in this one's order (MPI_Group_difference; MPI 4.1, 7.3.2).
    * @throws MpiError ERR_ARG where `other` is no group
    */
   difference(other: Group): Group {
@@ -142,7 +142,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of these ranks, in the order of `ranks` (MPI_Group_incl).
+   * The members of these ranks, in the order of `ranks` (MPI_Group_incl; MPI 4.1, 7.3.2).
    * @throws MpiError ERR_RANK where one is no rank of the group, or is there twice; ERR_ARG where `ranks`
    *   is no list
    */
@@ -151,7 +151,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of all other ranks, in this group's order (MPI_Group_excl).
+   * The members of all other ranks, in this group's order (MPI_Group_excl; MPI 4.1, 7.3.2).
    * @throws MpiError as {@link incl}
    */
   excl(ranks: ArrayLike<number>): Group {
@@ -159,7 +159,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of the ranks in these ranges, in order (MPI_Group_range_incl):
+   * The members of the ranks in these ranges, in order (MPI_Group_range_incl; MPI 4.1, 7.3.2):
    * `world.group.rangeIncl([[0, 6, 2]])` has the ranks 0, 2, 4 and 6.
    * @param ranges of three integers each: first, last, stride; the stride may be negative
    * @throws MpiError ERR_RANK where one is no rank of the group, or is there twice; ERR_ARG where a range
@@ -170,7 +170,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * The members of all other ranks, in this group's order (MPI_Group_range_excl).
+   * The members of all other ranks, in this group's order (MPI_Group_range_excl; MPI 4.1, 7.3.2).
    * @throws MpiError as {@link rangeIncl}
    */
   rangeExcl(ranges: readonly RankRange[]): Group {
@@ -178,7 +178,7 @@ export class Group implements Iterable<number> {
   }
 
   /**
-   * What ranks of this group are in another one (MPI_Group_translate_ranks).
+   * What ranks of this group are in another one (MPI_Group_translate_ranks; MPI 4.1, 7.3.1).
    * @returns for each its rank in `other`, or -1 where `other` lacks it; PROC_NULL stays what it is
    * @throws MpiError ERR_RANK where one is no rank of this group; ERR_ARG
    */
@@ -195,7 +195,7 @@ export class Group implements Iterable<number> {
 
   /**
    * Whether two groups have the same members in the same order ('same'), the same members ('similar'), or
-   * others ('unequal') (MPI_Group_compare).
+   * others ('unequal') (MPI_Group_compare; MPI 4.1, 7.3.1).
    * @throws MpiError ERR_ARG where `other` is no group
    */
   compare(other: Group): GroupComparison {
