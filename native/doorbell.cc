@@ -218,9 +218,10 @@ static double NumberFor(Call call) {
   return static_cast<double>(reinterpret_cast<uintptr_t>(call));
 }
 
-// loopOthers() -> how many things of this event loop may yet run JavaScript, whether or not they keep the
-// process alive: sockets, pipes, signals (not a terminal's new size), children, what the thread pool works
-// on. Timers and messages between threads are told apart below; watchers of ours are left out.
+// loopOthers() -> how many things of this event loop may yet run JavaScript, whether or not they
+// keep the process alive: sockets, pipes, signals (not a terminal's new size), children, what the
+// thread pool works on. Timers and messages between threads are told apart below; watchers of ours
+// are left out.
 static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uv_loop_t* loop = nullptr;
@@ -235,7 +236,8 @@ static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
   return Answer(env, count);
 }
 
-// loopTimers() -> of each timer that runs, a number for the function that it calls, and when it is due.
+// loopTimers() -> of each timer that runs, a number for the function that it calls, and when it is
+// due.
 static Napi::Value LoopTimers(const Napi::CallbackInfo& info) {
   return Gather(info.Env(), [](uv_handle_t* handle, std::vector<double>* found) {
     if (handle->type != UV_TIMER) return;

@@ -2,6 +2,7 @@
 import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import type { Members } from '../../messaging/contexts/pair.ts';
 import { type CallSite, noteCallSite } from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
@@ -14,8 +15,8 @@ export interface Owner {
   readonly engine: Engine;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
-  /** World ranks of those that can be addressed. */
-  readonly members: readonly number[];
+  /** Those that can be addressed. */
+  readonly members: Members;
   /** What errors and tables call the communicator. */
   readonly name: string;
   /** Of the program's messages; the next one is the library's own. */
@@ -295,12 +296,17 @@ export class Request extends StartedRequest implements Operation {
       peer: any ? ANY_SOURCE : owner.rankOf(peer),
       tag,
       communicator: owner.name,
-      from: any ? owner.members.filter((world) => world !== self) : [peer],
+      from: any ? others(owner.members, self) : [peer],
     };
   }
 }
 
 function nothing(): void {}
+
+function others(members: Members, self: number): number[] {
+  const worlds = Array.from({ length: members.size }, (_, rank) => members.worldOf(rank));
+  return worlds.filter((world) => world !== self);
+}
 
 function checkRequests(requests: readonly StartedRequest[]): void {
   if (!Array.isArray(requests)) throw noRequest(requests);
