@@ -9,7 +9,7 @@ import { MpiError } from '../base/error.ts';
 
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
-import { type Board, Standstill } from './deadlock/standstill.ts';
+import { type Board, PUBLISH_AFTER_MS, Standstill } from './deadlock/standstill.ts';
 import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
@@ -36,6 +36,8 @@ export interface EngineOptions extends SpinLimits {
   rendezvous: RendezvousPreference;
   /** Where the ranks of this node say what they wait for. */
   board?: Board | null;
+  /** DREG_DEADLOCK_MS: how long a rank sleeps before it says so there, if not {@link PUBLISH_AFTER_MS}. */
+  deadlockMs?: number;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
 }
@@ -86,8 +88,9 @@ export class Engine implements PacketHandler, ReceivingHost {
       rendezvous: this.#rendezvous,
       multi: this.#multi,
     });
-    const { board } = options;
-    this.standstill = board ? new Standstill(rank, board, () => this.progress()) : null;
+    const { board, deadlockMs = PUBLISH_AFTER_MS } = options;
+    const looks = board && deadlockMs > 0;
+    this.standstill = looks ? new Standstill(rank, board, () => this.progress(), deadlockMs) : null;
     this.#waiting = new Waiting(this, node, options);
   }
 

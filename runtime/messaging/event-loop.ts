@@ -180,7 +180,8 @@ export class EventLoopProgress {
   }
 
   #found(): void {
-    this.#engine.standstill?.moved();
+    const told = this.#engine.standstill?.moved();
+    if (told) this.#watch?.giveUp(told);
     this.#idleTurns = 0;
     this.#turnsMost = IDLE_TURNS;
   }

@@ -94,14 +94,15 @@ export class Waiting {
       quiet = host.progress() === 0 && operation.state === PENDING;
       if (quiet && !alone) {
         host.standstill?.sleeps();
-        node.block(SLEEP_CHECK_MS);
+        node.block(Math.min(SLEEP_CHECK_MS, host.standstill?.lookMs ?? SLEEP_CHECK_MS));
       }
     } finally {
       node?.disarm();
       host.loop.wake();
     }
     if (!quiet || host.progress() > 0 || operation.state !== PENDING) {
-      host.standstill?.moved();
+      const told = host.standstill?.moved();
+      if (told && operation.state === PENDING) throw told;
       return;
     }
     if (alone) throw this.#deadlock(operation);

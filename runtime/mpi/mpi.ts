@@ -13,6 +13,7 @@ import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
 import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
+import { PUBLISH_AFTER_MS } from '../messaging/deadlock/standstill.ts';
 import { Engine } from '../messaging/engine.ts';
 import {
   type Preference,
@@ -187,6 +188,7 @@ function connect(job: Job): World {
     self: new SelfTransport(job.rank),
     node: transport,
     board: node?.board ?? null,
+    deadlockMs: deadlockMs(),
     ...spinning(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
@@ -205,6 +207,16 @@ function checkAlive(): void {
 function soloNode(): ShmTransport {
   soloTransport ??= new ShmTransport(soloSegment(running().job.jobId, 0));
   return soloTransport;
+}
+
+/** 0: nobody looks. */
+function deadlockMs(): number {
+  const text = process.env.DREG_DEADLOCK_MS || String(PUBLISH_AFTER_MS);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_DEADLOCK_MS is "${text}"; it must be a number of milliseconds, or 0 for never`,
+  );
 }
 
 function singleCopy(): Preference {

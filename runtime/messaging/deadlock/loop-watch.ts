@@ -7,9 +7,6 @@ import { type CallSite, callsOf } from './call-site.ts';
 import type { Standstill } from './standstill.ts';
 import { OPERATIONS_TOLD, type Wait, type WaitedOperation } from './waits.ts';
 
-/** Between two looks of a rank that sleeps in its event loop, in milliseconds. */
-export const LOOP_LOOK_MS = 500;
-
 /** An operation that the program awaits. */
 export interface Awaited {
   describe(): WaitedOperation;
@@ -49,7 +46,7 @@ export class LoopWatch {
 
   #setTimer(): void {
     if (this.#set || this.#watcher === null) return;
-    this.#set = wakeAddon().timerSet(this.#timer, LOOP_LOOK_MS) === 0;
+    this.#set = wakeAddon().timerSet(this.#timer, this.#standstill.lookMs) === 0;
   }
 
   #tick(): void {
@@ -59,16 +56,10 @@ export class LoopWatch {
     if (mayGoOn !== this.#mayGoOn) this.#standstill.republish();
     this.#mayGoOn = mayGoOn;
     const error = this.#standstill.slept(() => this.#describe());
-    if (error !== null) this.#giveUp(error);
+    if (error !== null) this.giveUp(error);
     if (!this.#isAsleep()) return;
     this.#standstill.sleeps();
     this.#setTimer();
-  }
-
-  /** The doorbell has rung: perhaps because a peer has found that this rank can never go on. */
-  look(): void {
-    const error = this.#standstill.doomed();
-    if (error !== null) this.#giveUp(error);
   }
 
   #describe(): Omit<Wait, 'rank' | 'since'> {
@@ -82,7 +73,14 @@ export class LoopWatch {
     return { mode: 'any', operations, mayGoOn: this.#mayGoOn, stack };
   }
 
-  #giveUp(error: MpiError): void {
+  /** The doorbell has rung: perhaps because a peer has found that this rank can never go on. */
+  look(): void {
+    const error = this.#standstill.verdict();
+    if (error !== null) this.giveUp(error);
+  }
+
+  /** Nobody can end what is awaited: whoever awaits it is told. */
+  giveUp(error: MpiError): void {
     this.#standstill.moved();
     for (const operation of [...this.#awaited]) operation.giveUp(error);
   }

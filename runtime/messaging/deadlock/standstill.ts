@@ -8,8 +8,10 @@ import { MpiError } from '../../base/error.ts';
 import { closedSet, reachedFrom } from './closed-set.ts';
 import { decodeWait, encodeWait, tableOf, type Wait } from './waits.ts';
 
-/** A rank that has slept so long says what it waits for, in milliseconds. */
+/** A rank that has slept so long says what it waits for, in milliseconds; DREG_DEADLOCK_MS changes it. */
 export const PUBLISH_AFTER_MS = 1000;
+/** Between two looks of a rank that sleeps, in milliseconds. */
+const LOOK_MS = 500;
 
 interface Posted {
   readonly wait: number;
@@ -43,20 +45,34 @@ export class Standstill {
   readonly #rank: number;
   readonly #board: Board;
   readonly #progress: () => number;
+  readonly #afterMs: number;
+  /** How long a rank may sleep before it looks whether it can go on, in milliseconds. */
+  readonly lookMs: number;
   /** When the rank fell asleep; 0: it has moved since. */
   #since = 0;
 
-  /** @param progress takes what has arrived; how many packets came */
-  constructor(rank: number, board: Board, progress: () => number) {
+  /**
+   * @param progress takes what has arrived; how many packets came
+   * @param afterMs a rank that has slept so long says what it waits for
+   */
+  constructor(rank: number, board: Board, progress: () => number, afterMs = PUBLISH_AFTER_MS) {
+    this.#afterMs = afterMs;
+    this.lookMs = Math.min(LOOK_MS, afterMs);
     this.#rank = rank;
     this.#board = board;
     this.#progress = progress;
   }
 
-  /** The rank has received something, or the program runs. */
-  moved(): void {
+  /**
+   * The rank has received something, or the program runs.
+   * @returns an error where a peer has found before that this rank could not go on: what has come now is of
+   *   a rank that was told the same, and did something about it
+   */
+  moved(): MpiError | null {
+    const told = this.#doomed();
     this.#since = 0;
     this.#board.clear();
+    return told;
   }
 
   /** The rank goes to sleep: its bell is armed, and a look after that has found nothing. */
@@ -71,12 +87,12 @@ export class Standstill {
    */
   slept(describe: () => Omit<Wait, 'rank' | 'since'>): MpiError | null {
     const slept = this.#since === 0 ? 0 : now() - this.#since;
-    if (slept < PUBLISH_AFTER_MS) return null;
+    if (slept < this.#afterMs) return null;
     if (!this.#board.published) {
       const wait = { rank: this.#rank, since: unixTime(this.#since), ...describe() };
       this.#board.publish(encodeWait(wait, this.#board.textBytes));
     }
-    return this.#verdict();
+    return this.verdict();
   }
 
   /** What it has published is not so any more, though it still sleeps. */
@@ -85,16 +101,16 @@ export class Standstill {
   }
 
   /** An error where a peer has found that this rank can never go on. */
-  doomed(): MpiError | null {
+  #doomed(): MpiError | null {
     const board = this.#board;
     if (!board.doomed) return null;
     return this.#error(readAll(board.ranks, (local) => board.readDoomed(local)));
   }
 
   /** An error where what this rank has published can never end. */
-  #verdict(): MpiError | null {
+  verdict(): MpiError | null {
     const board = this.#board;
-    const doomed = this.doomed();
+    const doomed = this.#doomed();
     if (doomed !== null) return doomed;
     const asleep = readBoard(board).filter((one) => this.#isQuiet(one));
     const stuck = closedSet(
