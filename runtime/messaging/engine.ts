@@ -4,40 +4,30 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
-import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 
 import { BusyPeers } from './busy-peers.ts';
+import { Completion } from './completion.ts';
 import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import { COMPLETE, FAILED, type Operation, PENDING, type Taken } from './operation.ts';
+import { type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
+import { type SpinLimits, Waiting } from './waiting.ts';
 import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, RTS, STALLED } from './wire.ts';
 
-/** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
-export const SLEEP_CHECK_MS = 500;
-/** A blocked rank that polls looks at the clock once in so many polls. */
-const POLLS_A_LOOK = 64;
-/** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
-export const FINALIZE_GRACE_MS = 500;
-
-export interface EngineOptions {
+export interface EngineOptions extends SpinLimits {
   rank: number;
   size: number;
   self: Transport;
   /** Reaches the ranks of this node; absent in a world of one. */
   node: Transport | null;
-  /** Polls that find nothing before a blocked rank sleeps; 0 with more ranks than cores. */
-  spinPolls: number;
-  /** A blocked rank polls no longer than this, in milliseconds, however few its polls. */
-  spinMs: number;
   /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
@@ -50,10 +40,9 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly rank: number;
   readonly size: number;
   readonly loop: EventLoopProgress;
+  readonly completion: Completion;
   readonly #self: Transport;
   readonly #node: Transport | null;
-  readonly #spinPolls: number;
-  readonly #spinMs: number;
   readonly #directPolls: number;
   readonly #credit: readonly CreditLimits[];
   /** By world rank, from the first contact on. */
@@ -62,8 +51,9 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly receiving: Receiving;
   readonly failures: PeerFailures;
   readonly #rendezvous: Rendezvous;
-  readonly #multi = new MultiPacketEager(this, this);
+  readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
+  readonly #waiting: Waiting;
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -72,27 +62,25 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.size = options.size;
     this.#self = options.self;
     this.#node = options.node;
-    this.#spinPolls = options.spinPolls;
-    this.#spinMs = options.spinMs;
     this.#directPolls = Math.min(DIRECT_POLLS, options.spinPolls);
     this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
-    const { rank, rendezvous, singleCopy } = options;
-    this.#rendezvous = new Rendezvous(
-      this,
-      this,
-      new SchemeSelection(rank, rendezvous, singleCopy),
-    );
-    this.receiving = new Receiving(this, this.#rendezvous, this.#multi);
-    this.failures = new PeerFailures(
-      this,
-      options.node,
-      this.receiving,
-      this.#rendezvous,
-      this.#multi,
-    );
+    const { rank, node, rendezvous, singleCopy } = options;
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
-    this.loop = new EventLoopProgress(this, options.node ?? options.self, spinMs);
+    this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
+    const completion = new Completion(rank, this.loop);
+    const selection = new SchemeSelection(rank, rendezvous, singleCopy);
+    this.completion = completion;
+    this.#multi = new MultiPacketEager(completion, this);
+    this.#rendezvous = new Rendezvous(completion, this, selection);
+    this.receiving = new Receiving(this, completion, this.#rendezvous, this.#multi);
+    this.failures = new PeerFailures(this, node, {
+      completion,
+      receiving: this.receiving,
+      rendezvous: this.#rendezvous,
+      multi: this.#multi,
+    });
+    this.#waiting = new Waiting(this, node, options);
   }
 
   /** @throws MpiError ERR_UNREACHABLE, ERR_NO_MEM, or what the peer failed with */
@@ -140,10 +128,10 @@ export class Engine implements PacketHandler, ReceivingHost {
   #start(peer: Peer, request: Operation, granted: boolean): boolean {
     const { bytes, length } = request;
     const flow = peer.flow(request.context);
-    const lost = this.refusal(request, peer.rank, request.tag, 0);
+    const lost = this.completion.refusal(request, peer.rank, request.tag, 0);
     if (lost !== null) {
       flow.failed(request);
-      this.fail(request, lost);
+      this.completion.fail(request, lost);
       return true;
     }
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
@@ -157,7 +145,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
     flow.charge(charge);
-    this.complete(request, peer.rank, request.tag, length);
+    this.completion.complete(request, peer.rank, request.tag, length);
     return true;
   }
 
@@ -249,53 +237,6 @@ export class Engine implements PacketHandler, ReceivingHost {
     return length <= peer.eagerBytes && program.clear && program.hasCredit(chargeOf(length));
   }
 
-  /** Why `request` cannot have a message of `length` bytes; null where it can. */
-  refusal(request: Operation, peer: number, tag: number, length: number): MpiError | null {
-    if (!request.intact) {
-      const what = request.isSend ? `to rank ${peer}` : `from rank ${peer}`;
-      return new MpiError(
-        'ERR_BUFFER',
-        `the buffer of a message ${what} was detached or shrunk while the operation was under way`,
-        { rank: this.rank, peer, tag },
-      );
-    }
-    if (length <= request.length) return null;
-    return new MpiError(
-      'ERR_TRUNCATE',
-      `a message of ${length} bytes from rank ${peer} with tag ${tag} is larger than the receive buffer of ${request.length} bytes: the message is dropped; give a larger buffer`,
-      { rank: this.rank, peer, tag },
-    );
-  }
-
-  // ---- completion
-
-  complete(request: Operation, peer: number, tag: number, length: number): void {
-    request.peer = peer;
-    request.tag = tag;
-    request.matchedLength = length;
-    this.#settle(request, COMPLETE);
-  }
-
-  fail(request: Operation, error: MpiError): void {
-    if (request.state !== PENDING) return;
-    request.error = error;
-    this.#settle(request, FAILED);
-  }
-
-  #settle(request: Operation, state: number): void {
-    request.state = state;
-    if (request.tracked) this.loop.untrack();
-    const { settled } = request;
-    request.settled = null;
-    settled?.();
-  }
-
-  /** A nonblocking operation goes on while the event loop turns. */
-  track(request: Operation): void {
-    request.tracked = true;
-    this.loop.track();
-  }
-
   // ---- progress
 
   /** Takes what has arrived and sends what there is room for; how many packets came. */
@@ -313,62 +254,17 @@ export class Engine implements PacketHandler, ReceivingHost {
   }
 
   /**
-   * Blocks until a request has ended: polls for a bounded time, then sleeps until a peer rings.
+   * Blocks until a request has ended.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
   wait(request: Operation): void {
-    let polls = this.#spinPolls;
-    let until = 0;
-    while (request.state === PENDING) {
-      if (this.progress() > 0) {
-        polls = this.#spinPolls;
-        until = 0;
-      } else if (request.state === PENDING) {
-        if (--polls <= 0) this.#sleep(request);
-        else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
-          // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
-          const time = now();
-          if (until === 0) until = time + this.#spinMs;
-          else if (time > until) polls = 0;
-        }
-      }
-    }
+    if (request.state === PENDING) this.#waiting.wait(request);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */
   arm(how: 'block' | 'loop'): void {
     this.receiving.prematched.post();
     this.#node?.arm(how);
-  }
-
-  #sleep(request: Operation): void {
-    const node = this.#node;
-    const alone = node === null || request.peer === this.rank;
-    let quiet = false;
-    this.arm('block');
-    try {
-      // What was published before the bell was armed rings no bell: look once more.
-      quiet = this.progress() === 0 && request.state === PENDING;
-      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
-    } finally {
-      node?.disarm();
-      this.loop.wake();
-    }
-    if (!quiet || this.progress() > 0 || request.state !== PENDING) return;
-    if (alone) throw this.#deadlock(request);
-    this.failures.checkPeers();
-  }
-
-  /** A rank that blocks can neither send to itself nor receive from itself any more. */
-  #deadlock({ isSend, peer, tag }: Operation): MpiError {
-    const what = isSend
-      ? 'blocks until its message to itself is received: post the receive first (irecv)'
-      : 'blocks for a message that only this rank itself could send: send it first (isend), or await the receive';
-    return new MpiError('ERR_DEADLOCK', `rank ${this.rank} ${what}`, {
-      rank: this.rank,
-      peer,
-      tag,
-    });
   }
 
   onPeerError(rank: number, cause: Error): void {
@@ -381,35 +277,11 @@ export class Engine implements PacketHandler, ReceivingHost {
   }
 
   /**
-   * Blocks until everything that was sent has left this rank. A send that nobody receives is given up
-   * once its receiver, too, is in MPI.finalize() and nothing has moved for {@link FINALIZE_GRACE_MS}.
+   * Blocks until everything that was sent has left this rank, or nobody can receive it any more.
    * @returns how many sends were given up
    */
   drain(): number {
-    const node = this.#node;
-    node?.leave();
-    let quiet = 0;
-    while (this.#busy.count > 0 || this.#rendezvous.outgoing > 0) {
-      if (this.progress() > 0) {
-        quiet = 0;
-        continue;
-      }
-      if (node === null) break;
-      this.arm('block');
-      if (this.progress() === 0) node.block(FINALIZE_GRACE_MS / 4);
-      node.disarm();
-      if (this.#someReceive(node)) quiet = 0;
-      else if (++quiet > 4) break;
-    }
-    return this.#busy.count + this.#rendezvous.outgoing;
-  }
-
-  /** Whether one of those who still have to take something may yet post a receive. */
-  #someReceive(node: Transport): boolean {
-    const peers = new Set([...this.#busy.all(), ...this.#rendezvous.receivers()]);
-    for (const peer of peers)
-      if (peer.rank !== this.rank && node.presence(peer.rank) === 'present') return true;
-    return false;
+    return this.#waiting.drain(this.#busy, this.#rendezvous);
   }
 
   close(): void {

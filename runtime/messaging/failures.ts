@@ -3,40 +3,38 @@
 import type { Transport } from '../../transports/transport.ts';
 import { ANY_SOURCE } from '../base/constants.ts';
 import { MpiError } from '../base/error.ts';
+import type { Completion } from './completion.ts';
 import type { MultiPacketEager } from './eager/multi.ts';
 import type { Receiving } from './matching/receive.ts';
-import type { Completion } from './operation.ts';
 import type { Peer } from './peer.ts';
 import type { Peers } from './peers.ts';
 import type { Rendezvous } from './rendezvous/rendezvous.ts';
 
 /** What it needs of the engine. */
-interface FailureHost extends Completion, Peers {
+interface FailureHost extends Peers {
   /** Whether something was sent to ourselves. */
   readonly selfInUse: boolean;
   /** Takes what has arrived; how many packets it was. */
   progress(): number;
 }
 
+/** Where a peer's operations are under way. */
+interface Protocols {
+  readonly completion: Completion;
+  readonly receiving: Receiving;
+  readonly rendezvous: Rendezvous;
+  readonly multi: MultiPacketEager;
+}
+
 export class PeerFailures {
   readonly #host: FailureHost;
   readonly #node: Transport | null;
-  readonly #receiving: Receiving;
-  readonly #rendezvous: Rendezvous;
-  readonly #multi: MultiPacketEager;
+  readonly #protocols: Protocols;
 
-  constructor(
-    host: FailureHost,
-    node: Transport | null,
-    receiving: Receiving,
-    rendezvous: Rendezvous,
-    multi: MultiPacketEager,
-  ) {
+  constructor(host: FailureHost, node: Transport | null, protocols: Protocols) {
     this.#host = host;
     this.#node = node;
-    this.#receiving = receiving;
-    this.#rendezvous = rendezvous;
-    this.#multi = multi;
+    this.#protocols = protocols;
   }
 
   onPeerError(rank: number, cause: Error): void {
@@ -96,16 +94,17 @@ export class PeerFailures {
     this.#abandon(peer, error);
     // A wildcard receive may still be served by others, unless the peer broke the protocol.
     const wildcards = error.code !== 'ERR_PEER_FAILED';
-    for (const request of this.#receiving.withdraw(rank, wildcards))
-      this.#host.fail(request, error);
+    for (const request of this.#protocols.receiving.withdraw(rank, wildcards))
+      this.#protocols.completion.fail(request, error);
   }
 
   /** Ends what was sent to a peer, and what is coming from it. */
   #abandon(peer: Peer, error: MpiError): void {
-    for (const request of peer.lose(error)) this.#host.fail(request, error);
-    for (const request of this.#receiving.abandon(peer)) this.#host.fail(request, error);
-    this.#rendezvous.abandon(peer, error);
-    this.#multi.abandon(peer, error);
+    for (const request of peer.lose(error)) this.#protocols.completion.fail(request, error);
+    for (const request of this.#protocols.receiving.abandon(peer))
+      this.#protocols.completion.fail(request, error);
+    this.#protocols.rendezvous.abandon(peer, error);
+    this.#protocols.multi.abandon(peer, error);
   }
 
   #failWildcards(): void {
@@ -114,8 +113,8 @@ export class PeerFailures {
       `rank ${this.#host.rank} waits for a message from any rank, but all other ranks have left: does each receive have its send?`,
       { rank: this.#host.rank },
     );
-    for (const request of this.#receiving.withdraw(ANY_SOURCE, true))
-      this.#host.fail(request, error);
+    for (const request of this.#protocols.receiving.withdraw(ANY_SOURCE, true))
+      this.#protocols.completion.fail(request, error);
   }
 
   /** Whoever still awaits an operation learns that it never ends. */
@@ -126,6 +125,7 @@ export class PeerFailures {
       { rank: this.#host.rank },
     );
     for (const peer of this.#host.peers) if (peer !== undefined) this.#abandon(peer, error);
-    for (const request of this.#receiving.withdraw(null, true)) this.#host.fail(request, error);
+    for (const request of this.#protocols.receiving.withdraw(null, true))
+      this.#protocols.completion.fail(request, error);
   }
 }

@@ -1,4 +1,4 @@
-/** A send or receive under way, as the protocols see it, and how it ends. */
+/** A send or receive under way, as the protocols see it. */
 import type { MpiError } from '../base/error.ts';
 import type { Link, Posted } from './matching/bins.ts';
 
@@ -39,12 +39,4 @@ export interface Operation extends Posted, Link<Posted> {
 export interface Taken {
   tag: number;
   byteLength: number;
-}
-
-/** Ends operations. Each ends once; what comes after is not heard. */
-export interface Completion {
-  complete(operation: Operation, peer: number, tag: number, length: number): void;
-  fail(operation: Operation, error: MpiError): void;
-  /** Why an operation cannot have a message of `length` bytes; null where it can. */
-  refusal(operation: Operation, peer: number, tag: number, length: number): MpiError | null;
 }

@@ -39,7 +39,7 @@ function pollsBeforeSleep(spinPolls: number, spinMs: number): number {
   const request = new Communicator(engine, 0, null, 0, () => {}).irecv(new Uint8Array(8), 1);
   node.block = () => {
     before = polls;
-    engine.fail(request, new MpiError('ERR_DEADLOCK', 'the rank slept'));
+    engine.completion.fail(request, new MpiError('ERR_DEADLOCK', 'the rank slept'));
   };
   expect(() => request.wait()).toThrow('the rank slept');
   return before;

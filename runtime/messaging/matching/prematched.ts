@@ -5,8 +5,9 @@
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
 import { lengthOf } from '../../base/bytes.ts';
+import type { Completion } from '../completion.ts';
 import { chargeOf } from '../flow/credit.ts';
-import type { Completion, Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { DIRECT_POLLS } from '../peer.ts';
 import { EAGER } from '../wire.ts';
@@ -21,12 +22,13 @@ interface Receiver {
   returnCredit(peer: Peer, context: number, charge: number): void;
 }
 
-export interface PrematchedHost extends Completion {
+export interface PrematchedHost {
   mayHoldBack(peer: Peer): boolean;
 }
 
 export class PrematchedReceives {
   readonly #host: PrematchedHost;
+  readonly #completion: Completion;
   readonly #receiver: Receiver;
   /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
   readonly #requests: (Operation | null)[] = new Array(PREMATCHED_MAX).fill(null);
@@ -37,8 +39,9 @@ export class PrematchedReceives {
   /** Looks at the channel in a row that found nothing. */
   #misses = 0;
 
-  constructor(host: PrematchedHost, receiver: Receiver) {
+  constructor(host: PrematchedHost, completion: Completion, receiver: Receiver) {
     this.#host = host;
+    this.#completion = completion;
     this.#receiver = receiver;
   }
 
@@ -98,7 +101,7 @@ export class PrematchedReceives {
       count++;
       context.apart--;
       this.#receiver.returnCredit(peer, request.context, chargeOf(length));
-      this.#host.complete(request, rank, channel.takenTag, length);
+      this.#completion.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();
     else if (count > 0) this.#misses = 0;

@@ -8,11 +8,12 @@ import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import type { Completion } from '../completion.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import type { Completion, Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
@@ -25,13 +26,14 @@ import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
 
 /** What receiving needs of the engine. */
-export interface ReceivingHost extends Completion, Output, Peers {
+export interface ReceivingHost extends Output, Peers {
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayHoldBack(peer: Peer): boolean;
 }
 
 export class Receiving {
   readonly #host: ReceivingHost;
+  readonly #completion: Completion;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #contexts: Context[] = [];
@@ -41,12 +43,18 @@ export class Receiving {
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
 
-  constructor(host: ReceivingHost, rendezvous: Rendezvous, multi: MultiPacketEager) {
+  constructor(
+    host: ReceivingHost,
+    completion: Completion,
+    rendezvous: Rendezvous,
+    multi: MultiPacketEager,
+  ) {
     this.#host = host;
+    this.#completion = completion;
     this.#rendezvous = rendezvous;
     this.#multi = multi;
     this.#search = new Search(host, this.#contexts);
-    this.prematched = new PrematchedReceives(host, this);
+    this.prematched = new PrematchedReceives(host, completion, this);
   }
 
   /** Opens a context id for receives. */
@@ -94,11 +102,11 @@ export class Receiving {
       this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
     else if (arrival !== null) this.#multi.take(request, arrival);
     else {
-      const error = this.#host.refusal(request, source, tag, length);
-      if (error !== null) this.#host.fail(request, error);
+      const error = this.#completion.refusal(request, source, tag, length);
+      if (error !== null) this.#completion.fail(request, error);
       else {
         this.#copyBody(message, request.bytes);
-        this.#host.complete(request, source, tag, length);
+        this.#completion.complete(request, source, tag, length);
       }
     }
     if (message.chunk !== null) this.#bodies.take(message, length, null);
@@ -142,10 +150,13 @@ export class Receiving {
     }
     this.returnCredit(peer, packet.context, charge);
     if (length > request.length || !request.intact)
-      this.#host.fail(request, this.#host.refusal(request, peer.rank, tag, length) as MpiError);
+      this.#completion.fail(
+        request,
+        this.#completion.refusal(request, peer.rank, tag, length) as MpiError,
+      );
     else {
       packet.copyTo(request.bytes, 0);
-      this.#host.complete(request, peer.rank, tag, length);
+      this.#completion.complete(request, peer.rank, tag, length);
     }
   }
 
@@ -162,9 +173,9 @@ export class Receiving {
       return;
     }
     this.returnCredit(peer, packet.context, charge);
-    const refused = this.#host.refusal(request, peer.rank, tag, length);
+    const refused = this.#completion.refusal(request, peer.rank, tag, length);
     const arrival = this.#multi.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
-    if (refused !== null) this.#host.fail(request, refused);
+    if (refused !== null) this.#completion.fail(request, refused);
     else arrival.request = request;
   }
 
@@ -245,7 +256,7 @@ export class Receiving {
       `rank ${peer.rank} took its buffer away before its message could leave`,
       { rank: this.#host.rank, peer: peer.rank, tag: request.tag },
     );
-    this.#host.fail(request, error);
+    this.#completion.fail(request, error);
   }
 
   /** A peer is lost; the receives that were promised messages of its. */

@@ -3,7 +3,7 @@ import type { RemoteAccess } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Completion } from '../operation.ts';
+import type { Completion } from '../completion.ts';
 import type { Output } from '../output.ts';
 import type { Peer } from '../peer.ts';
 import {

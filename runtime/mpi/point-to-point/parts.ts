@@ -38,7 +38,8 @@ class Parts {
   #takeBack(error: MpiError): void {
     for (const part of this.#parts) {
       const { engine } = part.owner;
-      if (part.state === PENDING && engine.receiving.cancel(part)) engine.fail(part, error);
+      if (part.state === PENDING && engine.receiving.cancel(part))
+        engine.completion.fail(part, error);
     }
   }
 }
@@ -60,7 +61,7 @@ export function waitForParts(parts: readonly Request[]): void {
     } catch (error) {
       // Nobody can end it; what is on its way goes on.
       if (!engine.receiving.cancel(part)) throw whole.error ?? error;
-      engine.fail(part, error as MpiError);
+      engine.completion.fail(part, error as MpiError);
     }
   }
   if (whole.error !== null) throw whole.error;
