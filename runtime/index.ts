@@ -25,6 +25,7 @@ export { Communicator } from './mpi/communicator.ts';
 export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
+export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/request.ts';

@@ -111,6 +111,11 @@ export class Rendezvous {
 
   // ---- the receiver's answer
 
+  /** Nobody wants the message of an offer. */
+  refuse(peer: Peer, offer: Offer): void {
+    this.#transfers.refuse(peer, offer);
+  }
+
   /**
    * The message of an offer belongs to `request`: fetch it, or ask for it.
    * @param copyFirst puts the offer's first piece where the request wants it

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Data, payloadOf, roomOf } from '../../../../../runtime/mpi/datatype/data.ts';
 import { LaidBytes } from '../../../../../runtime/mpi/datatype/laid-bytes.ts';
 import { Layout } from '../../../../../runtime/mpi/datatype/layout.ts';
-import { Random } from '../../../../memory/simulated/random.ts';
+import { Random } from '../../../../tools/random.ts';
 
 const KINDS = [Uint8Array, Int16Array, Float32Array, Float64Array, BigInt64Array] as const;
 
