@@ -1,10 +1,12 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import type { Noncontiguous } from '../../../transports/transport.ts';
+import { inWords, isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import { Status } from './status.ts';
 
 /** What a request needs of its communicator. */
@@ -153,7 +155,9 @@ export class Request extends StartedRequest implements Operation {
   context = 0;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
   bytes: Uint8Array;
-  /** @internal How long `bytes` was when the operation began. */
+  /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
+  noncontiguous: Noncontiguous | null = null;
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
   length = 0;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
@@ -174,14 +178,22 @@ export class Request extends StartedRequest implements Operation {
   #status: Status | null = null;
 
   /** @internal */
-  constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+  constructor(owner: Owner, payload: Payload, context: number, peer: number, tag: number) {
     super();
     this.owner = owner;
-    this.bytes = bytes;
-    this.length = lengthOf(bytes);
+    this.bytes = NO_BYTES;
+    this.carry(payload);
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal Its message's bytes from now on. */
+  carry(payload: Payload): void {
+    const dense = isBytes(payload);
+    this.bytes = dense ? payload : NO_BYTES;
+    this.noncontiguous = dense ? null : payload;
+    this.length = dense ? lengthOf(payload) : payload.length;
   }
 
   /** @internal A request with PROC_NULL: complete from the start. */
@@ -198,7 +210,8 @@ export class Request extends StartedRequest implements Operation {
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   get intact(): boolean {
-    return lengthOf(this.bytes) >= this.length;
+    const { noncontiguous } = this;
+    return noncontiguous === null ? lengthOf(this.bytes) >= this.length : noncontiguous.intact;
   }
 
   /** @internal */

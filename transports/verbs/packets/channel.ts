@@ -1,10 +1,11 @@
 /** The connection to one peer: packets by SEND, memory by RDMA. */
 import { constants } from 'node:os';
-import { lengthOf } from '../../../runtime/base/bytes.ts';
+import { lengthOf, NO_BYTES } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 import type {
   Channel,
   Done,
+  Noncontiguous,
   OneSidedScheme,
   Packet,
   Purpose,
@@ -136,7 +137,7 @@ export class VerbsChannel implements Channel, Packet {
     offset: number,
     length: number,
   ): boolean {
-    return this.#sendData(kind | (context << 8), tag, null, bytes, offset, length);
+    return this.#sendData(kind | (context << 8), tag, null, bytes, null, offset, length);
   }
 
   trySendExtended(
@@ -149,14 +150,29 @@ export class VerbsChannel implements Channel, Packet {
     length: number,
   ): boolean {
     const word = kind | (context << 8) | EXTENDED_BIT;
-    return this.#sendData(word, tag, extension, bytes, offset, length);
+    return this.#sendData(word, tag, extension, bytes, null, offset, length);
   }
 
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    const word = kind | (context << 8) | (extension === null ? 0 : EXTENDED_BIT);
+    return this.#sendData(word, tag, extension, NO_BYTES, body, offset, length);
+  }
+
+  /** @param packed what has the body, where its bytes do not lie side by side */
   #sendData(
     word: number,
     tag: number,
     extension: Int32Array | null,
     bytes: Uint8Array,
+    packed: Noncontiguous | null,
     offset: number,
     length: number,
   ): boolean {
@@ -169,7 +185,8 @@ export class VerbsChannel implements Channel, Packet {
     if (slot < 0) return false;
     const at = slot * VERBS_SLOT_BYTES;
     if (extension !== null) this.#writeExtension(slot, extension);
-    copyBytes(sends.area.bytes, at + head, bytes, offset, length);
+    if (packed !== null) packed.pack(offset, length, sends.area.bytes, at + head);
+    else copyBytes(sends.area.bytes, at + head, bytes, offset, length);
     const number = this.queue.posted;
     const sent = this.#post(slot, word, tag, head + length, inline, !inline);
     if (sent) this.window.sent();
@@ -324,6 +341,10 @@ export class VerbsChannel implements Channel, Packet {
 
   copyTo(to: Uint8Array, at: number): void {
     copyBytes(to, at, this.#shared.receives.bytes, this.#body, this.length);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.length, this.#shared.receives.bytes, this.#body);
   }
 
   /** The oldest packet was taken. */
