@@ -130,7 +130,7 @@ export class RingSender {
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else Atomics.store(words, cell + CELL.sequence, next);
+    else storeAtomically(words, cell + CELL.sequence, next);
     return true;
   }
 
@@ -291,4 +291,8 @@ export class RingSender {
     this.#dataPosition = end;
     return true;
   }
+}
+
+function storeAtomically(words: Int32Array, at: number, value: number): void {
+  Atomics.store(words, at, value);
 }

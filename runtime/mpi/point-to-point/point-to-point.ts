@@ -6,8 +6,8 @@ import type { Data } from '../datatype/data.ts';
 import { Endpoint } from './endpoint.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import type { Request, StartedRequest } from './request.ts';
-import { isend, send, sendSync } from './send.ts';
+import { CompleteSend, type Request, type StartedRequest } from './request.ts';
+import { isendSlowly, send, sendAtOnce, sendSlowly } from './send.ts';
 import { startPair } from './sendrecv.ts';
 import { Status } from './status.ts';
 
@@ -47,7 +47,9 @@ export abstract class PointToPoint {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
    */
   sendSync(buffer: Data | null, destination: number, tag = 0): void {
-    sendSync(this.endpoint, buffer, destination, tag);
+    const { endpoint } = this;
+    if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
+      sendSlowly(endpoint, buffer, destination, tag);
   }
 
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
@@ -60,7 +62,10 @@ export abstract class PointToPoint {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
-    return isend(this.endpoint, buffer, destination, tag);
+    const { endpoint } = this;
+    const length = sendAtOnce(endpoint, buffer, destination, tag);
+    if (length > 0) return new CompleteSend(destination, tag, length);
+    return isendSlowly(endpoint, buffer, destination, tag);
   }
 
   /**

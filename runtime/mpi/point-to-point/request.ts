@@ -22,8 +22,6 @@ export interface Owner {
  */
 export abstract class StartedRequest implements PromiseLike<Status> {
   /** @internal */
-  abstract readonly owner: Owner;
-  /** @internal */
   abstract readonly state: number;
   /** @internal */
   abstract readonly error: MpiError | null;
@@ -44,7 +42,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
    * @throws MpiError that the operation failed with
    */
   test(): boolean {
-    if (this.state === PENDING) this.owner.engine.progress();
+    if (this.state === PENDING) this.makeProgress();
     if (this.state === FAILED) throw this.error;
     return this.state === COMPLETE;
   }
@@ -59,6 +57,9 @@ export abstract class StartedRequest implements PromiseLike<Status> {
     if (this.state === FAILED) throw this.error;
     return this.status;
   }
+
+  /** @internal Asked while it is under way. */
+  abstract makeProgress(): void;
 
   /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
   abstract waitForEnd(): void;
@@ -77,7 +78,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
    *   have ended; of one that can never end ERR_DEADLOCK, after all others have
    */
   static waitAll(requests: readonly StartedRequest[]): void {
-    checkRequests(requests);
+    if (areComplete(requests)) return;
     let failed: MpiError | null = null;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i];
@@ -92,20 +93,24 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   }
 }
 
-/** A send that was complete when it started: all that is left of it is what it sent. */
+/**
+ * A send that was complete when it started: all that is left of it is what it sent. There is one for each
+ * small message, so it has no field more, and none that is defined before it is set.
+ */
 export class CompleteSend extends StartedRequest {
-  readonly owner: Owner;
-  readonly #destination: number;
-  readonly #tag: number;
-  readonly #length: number;
+  /** @internal A rank of the communicator. */
+  declare readonly destination: number;
+  /** @internal */
+  declare readonly tag: number;
+  /** @internal */
+  declare readonly length: number;
 
-  /** @internal @param destination a rank of the communicator */
-  constructor(owner: Owner, destination: number, tag: number, length: number) {
+  /** @internal */
+  constructor(destination: number, tag: number, length: number) {
     super();
-    this.owner = owner;
-    this.#destination = destination;
-    this.#tag = tag;
-    this.#length = length;
+    this.destination = destination;
+    this.tag = tag;
+    this.length = length;
   }
 
   get state(): number {
@@ -118,15 +123,17 @@ export class CompleteSend extends StartedRequest {
 
   get status(): Status {
     const status = new Status();
-    status.source = this.#destination;
-    status.tag = this.#tag;
-    status.byteLength = this.#length;
+    status.source = this.destination;
+    status.tag = this.tag;
+    status.byteLength = this.length;
     return status;
   }
 
   promise(): Promise<Status> {
     return Promise.resolve(this.status);
   }
+
+  makeProgress(): void {}
 
   waitForEnd(): void {}
 }
@@ -234,6 +241,11 @@ export class Request extends StartedRequest implements Operation {
   }
 
   /** @internal */
+  makeProgress(): void {
+    this.owner.engine.progress();
+  }
+
+  /** @internal */
   waitForEnd(): void {
     this.owner.engine.wait(this);
   }
@@ -274,10 +286,16 @@ export class Request extends StartedRequest implements Operation {
 
 function nothing(): void {}
 
-function checkRequests(requests: readonly StartedRequest[]): void {
+/** Whether all are. @throws MpiError ERR_REQUEST where they are no requests */
+function areComplete(requests: readonly StartedRequest[]): boolean {
   if (!Array.isArray(requests)) throw noRequest(requests);
-  for (let i = 0; i < requests.length; i++)
-    if (!(requests[i] instanceof StartedRequest)) throw noRequest(requests[i]);
+  let complete = true;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!(request instanceof StartedRequest)) throw noRequest(request);
+    if (request.state !== COMPLETE) complete = false;
+  }
+  return complete;
 }
 
 function noRequest(value: unknown): MpiError {

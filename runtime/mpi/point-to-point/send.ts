@@ -9,15 +9,15 @@ import { COMPLETE, PENDING } from '../../messaging/operation.ts';
 import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { type Data, type Payload, payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CompleteSend, Request, type StartedRequest } from './request.ts';
+import { Request } from './request.ts';
 
 const DONE = Promise.resolve();
 
 /**
- * Sends what is usual and has room at once.
+ * Sends what is usual and has room at once. All of it together is just short enough for V8 to inline it.
  * @returns the message's length; 0: it has not been sent
  */
-function sendAtOnce(
+export function sendAtOnce(
   endpoint: Endpoint,
   buffer: Data | null,
   destination: number,
@@ -27,20 +27,10 @@ function sendAtOnce(
   if (length <= 0 || !isTag(tag)) return 0;
   const peer = endpoint.peerTo(destination);
   if (peer === undefined || length > peer.pieceBytes) return 0;
-  return peer.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
+  return peer.program.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
 }
 
-export function sendSync(
-  endpoint: Endpoint,
-  buffer: Data | null,
-  destination: number,
-  tag: number,
-): void {
-  if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
-    sendSlowly(endpoint, buffer, destination, tag);
-}
-
-function sendSlowly(
+export function sendSlowly(
   endpoint: Endpoint,
   buffer: Data | null,
   destination: number,
@@ -83,18 +73,7 @@ function prepareSelfSend({ engine, context, rank }: Endpoint, tag: number, lengt
   );
 }
 
-export function isend(
-  endpoint: Endpoint,
-  buffer: Data | null,
-  destination: number,
-  tag: number,
-): StartedRequest {
-  const length = sendAtOnce(endpoint, buffer, destination, tag);
-  if (length > 0) return new CompleteSend(endpoint, destination, tag, length);
-  return isendSlowly(endpoint, buffer, destination, tag);
-}
-
-function isendSlowly(
+export function isendSlowly(
   endpoint: Endpoint,
   buffer: Data | null,
   destination: number,
