@@ -1,0 +1,23 @@
+/** The control page of a rank, as Int32 indices; constants for the same reason as those of a cell. */
+
+/** AWAKE, BLOCKED or IN_LOOP; on a line of its own: the owner and whoever wakes it write it. */
+export const sleep = 0;
+/** Raised by a peer that has opened its region towards this rank. */
+export const contacts = 32;
+export const pid = 48;
+/** ABSENT, PRESENT, LEAVING or LEFT. */
+export const presence = 49;
+/** Address of `probeWord` in the owner's memory (low, high), for the probe of process_vm_readv. */
+export const probeAddressLow = 50;
+export const probeAddressHigh = 51;
+export const probeWord = 52;
+/** 1: the owner issues a barrier on all CPUs (membarrier) before it sleeps; see doorbell.ts. */
+export const fences = 53;
+/** One word for each local rank: it has opened its region towards this rank. */
+export const contactFlags = 64;
+/** Odd while the rank says in its wait page what it waits for; raised when it says so, and when that is over. */
+export const wait = 320;
+/** The value of `wait` while the rank sleeps and has looked at everything that came before; else 0. */
+export const quiet = 321;
+/** The value of `wait` for which a peer has found that nobody can ever end it. */
+export const doomed = 322;
