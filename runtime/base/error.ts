@@ -46,8 +46,8 @@ export const ERROR_CODES = {
    */
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
   /**
-   * @why a rank blocks for a message from itself
-   * @remedy post the receive first (`irecv`), or use `isend`
+   * @why ranks wait for each other, none can go on, and nothing is on its way; or a rank blocks for a message from itself
+   * @remedy the message says who waits for whom, and where: have one of them send first, or use `sendrecv`; to yourself post the receive first (`irecv`), or use `isend`
    */
   ERR_DEADLOCK: 'an operation could never complete, whatever anybody does',
   /**
