@@ -81,8 +81,9 @@ export function irecv(
   tag: number,
 ): Request {
   const { context } = endpoint;
-  if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerFrom(source) !== undefined)
-    return startReceive(endpoint, buffer as Uint8Array, source, tag, context);
+  const peer = endpoint.peerFrom(source);
+  if (peer !== undefined && plainLength(buffer) > 0 && isReceiveTag(tag))
+    return startReceiveFrom(endpoint, buffer as Uint8Array, source, tag, peer);
   const bytes = checkReceive(endpoint, buffer, source, tag);
   return startReceive(endpoint, bytes, source, tag, context);
 }
@@ -95,13 +96,36 @@ export function startReceive(
   context: number,
 ): Request {
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
-  const { engine } = endpoint;
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && context === endpoint.context && endpoint.messages.quiet) {
-    const length = engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+  if (peer !== undefined && context === endpoint.context)
+    return startReceiveFrom(endpoint, bytes, source, tag, peer);
+  return post(endpoint, bytes, endpoint.worldOf(source), tag, context);
+}
+
+/** Of a message of the program's. */
+function startReceiveFrom(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  source: number,
+  tag: number,
+  peer: Peer,
+): Request {
+  if (endpoint.messages.quiet) {
+    const length = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
     if (length >= 0) return received(endpoint, peer, length);
   }
-  const request = new Request(endpoint, bytes, context, endpoint.worldOf(source), tag);
+  return post(endpoint, bytes, peer.rank, tag, endpoint.context);
+}
+
+function post(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  world: number,
+  tag: number,
+  context: number,
+): Request {
+  const { engine } = endpoint;
+  const request = new Request(endpoint, bytes, context, world, tag);
   engine.receiving.receive(request);
   if (request.state === PENDING) engine.completion.track(request);
   return request;

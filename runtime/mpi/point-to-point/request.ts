@@ -152,16 +152,17 @@ export class Request extends StartedRequest implements Operation {
   nextOfTag: Operation | null = null;
   /** @internal */
   order = 0;
+  // What the constructor sets is not defined before: there is a request for each nonblocking call.
   /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */
-  peer = 0;
+  declare peer: number;
   /** @internal */
-  tag = 0;
+  declare tag: number;
   /** @internal */
-  context = 0;
+  declare context: number;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
-  bytes: Uint8Array;
+  declare bytes: Uint8Array;
   /** @internal How long `bytes` was when the operation began. */
-  length = 0;
+  declare length: number;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
   /** @internal */
@@ -175,7 +176,7 @@ export class Request extends StartedRequest implements Operation {
   /** @internal */
   error: MpiError | null = null;
   /** @internal */
-  readonly owner: Owner;
+  declare readonly owner: Owner;
   /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
   #status: Status | null = null;
