@@ -2,19 +2,19 @@
  * Receives (MPI 4.1, 3.2 and 3.7). The next packet of a quiet context is the one that matching would give:
  * it is taken at once. Everything else, errors too, is told apart on the slow path.
  */
-import { NO_BYTES, plainLength } from '../../base/bytes.ts';
+import { isBytes, lengthOf, NO_BYTES, plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Peer } from '../../messaging/peer.ts';
 import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../arguments.ts';
-import { bytesOf, type MessageBuffer } from './buffer.ts';
+import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
 import { Status } from './status.ts';
 
 export function recvSync(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
   status: Status,
@@ -34,16 +34,16 @@ export function recvSync(
 
 function receiveSlowly(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
   status: Status,
 ): Status {
-  const bytes = checkReceive(endpoint, buffer, source, tag);
+  const payload = checkReceive(endpoint, buffer, source, tag);
   checkStatus(status);
   if (source === PROC_NULL) return status.setNull();
   const { engine, pool } = endpoint;
-  const request = pool.borrow(bytes, endpoint.worldOf(source), tag, false);
+  const request = pool.borrow(payload, endpoint.worldOf(source), tag, false);
   engine.receiving.receive(request);
   if (request.state === PENDING) waitForReceive(endpoint, request);
   pool.giveBack(request);
@@ -53,15 +53,15 @@ function receiveSlowly(
 /** The bytes to fill. @throws MpiError where an argument is bad */
 export function checkReceive(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
-): Uint8Array {
+): Payload {
   endpoint.checkAlive();
-  const bytes = bytesOf(buffer, source);
+  const payload = roomOf(buffer, source);
   checkSource(source, endpoint.size);
   checkReceiveTag(tag);
-  return bytes;
+  return payload;
 }
 
 /** A receive that nobody can complete is taken back. */
@@ -76,56 +76,50 @@ function waitForReceive({ engine }: Endpoint, request: Request): void {
 
 export function irecv(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
 ): Request {
-  const { context } = endpoint;
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && plainLength(buffer) > 0 && isReceiveTag(tag))
-    return startReceiveFrom(endpoint, buffer as Uint8Array, source, tag, peer);
-  const bytes = checkReceive(endpoint, buffer, source, tag);
-  return startReceive(endpoint, bytes, source, tag, context);
+  if (peer !== undefined && isReceiveTag(tag)) {
+    const length = plainLength(buffer);
+    if (length > 0) return startFrom(endpoint, buffer as Uint8Array, length, source, tag, peer);
+  }
+  const payload = checkReceive(endpoint, buffer, source, tag);
+  return startReceive(endpoint, payload, source, tag, endpoint.context);
 }
 
 export function startReceive(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  payload: Payload,
   source: number,
   tag: number,
   context: number,
 ): Request {
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && context === endpoint.context)
-    return startReceiveFrom(endpoint, bytes, source, tag, peer);
-  return post(endpoint, bytes, endpoint.worldOf(source), tag, context);
+  if (peer !== undefined && context === endpoint.context && isBytes(payload))
+    return startFrom(endpoint, payload, lengthOf(payload), source, tag, peer);
+  return post(endpoint, Request.of(endpoint, payload, context, endpoint.worldOf(source), tag));
 }
 
 /** Of a message of the program's. */
-function startReceiveFrom(
+function startFrom(
   endpoint: Endpoint,
   bytes: Uint8Array,
+  length: number,
   source: number,
   tag: number,
   peer: Peer,
 ): Request {
   if (endpoint.messages.quiet) {
-    const length = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
-    if (length >= 0) return received(endpoint, peer, length);
+    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+    if (taken >= 0) return received(endpoint, peer, taken);
   }
-  return post(endpoint, bytes, peer.rank, tag, endpoint.context);
+  return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
 }
 
-function post(
-  endpoint: Endpoint,
-  bytes: Uint8Array,
-  world: number,
-  tag: number,
-  context: number,
-): Request {
-  const { engine } = endpoint;
-  const request = new Request(endpoint, bytes, context, world, tag);
+function post({ engine }: Endpoint, request: Request): Request {
   engine.receiving.receive(request);
   if (request.state === PENDING) engine.completion.track(request);
   return request;
@@ -134,13 +128,13 @@ function post(
 /** A receive that is complete when it starts. */
 function received(endpoint: Endpoint, peer: Peer, length: number): Request {
   const { context } = endpoint;
-  const request = new Request(endpoint, NO_BYTES, context, peer.rank, peer.channel.takenTag);
+  const request = new Request(endpoint, NO_BYTES, 0, context, peer.rank, peer.channel.takenTag);
   return request.completeWith(length);
 }
 
 export function recv(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
 ): Promise<Status> {

@@ -1,10 +1,12 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import type { Noncontiguous } from '../../../transports/transport.ts';
+import { inWords, isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import { Status } from './status.ts';
 
 /** What a request needs of its communicator. */
@@ -161,8 +163,10 @@ export class Request extends StartedRequest implements Operation {
   declare context: number;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
   declare bytes: Uint8Array;
-  /** @internal How long `bytes` was when the operation began. */
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
   declare length: number;
+  /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
+  noncontiguous: Noncontiguous | null = null;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
   /** @internal */
@@ -181,20 +185,42 @@ export class Request extends StartedRequest implements Operation {
   settled: (() => void) | null = null;
   #status: Status | null = null;
 
-  /** @internal */
-  constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+  /** @internal @param length of `bytes` */
+  constructor(
+    owner: Owner,
+    bytes: Uint8Array,
+    length: number,
+    context: number,
+    peer: number,
+    tag: number,
+  ) {
     super();
     this.owner = owner;
     this.bytes = bytes;
-    this.length = lengthOf(bytes);
+    this.length = length;
     this.context = context;
     this.peer = peer;
     this.tag = tag;
   }
 
+  /** @internal */
+  static of(owner: Owner, payload: Payload, context: number, peer: number, tag: number): Request {
+    const request = new Request(owner, NO_BYTES, 0, context, peer, tag);
+    request.carry(payload);
+    return request;
+  }
+
+  /** @internal Its message's bytes from now on. */
+  carry(payload: Payload): void {
+    const dense = isBytes(payload);
+    this.bytes = dense ? payload : NO_BYTES;
+    this.noncontiguous = dense ? null : payload;
+    this.length = dense ? lengthOf(payload) : payload.length;
+  }
+
   /** @internal A request with PROC_NULL: complete from the start. */
   static ofNobody(owner: Owner, context: number): Request {
-    return new Request(owner, NO_BYTES, context, PROC_NULL, ANY_TAG).completeWith(0);
+    return new Request(owner, NO_BYTES, 0, context, PROC_NULL, ANY_TAG).completeWith(0);
   }
 
   /** @internal It is complete when it starts. */
@@ -206,7 +232,8 @@ export class Request extends StartedRequest implements Operation {
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   get intact(): boolean {
-    return lengthOf(this.bytes) >= this.length;
+    const { noncontiguous } = this;
+    return noncontiguous === null ? lengthOf(this.bytes) >= this.length : noncontiguous.intact;
   }
 
   /** @internal */
