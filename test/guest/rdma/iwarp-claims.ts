@@ -12,8 +12,10 @@ import {
   closes,
   fills,
   LENGTH,
+  LOCAL_WRITE,
   leavesNothing,
   moves,
+  REMOTE_READ,
   sends,
   wakes,
   withPair,
@@ -21,8 +23,6 @@ import {
 import { type Pair, SLOT_BYTES } from './pair.ts';
 
 const { EBADF, EINVAL } = constants.errno;
-const LOCAL_WRITE = 1;
-const REMOTE_READ = 4;
 
 /** The device that has no datagrams, and whose queue pairs only a connection manager connects. */
 function iwarp(): void {

@@ -2,9 +2,10 @@
 /** `node tap.js device|loss|iwarp|interop [BARE-PEER]`: what RDMA devices do, as TAP; for the guest, where there is one. */
 import { MpiError } from '../../../runtime/base/error.ts';
 import { type Claim, runClaims } from '../../tools/claims.ts';
-import { DEVICE_CLAIMS, LOSS_CLAIMS } from './device-claims.ts';
+import { DEVICE_CLAIMS } from './device-claims.ts';
 import { interopClaims } from './interop-claims.ts';
 import { IWARP_CLAIMS } from './iwarp-claims.ts';
+import { LOSS_CLAIMS } from './loss-claims.ts';
 
 const [name = '', barePeer = ''] = process.argv.slice(2);
 const LISTS: Record<string, Claim[]> = {
