@@ -25,13 +25,14 @@ function node(name: string, command: string[], more: Partial<SuiteProgram> = {})
 async function programs(): Promise<SuiteProgram[]> {
   // Built here: the guest sees this machine's files, but writes none.
   helpers();
-  const stale = join(DIST, 'guest/memory/tap.js');
+  const cache = join(DIST, 'guest/memory/cache.guest.js');
+  const stale = (monitor: string) => [VITEST, '--name', `^${monitor} over verbs`, cache];
   const suite = join(DIST, 'conformance/transports/verbs.guest.js');
   const jobs = join(DIST, 'guest/rdma/jobs.guest.js');
   return [
     ...(await quickPrograms()),
-    node('stale registrations, naive', [stale, 'naive', 'verbs'], { module: false }),
-    node('stale registrations, dreg', [stale, 'dreg', 'verbs']),
+    node('stale registrations, naive', stale('naive'), { module: false }),
+    node('stale registrations, dreg', stale('dreg')),
     node('the transport suite', [VITEST, suite]),
     node('jobs', [VITEST, '--name', 'every job, 2 ranks, put', jobs]),
   ];

@@ -8,7 +8,7 @@ import { addon, packageRoot } from '../../../native/addon.ts';
 import { verbs } from '../../../native/verbs.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
-import type { Claim } from '../../tools/claims.ts';
+import type { Case } from '../cases.ts';
 import { DEPTH, INLINE_BYTES, Pair, SLOT_BYTES } from './pair.ts';
 
 const { EACCES, EAGAIN, EBADF, ECANCELED, EFAULT, EINVAL, EMSGSIZE } = constants.errno;
@@ -19,7 +19,7 @@ export const LENGTH = 1 << 20;
 
 type Check = (pair: Pair) => void | Promise<void>;
 
-export function withPair(name: string, check: Check): Claim {
+export function withPair(name: string, check: Check): Case {
   return {
     name,
     async check() {
@@ -315,7 +315,7 @@ export function leavesNothing(): void {
   assert.equal(pair.device.takeEvent(), null);
 }
 
-export const DEVICE_CLAIMS: Claim[] = [
+export const DEVICE_CASES: Case[] = [
   { name: 'the device, port and GID are chosen, or it is said what there is', check: chooses },
   withPair('packets of all lengths arrive in order, inline and not', sends),
   withPair('a full send queue says so and loses nothing', fills),

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { addon } from '../../../native/addon.ts';
 import { type DeviceEvent, VerbsDevice } from '../../../transports/verbs/device/device.ts';
-import type { Claim } from '../../tools/claims.ts';
-import { LENGTH, LOCAL_WRITE, REMOTE_READ, withPair } from './device-claims.ts';
+import type { Case } from '../cases.ts';
 import type { Pair } from './pair.ts';
+import { LENGTH, LOCAL_WRITE, REMOTE_READ, withPair } from './queue-pairs.ts';
 
 /** READs on the left queue, one after the other, until one cannot be posted. */
 class Stream {
@@ -74,7 +74,7 @@ async function down(pair: Pair): Promise<void> {
 }
 
 /** They take the device away: the last ones. */
-export const LOSS_CLAIMS: Claim[] = [
+export const LOSS_CASES: Case[] = [
   withPair('the port goes down', down),
   withPair('the device is removed in mid-transfer', removed),
 ];
