@@ -7,6 +7,7 @@ import {
   type Channel,
   type Done,
   EXTENSION_WORDS,
+  type Noncontiguous,
   type OneSidedScheme,
   type Packet,
   type PacketHandler,
@@ -47,6 +48,10 @@ class SimulatedPacket implements Packet {
 
   copyTo(to: Uint8Array, at: number): void {
     to.set(this.#body, at);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.length, this.#body, 0);
   }
 }
 
@@ -108,6 +113,20 @@ class SimulatedChannel implements Channel {
     length: number,
   ): boolean {
     return this.#send(kind, context, tag, extension, bytes, offset, length);
+  }
+
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    const packed = new Uint8Array(length);
+    body.pack(offset, length, packed, 0);
+    return this.#send(kind, context, tag, extension, packed, 0, length);
   }
 
   #send(
