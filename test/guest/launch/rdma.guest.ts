@@ -1,7 +1,6 @@
-#!/usr/bin/env node
 /**
- * `node rdma-tap.js doctor|iwarp|pingpong|demo`: what a user sees of RDMA, told as TAP, for the guest with
- * rxe0 (iwarp: siw0) and dreg: the doctor, the example that shows what caching is worth, the stale bytes.
+ * What a user sees of RDMA, for the guest with rxe0 (iwarp: siw0) and dreg: the doctor, the example that shows
+ * what caching is worth, the stale bytes.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -10,7 +9,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
 import type { Examination } from '../../../runtime/launch/doctor/doctor.ts';
 import type { Finding } from '../../../runtime/launch/doctor/finding.ts';
-import { type Claim, runClaims } from '../../tools/claims.ts';
+import { type Case, caseTests } from '../cases.ts';
 
 const file = (name: string) => join(packageRoot(), 'dist', name);
 const DREGRUN = file('bundle/dregrun.js');
@@ -48,7 +47,7 @@ function pingpong(...words: string[]): Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
-const doctor = (port: string, link: string, gid: RegExp): Claim => ({
+const doctor = (port: string, link: string, gid: RegExp): Case => ({
   name: 'the doctor finds dreg, the device and its GID, and runs a job over them',
   check() {
     const { status, parts } = examine('--transport', 'verbs', '-x', 'DREG_MONITOR=dreg');
@@ -75,7 +74,7 @@ const RUNS = [
   ['userfaultfd', 'copy'],
 ] as const;
 
-const PINGPONG: Claim[] = RUNS.map(([monitor, way], index) => ({
+const PINGPONG: Case[] = RUNS.map(([monitor, way], index) => ({
   name: `pingpong --monitor ${monitor} --rndv ${way} goes that way, beside ${index} earlier runs`,
   check() {
     const beside = index === 0 ? [] : ['--beside', EARLIER];
@@ -87,7 +86,7 @@ const PINGPONG: Claim[] = RUNS.map(([monitor, way], index) => ({
   },
 }));
 
-const DEMO: Claim[] = ['naive', 'dreg'].map((monitor) => ({
+const DEMO: Case[] = ['naive', 'dreg'].map((monitor) => ({
   name: `demo:stale --transport verbs: ${monitor}`,
   check() {
     const words = [file('test/conformance/domains/demo.js'), '--transport', 'verbs', '--json'];
@@ -104,13 +103,7 @@ const DEMO: Claim[] = ['naive', 'dreg'].map((monitor) => ({
   },
 }));
 
-const LISTS: Record<string, Claim[]> = {
-  doctor: DOCTOR,
-  iwarp: IWARP,
-  pingpong: PINGPONG,
-  demo: DEMO,
-};
-
-const claims = LISTS[process.argv[2] ?? ''];
-if (!claims) throw new Error(`there is no list "${process.argv[2]}"`);
-await runClaims(claims);
+caseTests('doctor', DOCTOR);
+caseTests('iwarp', IWARP);
+caseTests('pingpong', PINGPONG);
+caseTests('demo', DEMO);

@@ -9,7 +9,7 @@ import { addon } from '../../../native/addon.ts';
 import type { ReceiveQueue, SendArea } from '../../../transports/verbs/device/areas.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import type { QueueAddress, QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
-import type { Claim } from '../../tools/claims.ts';
+import type { Case } from '../cases.ts';
 
 const LENGTH = 256 * 1024;
 const SLOT_BYTES = 4096;
@@ -119,7 +119,7 @@ class BarePeer {
 
 type Check = (peer: BarePeer) => Promise<void>;
 
-function withPeer(program: string, name: string, check: Check): Claim {
+function withPeer(program: string, name: string, check: Check): Case {
   return {
     name,
     async check() {
@@ -270,7 +270,7 @@ async function asItsServer(): Promise<void> {
 }
 
 /** @param program bare-peer.c, compiled */
-export const interopClaims = (program: string): Claim[] => [
+export const interopCases = (program: string): Case[] => [
   withPeer(program, 'libibverbs alone: we READ and WRITE its memory', weReadAndWrite),
   withPeer(program, 'libibverbs alone: it READs and WRITEs ours', itReadsAndWrites),
   withPeer(program, 'libibverbs alone: it does not reach what we deregistered', itIsRefused),

@@ -1,7 +1,6 @@
-#!/usr/bin/env node
 /**
- * `node tap.js MONITOR [verbs]`: the conformance suite and the stale bytes, as a program that prints
- * TAP. For the guest, where the module is, and RDMA devices are.
+ * The conformance suite of monitors and the stale bytes, each monitor over io_uring and over an RDMA device: for
+ * the guest, where the module is, and RDMA devices are.
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -21,7 +20,7 @@ import { MOVER_SCENARIOS, SCENARIOS } from '../../conformance/domains/scenarios.
 import { SIDES, VerbsChannel } from '../../conformance/domains/verbs-channel.ts';
 import { Missing, Scene } from '../../conformance/monitors/scene.ts';
 import { CASES, SLOTS } from '../../conformance/monitors/suite.ts';
-import { type Claim, runClaims } from '../../tools/claims.ts';
+import { type Case, caseTests } from '../cases.ts';
 
 const OPEN: Record<string, (slots: number) => Monitor> = {
   dreg: (slots) => new DregMonitor({ slots }),
@@ -30,7 +29,7 @@ const OPEN: Record<string, (slots: number) => Monitor> = {
   naive: (slots) => new NaiveMonitor(slots),
 };
 
-function conformance(open: (slots: number) => Monitor): Claim[] {
+function conformance(open: (slots: number) => Monitor): Case[] {
   return CASES.map(({ name, run }) => ({
     name,
     check() {
@@ -44,12 +43,12 @@ function conformance(open: (slots: number) => Monitor): Claim[] {
   }));
 }
 
-/** One claim for each case, with a channel of its own. */
-function claims<M extends Mover>(
+/** One for each case, with a channel of its own. */
+function casesOf<M extends Mover>(
   make: () => M,
   cases: { name: string; run(channel: M): unknown }[],
   expected?: string,
-): Claim[] {
+): Case[] {
   return cases.map(({ name, run }) => ({
     name: expected === undefined ? name : `${expected} bytes: ${name}`,
     async check() {
@@ -65,7 +64,7 @@ function claims<M extends Mover>(
 }
 
 /** What a whole machine may forbid: only where nobody else is disturbed. */
-const MACHINE: Claim[] = [
+const MACHINE: Case[] = [
   {
     name: 'kernel.io_uring_disabled=2: ERR_UNSUPPORTED',
     check() {
@@ -96,37 +95,33 @@ const MACHINE: Claim[] = [
   },
 ];
 
-function claimsOf(name: string): Claim[] {
-  if (name === 'machine') return MACHINE;
-  const open = monitorOf(name);
+function overUring(name: string): Case[] {
+  const open = OPEN[name];
   const make = () => new Channel(open(SLOTS));
   return [
     ...(name === 'dreg' || name === 'userfaultfd' ? conformance(open) : []),
-    ...claims(make, SCENARIOS, name === 'naive' ? 'old' : 'new'),
-    ...(name === 'naive' ? [] : claims(make, WAYS)),
+    ...casesOf(make, SCENARIOS, name === 'naive' ? 'old' : 'new'),
+    ...(name === 'naive' ? [] : casesOf(make, WAYS)),
   ];
 }
 
 /** Over an RDMA device, with the memory at either end of READ and WRITE. */
-function verbsClaimsOf(name: string): Claim[] {
-  const open = monitorOf(name);
+function overVerbs(name: string): Case[] {
+  const open = OPEN[name];
   return SIDES.flatMap((side) => {
     const make = () => new VerbsChannel(open(SLOTS), side);
     return [
-      ...claims(make, MOVER_SCENARIOS, name === 'naive' ? 'old' : 'new'),
-      ...(name === 'naive' ? [] : claims(make, [...MOVER_WAYS, KEPT])),
-    ].map((claim) => ({ ...claim, name: `${side}: ${claim.name}` }));
+      ...casesOf(make, MOVER_SCENARIOS, name === 'naive' ? 'old' : 'new'),
+      ...(name === 'naive' ? [] : casesOf(make, [...MOVER_WAYS, KEPT])),
+    ].map((one) => ({ ...one, name: `${side}: ${one.name}` }));
   });
 }
 
-function monitorOf(name: string): (slots: number) => Monitor {
-  const open = OPEN[name];
-  if (!open) throw new MpiError('ERR_ARG', `there is no monitor "${name}"`);
-  return open;
-}
+const missing = (error: unknown): error is Error =>
+  error instanceof Missing && process.env.CI !== 'true';
 
-const [name = '', domain = 'uring'] = process.argv.slice(2);
-await runClaims(
-  domain === 'verbs' ? verbsClaimsOf(name) : claimsOf(name),
-  (error) => error instanceof Missing && process.env.CI !== 'true',
-);
+for (const name of Object.keys(OPEN)) {
+  caseTests(`${name} over io_uring`, overUring(name), missing);
+  caseTests(`${name} over verbs`, overVerbs(name), missing);
+}
+caseTests('machine', MACHINE);

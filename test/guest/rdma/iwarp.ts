@@ -7,22 +7,22 @@ import { MpiError } from '../../../runtime/base/error.ts';
 import { ConnectionManager } from '../../../transports/verbs/connect/connections.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import { VerbsGroup } from '../../conformance/transports/verbs-group.ts';
-import type { Claim } from '../../tools/claims.ts';
+import type { Case } from '../cases.ts';
+import { type Pair, SLOT_BYTES } from './pair.ts';
 import {
   closes,
   fills,
   LENGTH,
+  LOCAL_WRITE,
   leavesNothing,
   moves,
+  REMOTE_READ,
   sends,
   wakes,
   withPair,
-} from './device-claims.ts';
-import { type Pair, SLOT_BYTES } from './pair.ts';
+} from './queue-pairs.ts';
 
 const { EBADF, EINVAL } = constants.errno;
-const LOCAL_WRITE = 1;
-const REMOTE_READ = 4;
 
 /** The device that has no datagrams, and whose queue pairs only a connection manager connects. */
 function iwarp(): void {
@@ -175,7 +175,7 @@ async function missesPeers(): Promise<void> {
   }
 }
 
-export const IWARP_CLAIMS: Claim[] = [
+export const IWARP_CASES: Case[] = [
   { name: 'iWARP: the device, and where it listens', check: iwarp },
   { name: 'iWARP: numbers and addresses are checked', check: checks },
   ...[
@@ -189,5 +189,5 @@ export const IWARP_CLAIMS: Claim[] = [
     withPair('the end of a connection is told', hangsUp),
     { name: 'a peer that is not heard any more has failed', check: missesPeers },
     { name: 'a device that is closed leaves nothing', check: leavesNothing },
-  ].map((claim) => ({ ...claim, name: `iWARP: ${claim.name}` })),
+  ].map((one) => ({ ...one, name: `iWARP: ${one.name}` })),
 ];
