@@ -2,8 +2,8 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
-import type { RunCommand } from './arguments.ts';
 import type { BindingPlan } from './binding.ts';
+import type { RunCommand } from './cli.ts';
 import { rankEnvironment } from './environment.ts';
 import { HandedSignals } from './handed-signals.ts';
 import { Keeper } from './keeper.ts';
