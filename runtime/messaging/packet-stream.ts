@@ -39,13 +39,13 @@ export class PacketStream implements Stream {
   stream(): boolean {
     const { bytes, length } = this.request;
     const { channel } = this.#peer;
-    // What says where the pieces begin must not be overtaken.
+    // What says where the bytes go must not be overtaken.
     if (this.#peer.holdsControls) return false;
     while (this.position < length) {
       if (!this.request.intact) break;
-      const piece = Math.min(channel.maxBody, length - this.position);
-      if (!channel.trySend(this.#kind, 0, this.#id, bytes, this.position, piece)) return false;
-      this.position += piece;
+      const count = Math.min(channel.maxBody, length - this.position);
+      if (!channel.trySend(this.#kind, 0, this.#id, bytes, this.position, count)) return false;
+      this.position += count;
     }
     this.#finish(this);
     return true;

@@ -13,12 +13,12 @@ export interface Offer {
   /** Bytes of the message that can be reached so. */
   exportedBytes: number;
   /** Bytes that came with the RTS. */
-  firstPiece: number;
+  firstBytes: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
 }
 
-/** Copies an offer's first piece into a buffer. */
+/** Copies an offer's first bytes into a buffer. */
 export type CopyFirst = (to: Uint8Array) => void;
 
 /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
@@ -41,7 +41,7 @@ export function offerOf(packet: Packet): Offer {
       hold: null,
     },
     exportedBytes,
-    firstPiece: packet.length,
+    firstBytes: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
   };
 }

@@ -19,7 +19,7 @@ import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { SendArea } from './areas.ts';
 import { type PathAddress, setPath } from './attributes.ts';
 import type { Completer, DeviceCore } from './core.ts';
-import { type LivenessTarget, PULSE_BYTES, type PulseAddress } from './liveness-target.ts';
+import { type LivenessTarget, TARGET_BYTES, type TargetAddress } from './liveness-target.ts';
 import { errnoOf, errorOf, FLUSHED } from './status.ts';
 
 /**
@@ -73,7 +73,7 @@ export interface QueueSite {
    */
   readonly iwarp: boolean;
   /** On iWARP: what is read to see whether a peer answers. */
-  pulse(): LivenessTarget;
+  livenessTarget(): LivenessTarget;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }
@@ -100,7 +100,7 @@ export class QueuePair implements Completer {
   /** For its user: whose connection it is. */
   owner: unknown;
   /** On iWARP: what the peer has for {@link probe}, once it is known. */
-  peerPulse: PulseAddress | null = null;
+  peerTarget: TargetAddress | null = null;
 
   readonly #site: QueueSite;
   readonly #core: DeviceCore;
@@ -255,13 +255,13 @@ export class QueuePair implements Completer {
     return answer;
   }
 
-  /** Asks whether the peer still answers: a WRITE of no bytes, on iWARP a READ of the pulse. As `rdma`. */
+  /** Asks whether the peer still answers: a WRITE of no bytes, on iWARP a READ of the liveness target. As `rdma`. */
   probe(done: Result): number {
     if (!this.#site.iwarp) return this.rdma('write', -1, 0, 0, 0, 0, done);
-    if (this.peerPulse === null) return -EAGAIN;
-    const { region, sink } = this.#site.pulse();
-    const { address, key } = this.peerPulse;
-    return this.rdma('read', region, sink, PULSE_BYTES, address, key, done);
+    if (this.peerTarget === null) return -EAGAIN;
+    const { region, sink } = this.#site.livenessTarget();
+    const { address, key } = this.peerTarget;
+    return this.rdma('read', region, sink, TARGET_BYTES, address, key, done);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * The machine of runtime/messaging/event-loop.ts, with libuv, the bell, the peer and the program simulated:
+ * The machine of runtime/messaging/event-loop.ts, with libuv, the doorbell, the peer and the program simulated:
  * all orders in which a few things can happen, and many random ones.
  */
 import { beforeEach, expect, test, vi } from 'vitest';
@@ -35,7 +35,7 @@ interface Plan {
   blocks: number;
   /** Looks for messages that the program makes by itself: `test()`, or a blocking call that need not sleep. */
   looks: number;
-  /** Operations that the rank ends by a message to itself, for which no bell rings. */
+  /** Operations that the rank ends by a message to itself, for which no doorbell rings. */
   selves: number;
   throws: number;
   /** In how many of the peer's chances it does nothing, for each in which it may act. */
@@ -70,12 +70,12 @@ class World {
   readonly inbox: ('message' | 'noise')[] = [];
   departed = false;
   closed = false;
-  /** The bell: whoever publishes rings it. */
+  /** The doorbell: whoever publishes rings it. */
   armed = false;
   /** Signals on their way to the descriptor, and whether it is readable. */
   signals = 0;
   readable = false;
-  onBell: (() => void) | null = null;
+  onDoorbell: (() => void) | null = null;
   referenced = false;
   #inCallback = false;
 
@@ -94,8 +94,8 @@ class World {
     };
     const transport = {
       disarm: () => this.disarm(),
-      watch: (onBell: () => void) => {
-        this.onBell = onBell;
+      watch: (onDoorbell: () => void) => {
+        this.onDoorbell = onDoorbell;
         this.referenced = true;
         return {
           ref: () => {
@@ -105,7 +105,7 @@ class World {
             this.referenced = false;
           },
           close: () => {
-            this.onBell = null;
+            this.onDoorbell = null;
             this.referenced = false;
           },
         };
@@ -201,7 +201,7 @@ class World {
     const { left, operations } = this;
     const callbacks: (() => void)[] = [];
     if (loop.immediates.length > 0) callbacks.push(() => loop.immediates.shift()?.());
-    if (this.readable && this.onBell !== null) callbacks.push(() => this.ringBell());
+    if (this.readable && this.onDoorbell !== null) callbacks.push(() => this.ringBell());
     if (left.begins > 0 && !this.departed)
       callbacks.push(() => {
         left.begins--;
@@ -242,10 +242,10 @@ class World {
 
   ringBell(): void {
     this.readable = false;
-    this.onBell?.();
+    this.onDoorbell?.();
   }
 
-  /** A blocking call sleeps in the same bell. */
+  /** A blocking call sleeps in the same doorbell. */
   block(): void {
     this.armed = true;
     try {
@@ -272,16 +272,16 @@ class World {
   check(): void {
     const turns = loop.immediates.length;
     const awaited = this.operations.some((operation) => operation.awaited);
-    const bell = this.armed || this.signals > 0 || this.readable;
+    const doorbell = this.armed || this.signals > 0 || this.readable;
     if (turns > 1) throw new Error('more than one turn is scheduled');
     if (turns > 0 && this.armed && this.plan.throws === 0)
       throw new Error('it looks for messages by itself, and peers would still ring');
-    if (turns === 0 && this.operations.length > 0 && !bell)
+    if (turns === 0 && this.operations.length > 0 && !doorbell)
       throw new Error('an operation is under way, and nothing wakes the rank');
     if (turns === 0 && this.operations.length > 0 && this.inbox.length > 0 && this.armed)
       throw new Error('it sleeps over what has come');
     if (this.referenced && (turns > 0 || !awaited))
-      throw new Error('the bell holds the process, and nobody awaits anything');
+      throw new Error('the doorbell holds the process, and nobody awaits anything');
     if (turns === 0 && awaited && !this.referenced)
       throw new Error('the process would end while somebody awaits an operation');
   }
@@ -291,7 +291,7 @@ class World {
     Object.assign(this.left, NONE);
     for (let i = 0; i < 4 * IDLE_TURNS; i++) {
       if (this.signals > 0) this.land();
-      else if (this.readable && this.onBell !== null) this.run(() => this.ringBell());
+      else if (this.readable && this.onDoorbell !== null) this.run(() => this.ringBell());
       else if (loop.immediates.length > 0) this.run(() => loop.immediates.shift()?.());
       else return;
     }

@@ -96,7 +96,7 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
       const { counts } = made.simulation;
       expect(way === 'get' ? counts.pushed : counts.pulled).toBe(0);
       const segments = Math.ceil(length / 64);
-      // What a first piece covers wholly needs no segment.
+      // What the first bytes cover wholly needs no segment.
       expect(counts.exported).toBeGreaterThanOrEqual(2 * (segments - 1));
       expect(counts.exported).toBeLessThanOrEqual(2 * segments);
       expect(messages(made, 0).sent[way]).toBe(2);
@@ -254,7 +254,7 @@ describe('where both ends may copy', () => {
   /** Indices in the claim words. */
   const [CLAIM, DONE, BROKEN] = [0, 1, 2];
 
-  /** Rank 0 claims the second piece of a message to rank 1, and stops. */
+  /** Rank 0 claims the second chunk of a message to rank 1, and stops. */
   function stopped(seed: number) {
     const made = scene(seed, shared);
     const { simulation } = made;
@@ -283,7 +283,7 @@ describe('where both ends may copy', () => {
     }
   });
 
-  test('nobody waits for a sender that is stopped within a piece', () => {
+  test('nobody waits for a sender that is stopped within a chunk', () => {
     const { made, requests, from, to, claims } = stopped(1);
     const { simulation } = made;
     // The receiver's other messages go on, large ones as well.
@@ -301,7 +301,7 @@ describe('where both ends may copy', () => {
     expectClean(made);
   });
 
-  test('a piece that the sender could not copy is fetched', () => {
+  test('a chunk that the sender could not copy is fetched', () => {
     const { made, requests, from, to, claims } = stopped(2);
     claims[BROKEN] = 3;
     claims[DONE]++;
@@ -317,7 +317,7 @@ describe('where both ends may copy', () => {
     expectClean(made);
   });
 
-  test('a sender that is lost within a piece fails the receive', () => {
+  test('a sender that is lost within a chunk fails the receive', () => {
     const { made, requests } = stopped(4);
     made.simulation.lose(0, 1);
     expect(requests.map(({ error }) => error?.code)).toEqual([
@@ -342,7 +342,7 @@ describe('where both ends may copy', () => {
   });
 });
 
-test.each([0, 1, 2])('a buffer taken away while its pieces wait for room, seed %i', (seed) => {
+test.each([0, 1, 2])('a buffer taken away while its packets wait for room, seed %i', (seed) => {
   const made = scene(seed, { room: 2 });
   const { comms } = made;
   let cut = 0;
@@ -538,7 +538,7 @@ describe('a peer that breaks the protocol of transfers', () => {
     ['WRITTEN of what is not written', 'get', WRITTEN, ID, null],
     ['PUT_FIN of what is not written', 'get', PUT_FIN, ID, words(4000)],
     ['PUT_FIN beyond what was exported', 'put', PUT_FIN, ID, words(4001)],
-    ['PUT_FIN before the first piece', 'put', PUT_FIN, ID, words(3)],
+    ['PUT_FIN before the first bytes', 'put', PUT_FIN, ID, words(3)],
     ['PUT_FIN of a negative position', 'put', PUT_FIN, ID, words(0, -1)],
     ['CANCEL of what is written', 'put', CANCEL, ID, null],
     ['DATA of what is written', 'put', DATA, ID, null],
@@ -546,7 +546,7 @@ describe('a peer that breaks the protocol of transfers', () => {
     ['CTS twice', 'put', CTS, 0, words(ID, ID, 1, 100)],
     ['CTS by an unknown way', 'get', CTS, 0, words(ID, ID, 9, 100)],
     ['CTS for a copy from beyond the end', 'get', CTS, 0, words(ID, ID, 1, 4000)],
-    ['CTS for a copy from before the first piece', 'get', CTS, 0, words(ID, ID, 1, 1)],
+    ['CTS for a copy from before the first bytes', 'get', CTS, 0, words(ID, ID, 1, 1)],
     ['CTS to share what cannot be', 'copy', CTS, 0, words(ID, ID, 2)],
     [
       'an offer that exports more than there is',
