@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "calls.h"
 #include "device.h"
 #include "finish.h"
@@ -249,6 +250,7 @@ int main(void)
 	long bytes;
 	int fd;
 
+	background_off();
 	calls_of_setup();
 
 	fd = ready_context(&bytes);

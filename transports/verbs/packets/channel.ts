@@ -1,5 +1,13 @@
+import { NO_BYTES } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { Channel, Done, OneSidedScheme, Purpose, RemoteAccess } from '../../transport.ts';
+import type {
+  Channel,
+  Done,
+  Noncontiguous,
+  OneSidedScheme,
+  Purpose,
+  RemoteAccess,
+} from '../../transport.ts';
 import { TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
 import type { PacketQueue, PacketSlots } from '../ports.ts';
 import type { OneSided } from '../rdma/one-sided.ts';
@@ -112,7 +120,7 @@ export class VerbsChannel implements Channel {
     length: number,
   ): boolean {
     if (this.state !== 'ready') return false;
-    return this.#sender.data(kind | (context << 8), tag, null, bytes, offset, length);
+    return this.#sender.data(kind | (context << 8), tag, null, bytes, null, offset, length);
   }
 
   trySendExtended(
@@ -126,7 +134,21 @@ export class VerbsChannel implements Channel {
   ): boolean {
     if (this.state !== 'ready') return false;
     const word = kind | (context << 8) | EXTENDED_BIT;
-    return this.#sender.data(word, tag, extension, bytes, offset, length);
+    return this.#sender.data(word, tag, extension, bytes, null, offset, length);
+  }
+
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (this.state !== 'ready') return false;
+    const word = kind | (context << 8) | (extension === null ? 0 : EXTENDED_BIT);
+    return this.#sender.data(word, tag, extension, NO_BYTES, body, offset, length);
   }
 
   /** Sends one of {@link CONTROL}; false: not now. */

@@ -1,6 +1,6 @@
 /** Packets of one peer that came and were not taken yet, in the slots in which they came. */
 import { lengthOf } from '../../../runtime/base/bytes.ts';
-import type { Packet } from '../../transport.ts';
+import type { Noncontiguous, Packet } from '../../transport.ts';
 import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../../transport.ts';
 import type { PacketSlots } from '../ports.ts';
 import { copyBytes } from './bytes.ts';
@@ -76,6 +76,10 @@ export class PacketReceiver implements Packet {
 
   copyTo(to: Uint8Array, at: number): void {
     copyBytes(to, at, this.#receives.bytes, this.#body, this.length);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.length, this.#receives.bytes, this.#body);
   }
 
   /** The oldest packet was taken: its slot is posted again. */

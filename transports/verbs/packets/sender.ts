@@ -1,7 +1,7 @@
 /** Packets to one peer: each is written into a slot, header first, and posted from there. */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
-import { EXTENSION_WORDS } from '../../transport.ts';
+import { EXTENSION_WORDS, type Noncontiguous } from '../../transport.ts';
 import type { PacketQueue, PacketSlots } from '../ports.ts';
 import { copyBytes } from './bytes.ts';
 import type { SendSlots } from './send-slots.ts';
@@ -53,12 +53,16 @@ export class PacketSender {
     this.#inlineBytes = inlineBytesOf(queue);
   }
 
-  /** Sends a packet of the protocols; false: no room now. */
+  /**
+   * Sends a packet of the protocols; false: no room now.
+   * @param packed what has the body in place of `bytes`, where it does not lie side by side
+   */
   data(
     word: number,
     tag: number,
     extension: Int32Array | null,
     bytes: Uint8Array,
+    packed: Noncontiguous | null,
     offset: number,
     length: number,
   ): boolean {
@@ -70,7 +74,9 @@ export class PacketSender {
     const slot = inline ? 0 : sends.take();
     if (slot < 0) return false;
     if (extension !== null) this.#writeExtension(slot, extension);
-    copyBytes(sends.area.bytes, slot * VERBS_SLOT_BYTES + head, bytes, offset, length);
+    const at = slot * VERBS_SLOT_BYTES + head;
+    if (packed !== null) packed.pack(offset, length, sends.area.bytes, at);
+    else copyBytes(sends.area.bytes, at, bytes, offset, length);
     const number = this.#queue.posted;
     const sent = this.#post(slot, word, tag, head + length, inline, !inline);
     if (sent) this.#window.sent();
