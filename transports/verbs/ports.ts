@@ -4,8 +4,9 @@
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
+import type { QueueAddress } from './device/attributes.ts';
 import type { TargetAddress } from './device/liveness-target.ts';
-import type { QueueAddress, QueueOptions, Result } from './device/queue-pair.ts';
+import type { QueueOptions, Result } from './device/queue-pair.ts';
 
 /** Registered memory that packets leave from. */
 export interface PacketArea {
