@@ -17,7 +17,7 @@ import { Pair } from '../../guest/rdma/pair.ts';
 import type { Mover } from './mover.ts';
 
 /** Who uses the managed memory: the queue at our end, or that of the peer, by the key it was given. */
-export const SIDES = ['initiator', 'exposer'] as const;
+export const SIDES = ['initiator', 'target'] as const;
 export type Side = (typeof SIDES)[number];
 
 /** For so long an operation may take before the test gives up. */
@@ -70,7 +70,7 @@ export class VerbsChannel implements Mover {
       this.#initiate(view, ACCESS.localRead, (done) =>
         verbsWrite(this.#pair.left, this.#farRegion.address, this.#farRegion.key, done),
       );
-    else this.#expose(view, 'out');
+    else this.#exportMemory(view, 'out');
     return this.#far.slice(0, view.length);
   }
 
@@ -85,7 +85,7 @@ export class VerbsChannel implements Mover {
         (done) => verbsRead(this.#pair.left, this.#farRegion.address, this.#farRegion.key, done),
         meanwhile,
       );
-    else this.#expose(part, 'in', meanwhile);
+    else this.#exportMemory(part, 'in', meanwhile);
   }
 
   close(): void {
@@ -112,7 +112,7 @@ export class VerbsChannel implements Mover {
     this.#ended(lease, result, view.length);
   }
 
-  #expose(view: Uint8Array, direction: 'in' | 'out', meanwhile?: () => void): void {
+  #exportMemory(view: Uint8Array, direction: 'in' | 'out', meanwhile?: () => void): void {
     const { remoteRead, remoteWrite, localWrite } = ACCESS;
     const access = direction === 'out' ? remoteRead : localWrite | remoteWrite;
     const lease = this.manager.acquire(view, access);

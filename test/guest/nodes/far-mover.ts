@@ -43,7 +43,7 @@ export class FarMover implements Mover {
   send(view: Uint8Array): Uint8Array {
     const end = this.#end;
     const got = new Uint8Array(view.length);
-    if (this.#side === 'exposer') this.#export(view, 'read');
+    if (this.#side === 'target') this.#export(view, 'read');
     else {
       const { address, key } = end.remote;
       this.#initiate(view, ACCESS.localRead, (done) => verbsWrite(end.queue, address, key, done));
@@ -58,7 +58,7 @@ export class FarMover implements Mover {
     const end = this.#end;
     const { length } = bytes;
     const part = view.subarray(0, length);
-    if (this.#side === 'exposer') {
+    if (this.#side === 'target') {
       this.#export(part, 'write', bytes, meanwhile);
       return;
     }
