@@ -149,10 +149,10 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    if (!peer.goesEagerly(bytes, length)) return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
-    if (length > peer.pieceBytes) {
+    if (length > peer.packetBytes) {
       if (!this.#multi.start(peer, request)) return false;
       flow.charge(charge);
       return true;
@@ -250,7 +250,7 @@ export class Engine implements PacketHandler, ReceivingHost {
         this.receiving.onEagerFirst(peer, packet);
         break;
       case EAGER_NEXT:
-        this.#multi.onPiece(peer, packet);
+        this.#multi.onNext(peer, packet);
         break;
       case CUT:
         this.#multi.onCut(peer, packet);
@@ -299,7 +299,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     if (request.state === PENDING) this.#waiting.wait(request);
   }
 
-  /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */
+  /** Before a rank sleeps: every receive is posted, and whatever comes rings the doorbell. */
   arm(how: 'block' | 'loop'): void {
     this.receiving.prematched.post();
     this.#node?.arm(how);

@@ -1,25 +1,25 @@
 /**
  * Progress for a rank that lives in the event loop. While operations are under way the loop polls for a
- * bounded time, then arms the transport's bell and sleeps in libuv.
+ * bounded time, then arms the transport's doorbell and sleeps in libuv.
  *
- * | state    | when                                  | immediate | bell    | watcher                         |
- * | -------- | ------------------------------------- | --------- | ------- | ------------------------------- |
- * | idle     | nothing is under way                  | none      | silent  | not referenced                  |
- * | polling  | the next turn looks for messages      | one       | silent  | not referenced                  |
- * | sleeping | a look after arming has found nothing | none      | armed   | referenced while somebody waits |
- * | closed   | after MPI.finalize()                  | one rests | closed  | closed                          |
+ * | state    | when                                  | immediate | doorbell | watcher                         |
+ * | -------- | ------------------------------------- | --------- | -------- | ------------------------------- |
+ * | idle     | nothing is under way                  | none      | silent   | not referenced                  |
+ * | polling  | the next turn looks for messages      | one       | silent   | not referenced                  |
+ * | sleeping | a look after arming has found nothing | none      | armed    | referenced while somebody waits |
+ * | closed   | after MPI.finalize()                  | one rests | closed   | closed                          |
  *
  * | from     | to       | by                                                                           |
  * | -------- | -------- | ---------------------------------------------------------------------------- |
  * | idle     | polling  | an operation begins (`track`)                                                |
  * | polling  | polling  | a turn that found something, or may go on; one that threw                    |
  * | polling  | idle     | a turn after which nothing is under way                                      |
- * | polling  | sleeping | a turn that may not go on, and a last look with the bell armed               |
- * | sleeping | polling  | the bell; `track`, `hold`, `wake`                                            |
+ * | polling  | sleeping | a turn that may not go on, and a last look with the doorbell armed           |
+ * | sleeping | polling  | the doorbell; `track`, `hold`, `wake`                                        |
  * | any      | closed   | `close`                                                                      |
  *
  * The immediate is always referenced: libuv lets one that is not wait for a timer or a socket, and the
- * bell would be silent meanwhile. It cannot keep a process alive for ever, since it is bounded; what can
+ * doorbell would be silent meanwhile. It cannot keep a process alive for ever, since it is bounded; what can
  * is the watcher, and {@link EventLoopProgress.#reference} alone decides about it.
  */
 import type { Transport } from '../../transports/transport.ts';
@@ -42,7 +42,7 @@ export const FALSE_ALARM_TURNS = 2;
 export interface Progress {
   /** Takes what has arrived, and sends what there is room for; how many packets came. */
   progress(): number;
-  /** From now on whatever comes rings the bell. */
+  /** From now on whatever comes rings the doorbell. */
   arm(how: 'loop'): void;
   /** Ends what waits for ranks that have left; how many packets came in the meantime. */
   readonly failures: { checkPeers(): number };
@@ -121,7 +121,7 @@ export class EventLoopProgress {
     this.#reference();
   }
 
-  /** A blocking call has used the bell, or what needs no bell may have become possible. */
+  /** A blocking call has used the doorbell, or what needs no doorbell may have become possible. */
   wake(): void {
     if (this.#state === 'sleeping') this.#poll(IDLE_TURNS);
   }
@@ -149,7 +149,7 @@ export class EventLoopProgress {
     if (state === 'polling') setImmediate(this.#turn);
   }
 
-  /** The bell keeps the process alive while somebody awaits what it may announce. */
+  /** The doorbell keeps the process alive while somebody awaits what it may announce. */
   #reference(): void {
     const wanted = this.#state === 'sleeping' && this.#held.size > 0;
     if (this.#watcher === null || wanted === this.#referenced) return;
@@ -196,10 +196,10 @@ export class EventLoopProgress {
   }
 
   #fallAsleep(): State {
-    this.#watcher ??= this.#watchBell();
+    this.#watcher ??= this.#watchDoorbell();
     this.#idleTurns = 0;
     this.#engine.arm('loop');
-    // Whoever sent or left before the bell was armed rings no bell.
+    // Whoever sent or left before the doorbell was armed rings no doorbell.
     const quiet = this.#engine.progress() === 0 && this.#engine.failures.checkPeers() === 0;
     if (quiet && this.#tracked > 0) {
       this.#watchSleep();
@@ -209,14 +209,14 @@ export class EventLoopProgress {
     return 'polling';
   }
 
-  #watchBell(): { ref(): void; unref(): void; close(): void } {
-    const watcher = this.#transport.watch(() => this.#onBell());
+  #watchDoorbell(): { ref(): void; unref(): void; close(): void } {
+    const watcher = this.#transport.watch(() => this.#onDoorbell());
     // A watcher begins referenced.
     watcher.unref();
     return watcher;
   }
 
-  #onBell(): void {
+  #onDoorbell(): void {
     if (this.#state !== 'sleeping') return;
     // The transport may have woken for something of its own: a heartbeat, the end of a send.
     this.#poll(FALSE_ALARM_TURNS);

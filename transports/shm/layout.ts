@@ -10,7 +10,7 @@
 
 export const PAGE_BYTES = 4096;
 /**
- * Ranks of one job on one node: their bells and the two files travel in one SCM_RIGHTS message (at most
+ * Ranks of one job on one node: their doorbells and the two files travel in one SCM_RIGHTS message (at most
  * 253 descriptors).
  */
 export const MAX_LOCAL_RANKS = 250;
@@ -66,12 +66,12 @@ export const DATA_ALIGNMENT = 64;
 export const DATA_HELD = DATA_BYTES / 16;
 /**
  * Largest body of a packet: one is written while another is read. Where no cache is common to the two
- * cores, larger pieces are worth more than more of them. A body may have to leave out nearly as much
+ * cores, larger packets are worth more than more of them. A body may have to leave out nearly as much
  * at the ring's end as it is long, and the receiver may hold room back: all of it must fit.
  */
 export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
 /**
- * Messages up to this long go unasked. Where no cache is common to the two cores, longer ones cost up to
+ * Messages up to this long go eagerly. Where no cache is common to the two cores, longer ones cost up to
  * four times as much through the ring as when the receiver fetches them.
  */
 export const SHM_EAGER_BYTES = 16384;

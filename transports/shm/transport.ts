@@ -46,7 +46,7 @@ export class ShmTransport implements Transport {
     this.#segment = segment;
     this.#control = segment.control(segment.self);
     const crowded = segment.ranks.length > segment.cpus;
-    this.#doorbell = new Doorbell(this.#control, segment.bells[segment.self], crowded);
+    this.#doorbell = new Doorbell(this.#control, segment.doorbells[segment.self], crowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#controls[segment.self] = this.#control;
@@ -88,11 +88,11 @@ export class ShmTransport implements Transport {
   }
 
   get wakeFd(): number {
-    return this.#doorbell.bell;
+    return this.#doorbell.doorbell;
   }
 
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
-    return this.#doorbell.watch(onBell);
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    return this.#doorbell.watch(onDoorbell);
   }
 
   presence(peer: number): (typeof PRESENCES)[number] {
@@ -122,7 +122,8 @@ export class ShmTransport implements Transport {
   #setPresence(presence: number): void {
     Atomics.store(this.#control, CONTROL.presence, presence);
     for (let local = 0; local < this.#segment.ranks.length; local++)
-      if (local !== this.#segment.self) ring(this.#peerControl(local), this.#segment.bells[local]);
+      if (local !== this.#segment.self)
+        ring(this.#peerControl(local), this.#segment.doorbells[local]);
   }
 
   #local(peer: number): number {
@@ -148,12 +149,12 @@ export class ShmTransport implements Transport {
     const control = this.#peerControl(local);
     const fenced = () => this.#doorbell.checkFences() && control[CONTROL.fences] === 1;
     const sender = new RingSender(segment.region(segment.self, local), fenced);
-    const bell = segment.bells[local];
-    const channel = new ShmChannel(peer, control, bell, sender, this.#surroundings);
+    const doorbell = segment.doorbells[local];
+    const channel = new ShmChannel(peer, control, doorbell, sender, this.#surroundings);
     this.#channels[local] = channel;
     Atomics.store(control, CONTROL.contactFlags + segment.self, 1);
     Atomics.add(control, CONTROL.contacts, 1);
-    ring(control, bell);
+    ring(control, doorbell);
     return channel;
   }
 
@@ -167,7 +168,7 @@ export class ShmTransport implements Transport {
       const control = this.#peerControl(local);
       const wake = () => {
         this.#doorbell.checkFences();
-        ring(control, segment.bells[local]);
+        ring(control, segment.doorbells[local]);
       };
       const receiver = new RingReceiver(segment.region(local, segment.self), wake);
       this.#inbound.push({ peer, ring: receiver });

@@ -105,6 +105,6 @@ export class WaitBoard {
   doom(waits: readonly { readonly local: number; readonly wait: number }[]): void {
     for (const { local, wait } of waits) Atomics.store(this.#control(local), CONTROL.doomed, wait);
     for (const { local } of waits)
-      if (local !== this.#segment.self) ring(this.#control(local), this.#segment.bells[local]);
+      if (local !== this.#segment.self) ring(this.#control(local), this.#segment.doorbells[local]);
   }
 }

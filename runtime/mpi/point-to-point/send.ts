@@ -26,7 +26,7 @@ export function sendAtOnce(
   const length = plainLength(buffer);
   if (length <= 0 || !isTag(tag)) return 0;
   const peer = endpoint.peerTo(destination);
-  if (peer === undefined || length > peer.pieceBytes) return 0;
+  if (peer === undefined || length > peer.packetBytes) return 0;
   return peer.program.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The machine of runtime/messaging/event-loop.ts, with libuv, the bell, the peer and the program simulated:
+ * The machine of runtime/messaging/event-loop.ts, with libuv, the doorbell, the peer and the program simulated:
  * all orders in which a few things can happen, and many random ones.
  */
 
