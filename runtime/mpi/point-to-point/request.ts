@@ -10,6 +10,7 @@ import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
+import { AwaitedRequest } from './awaited.ts';
 import { Status } from './status.ts';
 
 /** What a request needs of its communicator. */
@@ -192,10 +193,6 @@ export class Request extends StartedRequest implements Operation {
   declare readonly owner: Owner;
   /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
-  /** @internal Where it is awaited. */
-  site: CallSite | null = null;
-  /** @internal Tells whoever awaits it that nobody will ever end it. */
-  abandoned: ((error: MpiError) => void) | null = null;
   #status: Status | null = null;
 
   /** @internal @param length of `bytes` */
@@ -283,10 +280,10 @@ export class Request extends StartedRequest implements Operation {
     if (this.state === PENDING) this.owner.engine.loop.poll(this);
     if (this.state === COMPLETE) return Promise.resolve(this.status);
     if (this.state === FAILED) return Promise.reject(this.error);
-    this.noteSite();
+    const site = this.callSite();
     return new Promise((resolve, reject) => {
       const before = this.settled;
-      const release = this.hold(reject);
+      const release = this.hold(site, reject);
       this.settled = () => {
         before?.();
         release();
@@ -299,31 +296,25 @@ export class Request extends StartedRequest implements Operation {
   /**
    * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
    * could end it.
+   * @param site where it is awaited
    * @param abandoned is called where nobody will ever end it
    * @returns ends that
    */
-  hold(abandoned: (error: MpiError) => void): () => void {
+  hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void {
     const { engine } = this.owner;
     const { loop } = engine;
     if (this.peer === engine.rank) {
       loop.wake();
       return nothing;
     }
-    this.abandoned = abandoned;
-    loop.hold(this);
-    return () => loop.release(this);
+    const awaited = new AwaitedRequest(engine, this, site, abandoned);
+    loop.hold(awaited);
+    return () => loop.release(awaited);
   }
 
-  /** @internal Notes where the program awaits it: for those who are told, should it never end. */
-  noteSite(): void {
-    if (this.owner.engine.standstill !== null) this.site = noteCallSite();
-  }
-
-  /** @internal Nobody will ever end it. A receive is taken back; what a send has begun goes on. */
-  giveUp(error: MpiError): void {
-    const { engine } = this.owner;
-    if (!this.isSend && engine.receiving.cancel(this)) engine.completion.fail(this, error);
-    else this.abandoned?.(error);
+  /** @internal Where the program awaits it: for those who are told, should it never end. */
+  callSite(): CallSite | null {
+    return this.owner.engine.standstill === null ? null : noteCallSite();
   }
 
   /** @internal For those who are told what this rank waits for. */
