@@ -4,5 +4,9 @@ import { scenarioPrograms, stressPrograms } from './programs.ts';
 
 await guestTests('dreg.ko, the newest kernel', {
   kernels: ['newest'],
-  programs: async () => [...(await scenarioPrograms()), ...(await stressPrograms())],
+  // Of the long ones the fuzzer alone: the others have not been seen to end there.
+  programs: async () => [
+    ...(await scenarioPrograms()),
+    ...(await stressPrograms()).filter(({ name }) => name === 'fuzz'),
+  ],
 });
