@@ -16,7 +16,7 @@ import { Pair } from '../../guest/rdma/pair.ts';
 import { ManagedMover, type Mover } from './mover.ts';
 
 /** Who uses the managed memory: the queue at our end, or that of the peer, by the key it was given. */
-export const SIDES = ['initiator', 'exposer'] as const;
+export const SIDES = ['initiator', 'target'] as const;
 export type Side = (typeof SIDES)[number];
 
 /** For so long an operation may take before the test gives up. */

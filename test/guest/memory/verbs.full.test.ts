@@ -1,6 +1,6 @@
 /**
  * Registrations of an RDMA device that lose their mapping, at the initiator of READ and WRITE and at
- * the side that exposes memory: on both of the guest's kernels, over rxe.
+ * the side that exports memory: on both of the guest's kernels, over rxe.
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';

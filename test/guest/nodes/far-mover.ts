@@ -37,7 +37,7 @@ export class FarMover extends ManagedMover<VerbsOperation> implements Mover {
   send(view: Uint8Array): Uint8Array {
     const end = this.#end;
     const got = new Uint8Array(view.length);
-    if (this.#side === 'exposer') this.#export(view, 'read');
+    if (this.#side === 'target') this.#export(view, 'read');
     else {
       const { address, key } = end.remote;
       this.moveAll(view, ACCESS.localRead, (told) => verbsWrite(end.queue, address, key, told));
@@ -52,7 +52,7 @@ export class FarMover extends ManagedMover<VerbsOperation> implements Mover {
     const end = this.#end;
     const { length } = bytes;
     const part = view.subarray(0, length);
-    if (this.#side === 'exposer') {
+    if (this.#side === 'target') {
       this.#export(part, 'write', bytes, meanwhile);
       return;
     }

@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addon } from '../../../native/addon.ts';
 import type { ReceiveQueue, SendArea } from '../../../transports/verbs/device/areas.ts';
+import type { QueueAddress } from '../../../transports/verbs/device/attributes.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
-import type { QueueAddress, QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
+import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 import type { Case } from '../cases.ts';
 
 const LENGTH = 256 * 1024;

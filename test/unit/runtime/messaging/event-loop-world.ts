@@ -1,5 +1,7 @@
 /** A rank, its peer, libuv and the bell, simulated; who chooses what happens next is told (event-loop.test.ts). */
+
 import { expect } from 'vitest';
+import type { Awaited } from '../../../../runtime/messaging/deadlock/loop-watch.ts';
 import { EventLoopProgress, IDLE_TURNS } from '../../../../runtime/messaging/event-loop.ts';
 import { loop } from './event-loop-clock.ts';
 
@@ -35,6 +37,16 @@ export const NONE = {
   idle: 1,
 };
 
+interface TestOperation {
+  awaited: boolean;
+  readonly hold: Awaited;
+}
+
+function newOperation(): TestOperation {
+  const told = { operation: 'recv', peer: 1, tag: 0, communicator: 'a test', from: [1] };
+  return { awaited: false, hold: { describe: () => told, site: null, giveUp: () => {} } };
+}
+
 /** A rank and its peer. */
 export class World {
   readonly plan: Plan;
@@ -42,7 +54,7 @@ export class World {
   readonly #choose: Choose;
   readonly loop: EventLoopProgress;
   /** Operations of the program that have not ended; whether somebody awaits them. */
-  readonly operations: { awaited: boolean }[] = [];
+  readonly operations: TestOperation[] = [];
   begun = 0;
   /** Messages that came before their operations. */
   unexpected = 0;
@@ -71,6 +83,7 @@ export class World {
         this.peerMayAct();
       },
       failures: { checkPeers: () => this.checkPeers() },
+      standstill: null,
     };
     const transport = {
       disarm: () => this.disarm(),
@@ -124,7 +137,7 @@ export class World {
       return;
     }
     this.loop.untrack();
-    if (operation.awaited) this.loop.release();
+    if (operation.awaited) this.loop.release(operation.hold);
   }
 
   disarm(): void {
@@ -190,14 +203,14 @@ export class World {
           this.unexpected--;
           return;
         }
-        operations.push({ awaited: false });
+        operations.push(newOperation());
         this.loop.track();
       });
     if (left.selves > 0)
       callbacks.push(() => {
         left.selves--;
         this.begun++;
-        operations.push({ awaited: false });
+        operations.push(newOperation());
         this.inbox.push('message');
         this.loop.track();
       });
@@ -205,7 +218,7 @@ export class World {
     if (unawaited !== undefined)
       callbacks.push(() => {
         unawaited.awaited = true;
-        this.loop.hold();
+        this.loop.hold(unawaited.hold);
       });
     if (left.blocks > 0)
       callbacks.push(() => {

@@ -1,7 +1,8 @@
 /**
- * The machine of runtime/messaging/event-loop.ts, with libuv, the bell, the peer and the program simulated:
+ * The machine of runtime/messaging/event-loop.ts, with libuv, the doorbell, the peer and the program simulated:
  * all orders in which a few things can happen, and many random ones.
  */
+
 import { beforeEach, expect, test, vi } from 'vitest';
 import {
   AWAIT_BURST,
@@ -113,6 +114,7 @@ test.each([
       },
       arm() {},
       failures: { checkPeers: () => 0 },
+      standstill: null,
     };
     const transport = { watch: () => ({ ref() {}, unref() {}, close() {} }), disarm() {} };
     const progress = new EventLoopProgress(engine, transport, 1);

@@ -19,7 +19,7 @@ describe.each(['get', 'put'] as const)('by %s', (way) => {
       const { counts } = made.simulation;
       expect(way === 'get' ? counts.pushed : counts.pulled).toBe(0);
       const segments = Math.ceil(length / 64);
-      // What a first piece covers wholly needs no segment.
+      // What the first bytes cover wholly needs no segment.
       expect(counts.exported).toBeGreaterThanOrEqual(2 * (segments - 1));
       expect(counts.exported).toBeLessThanOrEqual(2 * segments);
       expect(messages(made, 0).sent[way]).toBe(2);

@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  parseArguments,
-  RANKS_LIMIT,
-  type RunCommand,
-} from '../../../../runtime/launch/arguments.ts';
+import { parseArguments, RANKS_LIMIT, type RunCommand } from '../../../../runtime/launch/cli.ts';
 
 const run = (...words: string[]) => parseArguments(words) as RunCommand;
 
