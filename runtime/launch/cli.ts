@@ -11,6 +11,8 @@ export interface RunCommand {
   kind: 'run';
   ranks: number;
   timeoutSeconds: number | undefined;
+  /** From --stuck: say what the ranks wait for once one has waited so long. */
+  stuckSeconds: number | undefined;
   tagOutput: boolean;
   /** From -x: names with the values that the ranks shall see. */
   exports: Map<string, string>;
@@ -41,6 +43,8 @@ with this Node; anything else is run as it is. What follows the program belongs 
   -n, -np, --np N       number of ranks (default 1)
       --timeout SECONDS end the job after this time, with status 124
                         (default: MPIEXEC_TIMEOUT, if it is set)
+      --stuck SECONDS   say on stderr who waits for whom, and where in the program, once a
+                        rank has waited so long; the job goes on (so does SIGUSR2 to dregrun)
       --tag-output      start each line of output with its rank
   -x  VAR[=VALUE]       give the ranks this variable; repeatable
       --wdir DIR        start the ranks in this directory
@@ -60,6 +64,7 @@ The status is the first failing rank's (128 + its signal's number), 0 when all w
 const OPTIONS = {
   np: { type: 'string', short: 'n' },
   timeout: { type: 'string' },
+  stuck: { type: 'string' },
   x: { type: 'string', short: 'x', multiple: true },
   wdir: { type: 'string' },
   'bind-to': { type: 'string' },
@@ -100,6 +105,7 @@ export function parseArguments(words: readonly string[], environment = process.e
     ...shared,
     ranks: ranksOf(values.np ?? '1'),
     timeoutSeconds: timeoutOf(values.timeout, environment.MPIEXEC_TIMEOUT),
+    stuckSeconds: values.stuck === undefined ? undefined : secondsOf('--stuck ', values.stuck),
     tagOutput: values['tag-output'] ?? false,
     workingDirectory: values.wdir,
     binding: bindingOf(values['bind-to']),
@@ -132,7 +138,10 @@ function ranksOf(text: string): number {
 function timeoutOf(option: string | undefined, variable: string | undefined): number | undefined {
   if (option === undefined && (!variable || /^(0+|-[0-9]+)$/.test(variable))) return undefined;
   const name = option === undefined ? 'MPIEXEC_TIMEOUT=' : '--timeout ';
-  const text = option ?? variable ?? '';
+  return secondsOf(name, option ?? variable ?? '');
+}
+
+function secondsOf(name: string, text: string): number {
   const seconds = Number(text);
   // A timer of Node holds 2^31 - 1 milliseconds.
   if (!/^[0-9.]+$/.test(text) || !(seconds > 0) || seconds > 2_147_483)

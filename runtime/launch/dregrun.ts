@@ -139,6 +139,7 @@ function checkDirectory(folder: string | undefined): void {
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   for (const signal of ENDING) process.on(signal, () => job.interrupt(signal));
   for (const signal of HANDED) process.on(signal, () => job.hand(signal));
+  process.on('SIGUSR2', () => job.report());
   // The ranks are in sessions of their own: the terminal's Ctrl-Z stops dregrun alone.
   process.on('SIGTSTP', () => {
     job.pause('SIGSTOP');

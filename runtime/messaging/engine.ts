@@ -10,6 +10,7 @@ import { MpiError } from '../base/error.ts';
 import { trySendPart } from './body.ts';
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
+import { type Board, PUBLISH_AFTER_MS, Standstill } from './deadlock/standstill.ts';
 import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
@@ -34,6 +35,10 @@ export interface EngineOptions extends SpinLimits {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Where the ranks of this node say what they wait for. */
+  board?: Board | null;
+  /** DREG_DEADLOCK_MS: how long a rank sleeps before it says so there, if not {@link PUBLISH_AFTER_MS}. */
+  deadlockMs?: number;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
 }
@@ -52,6 +57,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
   readonly failures: PeerFailures;
+  /** Finds out that this rank can never go on; null where it has no board to look at. */
+  readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
@@ -82,6 +89,9 @@ export class Engine implements PacketHandler, ReceivingHost {
       rendezvous: this.#rendezvous,
       multi: this.#multi,
     });
+    const { board, deadlockMs = PUBLISH_AFTER_MS } = options;
+    const looks = board && deadlockMs > 0;
+    this.standstill = looks ? new Standstill(rank, board, () => this.progress(), deadlockMs) : null;
     this.#waiting = new Waiting(this, node, options);
   }
 

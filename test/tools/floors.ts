@@ -85,7 +85,7 @@ export function circles(graph: Graph): string[][] {
 function sources(root: string, folders: string[], ending: RegExp): string[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => ending.test(name) && !/(^|\/)(build|node_modules)\//.test(name))
+      .filter((name) => ending.test(name) && !/(^|\/)(build|node_modules|\.\w+)\//.test(name))
       .map((name) => join(folder, name)),
   );
 }

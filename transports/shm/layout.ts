@@ -1,7 +1,7 @@
 /**
  * Where things lie in the shared segment of a job's ranks on one node (docs/internals/shm.md): two files,
  *
- *     header page | one control page a rank | one region for each ordered pair
+ *     header page | a control page and a wait page for each rank | one region for each ordered pair
  *     extents of the ranks' heaps, in the order in which they were needed
  *
  * Both are sparse and grow as they are used: a region costs memory from the first contact of its pair,
@@ -17,7 +17,7 @@ export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
 /** Changes with the layout, and with what the packets of the protocols mean. */
-export const SEGMENT_VERSION = 3;
+export const SEGMENT_VERSION = 4;
 
 /** Header page, as Int32 indices. */
 export const HEADER = {
@@ -30,7 +30,11 @@ export const HEADER = {
 
 /** Control page of a rank, as Int32 indices. */
 export * as CONTROL from './control-words.ts';
-export const CONTROL_BYTES = PAGE_BYTES;
+/** The control page, and the wait page behind it. */
+export const CONTROL_BYTES = 2 * PAGE_BYTES;
+/** The wait page: the length of a text, and the text. */
+export const WAIT_TEXT = PAGE_BYTES + 4;
+export const WAIT_TEXT_BYTES = PAGE_BYTES - 4;
 
 export const AWAKE = 0;
 export const BLOCKED = 1;

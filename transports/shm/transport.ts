@@ -9,6 +9,7 @@ import { CONTROL, LEAVING, LEFT, PRESENT } from './layout.ts';
 import { RingReceiver } from './ring-receiver.ts';
 import { RingSender } from './ring-sender.ts';
 import type { Segment } from './segment.ts';
+import { WaitBoard } from './wait-board.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
@@ -24,6 +25,8 @@ interface Inbound {
 export class ShmTransport implements Transport {
   readonly name = 'shm';
   readonly heap: Heap;
+  /** What the ranks of the node wait for. */
+  readonly board: WaitBoard;
   readonly #segment: Segment;
   readonly #control: Int32Array;
   readonly #doorbell: Doorbell;
@@ -46,6 +49,8 @@ export class ShmTransport implements Transport {
     this.#doorbell = new Doorbell(this.#control, segment.doorbells[segment.self], crowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
+    this.#controls[segment.self] = this.#control;
+    this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
     this.#probe = publishProbe(this.#control);
     // From here on peers may look for what stands in the page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
@@ -74,6 +79,7 @@ export class ShmTransport implements Transport {
   }
 
   disarm(): void {
+    this.board.wakes();
     this.#doorbell.disarm();
   }
 

@@ -91,7 +91,7 @@ export function startSend(
   context: number,
 ): Request {
   if (destination === PROC_NULL) return Request.ofNobody(endpoint, context);
-  const request = new Request(endpoint, payload, context, endpoint.worldOf(destination), tag);
+  const request = Request.of(endpoint, payload, context, endpoint.worldOf(destination), tag);
   request.isSend = true;
   endpoint.engine.send(request);
   if (request.state === PENDING) endpoint.engine.completion.track(request);
