@@ -14,6 +14,7 @@ import type { PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
 export const LEFT_MS = 1000;
 /** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
 export const PRESENCE_MS = 1000;
+
 /** The job, as far as the transport needs it. */
 export interface VerbsJob {
   readonly rank: number;

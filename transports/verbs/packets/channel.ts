@@ -81,9 +81,9 @@ export class VerbsChannel implements Channel {
   probing = false;
   /** Since when, by the transport's clock. */
   probedAt = 0;
-  readonly #shared: Shared;
-  /** Those that came, the oldest of which is delivered. */
+  /** Packets that came, the oldest of which is delivered. */
   readonly packets: PacketReceiver;
+  readonly #shared: Shared;
   readonly #sender: PacketSender;
 
   constructor(peer: number, queue: PacketQueue, shared: Shared, memory: OneSided) {
