@@ -1,6 +1,6 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf } from '../../base/bytes.ts';
-import { PROC_NULL } from '../../base/constants.ts';
+import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
@@ -182,6 +182,18 @@ export class Request extends StartedRequest implements Operation {
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal A request with PROC_NULL: complete from the start. */
+  static ofNobody(owner: Owner, context: number): Request {
+    return new Request(owner, NO_BYTES, context, PROC_NULL, ANY_TAG).completeWith(0);
+  }
+
+  /** @internal It is complete when it starts. */
+  completeWith(length: number): this {
+    this.matchedLength = length;
+    this.state = COMPLETE;
+    return this;
   }
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */

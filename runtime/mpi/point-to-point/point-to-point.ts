@@ -1,0 +1,143 @@
+/** Point-to-point communication (MPI 4.1, 3): the calls of every communicator. */
+import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
+import type { Engine } from '../../messaging/engine.ts';
+import type { MessageBuffer } from './buffer.ts';
+import { Endpoint } from './endpoint.ts';
+import { awaitParts, waitForParts } from './parts.ts';
+import { irecv, recv, recvSync } from './receive.ts';
+import type { Request, StartedRequest } from './request.ts';
+import { isend, send, sendSync } from './send.ts';
+import { startPair } from './sendrecv.ts';
+import { Status } from './status.ts';
+
+/**
+ * Ranks that send messages to each other. Operations come twice: those that end in `Sync` block the
+ * thread, the others give a promise; `isend` and `irecv` give a {@link Request}.
+ *
+ * A buffer is any ArrayBufferView, ArrayBuffer or SharedArrayBuffer; a view's offset and length count.
+ * It belongs to the operation until that has ended. It may be null where the other rank is PROC_NULL.
+ */
+export abstract class PointToPoint {
+  /** This process's rank in its group, 0..size-1. */
+  readonly rank: number;
+  /** @internal Its contexts, and the ranks that calls name. */
+  readonly endpoint: Endpoint;
+
+  /**
+   * @internal
+   * @param group world ranks of those whom a call can name; null: all of the world
+   * @param alive throws where it may not be used any more
+   */
+  constructor(
+    engine: Engine,
+    context: number,
+    group: readonly number[] | null,
+    rank: number,
+    alive: () => void,
+  ) {
+    this.rank = rank;
+    this.endpoint = new Endpoint(engine, context, group, rank, alive);
+  }
+
+  /**
+   * Sends a message and returns when the buffer may be used again (MPI 4.1, 3.2.1). A small message is
+   * copied and on its way; a large one waits until it is received.
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
+   */
+  sendSync(buffer: MessageBuffer | null, destination: number, tag = 0): void {
+    sendSync(this.endpoint, buffer, destination, tag);
+  }
+
+  /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
+  send(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
+    return send(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Starts a send (MPI 4.1, 3.7.2).
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   */
+  isend(buffer: MessageBuffer | null, destination: number, tag = 0): StartedRequest {
+    return isend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Receives a message into a buffer (MPI 4.1, 3.2.4).
+   * @param status filled and returned, if given, instead of a new one
+   * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (it is dropped, the
+   *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   */
+  recvSync(
+    buffer: MessageBuffer | null,
+    source = ANY_SOURCE,
+    tag = ANY_TAG,
+    status: Status = new Status(),
+  ): Status {
+    return recvSync(this.endpoint, buffer, source, tag, status);
+  }
+
+  /** {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it. */
+  recv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Promise<Status> {
+    return recv(this.endpoint, buffer, source, tag);
+  }
+
+  /**
+   * Starts a receive (MPI 4.1, 3.7.2).
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   */
+  irecv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
+    return irecv(this.endpoint, buffer, source, tag);
+  }
+
+  /**
+   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10). Where
+   * one of the two fails, it fails once neither buffer is in use any more; a receive that no message has
+   * met is taken back.
+   * @returns what was received
+   * @throws as {@link sendSync} and {@link recvSync}
+   */
+  sendrecvSync(
+    sendBuffer: MessageBuffer | null,
+    destination: number,
+    sendTag: number,
+    receiveBuffer: MessageBuffer | null,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Status {
+    const { endpoint } = this;
+    const pair = startPair(
+      endpoint,
+      sendBuffer,
+      destination,
+      sendTag,
+      receiveBuffer,
+      source,
+      receiveTag,
+    );
+    waitForParts(pair);
+    return pair[0].status;
+  }
+
+  /** {@link sendrecvSync} as a promise. */
+  async sendrecv(
+    sendBuffer: MessageBuffer | null,
+    destination: number,
+    sendTag: number,
+    receiveBuffer: MessageBuffer | null,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Promise<Status> {
+    const { endpoint } = this;
+    const pair = startPair(
+      endpoint,
+      sendBuffer,
+      destination,
+      sendTag,
+      receiveBuffer,
+      source,
+      receiveTag,
+    );
+    await awaitParts(pair);
+    return pair[0].status;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Receives (MPI 4.1, 3.2 and 3.7). The next packet of a quiet context is the one that matching would give:
+ * it is taken at once. Everything else, errors too, is told apart on the slow path.
+ */
+import { NO_BYTES, plainLength } from '../../base/bytes.ts';
+import { PROC_NULL } from '../../base/constants.ts';
+import { PENDING } from '../../messaging/operation.ts';
+import type { Peer } from '../../messaging/peer.ts';
+import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../arguments.ts';
+import { bytesOf, type MessageBuffer } from './buffer.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Request } from './request.ts';
+import { Status } from './status.ts';
+
+export function recvSync(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  source: number,
+  tag: number,
+  status: Status,
+): Status {
+  if (plainLength(buffer) > 0 && isReceiveTag(tag) && status instanceof Status) {
+    const peer = endpoint.peerOf(source);
+    if (peer !== undefined && endpoint.messages.quiet)
+      if (
+        endpoint.engine.tryReceiveNow(peer, endpoint.context, tag, buffer as Uint8Array, status)
+      ) {
+        status.source = source | 0;
+        return status;
+      }
+  }
+  return receiveSlowly(endpoint, buffer, source, tag, status);
+}
+
+function receiveSlowly(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  source: number,
+  tag: number,
+  status: Status,
+): Status {
+  const bytes = checkReceive(endpoint, buffer, source, tag);
+  checkStatus(status);
+  if (source === PROC_NULL) return status.setNull();
+  const { engine, pool } = endpoint;
+  const request = pool.borrow(bytes, endpoint.worldOf(source), tag, false);
+  engine.receiving.receive(request);
+  if (request.state === PENDING) waitForReceive(endpoint, request);
+  pool.giveBack(request);
+  return request.fill(status);
+}
+
+/** The bytes to fill. @throws MpiError where an argument is bad */
+export function checkReceive(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  source: number,
+  tag: number,
+): Uint8Array {
+  endpoint.checkAlive();
+  const bytes = bytesOf(buffer, source);
+  checkSource(source, endpoint.size);
+  checkReceiveTag(tag);
+  return bytes;
+}
+
+/** A receive that nobody can complete is taken back. */
+function waitForReceive({ engine }: Endpoint, request: Request): void {
+  try {
+    engine.wait(request);
+  } catch (error) {
+    engine.receiving.cancel(request);
+    throw error;
+  }
+}
+
+export function irecv(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  source: number,
+  tag: number,
+): Request {
+  const { context } = endpoint;
+  if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerOf(source) !== undefined)
+    return startReceive(endpoint, buffer as Uint8Array, source, tag, context);
+  const bytes = checkReceive(endpoint, buffer, source, tag);
+  return startReceive(endpoint, bytes, source, tag, context);
+}
+
+export function startReceive(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  source: number,
+  tag: number,
+  context: number,
+): Request {
+  if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
+  const { engine } = endpoint;
+  const peer = endpoint.peerOf(source);
+  if (peer !== undefined && context === endpoint.context && endpoint.messages.quiet) {
+    const length = engine.tryTake(peer, context, tag, bytes);
+    if (length >= 0) return received(endpoint, peer, length);
+  }
+  const request = new Request(endpoint, bytes, context, endpoint.worldOf(source), tag);
+  engine.receiving.receive(request);
+  if (request.state === PENDING) engine.completion.track(request);
+  return request;
+}
+
+/** A receive that is complete when it starts. */
+function received(endpoint: Endpoint, peer: Peer, length: number): Request {
+  const { context } = endpoint;
+  const request = new Request(endpoint, NO_BYTES, context, peer.rank, peer.channel.takenTag);
+  return request.completeWith(length);
+}
+
+export function recv(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  source: number,
+  tag: number,
+): Promise<Status> {
+  try {
+    return irecv(endpoint, buffer, source, tag).promise();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

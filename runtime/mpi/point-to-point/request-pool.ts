@@ -1,0 +1,37 @@
+/** Requests of blocking operations, used again: such an operation costs no object. */
+import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { PENDING } from '../../messaging/operation.ts';
+import { type Owner, Request } from './request.ts';
+
+export class RequestPool {
+  readonly #owner: Owner;
+  readonly #context: number;
+  readonly #idle: Request[] = [];
+
+  constructor(owner: Owner, context: number) {
+    this.#owner = owner;
+    this.#context = context;
+  }
+
+  /** @param peer a rank of the world, or a wildcard */
+  borrow(bytes: Uint8Array, peer: number, tag: number, isSend: boolean): Request {
+    const request = this.#idle.pop() ?? new Request(this.#owner, bytes, this.#context, peer, tag);
+    request.bytes = bytes;
+    request.length = lengthOf(bytes);
+    request.peer = peer;
+    request.tag = tag;
+    request.state = PENDING;
+    request.isSend = isSend;
+    request.blocking = true;
+    return request;
+  }
+
+  /** @throws MpiError that the operation failed with */
+  giveBack(request: Request): void {
+    const { error } = request;
+    request.bytes = NO_BYTES;
+    request.error = null;
+    this.#idle.push(request);
+    if (error !== null) throw error;
+  }
+}

@@ -1,0 +1,58 @@
+/** A send and a receive that end together (MPI 4.1, 3.10). */
+import { NO_BYTES } from '../../base/bytes.ts';
+import { PROC_NULL } from '../../base/constants.ts';
+import type { MpiError } from '../../base/error.ts';
+import type { MessageBuffer } from './buffer.ts';
+import type { Endpoint } from './endpoint.ts';
+import { checkReceive, startReceive } from './receive.ts';
+import { Request } from './request.ts';
+import { checkSend, startSend } from './send.ts';
+
+/** Starts both. */
+export function startPair(
+  endpoint: Endpoint,
+  sendBuffer: MessageBuffer | null,
+  destination: number,
+  sendTag: number,
+  receiveBuffer: MessageBuffer | null,
+  source: number,
+  receiveTag: number,
+): [receive: Request, send: Request] {
+  const { engine, context } = endpoint;
+  const outgoing = checkSend(endpoint, sendBuffer, destination, sendTag);
+  const incoming = checkReceive(endpoint, receiveBuffer, source, receiveTag);
+  // Fails before the receive takes a message.
+  if (destination !== PROC_NULL) engine.peer(endpoint.worldOf(destination));
+  const receive = startReceive(endpoint, incoming, source, receiveTag, context);
+  return [receive, startPart(endpoint, outgoing, destination, sendTag, context)];
+}
+
+/** A zero-byte exchange in the library's context. */
+export function signal(
+  endpoint: Endpoint,
+  destination: number,
+  source: number,
+  tag: number,
+): [receive: Request, send: Request] {
+  const context = endpoint.context + 1;
+  const receive = startReceive(endpoint, NO_BYTES, source, tag, context);
+  return [receive, startPart(endpoint, NO_BYTES, destination, tag, context)];
+}
+
+/** A send that cannot start is one that has failed: it has parts beside it that have begun. */
+function startPart(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  destination: number,
+  tag: number,
+  context: number,
+): Request {
+  try {
+    return startSend(endpoint, bytes, destination, tag, context);
+  } catch (error) {
+    const request = new Request(endpoint, bytes, context, destination, tag);
+    request.isSend = true;
+    endpoint.engine.completion.fail(request, error as MpiError);
+    return request;
+  }
+}
