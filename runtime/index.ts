@@ -22,6 +22,8 @@ export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { Communicator } from './mpi/communicator.ts';
+export type { Distribution } from './mpi/datatype/distribution.ts';
+export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/request.ts';
