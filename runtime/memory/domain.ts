@@ -8,7 +8,7 @@
  * and post (rule R2).
  */
 
-/** What an operation may do with the memory; bits, numbered as libibverbs does. */
+/** What an operation may do with the memory. These are bits, with libibverbs' numbers (ibv_reg_mr(3)). */
 export const ACCESS = {
   /** Bytes leave the memory by an operation of this process. */
   localRead: 0,
@@ -23,11 +23,14 @@ export const ACCESS = {
 /** A sum of {@link ACCESS} bits. */
 export type Access = number;
 
-/** One operation as its domain understands it. What a domain adds (opcode, descriptor, …) is its own. */
+/** One operation on leased memory. Each domain adds what it needs, such as an opcode and a descriptor. */
 export interface Operation {
-  /** 'out': bytes leave the leased memory. 'in': bytes come into it. */
+  /** With 'out' bytes leave the leased memory, with 'in' bytes come into it. */
   readonly direction: 'out' | 'in';
-  /** Called once, after `post` has answered >= 0: bytes moved, or a negative errno. */
+  /**
+   * Called once, after `post` has answered >= 0.
+   * @param result bytes that were moved, or a negative errno
+   */
   done(result: number): void;
 }
 
@@ -81,9 +84,13 @@ export interface DomainPort<O extends Operation = Operation> {
   close(): void;
 }
 
-/** A domain as programs see it. What completes operations (poll, wake) is the domain's own. */
+/** What registers memory, as programs see it. How operations complete (poll, wake) is the domain's own matter. */
 export interface Domain<O extends Operation = Operation> {
+  /** Its name, for messages and counters. */
   readonly name: string;
-  /** The port, for one manager. @throws MpiError ERR_ARG when called a second time. */
+  /**
+   * Gives the port, by which a manager registers and posts. Managers call this.
+   * @throws MpiError ERR_ARG the second time: a domain has one manager
+   */
   attach(): DomainPort<O>;
 }

@@ -130,8 +130,9 @@ function checkLimit(name: string, value: number | undefined): number | undefined
   return value;
 }
 
+/** How much a manager may register. What is left out the environment or the machine decides. */
 export interface Limits {
-  /** Bytes pinned at one time. */
+  /** Bytes that are pinned at one time. */
   bytes?: number;
   /** Registrations at one time. */
   regions?: number;

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import * as bytes from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 
-/** The bytes that can be leased. */
+/** What can be leased: a typed array, a Buffer or a DataView. */
 export type View = ArrayBufferView;
 
 /** A view with elements: a typed array, no DataView. */

@@ -42,9 +42,10 @@ export interface Chapter {
   entries: Entry[];
 }
 
-/** A module's chapters in the standard's order; what cites none comes last. */
-export function outlineOf(module: Module): Chapter[] {
+/** A module's chapters in the standard's order; what cites none comes last. Or all of it as one. */
+export function outlineOf(module: Module, chapters: boolean): Chapter[] {
   const entries = shared(module.exports.flatMap(entriesOf));
+  if (!chapters) return [{ title: '', entries: entries.sort((a, b) => a.order - b.order) }];
   const numbers = new Set(entries.map(chapterOf));
   return [...numbers]
     .sort((a, b) => a - b)

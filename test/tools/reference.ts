@@ -27,7 +27,7 @@ export function referencePages(root: string): Map<string, string> {
   return new Map(
     entries.map(([entry], at) => {
       const name = entry === '.' ? 'calls' : entry.slice('./'.length);
-      return [`${FOLDER}/${name}.md`, new Page(modules[at]).text()];
+      return [`${FOLDER}/${name}.md`, new Page(modules[at], entry === '.').text()];
     }),
   );
 }
@@ -39,13 +39,16 @@ class Page {
   readonly #titles = new Map<string, string>();
   readonly #anchors = new Map<string, string>();
 
-  constructor(module: Module) {
+  /** @param chapters whether the page has MPI's chapters */
+  constructor(module: Module, chapters: boolean) {
     this.#module = module;
-    this.#chapters = outlineOf(module);
+    this.#chapters = outlineOf(module, chapters);
     const taken = new Map<string, number>();
-    for (const { title } of this.#chapters.flatMap(({ entries }) => entries).flatMap(withParts)) {
+    for (const { title, owners } of this.#entries()) {
       const bare = title.replace(/^.*\./, '');
-      for (const name of [bare, `${bare}Sync`, title]) this.#titles.set(name, title);
+      const full = owners.map((owner) => `${owner}.${bare}`);
+      for (const name of [bare, ...full, title])
+        for (const twin of [name, `${name}Sync`]) this.#titles.set(twin, title);
       const anchor = anchorOf(title);
       const before = taken.get(anchor) ?? 0;
       taken.set(anchor, before + 1);
@@ -64,6 +67,10 @@ class Page {
       ...this.#standardNames(),
     ];
     return `${parts.join('\n\n')}\n`;
+  }
+
+  #entries(): Entry[] {
+    return this.#chapters.flatMap(({ entries }) => entries).flatMap((one) => [one, ...one.parts]);
   }
 
   #contents(): string {
@@ -134,7 +141,7 @@ class Page {
   /** What MPI calls the things on this page. */
   #standardNames(): string[] {
     const rows = new Map<string, Set<string>>();
-    for (const entry of this.#chapters.flatMap(({ entries }) => entries).flatMap(withParts))
+    for (const entry of this.#entries())
       for (const [name] of everythingOf(entry).matchAll(/\bMPI_[A-Z][A-Za-z_]*[A-Za-z]\b/g))
         rows.set(name, (rows.get(name) ?? new Set()).add(entry.title));
     if (rows.size === 0) return [];
@@ -146,8 +153,6 @@ class Page {
     return ["## By MPI's names", ['| MPI | here |', '| --- | --- |', ...table].join('\n')];
   }
 }
-
-const withParts = (entry: Entry): Entry[] => [entry, ...entry.parts];
 
 const everythingOf = ({ doc, properties }: Entry) =>
   [doc, ...properties.map((one) => one.doc)].map(everythingIn).join('\n');

@@ -25,9 +25,9 @@ export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
 /** So much is taken at a time, and then it is looked anew what is left: other ranks allocate, too. */
 export const RESERVE_BYTES = 64 * 2 ** 20;
 
-/** What MPI.allocate() returns: an ArrayBuffer that can be freed before it is collected. */
+/** What {@link MPI.allocate} gives: an ArrayBuffer that can be freed before it is collected (MPI 4.1, 9.2). */
 export interface SharedMemory extends ArrayBuffer {
-  /** As MPI.free(), where it is not freed or transferred yet: for `using`. */
+  /** Frees the memory at the end of a block, with `using`, unless it was freed or transferred before. */
   [Symbol.dispose](): void;
 }
 

@@ -6,14 +6,17 @@ import { SLOTS_DEFAULT } from './layout.ts';
 import { NoneMonitor } from './none.ts';
 import { USERFAULTFD_SLOTS_MAX, UserfaultfdMonitor } from './userfaultfd.ts';
 
+/** Names of the monitors, in the order in which 'auto' tries them. */
 export const MONITORS = ['dreg', 'userfaultfd', 'none'] as const;
 
+/** One of {@link MONITORS}. */
 export type MonitorName = (typeof MONITORS)[number];
 
+/** How a monitor is opened. */
 export interface MonitorOptions {
-  /** Ranges that can be monitored at one time, a power of two; as many of them as there can be. */
+  /** Ranges that can be monitored at one time, a power of two. Each monitor has a limit of its own. Default: 4096. */
   slots?: number;
-  /** Told why each monitor that was tried before the answer does not work. */
+  /** Called for each monitor that was tried and does not work, with the reason. */
   rejected?: (name: MonitorName, why: MpiError) => void;
 }
 
@@ -25,11 +28,10 @@ const OPEN: Record<MonitorName, (options: { slots?: number }) => Monitor> = {
 };
 
 /**
- * The monitor of that name; 'auto' is the first that works: dreg, userfaultfd, none (rule R8: with
- * 'none' nothing is cached). Without a name, that of DREG_MONITOR, else 'auto'.
- *
- * @throws MpiError ERR_ARG for an unknown name; ERR_UNSUPPORTED or ERR_SYSTEM where a monitor that
- * was asked for by its name does not work here.
+ * Opens a monitor. 'auto' opens the first that works: dreg, userfaultfd, none. With 'none' nothing is cached.
+ * @param name default: the value of DREG_MONITOR, else 'auto'
+ * @throws MpiError ERR_ARG for an unknown name; ERR_UNSUPPORTED or ERR_SYSTEM where the monitor of that name does
+ *   not work here
  */
 export function openMonitor(
   name: MonitorName | 'auto' = nameOfEnvironment(),
