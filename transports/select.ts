@@ -30,7 +30,7 @@ export function transportName(): TransportName {
   if (known !== undefined) return known;
   throw new MpiError(
     'ERR_ARG',
-    `DREG_TRANSPORT (dregrun --transport) is "${name}"; there are ${TRANSPORTS.join(', ')}`,
+    `DREG_TRANSPORT (dregrun --transport) is "${name}"; it may be ${TRANSPORTS.join(', ')}`,
   );
 }
 
@@ -79,7 +79,7 @@ function openAll(job: Job): Rdma {
   if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/operating/rdma.md)',
+      'this machine has no RDMA device: load its driver, then "rdma link" shows it (docs/operating/rdma.md)',
     );
   const { openDevice, openRdma } = loadRdma();
   return openRdma(job, openDevice());

@@ -76,7 +76,7 @@ function refuseStrangersSocket(fd: number, rank: number, launcher: number | unde
   const whose = channel?.fd === fd ? 'the channel to its parent' : `shared with process ${peer}`;
   throw new MpiError(
     'ERR_LAUNCH',
-    `PMI_FD=${fd} is not the launcher's: in this process it is ${whose}. Rank ${rank} started this process before it called MPI.init(). Call MPI.init() there first, or unset PMI_FD, PMI_RANK and PMI_SIZE here to run alone`,
+    `PMI_FD=${fd} is not the launcher's: in this process it is ${whose}. Rank ${rank} started this process before that rank had called MPI.init(). Call MPI.init() there first, or unset PMI_FD, PMI_RANK and PMI_SIZE here to run alone`,
     { rank },
   );
 }

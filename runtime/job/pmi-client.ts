@@ -185,7 +185,10 @@ export class PmiClient {
     const countDigits = String(text.length).length + 1;
     const longestKey = partKey(key, Math.max(text.length, 1)).length;
     if (longestKey >= this.#limits.key)
-      throw new MpiError('ERR_ARG', `PMI key "${key}" exceeds the launcher's ${this.#limits.key}`);
+      throw new MpiError(
+        'ERR_ARG',
+        `PMI key "${key}" is longer than the ${this.#limits.key} letters that the launcher takes`,
+      );
     const overhead = formatLine('put', { kvsname: this.kvsname, key: '', value: '' }).length;
     const room =
       Math.min(this.#limits.value, CLIENT_LINE_MAX - overhead - longestKey) - 1 - countDigits;
@@ -201,7 +204,11 @@ export class PmiClient {
     cmd: string,
     fields: Record<string, string | number> = {},
   ): PmiFields {
-    if (this.#closed) throw new MpiError('ERR_FINALIZED', `PMI ${cmd} after finalize`);
+    if (this.#closed)
+      throw new MpiError(
+        'ERR_FINALIZED',
+        `the PMI command ${cmd} came after MPI.finalize(): finalize last`,
+      );
     this.#write(formatLine(cmd, fields));
     const line = this.#readLine(cmd);
     const answer = parseLine(line);

@@ -125,8 +125,8 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
 /** Ranks of this package share a segment, which has a limit of its own; other programs do not. */
 function checkSize({ ranks, program }: RunCommand): void {
   if (ranks <= MAX_LOCAL_RANKS || !isScript(program)) return;
-  const limit = `of this package at most ${MAX_LOCAL_RANKS} ranks run on one machine (MAX_LOCAL_RANKS)`;
-  const other = `if it does not use the package: dregrun -n ${ranks} -- node ${program}`;
+  const limit = `at most ${MAX_LOCAL_RANKS} ranks of this package run on one machine (MAX_LOCAL_RANKS)`;
+  const other = `if the script does not use this package: dregrun -n ${ranks} -- node ${program}`;
   throw new MpiError('ERR_ARG', `-n ${ranks} ${program}: ${limit}; ${other}`);
 }
 

@@ -483,5 +483,8 @@ function remember(known: BufferRecord, region: Region, offset: number, length: n
 function notOurs(view: View | undefined): MpiError {
   return view === undefined
     ? new MpiError('ERR_REQUEST', 'this lease was released: acquire another')
-    : new MpiError('ERR_ARG', 'this lease belongs to another manager');
+    : new MpiError(
+        'ERR_ARG',
+        'this lease belongs to another manager: post on the manager that gave it',
+      );
 }

@@ -51,7 +51,7 @@ export function changed(leased: number, view: Elements): MpiError {
   const there = bytes.byteLengthOf(view);
   return new MpiError(
     'ERR_BUFFER',
-    `the buffer was detached, shrunk or resized: ${leased} bytes were leased, ${there} are there`,
+    `the buffer was detached, shrunk or resized since it was leased: ${leased} bytes then, ${there} now`,
   );
 }
 

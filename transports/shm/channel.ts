@@ -205,7 +205,7 @@ export class ShmChannel implements Channel {
     if (kind === ACCESS_MAPPED || kind === ACCESS_ADDRESS) return (low >>> 0) + high * TWO_32 + at;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have`,
+      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have: let all ranks run the same version of dreg-mpi`,
       { peer: this.peer },
     );
   }
@@ -231,7 +231,7 @@ export class ShmChannel implements Channel {
   #unreachable(length: number, syscall: string, answer: number): MpiError {
     return new MpiError(
       'ERR_PEER_FAILED',
-      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or was its buffer taken away?`,
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; that rank has ended, or its program has taken the buffer away (transfer, resize)`,
       { peer: this.peer, errno: -answer, syscall },
     );
   }

@@ -28,7 +28,10 @@ export class HeapWindows {
     copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
   ): void {
     if (!(offset >= 0) || !this.#segment.heapsReach(offset + length))
-      throw new MpiError('ERR_PROTOCOL', 'a peer exported memory outside of the shared heaps');
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        'a peer exported memory outside of the shared heaps: let all ranks run the same version of dreg-mpi',
+      );
     let done = 0;
     while (done < length) {
       const at = (offset + done) % HEAP_WINDOW_BYTES;

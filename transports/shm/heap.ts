@@ -93,7 +93,7 @@ export function freeMemory(buffer: ArrayBuffer): void {
   if (!allocations.delete(buffer) || buffer.byteLength === 0 || addon().detach(buffer) < 0)
     throw new MpiError(
       'ERR_BUFFER',
-      'MPI.free() takes a buffer of MPI.allocate(), and once: this buffer is another, or was freed or transferred before',
+      'MPI.free() takes a buffer of MPI.allocate() once: this buffer is not of MPI.allocate(), or was freed or transferred before',
     );
 }
 
@@ -148,7 +148,7 @@ export class Heap {
     if (bytes > constants.MAX_LENGTH)
       throw new MpiError(
         'ERR_UNSUPPORTED',
-        `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes; allocate less at a time, or use Node 22 or newer`,
+        `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes: allocate less at a time, or use Node 22 or newer`,
       );
     const { buffer, allocation } = this.#allocateOrCollect(bytes);
     if (keep !== undefined) allocation.ended = keep(buffer);
@@ -251,7 +251,7 @@ export class Heap {
       if (bytes - done > left)
         throw new MpiError(
           'ERR_NO_MEM',
-          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left beside a margin of ${MEMORY_MARGIN_BYTES}; free buffers, or raise the cgroup's limit`,
+          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left, without the ${MEMORY_MARGIN_BYTES} that MPI.allocate leaves free: free buffers, or raise the cgroup's limit`,
         );
       const piece = Math.min(RESERVE_BYTES, bytes - done);
       this.#segment.reserveHeap(offset + done, piece, purpose);

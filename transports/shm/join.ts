@@ -85,7 +85,7 @@ function parseAddress(text: string, peer: number): Address {
   }
   throw new MpiError(
     'ERR_LAUNCH',
-    `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): do all ranks run the same dreg-mpi?`,
+    `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): let all ranks run the same version of dreg-mpi`,
     { peer },
   );
 }
@@ -97,7 +97,7 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
     if (value === undefined)
       throw new MpiError(
         'ERR_LAUNCH',
-        `rank ${rank} published no address: do all ranks run the same dreg-mpi?`,
+        `rank ${rank} published no address: let all ranks run the same version of dreg-mpi`,
         { peer: rank },
       );
     const address = parseAddress(value, rank);
@@ -106,7 +106,7 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
   if (peers.length > MAX_LOCAL_RANKS)
     throw new MpiError(
       'ERR_LAUNCH',
-      `${peers.length} ranks run on one node, and there may be ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS): start fewer`,
+      `${peers.length} ranks run on one node, and at most ${MAX_LOCAL_RANKS} may (MAX_LOCAL_RANKS): start fewer, or use more nodes`,
     );
   return peers;
 }
@@ -138,7 +138,7 @@ function follow(space: KeyValueSpace, leader: LocalPeer, count: number): Segment
     for (const fd of fds) addon().closeFd(fd);
     throw new MpiError(
       'ERR_LAUNCH',
-      `rank ${leader.rank} handed over ${fds.length} descriptors, not ${count + 2}: do all ranks run the same dreg-mpi?`,
+      `rank ${leader.rank} handed over ${fds.length} descriptors, not ${count + 2}: let all ranks run the same version of dreg-mpi`,
       { rank: space.rank, peer: leader.rank },
     );
   } finally {
@@ -150,12 +150,12 @@ function receiveError(errno: number, rank: number, peer: number): MpiError {
   if (errno === constants.errno.EMFILE)
     return new MpiError(
       'ERR_SYSTEM',
-      `rank ${rank} needs an open file for each rank of its machine, and may not have so many: raise "ulimit -n"`,
+      `rank ${rank} needs an open file for each rank of its machine, and may not open so many: raise "ulimit -n"`,
       { rank, errno, syscall: 'recvmsg' },
     );
   return new MpiError(
     'ERR_LAUNCH',
-    `rank ${peer} did not hand over the shared segment (${errnoName(errno)}); see whether it still runs`,
+    `rank ${peer} did not hand over the shared segment (${errnoName(errno)}): look at that rank's output, it may have ended`,
     { rank, peer, errno, syscall: 'recvmsg' },
   );
 }

@@ -195,7 +195,10 @@ export class RingReceiver implements Packet {
     this.context = (kindContext >>> 8) & CONTEXT_MAX;
     this.tag = words[cell + CELL.tag];
     if (length < 0 || length > MAX_BODY)
-      throw new MpiError('ERR_PROTOCOL', `a packet claims a body of ${length >>> 0} bytes`);
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        `a packet claims a body of ${length >>> 0} bytes: let all ranks run the same version of dreg-mpi`,
+      );
     this.length = length;
     const inline = kindContext >= 0 && length <= INLINE_BYTES;
     this.#locate(cell, inline, (kindContext & REWOUND) !== 0);

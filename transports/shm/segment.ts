@@ -52,7 +52,7 @@ export class Segment {
     if (magic !== SEGMENT_MAGIC || version !== SEGMENT_VERSION || count !== ranks.length)
       throw new MpiError(
         'ERR_LAUNCH',
-        `the shared segment is of version ${version} for ${count} ranks, not ${SEGMENT_VERSION} for ${ranks.length}: do all ranks run the same dreg-mpi?`,
+        `the shared segment is of version ${version} for ${count} ranks, not ${SEGMENT_VERSION} for ${ranks.length}: let all ranks run the same version of dreg-mpi`,
       );
   }
 
@@ -120,7 +120,7 @@ function reserve(fd: number, offset: number, bytes: number, purpose: string): vo
   if (answer === -constants.errno.EFBIG)
     throw new MpiError(
       'ERR_NO_MEM',
-      `${purpose}: the shared segment would be a file of ${offset + bytes} bytes, and this process may not make a file so long (fallocate: EFBIG): raise "ulimit -f"`,
+      `${purpose}: the shared segment needs a file of ${offset + bytes} bytes, and this process may not make so long a file (fallocate: EFBIG): raise "ulimit -f"`,
       { errno: -answer, syscall: 'fallocate' },
     );
   check(answer, 'fallocate', purpose);
@@ -136,7 +136,7 @@ function verify({ rings, heaps }: SegmentFiles, count: number): void {
   if (long && [rings, heaps].every((fd) => addon().segmentSealed(fd) === 1)) return;
   throw new MpiError(
     'ERR_LAUNCH',
-    'the shared segment is too short, or not sealed against shrinking: do all ranks run the same dreg-mpi?',
+    'the shared segment is too short, or not sealed against shrinking: let all ranks run the same version of dreg-mpi',
   );
 }
 

@@ -124,7 +124,7 @@ export class ShmTransport implements Transport {
     if (local >= 0) return local;
     throw new MpiError(
       'ERR_UNREACHABLE',
-      `rank ${peer} runs on another node, which shared memory does not reach; start all ranks on one node`,
+      `rank ${peer} runs on another node, which shared memory does not reach: start all ranks on one node, or leave DREG_TRANSPORT unset to use RDMA`,
       { peer },
     );
   }

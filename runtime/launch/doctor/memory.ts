@@ -48,9 +48,9 @@ function userfaultfd(): Finding {
 
 function uffdRemedy({ errno }: MpiError): string {
   if (errno === EPERM) return "allow userfaultfd in the container's seccomp profile";
-  if (errno === ENOSYS) return 'a kernel with CONFIG_USERFAULTFD, 5.7 or newer';
+  if (errno === ENOSYS) return 'use Linux 5.7 or newer with CONFIG_USERFAULTFD';
   if (errno === EMFILE) return 'raise the limit of open files: ulimit -n';
-  return 'docs/internals/userfaultfd.md tells what it needs';
+  return 'docs/internals/userfaultfd.md says what it needs';
 }
 
 /** The monitor that a job gets. */
@@ -93,7 +93,7 @@ const finite = (bytes: number) => (Number.isFinite(bytes) ? bytes : null);
 
 function ioUring(): Finding {
   const remedy =
-    'sysctl kernel.io_uring_disabled=0, a seccomp profile that allows it, Linux 5.19 or newer';
+    'sysctl kernel.io_uring_disabled=0; allow io_uring in the seccomp profile; use Linux 5.19 or newer';
   return probed('io_uring', { remedy }, () => {
     const { canSend } = UringDomain.probe();
     const says = canSend

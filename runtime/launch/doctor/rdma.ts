@@ -73,7 +73,8 @@ function portFinding(entry: PortEntry): Finding {
   const says = `${LINKS[link]}, ${active ? 'active' : 'not active'}, packets of ${mtu} B${address}; GIDs: ${gids.map(showGid).join(', ') || 'none'}`;
   const facts = { link, active, lid, mtu, messageBytes: entry.messageBytes, gids };
   if (active) return works(part, says, facts);
-  const remedy = 'ip link set INTERFACE up; the cable; InfiniBand needs a subnet manager (opensm)';
+  const remedy =
+    'ip link set INTERFACE up; check the cable; InfiniBand needs a subnet manager (opensm)';
   return { ...lacks(part, says, { remedy }), facts };
 }
 

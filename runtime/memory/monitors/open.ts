@@ -46,7 +46,7 @@ export function openMonitor(
       options.rejected?.(candidate, error);
     }
   }
-  throw new MpiError('ERR_INTERNAL', 'the monitor that watches nothing does not work');
+  throw new MpiError('ERR_INTERNAL', 'the monitor none does not open');
 }
 
 function nameOfEnvironment(): MonitorName | 'auto' {
@@ -59,6 +59,6 @@ function known(name: string): MonitorName {
   if ((MONITORS as readonly string[]).includes(name)) return name as MonitorName;
   throw new MpiError(
     'ERR_ARG',
-    `there is no monitor "${name}" (DREG_MONITOR, or the name that was passed); there are auto, ${MONITORS.join(', ')}`,
+    `there is no monitor "${name}" (DREG_MONITOR, or the name that was passed): use one of auto, ${MONITORS.join(', ')}`,
   );
 }

@@ -165,10 +165,14 @@ export class UserfaultfdMonitor implements Monitor {
   fence(): void {
     const answer = this.#native.userfaultfdFence(this.#reader);
     if (answer < 0 && answer !== -EBADF)
-      throw new MpiError('ERR_INTERNAL', `the fence fails with ${errnoName(-answer)}`, {
-        errno: -answer,
-        syscall: 'ioctl',
-      });
+      throw new MpiError(
+        'ERR_INTERNAL',
+        `monitor userfaultfd: the fence failed with ${errnoName(-answer)}`,
+        {
+          errno: -answer,
+          syscall: 'ioctl',
+        },
+      );
   }
 
   close(): void {

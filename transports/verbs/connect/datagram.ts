@@ -81,7 +81,7 @@ export class DatagramQueue implements Completer {
   /** Sends a copy of the bytes; false: not now. Whether it arrives nobody knows. */
   send(to: DatagramAddress, bytes: Uint8Array): boolean {
     if (bytes.length > DATAGRAM_BYTES_MAX)
-      throw new MpiError('ERR_INTERNAL', `a datagram of ${bytes.length} bytes`);
+      throw new MpiError('ERR_INTERNAL', `a datagram of ${bytes.length} bytes is too long`);
     const { core } = this.#site;
     const slot = this.#free.at(-1);
     if (slot === undefined || this.#closed) return false;

@@ -80,7 +80,7 @@ export class ReceiveQueue {
     if (first + slots > this.slotsMax)
       throw new MpiError(
         'ERR_NO_MEM',
-        `${this.#core.name}: ${first + slots} receive buffers are needed, and there can be ${this.slotsMax}: connect fewer peers`,
+        `${this.#core.name}: ${first + slots} receive buffers are needed, and at most ${this.slotsMax} can be had: connect fewer peers`,
       );
     this.#area.register(first * this.slotBytes, slots * this.slotBytes);
     this.slots += slots;

@@ -202,7 +202,10 @@ export class VerbsDevice {
       throw new MpiError('ERR_ARG', `${this.name}: the receive queue comes before queue pairs`);
     const most = this.#limits[LIMIT.sendDepth];
     if (!(options.sendDepth >= 1 && options.sendDepth <= most))
-      throw new MpiError('ERR_ARG', `a send queue of ${options.sendDepth}; 1..${most} can be`);
+      throw new MpiError(
+        'ERR_ARG',
+        `a send queue of ${options.sendDepth} entries; it may have 1..${most}`,
+      );
     const queue = new QueuePair(this.#site, options);
     try {
       this.#reserve(queue.depth);

@@ -247,7 +247,7 @@ export class OneSided {
     const verb = kind === 'read' ? 'READ from' : 'WRITE to';
     const why = lack
       ? 'no memory can be registered for it'
-      : 'has that rank ended, or was its buffer taken away?';
+      : 'that rank has ended, or its program has taken the buffer away (transfer, resize)';
     const details = { peer: this.#peer, ...(errno > 0 && { errno }) };
     const code = lack ? 'ERR_NO_MEM' : 'ERR_PEER_FAILED';
     return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
@@ -258,7 +258,7 @@ export class OneSided {
     if (kind === ACCESS_KEY && address >= 0 && Number.isSafeInteger(address)) return address;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.#peer} exports memory by access ${kind} at ${address}, which RDMA does not have`,
+      `rank ${this.#peer} exports memory by access ${kind} at ${address}, which RDMA does not have: let all ranks run the same version of dreg-mpi`,
       { peer: this.#peer },
     );
   }
