@@ -1,4 +1,6 @@
-/** How a rank reaches the others: by the transport that is asked for, or by what there is. */
+/**
+ * Transport selection: which transport reaches which rank, by DREG_TRANSPORT or by what the machine has.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { MpiError } from '../runtime/base/error.ts';
@@ -15,9 +17,9 @@ const TRANSPORTS = ['auto', 'shm', 'self', 'verbs'] as const;
 type TransportName = (typeof TRANSPORTS)[number];
 
 export interface TransportSelection {
-  /** Reaches all others that can be reached; null in a world of one. */
+  /** The transport to all ranks that can be reached; null in a world of one. */
   transport: Transport | null;
-  /** The node's shared memory, in which MPI.allocate() finds its own. */
+  /** The node's shared memory, in which MPI.allocate() takes its own. */
   node: ShmTransport | null;
   segment: Segment | null;
   rdma: Rdma | null;
@@ -41,7 +43,7 @@ export function reachOthers(job: Job): TransportSelection {
     return { transport: null, node: null, segment: null, rdma: null };
   const segment = joinSegment(job);
   const node = new ShmTransport(segment);
-  // Every rank comes to the same answer, which the meeting over RDMA needs.
+  // Every rank gets the same answer, because the meeting over RDMA needs all ranks.
   const all = segment.ranks.length === job.size;
   if (name === 'shm' || (name === 'auto' && all))
     return { transport: node, node, segment, rdma: null };
@@ -56,14 +58,14 @@ export function reachOthers(job: Job): TransportSelection {
   return { transport, node, segment, rdma };
 }
 
-/** RDMA, or whatever stands in its way. */
+/** RDMA, or the error that prevents it. */
 function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
   try {
     const rdma = openAll(job);
     return { far: rdma.transport, rdma };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_UNSUPPORTED') throw error;
-    // The others meet, and find no address of ours.
+    // The other ranks meet, and find no address of this rank.
     job.fence();
     const refuse = (peer: number) =>
       new MpiError(
@@ -89,8 +91,8 @@ function openAll(job: Job): Rdma {
 const CLASS = '/sys/class/infiniband';
 
 /**
- * Loaded when it is needed: MPI.init() cannot wait for an import, and most jobs do without.
- * @throws MpiError ERR_UNSUPPORTED where this Node cannot
+ * Loads the RDMA part when a job needs it. MPI.init() cannot wait for an import, and most jobs do without.
+ * @throws MpiError ERR_UNSUPPORTED where this Node cannot load it so
  */
 export function loadRdma(): typeof RdmaModule {
   const file = import.meta.url.endsWith('.ts') ? './verbs/open.ts' : './verbs/open.js';

@@ -15,24 +15,24 @@ import type { RingSender } from './ring-sender.ts';
 
 const TWO_32 = 2 ** 32;
 /**
- * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
- * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
- * unless the sender is stopped within a piece.
+ * No 'put'. A receiver that goes on with its work could detach the buffer, and the sender would then write
+ * into memory of another owner. While a copy is shared the receiver does nothing else, unless the sender is
+ * stopped within a piece.
  */
 const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 /**
- * After so many milliseconds it is looked anew whether a pid is still the peer's. The kernel gives a pid to
+ * Milliseconds after which a rank checks again whether a pid is still the peer's. The kernel gives a pid to
  * another process only once it has used all others, which takes longer.
  */
 export const PID_CHECK_MS = 100;
-/** What lies at the address that the peer names is not what it wrote there. */
+/** At the address that the peer named lies another word than the peer wrote there. */
 const OTHER_WORD = 1;
 
 /** What the channels of a rank share. */
 export interface Surroundings {
   heap: Heap;
   windows: HeapWindows;
-  /** Told once, by the first channel whose probe of process_vm_readv failed. */
+  /** Called once, by the first channel whose probe of process_vm_readv failed. */
   noteNoAddresses(peer: number, reason: string): void;
 }
 
@@ -51,7 +51,7 @@ export class ShmChannel implements Channel {
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
-  /** When the peer's pid was its own at last, by `now()`. */
+  /** When the pid was last known to be the peer's, by `now()`. */
   #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -68,7 +68,7 @@ export class ShmChannel implements Channel {
     this.#surroundings = surroundings;
   }
 
-  /** The bell's number is somebody else's from now on. */
+  /** The descriptor's number may belong to another file from now on. */
   close(): void {
     this.#bell = -1;
   }
@@ -155,7 +155,8 @@ export class ShmChannel implements Channel {
   ): boolean {
     const allocation = this.#surroundings.heap.allocationOf(bufferOf(bytes));
     let where = 0;
-    // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
+    // The peer copies from the file, so it does not matter whether the program moves or frees the buffer
+    // meanwhile.
     if (allocation?.hold()) {
       access.kind = ACCESS_MAPPED;
       access.hold = allocation;
@@ -236,7 +237,7 @@ export class ShmChannel implements Channel {
     );
   }
 
-  /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
+  /** A pid names the peer's memory. Some time after the peer has ended, the pid is another process's. */
   #checkPid(): void {
     const time = now();
     if (time - this.#pidChecked <= PID_CHECK_MS) return;
@@ -247,19 +248,22 @@ export class ShmChannel implements Channel {
     this.#pidChecked = time;
   }
 
-  /** Whether ACCESS_ADDRESS works: to read is the only true answer to whether we may. */
+  /** Whether ACCESS_ADDRESS works. Only reading shows whether this process may read. */
   #probe(): boolean | undefined {
     if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
     const answer = this.#readProbe();
     if (answer === 0) return true;
-    // A peer that has ended is no question of permission.
+    // A peer that has ended says nothing about permission.
     if (answer === -constants.errno.ESRCH) return false;
     const reason = answer === OTHER_WORD ? 'it read something else' : errnoName(-answer);
     this.#surroundings.noteNoAddresses(this.peer, reason);
     return false;
   }
 
-  /** Reads a word of the peer's by its address: 0, OTHER_WORD or a negative errno. */
+  /**
+   * Reads a word of the peer's memory by address.
+   * @returns 0, OTHER_WORD or a negative errno
+   */
   #readProbe(): number {
     const control = this.#control;
     const low = control[CONTROL.probeAddressLow] >>> 0;
@@ -271,7 +275,7 @@ export class ShmChannel implements Channel {
   }
 }
 
-/** A copy that moved nothing: one of the two buffers is not what it was. */
+/** A copy that moved nothing: one of the two buffers was detached or has shrunk. */
 function copied(answer: number, peer: number): void {
   if (answer >= 0) return;
   throw new MpiError(
@@ -281,7 +285,7 @@ function copied(answer: number, peer: number): void {
   );
 }
 
-/** The word that peers read by its address to see whether they can, and whose it is. */
+/** Peers read this word by its address. It shows them whether they may, and whose memory it is. */
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;

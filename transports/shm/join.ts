@@ -25,7 +25,7 @@ import {
 /** How long a rank waits for the segment from its leader, in milliseconds. */
 export const ATTACH_TIMEOUT_MS = 30_000;
 
-/** How ranks learn from each other: what a launcher's key-value space offers. */
+/** What ranks learn each other's addresses by: a launcher's key-value space. */
 export interface KeyValueSpace {
   readonly rank: number;
   readonly size: number;
@@ -35,10 +35,10 @@ export interface KeyValueSpace {
   fence(): void;
 }
 
-/** What each rank tells the others of itself. */
+/** What each rank publishes about itself. */
 interface Address {
   node: string;
-  /** The socket that the rank sends from, should it be its node's leader. */
+  /** The socket that the rank sends from, if it is its node's leader. */
   socket: string;
   /** CPUs that the rank may run on. */
   cpus: number[];
@@ -55,8 +55,8 @@ const addressKey = (rank: number) => `dreg.shm.${rank}`;
 const memberKey = (rank: number) => `dreg.shm.${rank}.in`;
 
 /**
- * The same for all processes that can share memory and find each other's sockets. DREG_NODE tells
- * further ones apart: ranks with another value are taken for ranks of another node.
+ * The same for all processes that can share memory and find each other's sockets. DREG_NODE separates ranks
+ * further: ranks with another value count as ranks of another node.
  */
 export function nodeIdentity(): string {
   const given = process.env.DREG_NODE ?? '';
@@ -81,7 +81,7 @@ function parseAddress(text: string, peer: number): Address {
     if (typeof node === 'string' && typeof socket === 'string' && numbers)
       return { node, socket, cpus };
   } catch {
-    // No JSON is told as what is no address.
+    // Text that is no JSON gives the same error as a wrong address.
   }
   throw new MpiError(
     'ERR_LAUNCH',
@@ -111,7 +111,10 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
   return peers;
 }
 
-/** Makes the segment and hands it to the node's other ranks, when all of them have told where they are. */
+/**
+ * Makes the segment and hands it to the node's other ranks, once all of them have published their
+ * addresses.
+ */
 function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): SegmentFiles {
   const files = createSegment(peers.length, space.jobId);
   space.fence();

@@ -47,7 +47,7 @@ export class ShmTransport implements Transport {
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#probe = publishProbe(this.#control);
-    // From here on peers may look for what stands in the page.
+    // From here on peers may read this page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
     this.#surroundings = {
       heap: this.heap,
@@ -91,7 +91,7 @@ export class ShmTransport implements Transport {
 
   presence(peer: number): (typeof PRESENCES)[number] {
     const local = this.#segment.ranks.indexOf(peer);
-    // Of a rank on another node nothing is known here.
+    // This transport knows nothing of a rank on another node.
     if (local < 0) return 'absent';
     return PRESENCES[Atomics.load(this.#peerControl(local), CONTROL.presence)] ?? 'left';
   }
@@ -103,7 +103,7 @@ export class ShmTransport implements Transport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Kept alive until here: peers read it by its address.
+    // Kept alive until here, because peers read it by its address.
     this.#probe.fill(0);
     this.#setPresence(LEFT);
     for (const channel of this.#channels) channel?.close();
@@ -112,7 +112,7 @@ export class ShmTransport implements Transport {
     this.#segment.close();
   }
 
-  /** Whoever sleeps waiting for us has a look. */
+  /** Wakes the ranks that sleep, so that they look. */
   #setPresence(presence: number): void {
     Atomics.store(this.#control, CONTROL.presence, presence);
     for (let local = 0; local < this.#segment.ranks.length; local++)
