@@ -1,6 +1,6 @@
 /**
- * What the transport needs of a device: {@link VerbsDevice} and its parts are such, and the tests
- * have a device of their own that needs no hardware.
+ * What the transport needs of a device. {@link VerbsDevice} has it, and the tests have a device of their
+ * own that needs no hardware.
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
@@ -31,12 +31,15 @@ export interface PacketQueue {
   readonly posted: number;
   readonly completed: number;
   owner: unknown;
-  /** On iWARP: what the peer has for {@link probe}. */
+  /** On iWARP: the peer's liveness target, for {@link probe}. */
   peerPulse?: PulseAddress | null;
   onError(error: Error): void;
   connect(remote: QueueAddress, psn: number): void;
   send(area: PacketArea, offset: number, length: number, inline: boolean, signal?: boolean): number;
-  /** Asks whether the peer answers: an RDMA operation that moves nothing, or on iWARP its pulse. */
+  /**
+   * Asks whether the peer answers, by an RDMA operation that moves nothing, or on iWARP by a READ of its
+   * liveness target.
+   */
   probe(done: Result): number;
   close(): void;
 }
@@ -70,7 +73,7 @@ export interface PacketDevice {
   arm(): void;
   disarm(): void;
   takeEvent(): unknown;
-  /** On iWARP: what peers read to see whether we are there. */
+  /** On iWARP: the memory that peers read to see whether this rank is there. */
   pulse?(): PulseAddress;
 }
 

@@ -30,13 +30,13 @@ import {
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
-/** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
+/** Milliseconds for which close() waits until the peers' devices have this rank's last packet. */
 export const LEFT_MS = 1000;
-/** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
+/** Milliseconds between two questions to the launcher whether a peer that does not answer has left. */
 export const PRESENCE_MS = 1000;
 /** Polls between two looks at the clock. */
 export const CLOCK_POLLS = 16384;
-/** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
+/** Polls in vain before a peer is told that its credit came, where no other packet says so. */
 const ACKNOWLEDGE_POLLS = 64;
 
 /** The job, as far as the transport needs it. */
@@ -47,7 +47,7 @@ export interface VerbsJob {
   /** The launcher's key-value space. `get` answers undefined where there is no such key. */
   put(key: string, value: string): void;
   get(key: string): string | undefined;
-  /** After it everybody sees what everybody has put. */
+  /** After it every rank sees the values that all ranks have put. */
   fence(): void;
 }
 
@@ -69,22 +69,22 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #channels = new Map<number, VerbsChannel>();
   readonly #shared: Shared;
   readonly #room: MemoryRoom;
-  /** Those with packets to deliver. */
+  /** Channels with packets to deliver. */
   readonly #waiting = new Queue<VerbsChannel>();
   readonly #broken: VerbsChannel[] = [];
-  /** Those whose peer waits to hear that its credit came. */
+  /** Channels whose peer waits to hear that its credit came. */
   readonly #owing = new Set<VerbsChannel>();
   readonly #finished: RdmaOperation[] = [];
   readonly #crowded = new Set<OneSided>();
-  /** Slots that no peer was promised. */
+  /** Receive slots that are promised to no peer. */
   #spare = 0;
   #emptyPolls = 0;
   /** For a device made of software. */
   readonly #courtesy: YieldPolicy | null;
-  /** By peer that is not connected: when the launcher was asked, and what it said. */
+  /** By peer that is not connected: when the launcher was asked, and its answer. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   #closed = false;
-  /** A peer's silence was spoken of. */
+  /** Whether the user was told of a peer's silence. */
   #noted = false;
 
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
@@ -177,7 +177,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#channels.get(peer)?.fail(error);
   }
 
-  /** It may just be computing, so that it is no error; a network that swallows datagrams says nothing. */
+  /**
+   * The peer may be computing, so this is no error. And a network that swallows datagrams says nothing.
+   */
   silent(peer: number): void {
     if (this.#noted) return;
     this.#noted = true;
@@ -302,7 +304,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       if (operations.proceed()) this.#crowded.delete(operations);
   }
 
-  /** Connections that broke, or that the peer ended, once all that came before is delivered. */
+  /** Closes connections that broke or that the peer ended, once all earlier packets are delivered. */
   #endBroken(handler: PacketHandler): void {
     for (const channel of this.#broken.splice(0)) {
       if (channel.any) {
@@ -315,7 +317,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     }
   }
 
-  /** The queue pair is destroyed, and what was under way is told. */
+  /** Destroys the queue pair, and tells the operations that were under way. */
   #end(channel: VerbsChannel): void {
     this.#handshake.end(channel.peer);
     channel.close();
@@ -360,7 +362,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     return this.#hasLeft(peer) ? 'left' : 'present';
   }
 
-  /** Of a rank that we are not connected with the launcher knows whether it has left. */
+  /** The launcher knows whether a rank that is not connected has left. */
   #hasLeft(peer: number): boolean {
     const time = now();
     const known = this.#asked.get(peer);
@@ -388,7 +390,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     this.#bell.close();
   }
 
-  /** Waits until peers' devices have our last packet: it stands for all before it. */
+  /**
+   * Waits until the peers' devices have this rank's last packet, which stands for all packets before it.
+   */
   #sayLeft(): void {
     const open: { channel: VerbsChannel; number: number }[] = [];
     for (const channel of this.#channels.values()) {

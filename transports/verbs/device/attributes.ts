@@ -1,4 +1,4 @@
-/** The way to a peer, as queue pairs and address handles take it. */
+/** The route to a peer, as queue pairs and address handles take it. */
 import { ATTRIBUTE } from '../../../native/verbs.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 
