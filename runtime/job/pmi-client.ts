@@ -25,7 +25,7 @@ const RETRY_MS = 1;
 
 const KEY_PATTERN = /^[A-Za-z0-9_.:-]+$/;
 
-/** The limits that the server named; each counts the C string's final zero. */
+/** The limits that the server named. Each includes the final zero of a C string. */
 interface Limits {
   key: number;
   value: number;
@@ -70,7 +70,7 @@ export class PmiClient {
   /** Makes a value readable for every rank after the next barrier. Any string, of any length. */
   put(key: string, value: string): void {
     const chunks = this.#split(key, encodeURIComponent(value));
-    // The first part says how many there are, so that a reader needs no other way to know.
+    // The first part says how many parts there are, so a reader needs nothing else.
     chunks.forEach((chunk, part) => {
       const text = part === 0 ? `${chunks.length}.${chunk}` : chunk;
       const name = partKey(key, part);
@@ -86,7 +86,7 @@ export class PmiClient {
     });
   }
 
-  /** The value that some rank put before the last barrier, or undefined. */
+  /** The value that a rank put before the last barrier, or undefined. */
   get(key: string): string | undefined {
     const first = this.#getPart(key, 0);
     if (first === undefined) return undefined;
@@ -159,7 +159,7 @@ export class PmiClient {
         cause,
       );
     }
-    // What this rank starts is no rank. Node does it for low descriptors only.
+    // A process that this rank starts is no rank. Node closes low descriptors only.
     check(addon().closeOnExec(this.#fd), 'fcntl', 'PMI_FD', { rank: this.#rank });
   }
 
@@ -253,7 +253,7 @@ export class PmiClient {
       try {
         return readSync(this.#fd, this.#chunk, 0, READ_BYTES, null);
       } catch (cause) {
-        // A signal came, such as dregrun hands on: libuv does not go on reading by itself.
+        // A signal interrupted the read (dregrun passes some on). libuv does not repeat the read by itself.
         if (codeOf(cause) === 'EINTR') continue;
         // A launcher that was killed with our request unread resets the connection.
         if (codeOf(cause) === 'ECONNRESET') return 0;

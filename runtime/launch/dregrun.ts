@@ -16,25 +16,27 @@ import { findProgram, isScript } from './program.ts';
 import { Sink, sameFile } from './sink.ts';
 import { leave, openTerminal, TerminalInput } from './terminal.ts';
 
-/** How long output may still wait for its reader after the job was ended from outside. */
+/** Milliseconds for which output waits for its reader after the job was ended from outside. */
 const FLUSH_MS = 2000;
 
 /**
- * nohup has it ignored, but Node gives every signal its default effect when it starts; so bundle.mjs
- * lets a shell look before. The ranks ignore it, too.
+ * nohup ignores SIGHUP, but Node gives every signal its default effect when it starts. So bundle.mjs lets a
+ * shell look before. The ranks ignore the signal, too.
  */
 const IGNORED: NodeJS.Signals[] = process.env.DREG_NOHUP === '1' ? ['SIGHUP'] : [];
 delete process.env.DREG_NOHUP;
-/** The job ends with these, its ranks get the same. */
+/** These signals end the job. Its ranks get the same signal. */
 const ENDING = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).filter(
   (signal) => !IGNORED.includes(signal),
 );
-/** These are the ranks' business. */
+/** These signals are passed on to the ranks. */
 const HANDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
 
 interface Answer {
   status: number;
-  /** True where the output's reader must not be waited for: the job was ended from outside. */
+  /**
+   * True where dregrun must not wait for the reader of its output, because the job was ended from outside.
+   */
   hurry: boolean;
 }
 
@@ -65,7 +67,7 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
 }
 
 async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> {
-  // Loaded when it is asked for: it knows every part of the package.
+  // Loaded on request, because it imports every part of the package.
   const { examination, shown } = await import('./doctor/doctor.ts');
   for (const [name, value] of command.exports) process.env[name] = value;
   if (command.transport !== undefined) process.env.DREG_TRANSPORT = command.transport;
@@ -151,7 +153,7 @@ function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   });
 }
 
-/** Output that cannot be written ends the job; a reader that went away ends it without a word. */
+/** An output that cannot be written ends the job. If the reader went away, that is not reported. */
 function watchReaders(job: JobRun, stdout: Output, stderr: Output): void {
   for (const { sink } of new Set([stdout, stderr]))
     sink.onError((error) =>
@@ -171,7 +173,7 @@ function packageVersion(): string {
 try {
   leave(await main(process.argv.slice(2)));
 } catch (error) {
-  // What no rank and no user caused: a missing addon, a system call that must not fail.
+  // Errors that no rank and no user caused: a missing addon, a system call that must not fail.
   writeSync(2, `dregrun: ${error instanceof Error ? error.message : error}\n`);
   leave(EXIT_FAILED);
 }

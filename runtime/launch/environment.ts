@@ -1,7 +1,7 @@
 /** The environment of a rank. */
 import type { Binding } from './binding.ts';
 
-/** Variables of another launcher, or of the job that dregrun itself runs in, say nothing true here. */
+/** Variables of another launcher, or of the job that dregrun itself runs in, are wrong for these ranks. */
 const FOREIGN = /^(PMI_|PMIX_|HYDI_|HYDRA_|MPI_LOCAL|OMPI_COMM_WORLD_)/;
 const OURS = ['DREG_JOB_ID', 'DREG_LAUNCHER_PID', 'DREG_CORES', 'DREG_BIND', 'DREG_COLUMNS'];
 

@@ -1,4 +1,4 @@
-/** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
+/** Runs one job: starts the ranks, serves them PMI, and leaves no process behind. */
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
@@ -24,17 +24,20 @@ import { livingGroups, signalGroup } from './process-groups.ts';
 import type { Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
 
-/** From SIGTERM (or the forwarded signal) to SIGKILL. */
+/** Milliseconds from SIGTERM (or the forwarded signal) to SIGKILL. */
 export const KILL_GRACE_MS = 2000;
-/** A signal that comes this soon after another is its echo: npm passes the terminal's Ctrl-C on. */
+/** A signal that comes this soon after another one is its echo: npm passes the terminal's Ctrl-C on. */
 export const ECHO_MS = 200;
 /** How long dregrun waits for a killed process to disappear. */
 export const REAP_MS = 1000;
 /** How long a rank's last PMI command may arrive after the news of its exit. */
 export const PMI_LINGER_MS = 100;
-/** After the ranks ended: how long a silent pipe that someone still holds open is listened to. */
+/**
+ * Milliseconds of silence after which a pipe is closed that a process still holds open after the ranks have
+ * ended.
+ */
 export const DRAIN_IDLE_MS = 500;
-/** Between two looks at whether a process group is gone. */
+/** Milliseconds between two looks at whether a process group is gone. */
 const POLL_MS = 10;
 
 export interface JobPlan {
@@ -71,13 +74,13 @@ export class JobRun {
   readonly #ranks: RankProcess[] = [];
   readonly #feeds: Feed[] = [];
   readonly #outcomes: RankOutcome[] = [];
-  /** Process groups of which something may be alive. */
+  /** Process groups in which a process may be alive. */
   readonly #groups = new Set<number>();
   readonly #handed = new HandedSignals();
   /** One for each rank: settled when its exit has been judged. */
   readonly #exits: Promise<void>[] = [];
   #cause: Cause | undefined;
-  /** When the job's end began, and when it becomes SIGKILL. */
+  /** When the end of the job began, and when the ranks get SIGKILL. */
   #endedAt = 0;
   #killAt = 0;
   #hurried = false;
@@ -106,12 +109,12 @@ export class JobRun {
     return this.#outcome(performance.now() - started);
   }
 
-  /** True where someone outside wants the end: then nobody waits for a slow reader of our output. */
+  /** True where the end came from outside: then dregrun does not wait for a slow reader of its output. */
   get hurried(): boolean {
     return this.#hurried;
   }
 
-  /** Ends the job for the first cause given; later ones are its consequences. */
+  /** Ends the job. Only the first cause counts; later ones are its consequences. */
   end(cause: Cause, signal: NodeJS.Signals): void {
     const outside = ['interrupted', 'timeout', 'output'].includes(cause.reason);
     if (outside) this.#hurried = true;
@@ -121,7 +124,7 @@ export class JobRun {
     this.#plan.log(`ending the job: ${cause.reason}, ${signal} to its ranks`);
     this.#handed.close();
     this.#signalAll(signal);
-    // A stopped process hears SIGTERM only when it runs again.
+    // A stopped process gets SIGTERM only when it runs again.
     this.#signalAll('SIGCONT');
     this.#endedAt = performance.now();
     this.#killAt = this.#endedAt + KILL_GRACE_MS;
@@ -210,21 +213,21 @@ export class JobRun {
   }
 
   #feed(output: Output, source: Readable, tag: string, rank: number): void {
-    // Rank 0 has stdin: it may prompt.
+    // Rank 0 has stdin, so it may prompt.
     this.#feeds.push({ source, output, ended: output.attach(source, tag, rank === 0) });
   }
 
   #send(rank: number, line: string): void {
     const { pmi } = this.#ranks[rank] ?? {};
     if (!pmi || pmi.destroyed || !pmi.writable) return;
-    // A rank that asks without reading the answers is not heard until it does.
+    // A rank that sends commands without reading the answers is not read until it reads them.
     if (!pmi.write(line, 'latin1')) pmi.pause();
   }
 
   /** Settles when the rank has ended and its end was judged. */
   async #watch({ rank, pid, ended, pmi }: RankProcess): Promise<void> {
     const outcome = Object.assign(this.#outcomes[rank], await ended);
-    // Its last command, such as an abort, may still be on the way.
+    // The rank's last command, such as an abort, may still be on the way.
     await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);
     outcome.finalized = this.#server.finalized(rank);
@@ -238,7 +241,7 @@ export class JobRun {
     for (const group of this.#groups) signalGroup(group, signal);
   }
 
-  /** A group is forgotten when it is empty: from then on its number may be another's. */
+  /** An empty group is forgotten, because from then on its number may belong to another group. */
   #forgetEmptyGroups(groups: number[]): void {
     const living = livingGroups(groups);
     for (const group of groups) {
@@ -248,7 +251,7 @@ export class JobRun {
     }
   }
 
-  /** Ends what the ranks left behind in their process groups. */
+  /** Ends processes that the ranks left behind in their process groups. */
   async #sweep(): Promise<void> {
     if (this.#groups.size > 0 && !this.#cause) {
       this.#signalAll('SIGTERM');

@@ -1,6 +1,6 @@
 /**
- * The registration cache: regions between a monitor and a domain. Regions in the index are
- * disjoint; one whose memory changed has left it before anybody can find it again.
+ * The registration cache: regions between a monitor and a domain. Regions in the index are disjoint. A
+ * region whose memory changed leaves the index before a search can find it again.
  */
 
 import { now } from '../base/clock.ts';
@@ -16,13 +16,13 @@ import { UseOrder } from './use-order.ts';
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
 export const RETRIES_MAX = 3;
 
-/** Regions that lie beside each other become one while it has at most so many bytes. */
+/** Bytes of a region at most that is made of regions beside each other. */
 export const MERGE_BYTES_MAX = 2 ** 20;
 
 /** Slots given up with one call when many have fired. */
 export const REAP_BATCH = 256;
 
-/** For so long a size that the kernel refused is not asked for again. */
+/** Milliseconds for which the cache does not ask again for a size that the kernel has refused. */
 export const REFUSAL_MS = 1000;
 
 /**
@@ -48,7 +48,7 @@ interface Bounds {
   access: Access;
 }
 
-/** Caches of this thread. One that is refused memory asks the others for what they do not use. */
+/** Caches of this thread. When one cache is refused memory, the others give up what they do not use. */
 const caches = new Set<RegistrationCache>();
 
 export class RegistrationCache {
@@ -73,7 +73,9 @@ export class RegistrationCache {
   readonly #freeSlots: number[] = [];
   readonly #fired = new Uint32Array(REAP_BATCH);
   readonly #firedFlags = new Uint8Array(REAP_BATCH);
-  /** Bytes pinned at which the kernel last said no, and until when we believe it. */
+  /**
+   * Bytes that were pinned when the kernel last refused, and until when the cache believes that refusal.
+   */
   #refusedAt = Infinity;
   #refusedUntil = 0;
 
@@ -102,14 +104,15 @@ export class RegistrationCache {
     return this.#index.size;
   }
 
-  /** Those of them that nobody has a lease on. */
+  /** Of these the regions without a lease. */
   get idle(): number {
     return this.#idle;
   }
 
   /**
-   * Whatever changed before this call is known after it (R2): two loads when nothing did. First the
-   * busy word, then `user_delta`: whoever clears the one has written the other.
+   * After this call the manager knows of every change before it (R2). When nothing changed the call is two
+   * loads. It reads the busy word first, then `user_delta`: the monitor clears the busy word after it has
+   * written `user_delta`.
    */
   look(): void {
     if (load(this.#header, this.#busyIndex) !== 0 || this.#fenceAlways) this.#monitor.fence();
@@ -137,11 +140,12 @@ export class RegistrationCache {
   }
 
   /**
-   * Registers the range, together with cached ranges it overlaps or touches, and caches it. The
-   * caller has one lease on the answer. A negative errno, or UNCACHEABLE.
+   * Registers the range together with the cached ranges that it overlaps or touches, and caches it. The
+   * caller has one lease on the region.
+   * @returns the region, a negative errno, or UNCACHEABLE
    */
   obtain(start: number, end: number, access: Access): Region | number {
-    // What can never fit must not drive out everything else first.
+    // A range that can never fit must not evict everything else first.
     if (end - start > this.#bytesAllowed()) {
       this.#limitMet(this.#bytesAllowed(), end - start);
       return -ENOMEM;
@@ -159,7 +163,10 @@ export class RegistrationCache {
     return this.#add(alone);
   }
 
-  /** Registers the range for one operation: not monitored, in no index. One lease on the answer. */
+  /**
+   * Registers the range for one operation. It is not monitored, and in no index. The caller has one lease
+   * on the region.
+   */
   registerOnce(start: number, end: number, access: Access): Region | number {
     const region = new Region(start, end, access);
     const answer = this.#register(region);
@@ -168,14 +175,20 @@ export class RegistrationCache {
     return region;
   }
 
-  /** Deregisters what nobody uses; answers how many regions that were. */
+  /**
+   * Deregisters regions that nobody uses.
+   * @returns how many these were
+   */
   flush(): number {
     let count = 0;
     while (this.#evictOldest()) count += 1;
     return count;
   }
 
-  /** Reads the ring up to now. What fired leaves the index; deregistered where nobody uses it. */
+  /**
+   * Reads the ring up to now. Regions that fired leave the index, and are deregistered where nobody uses
+   * them.
+   */
   reap(): void {
     const monitor = this.#monitor;
     monitor.drain(this.#counters.reasons);
@@ -186,7 +199,7 @@ export class RegistrationCache {
     this.#seen = delta;
   }
 
-  /** Gives back what is idle, and the cache's place among its relatives. */
+  /** Deregisters idle regions, and leaves the list of this thread's caches. */
   close(): void {
     this.flush();
     caches.delete(this);
@@ -204,7 +217,9 @@ export class RegistrationCache {
     this.#reapBatch(batch);
   }
 
-  /** As {@link #reapRing} where the ring went round; the flags say the same, at the cost of a scan. */
+  /**
+   * Does as {@link #reapRing} where the ring went round. The flags say the same, at the cost of a scan.
+   */
   #reapAll(): void {
     let batch = 0;
     for (let slot = 0; slot < this.#regions.length; slot++) {
@@ -244,16 +259,16 @@ export class RegistrationCache {
     if (region.leases === 0) this.#idle -= 1;
   }
 
-  /** Takes a cached region out of the index; what is leased lives on as a zombie. */
+  /** Takes a cached region out of the index. A leased region lives on as a zombie. */
   #supersede(region: Region): void {
     this.#leaveIndex(region);
     if (region.leases === 0) this.#retire(region);
   }
 
   /**
-   * The union of a range with the cached ranges that it overlaps, and with small ones beside it.
-   * All that it overlaps leave the index: regions there are disjoint. A neighbour joins only where
-   * it is no larger than what joins it: a byte is then registered again log n times, not n.
+   * The union of a range with the cached ranges that it overlaps, and with small ones beside it. All of
+   * these leave the index, where regions are disjoint. A neighbour joins only where it is no larger than
+   * the range that it joins. So a byte is registered again log n times, not n times.
    */
   #absorb(range: Bounds): Bounds {
     const union = { ...range };
@@ -269,7 +284,7 @@ export class RegistrationCache {
         const lower = Math.min(region.start, union.start);
         const upper = Math.max(region.end, union.end);
         const joins = upper - lower <= most;
-        // One that left may have reaped others.
+        // The region that left may have caused others to be reaped.
         if (!region.cached || !(overlaps(region) || (joins && beside(region)))) continue;
         this.#supersede(region);
         if (!joins) continue;
@@ -354,7 +369,10 @@ export class RegistrationCache {
     }
   }
 
-  /** Evicts at least so many bytes, from the relatives where we have no more; false: nothing left. */
+  /**
+   * Evicts at least so many bytes, from other caches where this one has no more.
+   * @returns false where nothing is left to evict
+   */
   #makeRoom(bytes: number): boolean {
     const before = this.#counters.values[COUNT.bytesPinned];
     let evicted = false;
@@ -365,7 +383,9 @@ export class RegistrationCache {
     return evicted;
   }
 
-  /** The kernel said no with nothing left to evict: for a while, nothing is evicted for so much. */
+  /**
+   * The kernel refused, with nothing left to evict. For a while the cache evicts nothing for so many bytes.
+   */
   #refused(bytes: number): void {
     this.#counters.values[COUNT.refusals] += 1;
     this.#refusedAt = bytes;
@@ -383,7 +403,7 @@ export class RegistrationCache {
   #evictOldest(): boolean {
     if (this.#idle === 0) return false;
     let region = this.#regions[this.#order.oldest]!;
-    // Leased since: it comes back when its last lease ends.
+    // It was leased meanwhile: it comes back when its last lease ends.
     for (; region.leases > 0; region = this.#regions[this.#order.oldest]!)
       this.#order.remove(region.slot);
     this.#counters.values[COUNT.evictions] += 1;
@@ -391,13 +411,13 @@ export class RegistrationCache {
     return true;
   }
 
-  /** The end of a region that nobody uses and nobody can find. */
+  /** Ends a region that nobody uses and nobody can find. */
   #retire(region: Region): void {
     if (region.slot !== NO_SLOT) this.#unwatch(region);
     if (region.key === NO_KEY) return;
     const answer = this.#port.deregister(region.key);
     region.key = NO_KEY;
-    // What was not given back stays counted: it is pinned.
+    // A region that was not given back stays counted, because it is pinned.
     if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
     else this.#counters.pinned(-region.bytes);
   }

@@ -1,6 +1,6 @@
 /**
- * What the manager counts. The counters lie in one Float64Array: counting is one add in memory,
- * never an allocation; an object for the reader is made only when somebody asks.
+ * The manager's counters. They lie in one Float64Array, so counting is one addition in memory and never
+ * allocates. An object for the reader is made only on request.
  */
 import { REASONS, type Reason } from './monitor.ts';
 

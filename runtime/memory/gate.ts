@@ -26,7 +26,7 @@ export class Gate<O extends Operation> {
     return this.#port.post(operation, region.key, address, length);
   }
 
-  /** Posts what names no registration; the domain can do so where its `plain` says it. */
+  /** Posts an operation without a registration. A domain can do so where its `plain` is true. */
   postPlain(operation: O, address: number, length: number): number {
     return this.#port.post(operation, NO_KEY, address, length);
   }
@@ -69,7 +69,7 @@ export class AuditedGate<O extends Operation> extends Gate<O> {
   }
 }
 
-/** The port of the test build: counts what is posted, whoever posts it, and compares. */
+/** The port of the test build: counts all posts, and compares them with the looks. */
 export function auditedPort<O extends Operation>(port: DomainPort<O>, audit: Audit): DomainPort<O> {
   return {
     name: port.name,

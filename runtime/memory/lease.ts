@@ -45,7 +45,7 @@ export interface BufferRecord {
   /** Bytes from there that any view of the buffer can reach, now or after it grows. */
   readonly reach: number;
   region: Region | undefined;
-  /** `region` covers all of it: whatever the view, its bounds need not be compared. */
+  /** `region` covers the whole buffer, so the bounds of a view need not be compared. */
   whole: boolean;
 }
 
@@ -55,8 +55,8 @@ export interface Lender {
 }
 
 /**
- * The lease with what only the manager may see. Living leases are in a list of the manager's: that
- * holds the ArrayBuffer strongly (rule R4) even if the program loses the lease.
+ * A lease with the parts that only the manager may see. The manager has a list of the living leases. The
+ * list holds the ArrayBuffers strongly (rule R4), even if the program loses a lease.
  */
 export class LeaseRecord implements Lease {
   view: Elements | undefined;

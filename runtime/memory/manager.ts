@@ -334,7 +334,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return found;
   }
 
-  /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
+  /**
+   * Leases a view that is not known to be cached: meets its buffer for the first time, registers it, or
+   * leases it without a registration.
+   */
   #acquireSlowly(view: Elements, access: Access, lease: LeaseRecord): Lease {
     const length = lengthOf(view);
     if (length === 0) {
@@ -348,7 +351,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return this.#lend(lease, view, length, access, known, region, way);
   }
 
-  /** A region that covers the view, one more lease on it; or the way without one. */
+  /** A region that covers the view, with one more lease on it; or the service mode without one. */
   #locate(
     view: Elements,
     length: number,
@@ -379,8 +382,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * A buffer that was not seen before. Its address may have belonged to another whose end is still
-   * on its way to us: behind the fence it has arrived.
+   * A buffer that was not seen before. Its address may have belonged to another buffer whose end this rank
+   * has not heard of yet. After the fence it has.
    */
   #meet(view: Elements): BufferRecord {
     if (this.#monitor.caches) this.#monitor.fence();
@@ -423,8 +426,9 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * The region of a lease is stale: the lease gets another. What was posted on the old one may be
-   * under way: it lives as long as the lease. False: there is none, the lease goes on without.
+   * The region of a lease is stale: the lease gets another region. Operations that were posted on the old
+   * region may be under way, so the old region lives as long as the lease. False: there is no other region,
+   * and the lease goes on without one.
    */
   #renew(lease: LeaseRecord): boolean {
     lease.earlier ??= [];
@@ -441,7 +445,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return lease.region !== undefined;
   }
 
-  /** R5: memory that is freed is unpinned although nobody communicates. */
+  /** R5: freed memory is unpinned although the program does not communicate. */
   #watch(): Watcher | undefined {
     if (this.#monitor.wakeFd < 0) return undefined;
     const { Watcher } = addon();

@@ -1,4 +1,4 @@
-/** Who made something: the process that uses it now, or the parent it was forked from (rule R6). */
+/** Tells the process that made an object from a forked child (rule R6). */
 
 import { pagesAddon } from '../../native/pages.ts';
 import { MpiError } from '../base/error.ts';

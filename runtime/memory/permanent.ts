@@ -1,6 +1,6 @@
 /**
- * Registrations that live as long as their ArrayBuffer: memory of the runtime's own (MPI.allocate),
- * which nobody unmaps while the buffer is there. They are found by the buffer's identity alone.
+ * Registrations that live as long as their ArrayBuffer. They are for memory of the runtime (MPI.allocate),
+ * which stays mapped while the buffer is there. Only the buffer's identity finds them.
  */
 import type { RegistrationCache } from './cache.ts';
 import type { Region } from './region.ts';
@@ -28,7 +28,7 @@ export class PermanentRegions {
     this.#ends.register(buffer, region);
   }
 
-  /** Ends a region of which the owner knows that its memory is gone. */
+  /** Ends a region whose memory is gone, as its owner knows. */
   enderOf(region: Region): () => void {
     return () => this.#end(region);
   }

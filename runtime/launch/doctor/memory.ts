@@ -1,4 +1,4 @@
-/** Registered memory: who tells that it changed, who registers, and how much may be pinned. */
+/** Registered memory: which monitor, which domain, and how much may be pinned. */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
 import type { MpiError } from '../../base/error.ts';
@@ -10,7 +10,7 @@ import { type Finding, lacks, probed, works } from './finding.ts';
 
 const { EACCES, EMFILE, ENODEV, ENOENT, ENOSYS, ENXIO, EPERM } = constants.errno;
 
-/** A budget below this makes the cache of registrations forget what it will need again. */
+/** With a budget below this the registration cache drops registrations that it will need again. */
 const BUDGET_SMALL = 64 * 2 ** 20;
 
 export function registeredMemory(): Finding[] {

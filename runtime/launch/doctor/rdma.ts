@@ -50,7 +50,10 @@ async function reach(devices: DeviceSurvey[]): Promise<Finding[]> {
   return [...found, port, await job()];
 }
 
-/** What the kernel shows and the library does not know is a matter of providers and of access. */
+/**
+ * Where the kernel shows a device that the library does not know, a provider is missing or access is
+ * denied.
+ */
 function noDevice(): Finding {
   const names = deviceNames();
   const remedy = names.length === 0 ? NO_DEVICE : NO_PROVIDER;

@@ -30,7 +30,7 @@ export const URING_BUFFERS_MAX = 16384;
 /** The most bytes that the kernel takes as one fixed buffer. */
 export const URING_BUFFER_BYTES_MAX = 2 ** 30;
 
-/** For so long `close` waits for operations that it has cancelled. */
+/** Milliseconds for which `close` waits for operations that it has cancelled. */
 export const URING_CLOSE_MS = 1000;
 
 const { EAGAIN, EBADF, EBUSY, ECANCELED, EINTR, EINVAL, ENOSPC, EOPNOTSUPP } = constants.errno;
@@ -38,7 +38,7 @@ const { EAGAIN, EBADF, EBUSY, ECANCELED, EINTR, EINVAL, ENOSPC, EOPNOTSUPP } = c
 /** The kernel takes no entry just now; it may in a moment. */
 const BUSY = new Set([EAGAIN, EBUSY, EINTR]);
 
-/** The kernel moves no more with one call, whatever is asked for. */
+/** The most bytes that the kernel moves with one call. */
 const TRANSFER_MAX = 0x7fff_f000;
 
 const MSG_WAITALL = 0x100;
@@ -291,7 +291,7 @@ class UringPort implements DomainPort<UringOperation> {
       whole = true;
       return count;
     } finally {
-      // A `done` that threw must not keep the others from theirs.
+      // A `done` that throws must not keep other operations from theirs.
       if (!whole) setImmediate(() => this.poll());
     }
   }
@@ -324,7 +324,7 @@ class UringPort implements DomainPort<UringOperation> {
 
   #finish(number: number, result: number): void {
     const operation = this.#operations[number];
-    // Canceled by a `close` inside another's `done`.
+    // A `close` inside another operation's `done` has cancelled it.
     if (!operation) return;
     this.#operations[number] = undefined;
     this.#freeNumbers.push(number);
