@@ -9,6 +9,7 @@ import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Completion } from '../completion.ts';
+import { ContextTable } from '../contexts/table.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
@@ -20,8 +21,7 @@ import type { Peers } from '../peers.ts';
 import { offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
-import { PostingClock } from './bins.ts';
-import { Context, UnexpectedMessage } from './context.ts';
+import { type Context, UnexpectedMessage } from './context.ts';
 import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
 
@@ -29,6 +29,8 @@ import { PrematchedReceives } from './prematched.ts';
 export interface ReceivingHost extends Output, Peers {
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayHoldBack(peer: Peer): boolean;
+  /** Whether messages that bear this context, or the next, wait to be sent. */
+  sends(context: number): boolean;
 }
 
 export class Receiving {
@@ -36,10 +38,9 @@ export class Receiving {
   readonly #completion: Completion;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
-  readonly #contexts: Context[] = [];
+  readonly contexts: ContextTable;
   /** Receives that are not posted yet. */
   readonly prematched: PrematchedReceives;
-  readonly #clock = new PostingClock();
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
 
@@ -53,20 +54,18 @@ export class Receiving {
     this.#completion = completion;
     this.#rendezvous = rendezvous;
     this.#multi = multi;
-    this.#search = new Search(host, this.#contexts);
+    this.contexts = new ContextTable({
+      drop: (context) => this.#drop(context),
+      sends: (id) => host.sends(id),
+    });
+    this.#search = new Search(host, this.contexts);
     this.prematched = new PrematchedReceives(host, completion, this);
-  }
-
-  /** Opens a context id for receives. */
-  openContext(id: number): Context {
-    this.#contexts[id] ??= new Context(this.#clock);
-    return this.#contexts[id];
   }
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Operation): void {
     const peer = this.#host.peers[request.peer];
-    const context = this.#contexts[request.context];
+    const context = this.contexts.of(request.context);
     if (this.prematched.take(request, context, peer)) return;
     if (context.unexpected.count > 0) {
       const message = context.unexpected.take(request.peer, request.tag);
@@ -128,8 +127,8 @@ export class Receiving {
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
-  #contextOf(packet: Packet): Context {
-    const context = this.#contexts[packet.context];
+  #contextOf(peer: Peer, packet: Packet): Context {
+    const context = this.contexts.meantBy(peer, packet.context);
     if (context !== undefined && packet.tag >= 0) return context;
     throw new MpiError(
       'ERR_PROTOCOL',
@@ -140,15 +139,16 @@ export class Receiving {
   onEager(peer: Peer, packet: Packet): void {
     const { tag, length } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
+    if (request === null) return;
     if (length > request.length || !request.intact)
       this.#completion.fail(
         request,
@@ -164,15 +164,19 @@ export class Receiving {
     const length = MultiPacketEager.lengthOf(peer, packet);
     const { tag } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length));
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
+    if (request === null) {
+      this.#multi.onFirst(peer, packet, NO_BYTES);
+      return;
+    }
     const refused = this.#completion.refusal(request, peer.rank, tag, length);
     const arrival = this.#multi.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
     if (refused !== null) this.#completion.fail(request, refused);
@@ -183,23 +187,46 @@ export class Receiving {
     const offer = offerOf(packet);
     const { tag, length } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.offer = offer;
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
-    this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
+    if (request === null) this.#rendezvous.refuse(peer, offer);
+    else this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
   }
 
-  #keep(peer: Peer, context: number, message: UnexpectedMessage): void {
-    if (!peer.incoming[flowOf(context)].keep(message.charge))
+  #keep(peer: Peer, packet: Packet, context: Context, message: UnexpectedMessage): void {
+    if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
-    this.#contexts[context].unexpected.add(message);
+    context.unexpected.add(message);
+  }
+
+  /** A communicator is freed: nobody will receive what is kept of it. */
+  #drop({ unexpected, flow }: Context): void {
+    for (;;) {
+      const message = unexpected.take(ANY_SOURCE, ANY_TAG);
+      if (message === null) return;
+      const { source, charge, arrival, offer } = message;
+      const peer = this.#host.contact(source);
+      peer.incoming[flow].kept -= charge;
+      this.returnCredit(peer, flow, charge);
+      if (offer !== null) this.#rendezvous.refuse(peer, offer);
+      // What is still to come of it is dropped as it comes.
+      if (arrival !== null) arrival.bytes = NO_BYTES;
+      if (message.chunk !== null) this.#bodies.take(message, message.length, null);
+    }
+  }
+
+  /** A peer opens a context. @throws MpiError ERR_PROTOCOL */
+  onOpen(peer: Peer, packet: Packet): void {
+    this.contexts.onOpen(peer, packet);
+    this.#search.onOpen(peer);
   }
 
   /** A message that `peer` was charged with has found its receive. */
@@ -216,11 +243,11 @@ export class Receiving {
   }
 
   /** Takes out the receive that a message belongs to. */
-  #match(peer: Peer, context: Context, { context: id, tag }: Packet): Operation | null {
-    const flow = peer.incoming[flowOf(id)];
+  #match(peer: Peer, context: Context, { tag }: Packet): Operation | null {
+    const flow = peer.incoming[context.flow];
     if (peer.promises > 0 && flow.promised !== null) {
       const { context: wanted, tag: asked } = flow.promised;
-      if (wanted === id && (asked === tag || asked === ANY_TAG))
+      if (this.contexts.of(wanted) === context && (asked === tag || asked === ANY_TAG))
         return this.#search.takePromised(peer, flow);
       throw new MpiError('ERR_PROTOCOL', 'a message is not the one that was asked for');
     }
@@ -266,19 +293,19 @@ export class Receiving {
 
   /** The first unexpected message that a receive would get, without taking it. */
   hasUnexpected(context: number, source: number, tag: number): boolean {
-    return this.#contexts[context].unexpected.peek(source, tag) !== null;
+    return this.contexts.of(context).unexpected.peek(source, tag) !== null;
   }
 
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
-    return this.#contexts[context].posted.peek(this.#host.rank, tag) !== null;
+    return this.contexts.of(context).posted.peek(this.#host.rank, tag) !== null;
   }
 
   /** Takes a receive back; false: it has met its message. */
   cancel(request: Operation): boolean {
     this.prematched.post();
     if (request.bin === null) return false;
-    this.#contexts[request.context].posted.remove(request);
+    this.contexts.of(request.context).posted.remove(request);
     return true;
   }
 
@@ -289,9 +316,10 @@ export class Receiving {
   withdraw(peer: number | null, wildcards: boolean): Operation[] {
     this.prematched.post();
     const found: Operation[] = [];
-    for (const { posted } of this.#contexts.values())
+    for (const { posted, names } of this.contexts.all())
       for (const receive of [...(peer === null ? posted.all() : posted.from(peer))]) {
-        if (receive.peer === ANY_SOURCE && !wildcards) continue;
+        const any = receive.peer === ANY_SOURCE;
+        if (any && !(wildcards && (peer === null || peer < 0 || names.includes(peer)))) continue;
         posted.remove(receive);
         found.push(receive as Operation);
       }
