@@ -25,7 +25,13 @@ export interface TransportSelection {
   rdma: Rdma | null;
 }
 
-/** DREG_TRANSPORT. @throws MpiError ERR_ARG */
+/**
+ * DREG_TRANSPORT.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `self` | the transport between ranks.
+ *   `auto`: shared memory on a node and RDMA between nodes. The others: this one for all ranks. `dregrun
+ *   --transport` sets it
+ */
 export function transportName(): TransportName {
   const name = process.env.DREG_TRANSPORT || 'auto';
   const known = TRANSPORTS.find((one) => one === name);

@@ -128,7 +128,10 @@ function ranksOf(text: string): number {
   return ranks;
 }
 
-/** MPICH's variable holds whole seconds; 0 or less is no limit. The option wins over the variable. */
+/**
+ * MPICH's variable holds whole seconds; 0 or less is no limit. The option wins over the variable.
+ * @environment MPIEXEC_TIMEOUT | seconds | ends the job after this time, unless `--timeout` says otherwise
+ */
 function timeoutOf(option: string | undefined, variable: string | undefined): number | undefined {
   if (option === undefined && (!variable || /^(0+|-[0-9]+)$/.test(variable))) return undefined;
   const name = option === undefined ? 'MPIEXEC_TIMEOUT=' : '--timeout ';

@@ -22,6 +22,8 @@ const FLUSH_MS = 2000;
 /**
  * nohup ignores SIGHUP, but Node gives every signal its default effect when it starts. So bundle.mjs lets a
  * shell look before. The ranks ignore the signal, too.
+ * @environment DREG_NOHUP | `1` | the first line of `dregrun`'s own script sets it where SIGHUP is to be
+ *   ignored
  */
 const IGNORED: NodeJS.Signals[] = process.env.DREG_NOHUP === '1' ? ['SIGHUP'] : [];
 delete process.env.DREG_NOHUP;

@@ -36,7 +36,11 @@ export class Gate<O extends Operation> {
   }
 }
 
-/** What the test build counts. */
+/**
+ * What the test build counts.
+ * @environment DREG_AUDIT | `1` | the pinned-memory manager counts posts and looks, and fails where they
+ *   differ. Other values count as not set
+ */
 export class Audit {
   posts = 0;
   checks = 0;

@@ -141,7 +141,12 @@ export interface Limits {
   regions?: number;
 }
 
-/** The budgets: the program's first, then the environment's, then what the machine allows. */
+/**
+ * The budgets: the program's first, then the environment's, then what the machine allows.
+ * @environment DREG_PIN_BYTES | bytes, with K, M or G | how much memory of the program may be pinned
+ *   ([limits](../guide/registration-cache.md#limits))
+ * @environment DREG_PIN_REGIONS | a number, with K, M or G | registrations at one time
+ */
 export function budgetOf(
   limits: Limits,
   environment: Readonly<Record<string, string | undefined>> = process.env,

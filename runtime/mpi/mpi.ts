@@ -194,6 +194,11 @@ function soloNode(): ShmTransport {
   return soloTransport;
 }
 
+/**
+ * @environment DREG_SINGLE_COPY | `auto` (default), `always`, `never` | large messages of private memory on
+ *   one machine: by the fastest scheme as measured, always fetched from the sender's memory, or always
+ *   copied through the ring
+ */
 function singleCopy(): Preference {
   const preference = process.env.DREG_SINGLE_COPY || 'auto';
   if (preference === 'auto' || preference === 'always' || preference === 'never') return preference;
@@ -203,6 +208,11 @@ function singleCopy(): Preference {
   );
 }
 
+/**
+ * @environment DREG_RNDV | `auto` (default), `get`, `put`, `copy` | the scheme of large messages: the
+ *   fastest as measured, read by the receiver, written by the sender, or sent in packets. A transport
+ *   without that scheme does as by `auto`. The receiver decides, so set the same value for all ranks
+ */
 function rendezvous(): RendezvousPreference {
   const name = process.env.DREG_RNDV || 'auto';
   const preference = RENDEZVOUS_PREFERENCES.find((one) => one === name);
@@ -213,7 +223,11 @@ function rendezvous(): RendezvousPreference {
   );
 }
 
-/** With more ranks than cores whoever polls keeps the one that it waits for from running. */
+/**
+ * With more ranks than cores whoever polls keeps the one that it waits for from running.
+ * @environment DREG_SPIN_POLLS | a number | polls in vain before a waiting rank sleeps, in place of
+ *   `SPIN_POLLS`, unless there are more ranks than CPUs
+ */
 function spinning(segment: Segment | null): { spinPolls: number; spinMs: number } {
   const crowded = segment !== null && segment.ranks.length > segment.cpus;
   const polls = process.env.DREG_SPIN_POLLS;

@@ -195,7 +195,7 @@ const anchorOf = (title: string) =>
 const HELP = `usage: npm run docs:reference
 
 Writes the pages of ${FOLDER} that are made from the docstrings (calls.md, and one for each further
-entry of the package), and the tables of error codes.
+entry of the package), and the tables of error codes and environment variables.
 
   --help
 `;

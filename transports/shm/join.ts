@@ -57,6 +57,8 @@ const memberKey = (rank: number) => `dreg.shm.${rank}.in`;
 /**
  * The same for all processes that can share memory and find each other's sockets. DREG_NODE separates ranks
  * further: ranks with another value count as ranks of another node.
+ * @environment DREG_NODE | a name | ranks with different names count as ranks of different nodes, wherever
+ *   they run
  */
 export function nodeIdentity(): string {
   const given = process.env.DREG_NODE ?? '';

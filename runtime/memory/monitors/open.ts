@@ -49,6 +49,10 @@ export function openMonitor(
   throw new MpiError('ERR_INTERNAL', 'the monitor none does not open');
 }
 
+/**
+ * @environment DREG_MONITOR | `auto` (default), `dreg`, `userfaultfd`, `none` | the monitor, which tells
+ *   that memory changed ([monitors](../guide/registration-cache.md#monitors))
+ */
 function nameOfEnvironment(): MonitorName | 'auto' {
   const name = process.env.DREG_MONITOR;
   if (name === undefined || name === '' || name === 'auto') return 'auto';

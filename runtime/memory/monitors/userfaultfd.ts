@@ -253,6 +253,21 @@ function choice<A extends string, B extends string>(name: string, usual: A, othe
   throw new MpiError('ERR_ARG', `${name} is "${value}"; it must be "${usual}" or "${other}"`);
 }
 
+/**
+ * @environment DREG_UFFD_FENCE | `auto` (default), `always` | when the userfaultfd monitor waits for
+ *   changes under way: where an ArrayBuffer is new, or before every operation ([the
+ *   fence](../internals/registration-cache.md#the-fence))
+ */
 const fenceOfEnvironment = () => choice('DREG_UFFD_FENCE', 'auto', 'always');
+/**
+ * @environment DREG_UFFD_FILES | `refuse` (default), `trust` | whether the userfaultfd monitor watches
+ *   mappings of files, shared memory and hugetlb, although it is not told of their truncation
+ *   ([userfaultfd.md](../internals/userfaultfd.md#what-it-refuses-and-what-it-cannot-see))
+ */
 const filesOfEnvironment = () => choice('DREG_UFFD_FILES', 'refuse', 'trust');
+/**
+ * @environment DREG_UFFD_GUARDS | `refuse` (default), `trust` | whether the userfaultfd monitor works on a
+ *   kernel that has guard pages (Linux 6.13 and newer), although it does not see them ([guard
+ *   pages](../internals/userfaultfd.md#guard-pages))
+ */
 const guardsOfEnvironment = () => choice('DREG_UFFD_GUARDS', 'refuse', 'trust');

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { referencePages } from '../../tools/reference.ts';
-import { between, errorTables, pagesWithTables } from '../../tools/tables.ts';
+import { between, environmentTable, errorTables, pagesWithTables } from '../../tools/tables.ts';
 
 const root = packageRoot();
 
@@ -196,6 +196,26 @@ describe('tables of error codes', () => {
 
   test('a code that says too little is an error', () => {
     expect(() => errorTables(source('/** @why so */'))).toThrow('ERR_A has no @remedy');
+  });
+
+  test('environment variables, in order, of the files that are asked for', () => {
+    const sources = new Map([
+      [
+        'a.ts',
+        '/** Not here. */\n/**\n * Reads.\n * @environment B_X | one,\n *   two | does\n */',
+      ],
+      ['b.ts', '/** @environment A_X | 1 | so */'],
+      ['c.ts', '/** @environment C_X | 1 | other */'],
+    ]);
+    const head = ['variable', 'values', 'what'];
+    const table = environmentTable(sources, head, (path) => path !== 'c.ts');
+    expect(table.split('\n').slice(2)).toEqual([
+      '| `A_X` | 1 | so |',
+      '| `B_X` | one, two | does |',
+    ]);
+    expect(() => environmentTable(sources, ['variable', 'what'], () => true)).toThrow(
+      'a.ts: @environment B_X needs: variable | what',
+    );
   });
 
   test('they stand between their marks', () => {
