@@ -378,7 +378,7 @@ export function parseDoc(comment: string): Doc {
   const [text, ...rest] = lines
     .join('\n')
     .trim()
-    .split(/(?<=^|\n|\s)@(?=[a-z]+\b)/);
+    .split(/(?<=^|\n|\s)@(?=[a-z][A-Za-z]*\b)/);
   const tags = rest.map((part) => {
     const [, name, said] = /^(\w+)\s*([\s\S]*)$/.exec(part)!;
     return { name, text: said.replace(/\s+/g, ' ').trim() };

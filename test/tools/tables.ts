@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDoc } from './declarations.ts';
+import { between } from './markdown.ts';
 
 /** Pages by path, with their tables made anew. */
 export function pagesWithTables(root: string): Map<string, string> {
@@ -90,13 +91,3 @@ export function errorTables(source: string): string {
 
 /** With the names of the interface as code. */
 const inCode = (text: string) => text.replace(/\bMPI\.\w+\(\)|\b[A-Z]+_[A-Z_]+\b/g, '`$&`');
-
-/** A page with what stands between the marks of that name replaced. */
-export function between(page: string, name: string, text: string): string {
-  const parts = new RegExp(
-    `^([\\s\\S]*<!-- ${name}: .* -->\n)[\\s\\S]*(\n<!-- /${name} -->[\\s\\S]*)$`,
-  );
-  const [, before, after] = parts.exec(page) ?? [];
-  if (before === undefined) throw new Error(`the page has no place for its table: ${name}`);
-  return `${before}\n${text}\n${after}`;
-}
