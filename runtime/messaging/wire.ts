@@ -104,6 +104,8 @@ export const CTS_KIND_SHIFT = 8;
  * send ends, so what is read of it needs no CONFIRM.
  */
 export const RTS_HELD = 1 << 8;
+/** Beside it: the bytes do not lie side by side, and come in packets. */
+export const RTS_PACKED = 1 << 10;
 export const RTS_KIND_MASK = 0xff;
 
 /** Words of an RTS's extension. */

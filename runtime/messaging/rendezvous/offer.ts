@@ -2,7 +2,8 @@
 import type { Packet, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_WORD } from '../wire.ts';
+import type { Operation } from '../operation.ts';
+import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_PACKED, RTS_WORD } from '../wire.ts';
 import type { OutgoingTransfer } from './table.ts';
 
 /** What an RTS says; kept with an unexpected message. */
@@ -16,10 +17,12 @@ export interface Offer {
   firstPiece: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
+  /** The sender's bytes do not lie side by side: they come in packets. */
+  packed: boolean;
 }
 
-/** Copies an offer's first piece into a buffer. */
-export type CopyFirst = (to: Uint8Array) => void;
+/** Puts an offer's first piece where a receive wants it. */
+export type CopyFirst = (to: Operation) => void;
 
 /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
 export function offerOf(packet: Packet): Offer {
@@ -43,6 +46,7 @@ export function offerOf(packet: Packet): Offer {
     exportedBytes,
     firstPiece: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
+    packed: (words[RTS_WORD.kind] & RTS_PACKED) !== 0,
   };
 }
 
@@ -51,7 +55,8 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   const { id, request, access, exportedBytes } = transfer;
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
-  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0);
+  const packed = request.noncontiguous !== null;
+  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | (packed ? RTS_PACKED : 0);
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;

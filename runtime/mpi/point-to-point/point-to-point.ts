@@ -2,12 +2,12 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
-import type { MessageBuffer } from './buffer.ts';
+import type { Data } from '../datatype/data.ts';
 import { Endpoint } from './endpoint.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import type { Request, StartedRequest } from './request.ts';
-import { isend, send, sendSync } from './send.ts';
+import { CompleteSend, type Request, type StartedRequest } from './request.ts';
+import { isendSlowly, send, sendAtOnce, sendSlowly } from './send.ts';
 import { startPair } from './sendrecv.ts';
 import { Status } from './status.ts';
 
@@ -46,12 +46,14 @@ export abstract class PointToPoint {
    * copied and on its way; a large one waits until it is received.
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
    */
-  sendSync(buffer: MessageBuffer | null, destination: number, tag = 0): void {
-    sendSync(this.endpoint, buffer, destination, tag);
+  sendSync(buffer: Data | null, destination: number, tag = 0): void {
+    const { endpoint } = this;
+    if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
+      sendSlowly(endpoint, buffer, destination, tag);
   }
 
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  send(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
+  send(buffer: Data | null, destination: number, tag = 0): Promise<void> {
     return send(this.endpoint, buffer, destination, tag);
   }
 
@@ -59,8 +61,11 @@ export abstract class PointToPoint {
    * Starts a send (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  isend(buffer: MessageBuffer | null, destination: number, tag = 0): StartedRequest {
-    return isend(this.endpoint, buffer, destination, tag);
+  isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
+    const { endpoint } = this;
+    const length = sendAtOnce(endpoint, buffer, destination, tag);
+    if (length > 0) return new CompleteSend(destination, tag, length);
+    return isendSlowly(endpoint, buffer, destination, tag);
   }
 
   /**
@@ -70,7 +75,7 @@ export abstract class PointToPoint {
    *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   recvSync(
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     source = ANY_SOURCE,
     tag = ANY_TAG,
     status: Status = new Status(),
@@ -79,7 +84,7 @@ export abstract class PointToPoint {
   }
 
   /** {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  recv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Promise<Status> {
+  recv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Promise<Status> {
     return recv(this.endpoint, buffer, source, tag);
   }
 
@@ -87,7 +92,7 @@ export abstract class PointToPoint {
    * Starts a receive (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  irecv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
+  irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
     return irecv(this.endpoint, buffer, source, tag);
   }
 
@@ -99,10 +104,10 @@ export abstract class PointToPoint {
    * @throws as {@link sendSync} and {@link recvSync}
    */
   sendrecvSync(
-    sendBuffer: MessageBuffer | null,
+    sendBuffer: Data | null,
     destination: number,
     sendTag: number,
-    receiveBuffer: MessageBuffer | null,
+    receiveBuffer: Data | null,
     source = ANY_SOURCE,
     receiveTag = ANY_TAG,
   ): Status {
@@ -122,10 +127,10 @@ export abstract class PointToPoint {
 
   /** {@link sendrecvSync} as a promise. */
   async sendrecv(
-    sendBuffer: MessageBuffer | null,
+    sendBuffer: Data | null,
     destination: number,
     sendTag: number,
-    receiveBuffer: MessageBuffer | null,
+    receiveBuffer: Data | null,
     source = ANY_SOURCE,
     receiveTag = ANY_TAG,
   ): Promise<Status> {

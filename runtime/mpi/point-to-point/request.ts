@@ -1,10 +1,12 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import type { Noncontiguous } from '../../../transports/transport.ts';
+import { inWords, isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import { Status } from './status.ts';
 
 /** What a request needs of its communicator. */
@@ -19,8 +21,6 @@ export interface Owner {
  * operation until it has ended.
  */
 export abstract class StartedRequest implements PromiseLike<Status> {
-  /** @internal */
-  abstract readonly owner: Owner;
   /** @internal */
   abstract readonly state: number;
   /** @internal */
@@ -42,7 +42,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
    * @throws MpiError that the operation failed with
    */
   test(): boolean {
-    if (this.state === PENDING) this.owner.engine.progress();
+    if (this.state === PENDING) this.makeProgress();
     if (this.state === FAILED) throw this.error;
     return this.state === COMPLETE;
   }
@@ -57,6 +57,9 @@ export abstract class StartedRequest implements PromiseLike<Status> {
     if (this.state === FAILED) throw this.error;
     return this.status;
   }
+
+  /** @internal Asked while it is under way. */
+  abstract makeProgress(): void;
 
   /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
   abstract waitForEnd(): void;
@@ -75,7 +78,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
    *   have ended; of one that can never end ERR_DEADLOCK, after all others have
    */
   static waitAll(requests: readonly StartedRequest[]): void {
-    checkRequests(requests);
+    if (areComplete(requests)) return;
     let failed: MpiError | null = null;
     for (let i = 0; i < requests.length; i++) {
       const request = requests[i];
@@ -90,20 +93,24 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   }
 }
 
-/** A send that was complete when it started: all that is left of it is what it sent. */
+/**
+ * A send that was complete when it started: all that is left of it is what it sent. There is one for each
+ * small message, so it has no field more, and none that is defined before it is set.
+ */
 export class CompleteSend extends StartedRequest {
-  readonly owner: Owner;
-  readonly #destination: number;
-  readonly #tag: number;
-  readonly #length: number;
+  /** @internal A rank of the communicator. */
+  declare readonly destination: number;
+  /** @internal */
+  declare readonly tag: number;
+  /** @internal */
+  declare readonly length: number;
 
-  /** @internal @param destination a rank of the communicator */
-  constructor(owner: Owner, destination: number, tag: number, length: number) {
+  /** @internal */
+  constructor(destination: number, tag: number, length: number) {
     super();
-    this.owner = owner;
-    this.#destination = destination;
-    this.#tag = tag;
-    this.#length = length;
+    this.destination = destination;
+    this.tag = tag;
+    this.length = length;
   }
 
   get state(): number {
@@ -116,15 +123,17 @@ export class CompleteSend extends StartedRequest {
 
   get status(): Status {
     const status = new Status();
-    status.source = this.#destination;
-    status.tag = this.#tag;
-    status.byteLength = this.#length;
+    status.source = this.destination;
+    status.tag = this.tag;
+    status.byteLength = this.length;
     return status;
   }
 
   promise(): Promise<Status> {
     return Promise.resolve(this.status);
   }
+
+  makeProgress(): void {}
 
   waitForEnd(): void {}
 }
@@ -153,7 +162,9 @@ export class Request extends StartedRequest implements Operation {
   context = 0;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
   bytes: Uint8Array;
-  /** @internal How long `bytes` was when the operation began. */
+  /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
+  noncontiguous: Noncontiguous | null = null;
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
   length = 0;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
@@ -174,14 +185,22 @@ export class Request extends StartedRequest implements Operation {
   #status: Status | null = null;
 
   /** @internal */
-  constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+  constructor(owner: Owner, payload: Payload, context: number, peer: number, tag: number) {
     super();
     this.owner = owner;
-    this.bytes = bytes;
-    this.length = lengthOf(bytes);
+    this.bytes = NO_BYTES;
+    this.carry(payload);
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal Its message's bytes from now on. */
+  carry(payload: Payload): void {
+    const dense = isBytes(payload);
+    this.bytes = dense ? payload : NO_BYTES;
+    this.noncontiguous = dense ? null : payload;
+    this.length = dense ? lengthOf(payload) : payload.length;
   }
 
   /** @internal A request with PROC_NULL: complete from the start. */
@@ -198,7 +217,8 @@ export class Request extends StartedRequest implements Operation {
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   get intact(): boolean {
-    return lengthOf(this.bytes) >= this.length;
+    const { noncontiguous } = this;
+    return noncontiguous === null ? lengthOf(this.bytes) >= this.length : noncontiguous.intact;
   }
 
   /** @internal */
@@ -218,6 +238,11 @@ export class Request extends StartedRequest implements Operation {
     status.tag = this.tag;
     status.byteLength = this.matchedLength;
     return status;
+  }
+
+  /** @internal */
+  makeProgress(): void {
+    this.owner.engine.progress();
   }
 
   /** @internal */
@@ -261,10 +286,16 @@ export class Request extends StartedRequest implements Operation {
 
 function nothing(): void {}
 
-function checkRequests(requests: readonly StartedRequest[]): void {
+/** Whether all are. @throws MpiError ERR_REQUEST where they are no requests */
+function areComplete(requests: readonly StartedRequest[]): boolean {
   if (!Array.isArray(requests)) throw noRequest(requests);
-  for (let i = 0; i < requests.length; i++)
-    if (!(requests[i] instanceof StartedRequest)) throw noRequest(requests[i]);
+  let complete = true;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!(request instanceof StartedRequest)) throw noRequest(request);
+    if (request.state !== COMPLETE) complete = false;
+  }
+  return complete;
 }
 
 function noRequest(value: unknown): MpiError {
