@@ -1,3 +1,4 @@
+/** The one error type, and its codes (MPI 4.1, 9.4). */
 import { getSystemErrorMap } from 'node:util';
 
 /**
