@@ -18,13 +18,13 @@ export const TRIALS_MIN = 3;
 export const TRIAL_MS = 8;
 /** Messages that each scheme gets at most before there is a verdict, unless it may yet win. */
 export const TRIALS_MAX = 512;
-/** So many messages of all sizes a scheme takes until V8 has compiled all that it runs through. */
+/** Messages of all sizes after which V8 has compiled all code of a scheme. */
 export const WARM_MESSAGES = 3072;
-/** A scheme that costs this much more than the best may yet be the best once it is compiled. */
+/** A scheme that costs at most this many times the best may still win once it is compiled. */
 export const PROMISING = 1.5;
-/** Of messages that take longer, in nanoseconds, compiled code makes no difference. */
+/** Nanoseconds of a message beyond which compiled code makes no difference. */
 export const WARM_NS_MAX = 50_000;
-/** After this many messages of a size a loser is tried once more: a machine's state changes. */
+/** Messages of a size after which a loser is tried once more, because a machine's state changes. */
 export const RETRIAL_INTERVAL = 512;
 
 /** DREG_SINGLE_COPY: 'auto' (measured), 'always', 'never'. */
@@ -33,10 +33,10 @@ export type Preference = 'auto' | 'always' | 'never';
 export const RENDEZVOUS_PREFERENCES = ['auto', 'get', 'put', 'copy'] as const;
 export type RendezvousPreference = (typeof RENDEZVOUS_PREFERENCES)[number];
 
-/** Of a scheme's last so many messages the median counts: one that was interrupted must not decide. */
+/** The median of this many last messages counts: a message that was interrupted must not decide. */
 export const SAMPLES = 5;
 
-/** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
+/** Once there is a verdict, one message of this many is timed: the clock costs as much as a small copy. */
 export const TIMED_INTERVAL = 16;
 
 /** What is known of a scheme for messages of a size. */
@@ -46,7 +46,7 @@ class Experience {
   trials = 0;
   /** Nanoseconds that its messages have taken so far. */
   spent = 0;
-  /** Nanoseconds a byte of its fastest message: what it can do when nothing comes in between. */
+  /** Nanoseconds a byte of its fastest message: what the scheme can do undisturbed. */
   least = Number.POSITIVE_INFINITY;
 
   get cost(): number {
@@ -60,7 +60,7 @@ class Experience {
   }
 }
 
-/** Messages of all sizes that went each scheme. */
+/** Messages of all sizes that went by each scheme. */
 class Warmth {
   readonly #messages = new Map<RendezvousScheme, number>();
 
@@ -79,10 +79,10 @@ class SizeClass {
   #best: RendezvousScheme | null = null;
   /** Something was recorded since the verdict. */
   #stale = false;
-  /** A loser that was just better than the best: the next message goes that scheme, too. */
+  /** A loser that was just better than the best: the next message goes by it, too. */
   #again: RendezvousScheme | null = null;
   #messages = 0;
-  /** Whether the message that was given a scheme last is to be timed. */
+  /** Whether the message whose scheme was chosen last is to be timed. */
   timed = true;
   readonly #length: number;
   readonly #warmth: Warmth;
@@ -115,7 +115,7 @@ class SizeClass {
     return scheme;
   }
 
-  /** Counted when it begins: of many messages under scheme at once each scheme gets its part. */
+  /** Counted when the message begins: of many messages under way at once each scheme gets its part. */
   #untried(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
     const scheme =
       schemes.find((one) => this.#of(one).trials < TRIALS_MIN) ??
@@ -125,7 +125,9 @@ class SizeClass {
     return scheme;
   }
 
-  /** A scheme that is not compiled yet and nearly as good as the best, which may not be either. */
+  /**
+   * A scheme that is not compiled yet and nearly as good as the best one, which may not be compiled either.
+   */
   #promising(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
     const limit = this.#of(this.#ranking(schemes)[0]).cost * PROMISING;
     if (!(limit * this.#length <= WARM_NS_MAX * PROMISING)) return undefined;
@@ -166,14 +168,14 @@ export function sizeClass(length: number): number {
   return length < 1 ? 0 : Math.min(63, Math.floor(Math.log2(length)));
 }
 
-/** The verdicts for peers that are reached in the same scheme. */
+/** The verdicts for peers that are reached by the same schemes. */
 export class CostModel {
   readonly #classes: (SizeClass | undefined)[] = [];
   readonly #warmth = new Warmth();
-  /** Whether the message that was given a scheme last is to be recorded. */
+  /** Whether the message whose scheme was chosen last is to be recorded. */
   timed = false;
 
-  /** The scheme that the next message of this length goes, of those that it can go. */
+  /** The scheme for the next message of this length, out of those that are possible. */
   choose(length: number, schemes: readonly RendezvousScheme[]): RendezvousScheme {
     if (schemes.length === 1) {
       this.timed = false;
@@ -186,7 +188,7 @@ export class CostModel {
     return scheme;
   }
 
-  /** What a message took, from when the sender began to when it was there. */
+  /** How long a message took, from when the sender began until it was there. */
   record(scheme: RendezvousScheme, length: number, nanoseconds: number): void {
     this.#classOf(length).record(scheme, nanoseconds / length, nanoseconds);
   }
