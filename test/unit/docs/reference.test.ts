@@ -97,6 +97,11 @@ export abstract class Base {
   reduce(value: unknown): unknown { return value; }
   /** Overridden. */
   own(): void {}
+  /** What it is called. */
+  get name(): string { return ''; }
+  set name(name: string) {}
+  /** Read alone. */
+  get fixed(): number { return 1; }
   protected kept(): void {}
 }
 class Local extends Base {
@@ -201,6 +206,8 @@ reduce(
     expect(page.match(/Ours\./g)).toHaveLength(1);
     expect(page).toContain('static make(): Communicator');
     expect(page).toContain('- `[Symbol.iterator](): void`: Ends it.');
+    expect(page).toContain('- `name: string`: What it is called.');
+    expect(page).toContain('- `readonly fixed: number`: Read alone.');
   });
 
   it('objects, interfaces, types, functions', () => {
