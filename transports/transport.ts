@@ -121,7 +121,7 @@ export interface Channel {
   readonly peer: number;
   /** Largest body of one packet, in bytes. */
   readonly maxBody: number;
-  /** Longest message that is sent eagerly, in bytes. It goes in as many packets as it needs. */
+  /** Messages up to this many bytes go eagerly, in as many packets as they need. */
   readonly eagerBytes: number;
   /**
    * Longest range of one export, pull or push, in bytes. Infinity where exporting costs nothing; a pull or
@@ -244,11 +244,11 @@ export interface Transport {
    * @returns how many packets were delivered
    */
   poll(handler: PacketHandler): number;
-  /** After `arm` whatever a peer sends rings the bell; the caller polls once more before it sleeps. */
+  /** After `arm` whatever a peer sends rings the doorbell; the caller polls once more before it sleeps. */
   arm(how: 'block' | 'loop'): void;
   /** Ends what `arm` began; {@link wakeFd} is not readable any more. */
   disarm(): void;
-  /** Blocks the thread until the bell rings or `milliseconds` pass. Only after `arm('block')`. */
+  /** Blocks the thread until the doorbell rings or `milliseconds` pass. Only after `arm('block')`. */
   block(milliseconds: number): void;
   /**
    * Descriptor that becomes readable when the bell rings after `arm('loop')`. It is for callers that wait
@@ -256,10 +256,10 @@ export interface Transport {
    */
   readonly wakeFd: number;
   /**
-   * Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`, perhaps once too often.
-   * The answer keeps the process alive until `unref` or `close`.
+   * Calls `onDoorbell` from the event loop whenever the doorbell rings after `arm('loop')`; it may call once too
+   * often. What it gives keeps the process alive until `unref` or `close`.
    */
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': the rank is in MPI.finalize(). 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
   /** Tells all ranks that this rank posts no more receives. */

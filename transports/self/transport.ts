@@ -177,7 +177,7 @@ export class SelfTransport implements Transport, Channel {
     this.#nextAccess = (this.#nextAccess + 1) & 0x7fff_ffff;
   }
 
-  /** Eager messages are cheap enough here. */
+  /** What goes eagerly is cheap enough here. */
   maps(): boolean {
     return false;
   }

@@ -1,14 +1,15 @@
 /**
- * Connection setup on iWARP, where only a connection manager connects queue pairs. Of two ranks the lower
- * one calls and the higher one answers. So it does not matter which one begins, or whether both do: a
- * higher rank that begins *knocks*. It calls with a queue pair of no other use, which is always refused,
- * and is called back. A call may come to nothing: the peer computes, and the device awaits its answer for a
- * while only. Then the rank calls again, with a new queue pair. The caller sends first (RFC 5044, 7.1): the
- * answering side is ready once it has received something.
+ * How two ranks get connected on iWARP, where only a connection manager connects queue pairs. Of two ranks the
+ * lower one calls and the higher one answers, so that it does not matter who begins, or whether both
+ * do: a higher rank that begins *knocks*, by a call with a queue pair of no other use, which is always
+ * refused, and is called back. Calls may come to nothing (the peer computes, and its answer is awaited
+ * by the device for a while only); then they are made again, with a queue pair that is new.
+ *
+ * Who called sends first (RFC 5044, 7.1): the answering side is ready once it has heard something.
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { PulseAddress } from '../device/liveness-target.ts';
+import type { TargetAddress } from '../device/liveness-target.ts';
 import { decodeIntroduction, encodeIntroduction, jobKey } from '../packets/wire.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
@@ -18,13 +19,13 @@ import type { ConnectionSetup } from './setup.ts';
 /** Milliseconds for which a peer's machine may refuse all calls. Then the peer has failed. */
 export const UNREACHABLE_MS = 5000;
 /** Polls between two looks at the connection manager. */
-export const MEETING_POLLS = 64;
+export const SETUP_POLLS = 64;
 
 const { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } = constants.errno;
 /** Nobody listens there, or there is no route. */
 const UNREACHABLE = new Set([ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]);
 
-/** What connection setup on iWARP needs of a connection's owner. */
+/** What the setup on iWARP needs of a connection's owner. */
 export interface IwarpHost {
   readonly rank: number;
   readonly size: number;
@@ -57,13 +58,13 @@ interface Contact {
   unreachableSince: number | undefined;
 }
 
-export class IwarpMeeting implements ConnectionSetup<IpAddress> {
+export class IwarpSetup implements ConnectionSetup<IpAddress> {
   readonly fd: number;
   readonly #device: PacketDevice;
   readonly #host: IwarpHost;
   readonly #connections: Connections;
   readonly #job: Buffer;
-  readonly #pulse: PulseAddress;
+  readonly #target: TargetAddress;
   readonly #now: () => number;
   readonly #contacts = new Map<number, Contact>();
   /** Contacts that are not ready. */
@@ -82,7 +83,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     this.#job = jobKey(host.jobId);
     this.#now = now;
     this.fd = connections.fd;
-    this.#pulse = device.pulse?.() ?? { address: 0, key: 0 };
+    this.#target = device.livenessTarget?.() ?? { address: 0, key: 0 };
   }
 
   get address(): IpAddress {
@@ -143,7 +144,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
 
   poll(now: boolean): void {
     this.#polls += 1;
-    if (!now && this.#polls % MEETING_POLLS !== 0) return;
+    if (!now && this.#polls % SETUP_POLLS !== 0) return;
     for (let event = this.#connections.next(); event !== null; event = this.#connections.next())
       this.#onEvent(event);
   }
@@ -207,7 +208,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
   }
 
   #introduction(peer: number): Buffer {
-    return encodeIntroduction({ from: this.#host.rank, to: peer, pulse: this.#pulse }, this.#job);
+    return encodeIntroduction({ from: this.#host.rank, to: peer, target: this.#target }, this.#job);
   }
 
   /** A peer calls or knocks. */
@@ -217,7 +218,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     const known = said !== null && said.to === rank && said.from < size && said.from !== rank;
     if (!known) this.strangers += 1;
     const answers = known && !this.#calls(said.from);
-    if (answers && this.#answer(this.#contactOf(said.from), end, said.pulse)) return;
+    if (answers && this.#answer(this.#contactOf(said.from), end, said.target)) return;
     this.#connections.reject(end);
     this.#connections.destroy(end);
     if (!known || answers) return;
@@ -241,7 +242,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
   }
 
   /** Whether the end is in use now. */
-  #answer(contact: Contact | undefined, end: number, pulse: PulseAddress): boolean {
+  #answer(contact: Contact | undefined, end: number, target: TargetAddress): boolean {
     // A peer that calls once more has given its first call up.
     if (contact?.step === 'answered') this.#renew(contact);
     if (contact?.step !== 'waiting') return false;
@@ -252,7 +253,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     }
     this.#stopKnocking(contact);
     this.#ends.set(end, contact);
-    contact.queue.peerPulse = pulse;
+    contact.queue.peerTarget = target;
     contact.end = end;
     contact.step = 'answered';
     contact.nextAt = Number.POSITIVE_INFINITY;
@@ -267,7 +268,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
       this.#missed(contact, ECONNREFUSED);
       return;
     }
-    contact.queue.peerPulse = said.pulse;
+    contact.queue.peerTarget = said.target;
     this.#becomeReady(contact);
   }
 

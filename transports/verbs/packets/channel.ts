@@ -31,7 +31,7 @@ import {
  * the next power of two.
  */
 export const SEND_DEPTH = 31;
-/** Longest message that is sent eagerly, in packets of VERBS_MAX_BODY. */
+/** Messages up to this long go eagerly, in packets of VERBS_MAX_BODY. */
 export const VERBS_EAGER_BYTES = 8192;
 /** Looks for completions in one call of the addon, for a receive that polls this connection alone. */
 export const DIRECT_LOOKS = 32;
@@ -61,7 +61,7 @@ export interface Shared {
   heard(peer: number): void;
 }
 
-type State = 'meeting' | 'ready' | 'broken' | 'left' | 'closed';
+type State = 'connecting' | 'ready' | 'broken' | 'left' | 'closed';
 
 export class VerbsChannel implements Channel {
   readonly transport = 'verbs';
@@ -75,7 +75,7 @@ export class VerbsChannel implements Channel {
   queue: PacketQueue;
   readonly window = new CreditWindow();
   readonly memory: OneSided;
-  state: State = 'meeting';
+  state: State = 'connecting';
   /** Why it is broken. */
   error: Error | null = null;
   /** The peer said that it is in MPI.finalize(). */
@@ -192,7 +192,7 @@ export class VerbsChannel implements Channel {
   /** A packet came into a slot, from within {@link Shared.pump}. */
   arrived(slot: number, bytes: number): void {
     const { words, receives } = this.#shared;
-    if (this.state === 'meeting') this.#shared.heard(this.peer);
+    if (this.state === 'connecting') this.#shared.heard(this.peer);
     const at = slot * SLOT_WORDS;
     const word = words[at + HEADER.kindContext];
     const head =
