@@ -185,12 +185,3 @@ export function picture(graph: Graph): string {
   const head = ['| floor | where | what | uses |', '|---|---|---|---|'];
   return [...head, ...rows.reverse()].join('\n');
 }
-
-const MARKS = ['<!-- floors: made by npm run floors -- --write -->', '<!-- /floors -->'] as const;
-
-/** The page with its picture replaced. @throws Error where the page has no place for it */
-export function withPicture(page: string, drawn: string): string {
-  const [from, to] = MARKS.map((mark) => page.indexOf(mark));
-  if (from < 0 || to < from) throw new Error(`no place for the picture: ${MARKS.join(' … ')}`);
-  return `${page.slice(0, from + MARKS[0].length)}\n\n${drawn}\n\n${page.slice(to)}`;
-}

@@ -131,7 +131,7 @@ export class SelfTransport implements Transport, Channel {
   }
 
   poll(handler: PacketHandler): number {
-    // What a delivered packet sends in its turn waits for the next poll.
+    // Packets that a delivered packet causes wait for the next poll.
     const count = this.#queue.length;
     if (count === 0) return 0;
     for (const packet of this.#queue.splice(0, count)) handler.onPacket(this.peer, packet);
@@ -163,7 +163,7 @@ export class SelfTransport implements Transport, Channel {
       access.kind = ACCESS_NONE;
       return false;
     }
-    // Memory may be exported for long: no other gets its number meanwhile.
+    // Memory may stay exported for long. Meanwhile no other memory gets its number.
     while (this.#exported.has(this.#nextAccess)) this.#countAccess();
     access.kind = ACCESS_MAPPED;
     access.low = this.#nextAccess;
@@ -215,7 +215,7 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** Nobody else sends here, so there is no doorbell to wait for. */
+  /** No other rank sends here, so there is no bell to wait for. */
   arm(): void {}
   disarm(): void {}
   block(): void {}

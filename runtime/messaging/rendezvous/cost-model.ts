@@ -135,7 +135,7 @@ export class CostModel {
     return scheme;
   }
 
-  /** What a message took, from when the sender began to when it was there. */
+  /** How long a message took, from when the sender began until it was there. */
   record(scheme: RendezvousScheme, length: number, nanoseconds: number): void {
     this.#classOf(length).record(scheme, nanoseconds / length, nanoseconds);
   }

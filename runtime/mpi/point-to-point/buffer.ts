@@ -17,11 +17,15 @@ import {
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 
+/**
+ * What may be sent and received: a typed array, a `Buffer`, a `DataView`, an `ArrayBuffer` or a
+ * `SharedArrayBuffer` (MPI 4.1, 3.2.2).
+ */
 export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
 
 /**
- * Views of bytes by the object they belong to: a program that sends from the same Float64Array for
- * ever gets one, and it goes with the array.
+ * Views of bytes, by the object that they belong to. A program that sends from the same Float64Array for
+ * ever gets one view, which goes with the array.
  */
 const aliases = new WeakMap<object, Uint8Array>();
 

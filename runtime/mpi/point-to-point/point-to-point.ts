@@ -19,7 +19,7 @@ import { Status } from './status.ts';
  * It belongs to the operation until that has ended. It may be null where the other rank is PROC_NULL.
  */
 export abstract class PointToPoint {
-  /** This process's rank in its group, 0..size-1. */
+  /** This process's rank in its group, 0..size-1 (MPI_Comm_rank; MPI 4.1, 7.4.1). */
   readonly rank: number;
   /** @internal Its contexts, and the ranks that calls name. */
   readonly endpoint: Endpoint;
@@ -42,9 +42,10 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Sends a message and returns when the buffer may be used again (MPI 4.1, 3.2.1). A small message is
-   * copied and on its way; a large one waits until it is received.
-   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
+   * Sends a message, and returns when the buffer may be used again (MPI_Send; MPI 4.1, 3.2.1). A small
+   * message is copied and on its way. A large one waits until it is received.
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED; ERR_DEADLOCK where the
+   *   message goes to this rank itself and nothing receives it
    */
   sendSync(buffer: Data | null, destination: number, tag = 0): void {
     const { endpoint } = this;
@@ -52,13 +53,13 @@ export abstract class PointToPoint {
       sendSlowly(endpoint, buffer, destination, tag);
   }
 
-  /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
+  /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject the promise. */
   send(buffer: Data | null, destination: number, tag = 0): Promise<void> {
     return send(this.endpoint, buffer, destination, tag);
   }
 
   /**
-   * Starts a send (MPI 4.1, 3.7.2).
+   * Starts a send (MPI_Isend; MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
@@ -69,10 +70,14 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Receives a message into a buffer (MPI 4.1, 3.2.4).
+   * Receives a message into a buffer (MPI_Recv; MPI 4.1, 3.2.4).
+   * @param buffer may be longer than the message; the rest of it stays as it is
+   * @param source a rank, or {@link ANY_SOURCE}
+   * @param tag a tag, or {@link ANY_TAG}
    * @param status filled and returned, if given, instead of a new one
-   * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (it is dropped, the
-   *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (the message is dropped, the
+   *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED;
+   *   ERR_DEADLOCK where only this rank itself could send the message
    */
   recvSync(
     buffer: Data | null,
@@ -89,18 +94,19 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Starts a receive (MPI 4.1, 3.7.2).
-   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   * Starts a receive (MPI_Irecv; MPI 4.1, 3.7.2).
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED; the request fails with
+   *   ERR_TRUNCATE where the message is larger than the buffer
    */
   irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
     return irecv(this.endpoint, buffer, source, tag);
   }
 
   /**
-   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10). Where
-   * one of the two fails, it fails once neither buffer is in use any more; a receive that no message has
-   * met is taken back.
-   * @returns what was received
+   * Sends and receives at once (MPI_Sendrecv; MPI 4.1, 3.10), without deadlock between ranks that do the
+   * same. If one of the two fails, the call fails once neither buffer is in use any more. A receive that no
+   * message has met is then taken back.
+   * @returns the status of the received message
    * @throws as {@link sendSync} and {@link recvSync}
    */
   sendrecvSync(

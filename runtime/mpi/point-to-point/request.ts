@@ -27,8 +27,8 @@ export interface Owner {
 }
 
 /**
- * A send or receive that was started. It may be awaited, tested, or waited for; its buffer belongs to the
- * operation until it has ended.
+ * A send or receive that was started (MPI_Request; MPI 4.1, 3.7.1). A program may await, test, or wait for
+ * it. The buffer belongs to the operation until the operation has ended.
  */
 export abstract class StartedRequest implements PromiseLike<Status> {
   /** @internal */
@@ -36,7 +36,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   /** @internal */
   abstract readonly error: MpiError | null;
 
-  /** What a receive brought, what a send took. Meaningful once complete. */
+  /** What a receive brought, or what a send took. It is valid once the operation is complete. */
   abstract readonly status: Status;
 
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
@@ -48,8 +48,9 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   }
 
   /**
-   * Makes progress once, and says whether the operation is complete (MPI_Test).
-   * @throws MpiError that the operation failed with
+   * Makes progress once (MPI_Test; MPI 4.1, 3.7.3).
+   * @returns whether the operation is complete
+   * @throws MpiError with which the operation failed
    */
   test(): boolean {
     if (this.state === PENDING) this.makeProgress();
@@ -58,8 +59,8 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   }
 
   /**
-   * Blocks the thread until the operation is complete (MPI_Wait).
-   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
+   * Blocks the thread until the operation is complete (MPI_Wait; MPI 4.1, 3.7.3).
+   * @throws MpiError with which the operation failed; ERR_DEADLOCK where only this rank itself could
    *   complete it, which is then still under way
    */
   wait(): Status {
@@ -74,6 +75,7 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
   abstract waitForEnd(): void;
 
+  /** Makes a request awaitable: `await request` gives what {@link wait} returns, and throws what it throws. */
   // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
   then<A = Status, B = never>(
     onComplete?: ((status: Status) => A | PromiseLike<A>) | null,
@@ -83,9 +85,9 @@ export abstract class StartedRequest implements PromiseLike<Status> {
   }
 
   /**
-   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
-   * @throws MpiError ERR_REQUEST where they are no requests; of the first in order that failed, after all
-   *   have ended; of one that can never end ERR_DEADLOCK, after all others have
+   * Blocks until all are complete (MPI_Waitall; MPI 4.1, 3.7.5). Their statuses are in the requests.
+   * @throws MpiError ERR_REQUEST where one is no request; else, after all have ended, with which the first in
+   *   order failed; ERR_DEADLOCK where one can never end, after all others have
    */
   static waitAll(requests: readonly StartedRequest[]): void {
     if (areComplete(requests)) return;

@@ -5,6 +5,7 @@ import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { dregrun } from '../../tools/launcher.ts';
 import { documentedLimits, valueIn } from '../../tools/limits.ts';
+import { anchorOf } from '../../tools/markdown.ts';
 
 const root = packageRoot();
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -79,10 +80,7 @@ function anchorsOf(document: string): string[] {
   const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
   const found: string[] = [];
   for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
-    const anchor = heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-');
+    const anchor = anchorOf(heading);
     const before = found.filter((one) => one.replace(/-\d+$/, '') === anchor).length;
     found.push(before === 0 ? anchor : `${anchor}-${before}`);
   }
