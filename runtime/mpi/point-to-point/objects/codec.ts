@@ -14,7 +14,7 @@ export interface Codec<T = unknown> {
    * The value. It must not keep `bytes`, whose memory is used again.
    * @param views the bytes of what {@link encode} put into its `views`, each in memory of its own
    */
-  decode(bytes: Uint8Array, views: readonly Uint8Array<ArrayBuffer>[]): T;
+  decode(bytes: Uint8Array, views: readonly Uint8Array[]): T;
 }
 
 /** Shorter arrays stay among the bytes: a message of its own costs more. */
@@ -74,11 +74,12 @@ export function viewBytes(value: ArrayBufferView | ArrayBufferLike): number {
 }
 
 /** Makes memory of a kind of bytes that nobody else has. @throws MpiError ERR_PROTOCOL where it cannot be so */
-export function ofKind(kind: number, bytes: Uint8Array<ArrayBuffer> | undefined): unknown {
+export function ofKind(kind: number, bytes: Uint8Array | undefined): unknown {
   const name = NAMES[kind];
   if (bytes === undefined || name === undefined)
     throw new MpiError('ERR_PROTOCOL', `an object has an array of kind ${kind} that did not come`);
-  const { buffer, byteOffset, byteLength } = bytes;
+  const { byteOffset, byteLength } = bytes;
+  const buffer = bytes.buffer as ArrayBuffer;
   if (name === 'ArrayBuffer') return buffer;
   if (name === 'DataView') return new DataView(buffer, byteOffset, byteLength);
   if (name === 'Buffer') return Buffer.from(buffer, byteOffset, byteLength);

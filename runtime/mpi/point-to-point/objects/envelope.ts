@@ -135,7 +135,7 @@ export class First {
   }
 
   /** The arrays, each in memory of its own. */
-  views(envelope: Envelope): Uint8Array<ArrayBuffer>[] {
+  views(envelope: Envelope): Uint8Array[] {
     let at = roundUp(HEADER_BYTES + 8 * envelope.views + envelope.length);
     return Array.from(this.lengths(envelope), (length) => {
       const view = this.bytes.slice(at, at + length);

@@ -22,7 +22,7 @@ const HEAD = 2;
 
 /** Views of the value that is encoded, or decoded, at the moment. */
 let outgoing: ArrayBufferView[] = [];
-let incoming: readonly Uint8Array<ArrayBuffer>[] = [];
+let incoming: readonly Uint8Array[] = [];
 
 function packMemory(memory: ArrayBufferView | ArrayBufferLike): Uint8Array {
   const view = viewOf(memory);

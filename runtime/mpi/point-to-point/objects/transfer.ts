@@ -135,7 +135,7 @@ function takeRest(
   source: number,
   length: number,
   requests: Request[],
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   if (!Number.isSafeInteger(length) || length < 0) throw noObject();
   const bytes = newMemory(length);
   requests.push(startReceive(endpoint, bytes, source, OBJECT_REST_TAG | id, endpoint.context + 1));
@@ -143,7 +143,7 @@ function takeRest(
 }
 
 /** (Memory that is not cleared first.) @throws MpiError ERR_NO_MEM */
-function newMemory(length: number): Uint8Array<ArrayBuffer> {
+function newMemory(length: number): Uint8Array {
   try {
     return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   } catch (cause) {

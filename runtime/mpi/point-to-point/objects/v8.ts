@@ -29,9 +29,9 @@ class ViewSerializer extends DefaultSerializer {
 }
 
 class ViewDeserializer extends DefaultDeserializer {
-  readonly #views: readonly Uint8Array<ArrayBuffer>[];
+  readonly #views: readonly Uint8Array[];
 
-  constructor(bytes: Uint8Array, views: readonly Uint8Array<ArrayBuffer>[]) {
+  constructor(bytes: Uint8Array, views: readonly Uint8Array[]) {
     super(bytes);
     this.#views = views;
   }
