@@ -1,5 +1,6 @@
 /** A rank's channel to itself: a queue in its own memory. */
 import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
+import { setImmediate } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,

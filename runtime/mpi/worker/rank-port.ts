@@ -114,7 +114,10 @@ export class RankPort {
   }
 
   #onMessage(message: Answer | Farewell): void {
-    if ('over' in message) return this.#end(errorOf(message.over));
+    if ('over' in message) {
+      this.#end(errorOf(message.over));
+      return;
+    }
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (this.#waiting.size === 0) this.#port.unref();
