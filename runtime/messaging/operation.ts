@@ -1,6 +1,7 @@
 /** A send or receive under way, as the protocols see it. */
 import type { Noncontiguous } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
+import type { WaitedOperation } from './deadlock/waits.ts';
 import type { Link, Posted } from './matching/bins.ts';
 
 export const PENDING = 0;
@@ -36,6 +37,8 @@ export interface Operation extends Posted, Link<Posted> {
   tracked: boolean;
   /** Called when it has ended. */
   settled: (() => void) | null;
+  /** For those who are told what this rank waits for. */
+  describe(): WaitedOperation;
 }
 
 /** What is told of a message that was taken at once. */

@@ -3,6 +3,8 @@ import type { Transport } from '../../transports/transport.ts';
 import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 import type { BusyPeers } from './busy-peers.ts';
+import { currentCalls } from './deadlock/call-site.ts';
+import type { Standstill } from './deadlock/standstill.ts';
 import { type Operation, PENDING } from './operation.ts';
 import type { Peer } from './peer.ts';
 
@@ -29,6 +31,8 @@ interface WaitingHost {
   arm(how: 'block'): void;
   readonly loop: { wake(): void };
   readonly failures: { checkPeers(): number };
+  /** Null where there is no other rank to look at. */
+  readonly standstill: Standstill | null;
 }
 
 /** Large messages that their receivers have not taken completely. */
@@ -58,13 +62,17 @@ export class Waiting {
     const host = this.#host;
     let polls = this.#spinPolls;
     let until = 0;
+    let slept = false;
     while (operation.state === PENDING) {
       if (host.progress() > 0) {
         polls = this.#spinPolls;
         until = 0;
       } else if (operation.state === PENDING) {
-        if (--polls <= 0) this.#sleep(operation);
-        else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
+        if (--polls <= 0) {
+          if (!slept) host.standstill?.moved();
+          slept = true;
+          this.#sleep(operation);
+        } else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();
           if (until === 0) until = time + this.#spinMs;
@@ -72,6 +80,7 @@ export class Waiting {
         }
       }
     }
+    if (slept) host.standstill?.moved();
   }
 
   #sleep(operation: Operation): void {
@@ -83,14 +92,36 @@ export class Waiting {
     try {
       // What was published before the doorbell was armed does not ring it: look once more.
       quiet = host.progress() === 0 && operation.state === PENDING;
-      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+      if (quiet && !alone) {
+        host.standstill?.sleeps();
+        node.block(Math.min(SLEEP_CHECK_MS, host.standstill?.lookMs ?? SLEEP_CHECK_MS));
+      }
     } finally {
       node?.disarm();
       host.loop.wake();
     }
-    if (!quiet || host.progress() > 0 || operation.state !== PENDING) return;
+    if (!quiet || host.progress() > 0 || operation.state !== PENDING) {
+      const told = host.standstill?.moved();
+      if (told && operation.state === PENDING) throw told;
+      return;
+    }
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
+    if (operation.state === PENDING) this.#lookAround(operation);
+  }
+
+  /** @throws MpiError ERR_DEADLOCK where all ranks that could end the operation wait, too */
+  #lookAround(operation: Operation): void {
+    const { standstill } = this.#host;
+    const error = standstill?.slept(() => ({
+      mode: 'all',
+      operations: [operation.describe()],
+      mayGoOn: false,
+      stack: currentCalls(),
+    }));
+    if (!error) return;
+    standstill?.moved();
+    throw error;
   }
 
   /** A rank that blocks can neither send to itself nor receive from itself any more. */

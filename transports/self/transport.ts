@@ -72,7 +72,7 @@ export class SelfTransport implements Transport, Channel {
   readonly #queue: QueuedPacket[] = [];
   readonly #exported = new Map<number, Uint8Array>();
   /** Called from the event loop for what is sent while it sleeps. */
-  readonly #bells = new Set<() => void>();
+  readonly #doorbells = new Set<() => void>();
   #armed = false;
   #nextAccess = 1;
   #credit = 0;
@@ -181,7 +181,7 @@ export class SelfTransport implements Transport, Channel {
     this.#nextAccess = (this.#nextAccess + 1) & 0x7fff_ffff;
   }
 
-  /** What goes unasked is cheap enough here. */
+  /** What goes eagerly is cheap enough here. */
   maps(): boolean {
     return false;
   }
@@ -223,7 +223,7 @@ export class SelfTransport implements Transport, Channel {
     this.#queue.push(packet);
     if (!this.#armed) return;
     this.#armed = false;
-    for (const ring of this.#bells) setImmediate(ring);
+    for (const ring of this.#doorbells) setImmediate(ring);
   }
 
   /** Nobody else sends here: what comes after this comes of a later turn of the event loop. */
@@ -237,9 +237,9 @@ export class SelfTransport implements Transport, Channel {
 
   block(): void {}
 
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
-    this.#bells.add(onBell);
-    return { ref() {}, unref() {}, close: () => this.#bells.delete(onBell) };
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    this.#doorbells.add(onDoorbell);
+    return { ref() {}, unref() {}, close: () => this.#doorbells.delete(onDoorbell) };
   }
 
   presence(): 'present' {

@@ -14,14 +14,14 @@ export interface Offer {
   /** Bytes of the message that can be reached so. */
   exportedBytes: number;
   /** Bytes that came with the RTS. */
-  firstPiece: number;
+  firstBytes: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
   /** The sender's bytes do not lie side by side: they come in packets. */
   packed: boolean;
 }
 
-/** Puts an offer's first piece where a receive wants it. */
+/** Puts an offer's first bytes where a receive wants it. */
 export type CopyFirst = (to: Operation) => void;
 
 /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
@@ -44,7 +44,7 @@ export function offerOf(packet: Packet): Offer {
       hold: null,
     },
     exportedBytes,
-    firstPiece: packet.length,
+    firstBytes: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
     packed: (words[RTS_WORD.kind] & RTS_PACKED) !== 0,
   };

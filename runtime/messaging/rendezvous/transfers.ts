@@ -104,7 +104,7 @@ export class Transfers {
 
   /** We want no more of a message; of one that came whole the sender knows nothing any more. */
   refuse(peer: Peer, offer: Offer): void {
-    if (offer.firstPiece < offer.length) this.output.sendControl(peer, FIN, offer.transfer);
+    if (offer.firstBytes < offer.length) this.output.sendControl(peer, FIN, offer.transfer);
   }
 
   /** Fails a receive, not before nothing touches its buffer any more. */

@@ -72,10 +72,11 @@ export async function awaitParts(parts: readonly Request[]): Promise<void> {
   if (areComplete(parts)) return;
   const whole = new Parts(parts);
   for (const part of parts) if (!part.done) part.owner.engine.loop.poll(part);
+  for (const part of parts) if (!part.done) part.noteSite();
   return new Promise((resolve, reject) => {
     const end = () => (whole.error === null ? resolve() : reject(whole.error));
     if (whole.done) return end();
-    const releases = parts.filter((part) => !part.done).map((part) => part.hold());
+    const releases = parts.filter((part) => !part.done).map((part) => part.hold(reject));
     whole.ended = () => {
       for (const release of releases) release();
       end();

@@ -1,8 +1,11 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
 import type { Noncontiguous } from '../../../transports/transport.ts';
 import { inWords, isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
-import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
+import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import type { Members } from '../../messaging/contexts/pair.ts';
+import { type CallSite, noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
@@ -14,6 +17,12 @@ export interface Owner {
   readonly engine: Engine;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
+  /** Those that can be addressed. */
+  readonly members: Members;
+  /** What errors and tables call the communicator. */
+  readonly name: string;
+  /** Of the program's messages; the next one is the library's own. */
+  readonly context: number;
 }
 
 /**
@@ -154,18 +163,19 @@ export class Request extends StartedRequest implements Operation {
   nextOfTag: Operation | null = null;
   /** @internal */
   order = 0;
+  // What the constructor sets is not defined before: there is a request for each nonblocking call.
   /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */
-  peer = 0;
+  declare peer: number;
   /** @internal */
-  tag = 0;
+  declare tag: number;
   /** @internal */
-  context = 0;
+  declare context: number;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
-  bytes: Uint8Array;
+  declare bytes: Uint8Array;
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
+  declare length: number;
   /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
   noncontiguous: Noncontiguous | null = null;
-  /** @internal Bytes of the message, or of the room for it, when the operation began. */
-  length = 0;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
   /** @internal */
@@ -179,20 +189,38 @@ export class Request extends StartedRequest implements Operation {
   /** @internal */
   error: MpiError | null = null;
   /** @internal */
-  readonly owner: Owner;
+  declare readonly owner: Owner;
   /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
+  /** @internal Where it is awaited. */
+  site: CallSite | null = null;
+  /** @internal Tells whoever awaits it that nobody will ever end it. */
+  abandoned: ((error: MpiError) => void) | null = null;
   #status: Status | null = null;
 
-  /** @internal */
-  constructor(owner: Owner, payload: Payload, context: number, peer: number, tag: number) {
+  /** @internal @param length of `bytes` */
+  constructor(
+    owner: Owner,
+    bytes: Uint8Array,
+    length: number,
+    context: number,
+    peer: number,
+    tag: number,
+  ) {
     super();
     this.owner = owner;
-    this.bytes = NO_BYTES;
-    this.carry(payload);
+    this.bytes = bytes;
+    this.length = length;
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal */
+  static of(owner: Owner, payload: Payload, context: number, peer: number, tag: number): Request {
+    const request = new Request(owner, NO_BYTES, 0, context, peer, tag);
+    request.carry(payload);
+    return request;
   }
 
   /** @internal Its message's bytes from now on. */
@@ -205,7 +233,7 @@ export class Request extends StartedRequest implements Operation {
 
   /** @internal A request with PROC_NULL: complete from the start. */
   static ofNobody(owner: Owner, context: number): Request {
-    return new Request(owner, NO_BYTES, context, PROC_NULL, ANY_TAG).completeWith(0);
+    return new Request(owner, NO_BYTES, 0, context, PROC_NULL, ANY_TAG).completeWith(0);
   }
 
   /** @internal It is complete when it starts. */
@@ -255,9 +283,10 @@ export class Request extends StartedRequest implements Operation {
     if (this.state === PENDING) this.owner.engine.loop.poll(this);
     if (this.state === COMPLETE) return Promise.resolve(this.status);
     if (this.state === FAILED) return Promise.reject(this.error);
+    this.noteSite();
     return new Promise((resolve, reject) => {
       const before = this.settled;
-      const release = this.hold();
+      const release = this.hold(reject);
       this.settled = () => {
         before?.();
         release();
@@ -270,21 +299,54 @@ export class Request extends StartedRequest implements Operation {
   /**
    * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
    * could end it.
+   * @param abandoned is called where nobody will ever end it
    * @returns ends that
    */
-  hold(): () => void {
+  hold(abandoned: (error: MpiError) => void): () => void {
     const { engine } = this.owner;
     const { loop } = engine;
     if (this.peer === engine.rank) {
       loop.wake();
       return nothing;
     }
-    loop.hold();
-    return () => loop.release();
+    this.abandoned = abandoned;
+    loop.hold(this);
+    return () => loop.release(this);
+  }
+
+  /** @internal Notes where the program awaits it: for those who are told, should it never end. */
+  noteSite(): void {
+    if (this.owner.engine.standstill !== null) this.site = noteCallSite();
+  }
+
+  /** @internal Nobody will ever end it. A receive is taken back; what a send has begun goes on. */
+  giveUp(error: MpiError): void {
+    const { engine } = this.owner;
+    if (!this.isSend && engine.receiving.cancel(this)) engine.completion.fail(this, error);
+    else this.abandoned?.(error);
+  }
+
+  /** @internal For those who are told what this rank waits for. */
+  describe(): WaitedOperation {
+    const { owner, peer, tag, isSend } = this;
+    const self = owner.engine.rank;
+    const any = peer === ANY_SOURCE;
+    return {
+      operation: this.context !== owner.context ? 'a collective' : isSend ? 'send' : 'recv',
+      peer: any ? ANY_SOURCE : owner.rankOf(peer),
+      tag,
+      communicator: owner.name,
+      from: any ? others(owner.members, self) : [peer],
+    };
   }
 }
 
 function nothing(): void {}
+
+function others(members: Members, self: number): number[] {
+  const worlds = Array.from({ length: members.size }, (_, rank) => members.worldOf(rank));
+  return worlds.filter((world) => world !== self);
+}
 
 /** Whether all are. @throws MpiError ERR_REQUEST where they are no requests */
 function areComplete(requests: readonly StartedRequest[]): boolean {
