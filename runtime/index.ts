@@ -28,6 +28,14 @@ export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
+export type { Codec } from './mpi/point-to-point/objects/codec.ts';
+export { msgpackCodec } from './mpi/point-to-point/objects/msgpack.ts';
+export {
+  type ObjectSelection,
+  Objects,
+  type Received,
+} from './mpi/point-to-point/objects/objects.ts';
+export { v8Codec } from './mpi/point-to-point/objects/v8.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/request.ts';
 export type { ElementType } from './mpi/point-to-point/status.ts';
 export { Status } from './mpi/point-to-point/status.ts';

@@ -77,6 +77,8 @@ export class Engine implements PacketHandler, ReceivingHost {
     const { rank, node, rendezvous, singleCopy } = options;
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
+    // What this rank sends to itself rings no bell of the node's.
+    this.#self.watch(() => this.loop.wake());
     const completion = new Completion(rank, this.loop);
     const selection = new SchemeSelection(rank, rendezvous, singleCopy);
     this.completion = completion;
@@ -303,6 +305,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   arm(how: 'block' | 'loop'): void {
     this.receiving.prematched.post();
     this.#node?.arm(how);
+    this.#self.arm(how);
   }
 
   onPeerError(rank: number, cause: Error): void {

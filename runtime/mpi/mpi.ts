@@ -24,6 +24,7 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { endPorts } from './worker/open-ports.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -183,7 +184,7 @@ function start(): void {
   if (!isMainThread)
     throw new MpiError(
       'ERR_THREAD',
-      'MPI was used in a worker thread: it lives in the main thread, so pass the data there (a SharedArrayBuffer needs no copy)',
+      'MPI was used in a worker thread: it lives in the main thread, so give the worker a port to it (portFor and RankPort of dreg-mpi/worker)',
     );
   // Before the job knows of this rank: where it is missing, the error is this one, from here.
   addon();
@@ -283,6 +284,7 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
 }
 
 function stop({ engine, job, world, node, rdma }: World): void {
+  endPorts();
   const pending = engine.drain();
   phase = 'finalized';
   current = null;

@@ -31,7 +31,11 @@ export const FLOORS: Floor[] = [
     paths: ['runtime/messaging/'],
     what: 'matching, eager, rendezvous, progress',
   },
-  { name: 'mpi', paths: ['runtime/mpi/', 'runtime/index.ts'], what: 'the standard, by chapter' },
+  {
+    name: 'mpi',
+    paths: ['runtime/mpi/', 'runtime/index.ts', 'runtime/worker.ts'],
+    what: 'the standard, by chapter',
+  },
   { name: 'launch', paths: ['runtime/launch/'], what: 'dregrun and its doctor' },
   { name: 'examples', paths: ['examples/'], what: 'programs that a user would write' },
 ];

@@ -1,5 +1,6 @@
 /** A rank's channel to itself: a queue in its own memory. */
 import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
+import { setImmediate } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
@@ -70,6 +71,9 @@ export class SelfTransport implements Transport, Channel {
   readonly peer: number;
   readonly #queue: QueuedPacket[] = [];
   readonly #exported = new Map<number, Uint8Array>();
+  /** Called from the event loop for what is sent while it sleeps. */
+  readonly #doorbells = new Set<() => void>();
+  #armed = false;
   #nextAccess = 1;
   #credit = 0;
 
@@ -94,7 +98,7 @@ export class SelfTransport implements Transport, Channel {
     const body = new Uint8Array(
       length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
     );
-    this.#queue.push(new QueuedPacket(kind, context, tag, body));
+    this.#push(new QueuedPacket(kind, context, tag, body));
     return true;
   }
 
@@ -126,7 +130,7 @@ export class SelfTransport implements Transport, Channel {
     body.pack(offset, length, packed, 0);
     const packet = new QueuedPacket(kind, context, tag, packed);
     if (extension !== null) packet.extension.set(extension);
-    this.#queue.push(packet);
+    this.#push(packet);
     return true;
   }
 
@@ -215,12 +219,27 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** No other rank sends here, so there is no bell to wait for. */
-  arm(): void {}
-  disarm(): void {}
+  #push(packet: QueuedPacket): void {
+    this.#queue.push(packet);
+    if (!this.#armed) return;
+    this.#armed = false;
+    for (const ring of this.#doorbells) setImmediate(ring);
+  }
+
+  /** Nobody else sends here: what comes after this comes of a later turn of the event loop. */
+  arm(how: 'block' | 'loop'): void {
+    this.#armed = how === 'loop';
+  }
+
+  disarm(): void {
+    this.#armed = false;
+  }
+
   block(): void {}
-  watch(): { ref(): void; unref(): void; close(): void } {
-    return { ref() {}, unref() {}, close() {} };
+
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    this.#doorbells.add(onDoorbell);
+    return { ref() {}, unref() {}, close: () => this.#doorbells.delete(onDoorbell) };
   }
 
   presence(): 'present' {

@@ -4,6 +4,9 @@ import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Data } from '../datatype/data.ts';
 import { Endpoint } from './endpoint.ts';
+import type { Codec } from './objects/codec.ts';
+import { msgpackCodec } from './objects/msgpack.ts';
+import { Objects } from './objects/objects.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { irecv, recv, recvSync } from './receive.ts';
 import { CompleteSend, type Request, type StartedRequest } from './request.ts';
@@ -152,5 +155,14 @@ export abstract class PointToPoint {
     );
     await awaitParts(pair);
     return pair[0].status;
+  }
+
+  /**
+   * Sends and receives values instead of buffers.
+   * @param codec how values become bytes; {@link msgpackCodec} if left out, the same at both ends
+   * @throws MpiError ERR_ARG where it is no codec
+   */
+  objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): Objects<T> {
+    return new Objects(this.endpoint, codec);
   }
 }

@@ -29,5 +29,17 @@ export default defineJob({
   cases: {
     'messages to oneself': () => selfSends(world),
     'messages to oneself, in MPI.self': () => selfSends(MPI.self),
+
+    async 'a receive that is awaited gets what is sent in a later turn'() {
+      for (const length of [8, 40_000]) {
+        const got = new Uint8Array(length);
+        const receive = world.recv(got, world.rank, 4);
+        // Until the event loop sleeps: nothing else is under way.
+        for (let turn = 0; turn < 50; turn++)
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        await Promise.all([world.send(filled(length, 5), world.rank, 4), receive]);
+        verify(got, 5, 'a later turn');
+      }
+    },
   },
 });
