@@ -31,7 +31,7 @@ const aliases = new WeakMap<object, Uint8Array>();
 
 /**
  * The bytes of a buffer, offset respected; the array itself where it is one of bytes. `null` has none,
- * and is for PROC_NULL alone, where no buffer is looked at (MPI 4.1, 3.10).
+ * and is for PROC_NULL alone, where no buffer is looked at (MPI 4.1, 3.11).
  * @throws MpiError ERR_BUFFER where it is no buffer, or its memory is gone
  */
 export function bytesOf(buffer: MessageBuffer | null, peer = 0): Uint8Array {

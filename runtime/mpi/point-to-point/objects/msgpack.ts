@@ -80,6 +80,7 @@ function refuse(value: unknown): never {
  * `toJSON` gives. An object that is met twice is sent twice, and one that holds itself is ERR_ARG.
  */
 export const msgpackCodec: Codec = {
+  /** See {@link Codec.encode}. */
   encode(value, views) {
     const before = outgoing;
     outgoing = views;
@@ -93,6 +94,7 @@ export const msgpackCodec: Codec = {
       outgoing = before;
     }
   },
+  /** See {@link Codec.decode}. */
   decode(bytes, views) {
     const before = incoming;
     incoming = views;

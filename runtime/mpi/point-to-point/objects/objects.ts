@@ -15,9 +15,11 @@ import { checkObject, encode, FirstPool, startObject, takeObject } from './trans
 
 /** An object that came, and from whom. */
 export interface Received<T> {
+  /** What was sent, as the codec made it anew. */
   readonly value: T;
   /** The sender's rank in the communicator. */
   readonly source: number;
+  /** The tag that it was sent with. */
   readonly tag: number;
 }
 

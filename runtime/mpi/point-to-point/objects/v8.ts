@@ -51,12 +51,14 @@ class ViewDeserializer extends DefaultDeserializer {
  * cycles, and objects that are met twice stay one.
  */
 export const v8Codec: Codec = {
+  /** See {@link Codec.encode}. */
   encode(value, views) {
     const serializer = new ViewSerializer(views);
     serializer.writeHeader();
     serializer.writeValue(value);
     return serializer.releaseBuffer();
   },
+  /** See {@link Codec.decode}. */
   decode(bytes, views) {
     const deserializer = new ViewDeserializer(bytes, views);
     deserializer.readHeader();
