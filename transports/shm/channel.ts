@@ -245,9 +245,19 @@ export class ShmChannel implements Channel {
     let done = 0;
     while (done < length) {
       const count = call(pid, where + done, bytes, offset + done, length - done);
+      if (count === -constants.errno.EFAULT) throw this.#taken(length, syscall);
       if (count <= 0) throw this.#unreachable(length, syscall, count);
       done += count;
     }
+  }
+
+  /** The peer is there, and its memory is not: a program may give a buffer away, and its next owner may drop it. */
+  #taken(length: number, syscall: string): MpiError {
+    return new MpiError(
+      'ERR_BUFFER',
+      `${length} bytes of rank ${this.peer}'s memory are not there any more (${syscall}: EFAULT): its program has taken the buffer away (transfer, resize) while a message was on its way`,
+      { peer: this.peer, errno: constants.errno.EFAULT, syscall },
+    );
   }
 
   #unreachable(length: number, syscall: string, answer: number): MpiError {
