@@ -4,7 +4,7 @@
  * control pages of those ranks (docs/internals/deadlock.md).
  */
 import { ring } from './doorbell.ts';
-import { CONTROL, LEFT, WAIT_TEXT, WAIT_TEXT_BYTES } from './layout.ts';
+import { AWAKE, CONTROL, LEFT, WAIT_TEXT, WAIT_TEXT_BYTES } from './layout.ts';
 import type { Segment } from './segment.ts';
 
 /** What a rank has written, and which of its waits it is. */
@@ -97,8 +97,9 @@ export class WaitBoard {
   /** Whether a rank sleeps in that wait, and nothing that was sent to it is still to be looked at. */
   isQuiet(local: number, wait: number): boolean {
     const control = this.#control(local);
-    const asleep = Atomics.load(control, CONTROL.sleep) !== 0;
-    return asleep && Atomics.load(control, CONTROL.quiet) === wait;
+    const quiet = Atomics.load(control, CONTROL.quiet) === wait;
+    const same = Atomics.load(control, CONTROL.wait) === wait;
+    return quiet && same && Atomics.load(control, CONTROL.sleep) !== AWAKE;
   }
 
   /** Nobody can end these waits: their ranks wake, and each sees all of them. */
