@@ -135,7 +135,8 @@ export class Engine implements PacketHandler, ReceivingHost {
       return true;
     }
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    if (request.synchronous || !peer.goesUnasked(bytes, length))
+      return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {

@@ -14,6 +14,8 @@ export interface Operation extends Posted, Link<Posted> {
   tag: number;
   readonly context: number;
   readonly isSend: boolean;
+  /** A send that ends no sooner than a receive has matched it. */
+  readonly synchronous: boolean;
   /** The thread is blocked until it ends: its buffer cannot be taken away. */
   readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */

@@ -22,6 +22,7 @@ export class RequestPool {
     request.tag = tag;
     request.state = PENDING;
     request.isSend = isSend;
+    request.synchronous = false;
     request.blocking = true;
     return request;
   }

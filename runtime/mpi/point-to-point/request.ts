@@ -161,6 +161,8 @@ export class Request extends StartedRequest implements Operation {
   state = PENDING;
   /** @internal */
   isSend = false;
+  /** @internal A send that ends no sooner than a receive has matched it. */
+  synchronous = false;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
   /** @internal The event loop makes progress for it. */
