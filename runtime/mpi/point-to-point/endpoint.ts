@@ -6,8 +6,8 @@ import { ANY_SOURCE } from '../../base/constants.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
-import type { Owner } from './request.ts';
 import { RequestPool } from './request-pool.ts';
+import type { Owner } from './started-request.ts';
 
 /** Contexts that a communicator has: one for the program's messages, one for the library's own. */
 export const CONTEXTS_EACH = 2;

@@ -5,9 +5,10 @@ import type { MessageBuffer } from './buffer.ts';
 import { Endpoint } from './endpoint.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import type { Request, StartedRequest } from './request.ts';
+import type { Request } from './request.ts';
 import { isend, issend, send, sendSync, ssend, ssendSync } from './send.ts';
 import { startPair } from './sendrecv.ts';
+import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
 /**

@@ -9,7 +9,8 @@ import { COMPLETE, PENDING } from '../../messaging/operation.ts';
 import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { bytesOf, type MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CompleteSend, Request, type StartedRequest } from './request.ts';
+import { CompleteSend, Request } from './request.ts';
+import type { StartedRequest } from './started-request.ts';
 
 const DONE = Promise.resolve();
 
