@@ -1,10 +1,29 @@
-/** The programming interface of `dreg-mpi`. */
+/**
+ * The calls of `dreg-mpi`.
+ *
+ * Most operations come twice. `send` gives a promise, and the event loop goes on. `sendSync` has the same
+ * arguments and blocks the thread. Bad arguments reject the promise of the first form, and the second form
+ * throws them. The order of calls is the order of operations: an operation begins when it is called, not
+ * when it is awaited.
+ *
+ * - A *buffer* is a typed array, a `DataView`, an `ArrayBuffer` or a `SharedArrayBuffer`. A view's offset and
+ *   length count. The buffer belongs to the operation until the operation has ended
+ *   ([buffers](../guide/buffers.md)).
+ * - A *rank* is a number from 0 to `size - 1` of the communicator. {@link PROC_NULL} is nobody.
+ * - A *tag* is an integer from 0 to {@link TAG_UB}.
+ * - Lengths in the names of properties and parameters are bytes, unless the name says elements.
+ * - Every error is an {@link MpiError} with one of the [codes](errors.md). Each call names the codes that are
+ *   its own. Besides, any call that uses MPI may throw `ERR_FINALIZED`, and the first one what
+ *   {@link MPI.init} throws.
+ */
 
 export type { SharedMemory } from '../transports/shm/heap.ts';
 export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { Communicator } from './mpi/communicator.ts';
+export type { Distribution } from './mpi/datatype/distribution.ts';
+export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/started-request.ts';

@@ -1,60 +1,178 @@
 import { getSystemErrorMap } from 'node:util';
 
 /**
- * Every way in which an operation of this package can fail. A program branches on the code; the
- * message is for its reader: what happened, to which rank, and what to do.
+ * Every way in which an operation of this package can fail. A program branches on the code. The message is
+ * for people: what happened, to which rank, and what to do. `npm run docs:reference` makes the tables of
+ * docs/reference/errors.md from what stands here.
  */
 export const ERROR_CODES = {
-  ERR_ARG: 'an argument is of the wrong type or out of range',
+  // ---- Errors of the program
+
+  /**
+   * @why the message names it and what it may be
+   * @remedy correct it
+   */
+  ERR_ARG:
+    'an argument, or the value of an environment variable, is of the wrong type or out of range',
+  /**
+   * @why an object or a string was passed; or the memory was transferred to another thread while the
+   *   operation was under way
+   * @remedy pass a typed array; leave the buffer alone until the operation has ended
+   */
   ERR_BUFFER: 'a buffer is missing, detached, shrunk, or no buffer at all',
-  ERR_COUNT: 'a byte count or element count is invalid',
+  /**
+   * @why the number is negative, no integer, or beyond what there is
+   * @remedy correct it
+   */
+  ERR_COUNT: 'a number of bytes or elements is invalid',
+  /**
+   * @why often `rank + 1` of the last rank
+   * @remedy take the rank modulo `size`, or use `PROC_NULL`
+   */
   ERR_RANK: 'a rank lies outside its communicator',
+  /**
+   * @why `ANY_TAG` is for receives alone
+   * @remedy correct it
+   */
   ERR_TAG: 'a tag lies outside 0..TAG_UB',
-  ERR_REQUEST: 'a request is invalid',
+  /**
+   * @why what was passed is no request; or the lease was released
+   * @remedy pass what `isend` and `irecv` gave
+   */
+  ERR_REQUEST: 'a request, or a lease, is invalid',
+  /**
+   * @why the ranks disagree about the length
+   * @remedy make the buffer larger. The message is dropped, and the buffer is as it was
+   */
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
-  ERR_FINALIZED: 'MPI was used after MPI.finalize()',
-  ERR_INITIALIZED: 'MPI.init() was called a second time',
-  ERR_CLOSED: 'something was used after it was closed',
-  ERR_FORKED: 'a forked child used what belongs to its parent',
-  ERR_THREAD: 'MPI was used outside the main thread',
-  ERR_NO_MEM: 'memory (or the shared segment) is exhausted',
-  ERR_ADDON: 'the native addon is missing or does not load',
-  ERR_LAUNCH: 'the launcher or its PMI connection failed',
-  ERR_UNREACHABLE: 'no transport reaches a rank',
-  ERR_PROTOCOL: 'a peer sent something that is not of our protocol',
-  ERR_PEER_FAILED: 'a peer process ended or failed',
-  ERR_PENDING: 'MPI.finalize() found operations that never completed',
+  /**
+   * @why a rank blocks for a message from itself
+   * @remedy post the receive first (`irecv`), or use `isend`
+   */
   ERR_DEADLOCK: 'an operation could never complete, whatever anybody does',
+  /**
+   * @why a message was sent that no rank received
+   * @remedy look for the missing receive
+   */
+  ERR_PENDING: 'MPI.finalize() found operations that never completed',
+  /**
+   * @why MPI starts once in a process
+   * @remedy call `finalize` last, or not at all
+   */
+  ERR_FINALIZED: 'MPI was used after MPI.finalize()',
+  /**
+   * @why `MPI.init()` was called after the first use, or the process has loaded two copies of the
+   *   package
+   * @remedy remove the call; `npm ls dreg-mpi` shows the copies
+   */
+  ERR_INITIALIZED: 'MPI was started a second time',
+  /**
+   * @why a worker thread called it
+   * @remedy pass the data to the main thread
+   */
+  ERR_THREAD: 'MPI was used outside the main thread',
+  /**
+   * @why a pinned-memory manager was used after `close()`
+   * @remedy keep it open, or make another
+   */
+  ERR_CLOSED: 'something was used after it was closed',
+  /**
+   * @why native code called `fork`
+   * @remedy open what the child needs in the child
+   */
+  ERR_FORKED: 'a forked child used what belongs to its parent',
+
+  // ---- Errors of other ranks
+
+  /**
+   * @why that rank threw an error, was killed, or its machine or network is down; or it left while a
+   *   message from it was awaited
+   * @remedy look at that rank's output first: its error is the cause
+   */
+  ERR_PEER_FAILED: 'a rank that this rank waits for has ended, left, or cannot be reached any more',
+  /**
+   * @why the rank runs on another node without RDMA, or `DREG_TRANSPORT` forbids the transport
+   * @remedy `dregrun --doctor` on both nodes;
+   *   [rdma.md](../operating/rdma.md#when-something-goes-wrong)
+   */
+  ERR_UNREACHABLE: 'no transport reaches a rank',
+  /**
+   * @why the ranks run different versions; else a bug
+   * @remedy let all ranks run the same version
+   */
+  ERR_PROTOCOL: 'a rank sent something that is not of the protocol of this package',
+
+  // ---- Errors of the machine
+
+  /**
+   * @why the addon was not built, or was built for another machine, or the package is inside a bundle
+   * @remedy `npm rebuild dreg-mpi`; leave the package out of a bundle
+   */
+  ERR_ADDON: 'the native addon is missing or does not load',
+  /**
+   * @why a launcher that speaks PMIx; a child of a rank; ranks of different versions; too many ranks
+   *   on one machine
+   * @remedy [launching.md](../operating/launching.md)
+   */
+  ERR_LAUNCH: 'the launcher or its PMI connection failed',
+  /**
+   * @why the machine, the cgroup, `ulimit -f` or `ulimit -l` has no more, or a
+   *   [limit](../operating/limits.md) is reached
+   * @remedy the message names what was asked for; raise the limit, or use less
+   */
+  ERR_NO_MEM: 'memory is exhausted',
+  /**
+   * @why `error.syscall` and `error.errno` say which call, and how
+   * @remedy often a limit: `ulimit -n`
+   */
   ERR_SYSTEM: 'a system call failed',
+  /**
+   * @why a monitor, RDMA or io_uring is missing or forbidden
+   * @remedy `dregrun --doctor` says what to install
+   */
   ERR_UNSUPPORTED: 'this machine or build lacks what was asked for',
+  /**
+   * @why a case that nobody thought of
+   * @remedy report it, with the message and the program
+   */
   ERR_INTERNAL: 'a bug in this package',
 } as const;
 
+/** One of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** What an {@link MpiError} knows beside its message; each only where it applies. */
+/** What an {@link MpiError} knows beside its message. Each is there only where it applies. */
 export interface ErrorDetails {
   /** The rank that saw the error. */
   rank?: number;
   /** The rank at the other end. */
   peer?: number;
+  /** The tag of the message. */
   tag?: number;
   /** The errno of the failing system call, positive. */
   errno?: number;
   /** The system call that failed. */
   syscall?: string;
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
-/** The one error type of this package. */
+/** The one error type of this package (MPI 4.1, 9.4). A program branches on `code`. */
 export class MpiError extends Error {
+  /** What kind of failure it is. */
   readonly code: ErrorCode;
+  /** The rank that saw the error. */
   readonly rank: number | undefined;
+  /** The rank at the other end. */
   readonly peer: number | undefined;
+  /** The tag of the message. */
   readonly tag: number | undefined;
+  /** The errno of the failing system call, positive. */
   readonly errno: number | undefined;
+  /** The system call that failed. */
   readonly syscall: string | undefined;
 
+  /** Programs catch these errors; the package makes them. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'MpiError';

@@ -1,4 +1,12 @@
-/** `dreg-mpi/memory`: the pinned-memory manager on its own. */
+/**
+ * The calls of `dreg-mpi/memory`.
+ *
+ * The registration cache on its own. [The guide](../guide/registration-cache.md) shows how it is used, and
+ * says what happens when something goes wrong.
+ *
+ * Addresses, lengths and offsets are bytes. An answer that is a negative errno is `-ENOBUFS` and the like,
+ * as in `os.constants.errno`.
+ */
 export { MpiError } from '../base/error.ts';
 export type { Stats } from './counters.ts';
 export { ACCESS, type Access, type Domain, type Operation } from './domain.ts';

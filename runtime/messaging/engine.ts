@@ -13,7 +13,7 @@ import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import type { Awaited, Operation, Taken } from './operation.ts';
+import { type Awaited, type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
@@ -259,7 +259,7 @@ export class Engine implements PacketHandler, ReceivingHost {
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
   wait(what: Awaited): void {
-    this.#waiting.wait(what);
+    if (what.state === PENDING) this.#waiting.wait(what);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */

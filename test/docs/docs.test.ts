@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 import { ERROR_CODES } from '../../runtime/base/error.ts';
-import * as api from '../../runtime/index.ts';
 import { dregrun } from '../launch/support.ts';
 import { documentedLimits, valueIn } from './limits.ts';
 
@@ -16,8 +15,6 @@ function filesIn(folder: string, ending: string): string[] {
     .filter((name) => name.endsWith(ending))
     .map((name) => join(folder, name));
 }
-
-const INTERNAL = ['rankOf', 'signal', 'promise', 'waitForEnd'];
 
 const documents = ['README.md', 'CONTRIBUTING.md', ...filesIn('docs', '.md')];
 const sources = [...filesIn('runtime', '.ts'), ...filesIn('transports', '.ts')];
@@ -77,15 +74,19 @@ function linksOf(document: string): { file: string; anchor: string | undefined }
     }));
 }
 
-/** A document's headings, as links name them. */
+/** A document's headings, as links name them: a second one of that name has `-1`. */
 function anchorsOf(document: string): string[] {
-  const headings = Array.from(read(document).matchAll(/^#+ (.*)$/gm), ([, text]) => text);
-  return headings.map((text) =>
-    text
+  const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
+  const found: string[] = [];
+  for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
+    const anchor = heading
       .toLowerCase()
       .replace(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+      .replaceAll(' ', '-');
+    const before = found.filter((one) => one.replace(/-\d+$/, '') === anchor).length;
+    found.push(before === 0 ? anchor : `${anchor}-${before}`);
+  }
+  return found;
 }
 
 it.each(documents)('links of %s lead somewhere', (document) => {
@@ -138,26 +139,4 @@ describe('docs/reference', () => {
     const codes = Array.from(rows('errors').matchAll(/^\| `(ERR_\w+)` \|/gm), ([, code]) => code);
     expect(codes.sort()).toEqual(Object.keys(ERROR_CODES).sort());
   });
-
-  it('has every call that the package exports', () => {
-    const text = read('docs/reference/calls.md');
-    const { MPI, Communicator, Request, Status } = api;
-    const names = [
-      ...Object.keys(api),
-      ...Object.keys(MPI).map((name) => `MPI.${name}`),
-      ...publicMethods(Communicator),
-      ...publicMethods(Status),
-      ...publicMethods(Request).map((name) => `request.${name}`),
-    ];
-    expect(names.length).toBeGreaterThan(30);
-    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
-  });
 });
-
-/** Methods that a program may call, inherited ones too: the others are marked @internal in their sources. */
-function publicMethods(type: { prototype: object }): string[] {
-  const all: string[] = [];
-  for (let each = type.prototype; each !== Object.prototype; each = Object.getPrototypeOf(each))
-    all.push(...Object.getOwnPropertyNames(each));
-  return all.filter((name) => !['constructor', 'then', ...INTERNAL].includes(name));
-}

@@ -1,0 +1,207 @@
+/** The pages of docs/reference are what their sources say, and the generator sees what it is for. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { packageRoot } from '../../../native/addon.ts';
+import { ERROR_CODES } from '../../../runtime/base/error.ts';
+import { referencePages } from '../../tools/reference.ts';
+import { between, errorTables, pagesWithTables } from '../../tools/tables.ts';
+
+const root = packageRoot();
+
+describe('docs/reference', () => {
+  const pages = new Map([...referencePages(root), ...pagesWithTables(root)]);
+
+  it.each([...pages])('%s is what npm run docs:reference makes of the sources', (path, text) => {
+    expect(readFileSync(join(root, path), 'utf8')).toBe(text);
+  });
+
+  it('names no error code that there is not', () => {
+    const named = [...pages.values()].flatMap((text) => text.match(/(?<=`)ERR_\w+(?=`)/g) ?? []);
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((code) => !(code in ERROR_CODES))).toEqual([]);
+  });
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dreg-reference-'));
+  const compilerOptions = { target: 'es2023', module: 'nodenext', strict: true, types: [] };
+  file('tsconfig.json', JSON.stringify({ compilerOptions, include: ['source'] }));
+  file('package.json', JSON.stringify({ type: 'module', exports: ENTRIES }));
+  file('source/base.ts', BASE);
+  file('source/index.ts', INDEX);
+  file('source/more.ts', '/** More. */\n/** Twice {@link x}. */\nexport const x = 2;\n');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function file(path: string, text: string): void {
+  mkdirSync(join(folder, path, '..'), { recursive: true });
+  writeFileSync(join(folder, path), text);
+}
+
+const ENTRIES = {
+  '.': { types: './dist/source/index.d.ts' },
+  './more': { types: './dist/source/more.d.ts' },
+  './package.json': './package.json',
+};
+
+const BASE = `
+/** A base (MPI 4.1, 7.1) that no program sees. */
+export abstract class Base {
+  /** @internal */
+  hidden = 1;
+  #secret = 2;
+  /** Which one. */
+  readonly rank: number = this.#secret;
+  /**
+   * Sends (MPI_Send; MPI 4.1, 3.2.1).
+   * @param tag of the message
+   * @throws MpiError ERR_RANK where nobody is
+   */
+  sendSync(buffer: Uint8Array, tag = 0): void {}
+  /** {@link sendSync} as a promise. */
+  async send(buffer: Uint8Array, tag = 0): Promise<void> {}
+  /** Of one. (MPI 4.1, 6.9) */
+  reduce(value: number): number;
+  /** Of many. */
+  reduce(value: readonly number[], alongParameterThatIsLong: string, another: Map<string, number>): number[];
+  reduce(value: unknown): unknown { return value; }
+  /** Overridden. */
+  own(): void {}
+  protected kept(): void {}
+}
+class Local extends Base {
+  /** Ours. */
+  override own(): void {}
+  /** Ends it. */
+  [Symbol.iterator](): void {}
+  static make() { return new Local(); }
+}
+/** Groups of two (MPI 4.1, 7.6). */
+class Inter extends Base {}
+export { Local as Communicator, Inter };
+`;
+
+const INDEX = `
+/**
+ * The calls of it.
+ *
+ * An introduction.
+ */
+export { Communicator, Inter } from './base.ts';
+/** What can be asked. */
+export interface Options { /** How long. */ readonly timeout?: number }
+/** One, or the other. */
+export type Either = 'one' | 'other';
+/** Makes one. */
+export const make = (length: number, fill = 0): Either => 'one';
+/** The whole (MPI 4.1, 11.2). */
+export const MPI = {
+  /** Begins. */
+  init(): void {},
+  get world(): Either { return 'one'; },
+  /** What there is. */
+  get self(): Either { return 'one'; },
+};
+`;
+
+describe('of a package', () => {
+  const read = () => referencePages(folder);
+
+  it('each entry with types has a page', () => {
+    expect([...read().keys()]).toEqual(['docs/reference/calls.md', 'docs/reference/more.md']);
+  });
+
+  it('the module begins the page, and chapters follow each other', () => {
+    const page = read().get('docs/reference/calls.md')!;
+    expect(page).toMatch(/^# The calls of it\n[\s\S]*\n\nAn introduction\.\n/);
+    expect(page.match(/^## .*/gm)).toEqual([
+      '## Point-to-point communication',
+      '## Collective communication',
+      '## Groups and communicators',
+      '## Starting and ending',
+      '## Beside the standard',
+      "## By MPI's names",
+    ]);
+    expect(page).toContain('| `MPI_Send` | [`communicator.send`](#communicatorsend) |');
+  });
+
+  it('a call of a hidden base stands there once, with its twin and the classes that have it', () => {
+    const page = read().get('docs/reference/calls.md')!;
+    expect(page.match(/^### .*send$/gm)).toEqual(['### communicator.send']);
+    expect(page).toContain(`### communicator.send
+
+\`\`\`ts
+send(buffer: Uint8Array, tag = 0): Promise<void>
+sendSync(buffer: Uint8Array, tag = 0): void
+\`\`\`
+
+Of [\`Communicator\`](#communicator), [\`Inter\`](#inter).
+
+Sends (MPI_Send; MPI 4.1, 3.2.1).
+
+[\`sendSync\`](#communicatorsend) as a promise.
+
+- \`tag\`: of the message
+- Throws \`ERR_RANK\` where nobody is
+`);
+  });
+
+  it('overloads stand together without what implements them, long ones in lines', () => {
+    const page = read().get('docs/reference/calls.md')!;
+    expect(page).toContain(`\`\`\`ts
+reduce(value: number): number
+reduce(
+  value: readonly number[],
+  alongParameterThatIsLong: string,
+  another: Map<string, number>,
+): number[]
+\`\`\``);
+    expect(page).not.toContain('value: unknown');
+  });
+
+  it('what is internal, private or protected is left out; what is overridden stands there once', () => {
+    const page = read().get('docs/reference/calls.md')!;
+    expect(page).not.toMatch(/hidden|secret|kept|Local/);
+    expect(page.match(/Ours\./g)).toHaveLength(1);
+    expect(page).toContain('static make(): Communicator');
+    expect(page).toContain('- `[Symbol.iterator](): void`: Ends it.');
+  });
+
+  it('objects, interfaces, types, functions', () => {
+    const page = read().get('docs/reference/calls.md')!;
+    expect(page).toContain('### MPI.init\n\n```ts\ninit(): void\n```\n\nBegins.');
+    expect(page).toContain('- `MPI.self: Either`: What there is.');
+    expect(page).toContain('- `readonly timeout?: number`: How long.');
+    expect(page).toContain("```ts\ntype Either = 'one' | 'other'\n```");
+    expect(page).toContain('```ts\nmake(length: number, fill = 0): Either\n```\n\nMakes one.');
+  });
+});
+
+describe('tables of error codes', () => {
+  const source = (doc: string) =>
+    `{\n  // ---- Errors of it\n\n  ${doc}\n  ERR_A: 'MPI.init() failed',\n}`;
+
+  test('a group has its heading, a code its row', () => {
+    expect(errorTables(source('/** @why so\n * it is @remedy wait */'))).toBe(
+      `## Errors of it
+
+| code | what happened | why | what to do |
+| --- | --- | --- | --- |
+| \`ERR_A\` | \`MPI.init()\` failed | so it is | wait |`,
+    );
+  });
+
+  test('a code that says too little is an error', () => {
+    expect(() => errorTables(source('/** @why so */'))).toThrow('ERR_A has no @remedy');
+  });
+
+  test('they stand between their marks', () => {
+    expect(between('a\n<!-- x: made -->\nold\n<!-- /x -->\nb\n', 'x', 'new')).toBe(
+      'a\n<!-- x: made -->\n\nnew\n\n<!-- /x -->\nb\n',
+    );
+    expect(() => between('a', 'x', 'new')).toThrow('no place for its table: x');
+  });
+});
