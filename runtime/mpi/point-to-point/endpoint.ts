@@ -23,6 +23,10 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */
+  readonly sought = new Map<string, { readonly state: number }>();
+  /** Probes that did not wait, and found nothing. */
+  looks = 0;
   /** World ranks by rank; null: the same. */
   readonly #group: readonly number[] | null;
   /** Ranks by world rank, from the first question on. */

@@ -3,11 +3,15 @@ import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { MessageBuffer } from './buffer.ts';
 import { Endpoint } from './endpoint.ts';
+import type { Message } from './message.ts';
+import { Messages, type Selection } from './messages.ts';
 import { awaitParts, waitForParts } from './parts.ts';
+import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
 import { irecv, recv, recvSync } from './receive.ts';
 import type { Request } from './request.ts';
 import { isend, issend, send, sendSync, ssend, ssendSync } from './send.ts';
 import { startPair } from './sendrecv.ts';
+import type { ReceiveOptions } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
@@ -103,9 +107,17 @@ export abstract class PointToPoint {
     return recvSync(this.endpoint, buffer, source, tag, status);
   }
 
-  /** {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  recv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Promise<Status> {
-    return recv(this.endpoint, buffer, source, tag);
+  /**
+   * {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it.
+   * @param options `signal` takes the receive back, unless it has met its message: no message is lost
+   */
+  recv(
+    buffer: MessageBuffer | null,
+    source = ANY_SOURCE,
+    tag = ANY_TAG,
+    options?: ReceiveOptions,
+  ): Promise<Status> {
+    return recv(this.endpoint, buffer, source, tag, options);
   }
 
   /**
@@ -166,5 +178,73 @@ export abstract class PointToPoint {
     );
     await awaitParts(pair);
     return pair[0].status;
+  }
+
+  /**
+   * Blocks until a message is there that a receive with the same arguments would get, and leaves it there
+   * (MPI 4.1, 3.8.1).
+   * @param status filled and returned, if given, instead of a new one
+   * @returns where the message is from, its tag and its length in bytes
+   * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK, ERR_TIMEOUT
+   */
+  probeSync(source = ANY_SOURCE, tag = ANY_TAG, status: Status = new Status()): Status {
+    return probeSync(this.endpoint, source, tag, status);
+  }
+
+  /**
+   * {@link probeSync} as a promise, which never blocks the thread. Bad arguments reject it. With several
+   * consumers use {@link mprobe}: another one may receive the message meanwhile.
+   * @param options `signal` takes the probe back
+   */
+  probe(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Status> {
+    return probe(this.endpoint, source, tag, options);
+  }
+
+  /**
+   * Looks whether a message is there that a receive with the same arguments would get (MPI 4.1, 3.8.1).
+   * @param status filled and returned, if given, instead of a new one
+   * @returns null where there is none now
+   * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED
+   */
+  iprobe(source = ANY_SOURCE, tag = ANY_TAG, status: Status = new Status()): Status | null {
+    return iprobe(this.endpoint, source, tag, status);
+  }
+
+  /**
+   * Blocks until there is a message, and claims it: no other receive or probe gets it (MPI 4.1, 3.8.2).
+   * @returns the message, to be received by its own calls
+   * @throws MpiError as {@link probeSync}
+   */
+  mprobeSync(source = ANY_SOURCE, tag = ANY_TAG): Message {
+    return mprobeSync(this.endpoint, source, tag);
+  }
+
+  /**
+   * {@link mprobeSync} as a promise, which never blocks the thread. Bad arguments reject it.
+   * @param options `signal` takes the probe back, unless it has met its message: no message is lost
+   */
+  mprobe(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Message> {
+    return mprobe(this.endpoint, source, tag, options);
+  }
+
+  /**
+   * Claims a message, if one is there (MPI 4.1, 3.8.2).
+   * @returns null where there is none now
+   * @throws MpiError as {@link iprobe}
+   */
+  improbe(source = ANY_SOURCE, tag = ANY_TAG): Message | null {
+    return improbe(this.endpoint, source, tag);
+  }
+
+  /**
+   * Messages as they come, each claimed when it is asked for:
+   * `for await (const message of comm.messages({ tag: 7, signal }))`. What is not asked for stays where it
+   * is, and holds its sender back in the end. Several loops share the messages: each message goes to one
+   * of them. To leave the loop loses no message.
+   * @param selection `source` and `tag`, each any unless given; `signal` ends the loop with its reason
+   * @throws MpiError ERR_ARG, ERR_RANK, ERR_TAG, ERR_FINALIZED; the loop: ERR_PEER_FAILED
+   */
+  messages(selection: Selection = {}): AsyncIterableIterator<Message> {
+    return new Messages(this.endpoint, selection);
   }
 }

@@ -2,7 +2,7 @@
 import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { Link, Posted } from '../../messaging/matching/bins.ts';
+import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -100,6 +100,10 @@ export class Request extends StartedRequest implements Operation {
   isSend = false;
   /** @internal A send that ends no sooner than a receive has matched it. */
   synchronous = false;
+  /** @internal What it does with the message that it matches; 0: it receives. */
+  probe = 0;
+  /** @internal The message that a probe has claimed. */
+  message: Envelope | null = null;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
   /** @internal The event loop makes progress for it. */
