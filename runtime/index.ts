@@ -24,6 +24,7 @@ export { ERROR_CODES, MpiError } from './base/error.ts';
 export { Communicator } from './mpi/communicator.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
+export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { type ArrayType, Message } from './mpi/point-to-point/message.ts';

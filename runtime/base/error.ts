@@ -72,8 +72,13 @@ export const ERROR_CODES = {
    */
   ERR_THREAD: 'MPI was used outside the main thread',
   /**
-   * @why a pinned-memory manager was used after `close()`
-   * @remedy keep it open, or make another
+   * @why a loop makes communicators and frees none; or another member of the new communicator has run out
+   * @remedy `comm.free()`, or `using comm = …`
+   */
+  ERR_NO_CONTEXT: 'a rank has as many communicators as it can have',
+  /**
+   * @why a communicator was used after `free()`, or a pinned-memory manager after `close()`
+   * @remedy free it later; keep it open, or make another
    */
   ERR_CLOSED: 'something was used after it was closed',
   /**

@@ -4,6 +4,7 @@
  */
 import type { Packet, PacketHandler, Transport } from '../../transports/transport.ts';
 import { TOOK_OTHER } from '../../transports/transport.ts';
+import { NO_BYTES } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 
 import { BusyPeers } from './busy-peers.ts';
@@ -20,7 +21,7 @@ import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
 import { type SpinLimits, Waiting } from './waiting.ts';
-import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, RTS, STALLED } from './wire.ts';
+import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, OPEN, OPEN_NAMED, RTS, STALLED } from './wire.ts';
 
 export interface EngineOptions extends SpinLimits {
   rank: number;
@@ -102,6 +103,7 @@ export class Engine implements PacketHandler, ReceivingHost {
       throw new MpiError('ERR_UNREACHABLE', `no transport reaches rank ${rank}`, { peer: rank });
     const output = (to: Peer) => ({
       start: (request: Operation, granted: boolean) => this.#start(to, request, granted),
+      open: (context: number) => this.#open(to, context),
       control: (kind: number, tag: number, extension: Int32Array | null) =>
         this.sendControl(to, kind, tag, extension),
     });
@@ -134,6 +136,7 @@ export class Engine implements PacketHandler, ReceivingHost {
       this.completion.fail(request, lost);
       return true;
     }
+    if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
     if (request.synchronous || !peer.goesUnasked(bytes, length))
       return this.#rendezvous.offer(peer, request);
@@ -148,6 +151,25 @@ export class Engine implements PacketHandler, ReceivingHost {
     flow.charge(charge);
     this.completion.complete(request, peer.rank, request.tag, length);
     return true;
+  }
+
+  /** Tells a peer what a context is, before it is first used; false: no room now. */
+  #open(peer: Peer, context: number): boolean {
+    const pair = this.receiving.contexts.pairOf(context);
+    // The world is open from the start.
+    if (pair === undefined) return true;
+    const rank = pair.members.rankOf(peer.rank);
+    if (pair.to[rank] === peer) return true;
+    const words = pair.keyOf(rank);
+    const kind = pair.serials === null ? OPEN_NAMED : OPEN;
+    if (!peer.channel.trySendExtended(kind, pair.id, 0, words, NO_BYTES, 0, 0)) return false;
+    pair.to[rank] = peer;
+    return true;
+  }
+
+  /** Whether messages that bear this context, or the next, wait to be sent. */
+  sends(context: number): boolean {
+    return this.#busy.all().some((peer) => peer.holds(context));
   }
 
   /** A packet without a body that belongs to a transfer; waits for room where there is none. */
@@ -225,6 +247,10 @@ export class Engine implements PacketHandler, ReceivingHost {
       case RTS:
         this.receiving.onOffer(peer, packet);
         break;
+      case OPEN:
+      case OPEN_NAMED:
+        this.receiving.onOpen(peer, packet);
+        break;
       default:
         if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);
         else this.receiving.onFlow(peer, packet);
@@ -289,6 +315,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.failures.giveUp();
     // The fast paths find no peer any more; the slow ones say why.
     this.peers.fill(undefined);
+    this.receiving.contexts.shut();
     this.loop.close();
     // Ends what still touches buffers, and with it the operations that wait for that.
     this.#node?.close();

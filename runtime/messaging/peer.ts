@@ -84,6 +84,11 @@ export class Peer {
     return this.#controls.length > 0;
   }
 
+  /** Whether messages that bear this context, or the next, wait. */
+  holds(context: number): boolean {
+    return this.outgoing[PROGRAM].holds(context) || this.outgoing[LIBRARY].holds(context + 1);
+  }
+
   /** Sends a packet without a body, or holds it back where there is no room, or others such wait. */
   sendControl(kind: number, tag: number, extension: Int32Array | null): void {
     if (this.#controls.length === 0 && this.#sendNow(kind, tag, extension)) return;

@@ -51,6 +51,13 @@ export const SHARE_ASK = 16;
 export const SHARED = 17;
 /** The sender's buffer is gone before all pieces of a EAGER_FIRST were sent; the tag is the sender's id for it. */
 export const CUT = 18;
+/**
+ * From now on the sender's context, and the next, belong to the communicator that the receiver calls by this
+ * number; see KEY_WORD. The tag is 0.
+ */
+export const OPEN = 19;
+/** The same of a communicator that has no number yet, by a name: all words of the extension. */
+export const OPEN_NAMED = 20;
 
 // Flow control (docs/internals/protocol.md#credit). The tag is the flow, see flowOf.
 
@@ -70,6 +77,9 @@ export const PASS = 37;
 export const GONE = 38;
 /** All credit that was returned so far. */
 export const CREDIT = 39;
+
+/** Words of an OPEN's extension. */
+export const KEY_WORD = { low: 0, high: 1 } as const;
 
 /** Words of a SEEK's extension; the tag may be ANY_TAG. */
 export const SEEK_WORD = { context: 0, tag: 1 } as const;

@@ -21,7 +21,7 @@ import {
 } from '../messaging/rendezvous/cost-model.ts';
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
-import { Communicator } from './communicator.ts';
+import { type Communicator, selfOf, worldOf } from './communicator.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -180,8 +180,8 @@ function connect(job: Job): World {
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
-  const world = new Communicator(engine, 0, null, job.rank, checkAlive);
-  const self = new Communicator(engine, 2, [job.rank], 0, checkAlive);
+  const world = worldOf(engine, checkAlive);
+  const self = selfOf(engine, checkAlive);
   return { job, engine, world, self, node, rdma };
 }
 

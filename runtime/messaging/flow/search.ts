@@ -7,7 +7,7 @@ import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { ANY_SOURCE } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import type { PostedReceives } from '../matching/bins.ts';
+import type { ContextTable } from '../contexts/table.ts';
 import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { FOUND_WORD, PASS, SEEK, SEEK_WORD, TAKE } from '../wire.ts';
@@ -16,13 +16,6 @@ import type { ReceiveFlow } from './receive-flow.ts';
 
 /** The list of posted receives may have so many that are not posted any more, beside as many as are. */
 const DEAD_MAX = 1024;
-
-/** What it needs of a context. */
-export interface SearchedContext {
-  readonly posted: PostedReceives;
-  /** Receives that are not posted any more, and not matched yet. */
-  apart: number;
-}
 
 /** What a search needs of the engine. */
 export interface SearchHost {
@@ -40,14 +33,14 @@ const isPosted = ({ request, order }: Entry) => request.bin !== null && request.
 
 export class Search {
   readonly #host: SearchHost;
-  readonly #contexts: readonly SearchedContext[];
+  readonly #contexts: ContextTable;
   /** Flows that are stalled, and whose. */
   readonly #stalled = new Map<ReceiveFlow, Peer>();
   /** Posted receives in the order of posting, while any flow is stalled. */
   #posted: Entry[] = [];
   #postedMax = 0;
 
-  constructor(host: SearchHost, contexts: readonly SearchedContext[]) {
+  constructor(host: SearchHost, contexts: ContextTable) {
     this.#host = host;
     this.#contexts = contexts;
   }
@@ -62,6 +55,15 @@ export class Search {
     if (this.#stalled.size === 0) this.#listPosted();
     this.#stalled.set(flow, peer);
     flow.stalled = true;
+    this.#begin(peer, flow);
+  }
+
+  /** A peer's number means another context from now on, whose receives were not sought, or not by it. */
+  onOpen(peer: Peer): void {
+    for (const flow of peer.incoming) if (flow.stalled) this.#begin(peer, flow);
+  }
+
+  #begin(peer: Peer, flow: ReceiveFlow): void {
     flow.stale = flow.asked !== 0;
     flow.sought = 0;
     this.#ask(peer, flow);
@@ -76,7 +78,7 @@ export class Search {
   onFound(peer: Peer, flow: ReceiveFlow, packet: Packet): void {
     const id = packet.extension[FOUND_WORD.context];
     const tag = packet.extension[FOUND_WORD.tag];
-    const context = this.#contexts[id];
+    const context = this.#contexts.meantBy(peer, id);
     if (context === undefined || flowOf(id) !== flow.flow || tag < 0 || flow.promised !== null)
       throw new MpiError('ERR_PROTOCOL', `a message waits that has context ${id} and tag ${tag}`);
     const answers = packet.extension[FOUND_WORD.answers] === 1;
@@ -110,7 +112,7 @@ export class Search {
     if (promised === null) return null;
     flow.promised = null;
     peer.promises--;
-    this.#contexts[promised.context].apart--;
+    this.#contexts.of(promised.context).apart--;
     return promised;
   }
 
@@ -151,8 +153,8 @@ export class Search {
 
   #listPosted(): void {
     const all: Entry[] = [];
-    for (const context of this.#contexts.values())
-      for (const posted of context?.posted.all() ?? [])
+    for (const context of this.#contexts.all())
+      for (const posted of context.posted.all())
         all.push({ request: posted as Operation, order: posted.order });
     this.#keep(all.sort((a, b) => a.order - b.order));
   }
@@ -169,16 +171,23 @@ export class Search {
     for (let i = this.#after(flow.sought); i < posted.length; i++) {
       const entry = posted[i];
       const { request, order } = entry;
-      if (isPosted(entry) && fits(request, peer, flow)) {
+      const number =
+        isPosted(entry) && fits(request, peer, flow) ? this.#nameOf(request, peer) : -1;
+      if (number >= 0) {
         flow.asked = order;
         const words = new Int32Array(EXTENSION_WORDS);
-        words[SEEK_WORD.context] = request.context;
+        words[SEEK_WORD.context] = number;
         words[SEEK_WORD.tag] = request.tag;
         this.#host.sendControl(peer, SEEK, flow.flow, words);
         return;
       }
       flow.sought = order;
     }
+  }
+
+  /** What a peer calls the context of a receive; -1: it has sent nothing there that could wait. */
+  #nameOf({ context }: Operation, peer: Peer): number {
+    return this.#contexts.of(context).names.nameOf(peer);
   }
 
   /** The place of the first receive that was posted after the one with this order. */

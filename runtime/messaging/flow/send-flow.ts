@@ -23,6 +23,8 @@ export interface FlowOutput {
    * @param granted beyond all credit
    */
   start(request: Operation, granted: boolean): boolean;
+  /** Makes sure that the peer knows a context; false: no room. */
+  open(context: number): boolean;
   /** A packet that waits for room where there is none. */
   control(kind: number, tag: number, extension: Int32Array | null): void;
 }
@@ -153,8 +155,8 @@ export class SendFlow {
       this.#stalled = true;
       this.#output.control(STALLED, this.#flow, null);
     }
-    for (const backlog of this.#backlogs.values())
-      while (backlog.unseen !== null) {
+    for (const [context, backlog] of this.#backlogs)
+      while (backlog.unseen !== null && this.#output.open(context)) {
         const request: Operation = backlog.unseen;
         backlog.unseen = nextOf(request);
         if (!this.#isSought(request)) continue;
@@ -180,10 +182,11 @@ export class SendFlow {
   }
 
   #answer({ context, tag }: { context: number; tag: number }): void {
+    const found = this.#backlogs.get(context)?.find(tag) ?? null;
+    if (found !== null && !this.#output.open(context)) return;
     this.#seek = null;
     const over = this.waiting === 0;
     if (!over) this.#remember(patternOf(context, tag));
-    const found = this.#backlogs.get(context)?.find(tag) ?? null;
     if (found !== null) {
       this.#find(found, 1);
       return;
@@ -235,6 +238,11 @@ export class SendFlow {
   /** A message that waited failed, and will not leave. */
   failed(request: Operation): void {
     if (request === this.#taken) this.#output.control(GONE, this.#flow, null);
+  }
+
+  /** Whether messages of a context wait. */
+  holds(context: number): boolean {
+    return this.#backlogs.has(context) || this.#taken?.context === context;
   }
 
   /** Nothing more goes; what waits. */

@@ -1,6 +1,7 @@
-/** What belongs to one context id: receives without a message, and messages without a receive. */
+/** What belongs to one context: receives without a message, and messages without a receive. */
 import { NO_BYTES } from '../../base/bytes.ts';
 import type { Arrival } from '../eager/multi.ts';
+import type { Peer } from '../peer.ts';
 import type { Offer } from '../rendezvous/offer.ts';
 import { Envelope, PostedReceives, type PostingClock, UnexpectedMessages } from './bins.ts';
 import type { Kept } from './kept-bodies.ts';
@@ -29,20 +30,39 @@ export class UnexpectedMessage extends Envelope implements Kept {
   }
 }
 
-/** What belongs to one context id. */
+/** How peers call a context in what they send. */
+export interface ContextNames {
+  /** -1: the peer has not opened it. */
+  nameOf(peer: Peer): number;
+  /** Whether a rank of the world can send in it. */
+  includes(world: number): boolean;
+}
+
 export class Context {
   readonly posted: PostedReceives;
   readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
+  readonly names: ContextNames;
+  /** PROGRAM or LIBRARY. */
+  readonly flow: number;
 
   /** Receives that are not among the posted ones: held back ({@link PrematchedReceives}), or promised a message. */
   apart = 0;
+  /** No further receive will be posted: a message that meets none is dropped. */
+  closed = false;
 
-  constructor(clock: PostingClock) {
+  constructor(clock: PostingClock, flow: number, names: ContextNames) {
     this.posted = new PostedReceives(clock);
+    this.flow = flow;
+    this.names = names;
   }
 
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
     return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
+  }
+
+  /** Receives wait in it. */
+  get awaited(): boolean {
+    return this.posted.count > 0 || this.apart > 0;
   }
 }

@@ -36,6 +36,8 @@ export class PrematchedReceives {
   #end = 0;
   #peer: Peer | null = null;
   #context: Context | null = null;
+  /** What the peer calls it. */
+  #number = 0;
   /** Looks at the channel in a row that found nothing. */
   #misses = 0;
 
@@ -56,6 +58,9 @@ export class PrematchedReceives {
       // What is large comes by other packets than those that are taken here.
       if (peer === undefined || request.length > peer.pieceBytes) return false;
       if (!context.quiet || !this.#host.mayHoldBack(peer)) return false;
+      const number = context.names.nameOf(peer);
+      if (number < 0) return false;
+      this.#number = number;
       this.#peer = peer;
       this.#context = context;
     } else if (!this.#continues(request, peer)) {
@@ -91,7 +96,7 @@ export class PrematchedReceives {
         this.post();
         return count;
       }
-      const length = channel.tryTake(EAGER, request.context, request.tag, request.bytes, 1);
+      const length = channel.tryTake(EAGER, this.#number, request.tag, request.bytes, 1);
       if (length === TOOK_OTHER) {
         this.post();
         return count;

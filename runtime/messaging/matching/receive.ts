@@ -9,6 +9,7 @@ import { NO_BYTES, store } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Completion } from '../completion.ts';
+import { ContextTable } from '../contexts/table.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
@@ -20,8 +21,8 @@ import type { Peers } from '../peers.ts';
 import { offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, EAGER_FIRST, FOUND, GONE, NONE, PASS, RTS, SEEK, STALLED, TAKE } from '../wire.ts';
-import { type Envelope, PostingClock } from './bins.ts';
-import { Context, UnexpectedMessage } from './context.ts';
+import type { Envelope } from './bins.ts';
+import { type Context, UnexpectedMessage } from './context.ts';
 import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
 
@@ -29,6 +30,8 @@ import { PrematchedReceives } from './prematched.ts';
 export interface ReceivingHost extends Output, Peers {
   /** Whether receives from a peer may be held back: looking at its channel alone does no harm. */
   mayHoldBack(peer: Peer): boolean;
+  /** Whether messages that bear this context, or the next, wait to be sent. */
+  sends(context: number): boolean;
 }
 
 export class Receiving {
@@ -36,10 +39,9 @@ export class Receiving {
   readonly #completion: Completion;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
-  readonly #contexts: Context[] = [];
+  readonly contexts: ContextTable;
   /** Receives that are not posted yet. */
   readonly prematched: PrematchedReceives;
-  readonly #clock = new PostingClock();
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
   /** Probes that have met the message that is being delivered. */
@@ -55,20 +57,18 @@ export class Receiving {
     this.#completion = completion;
     this.#rendezvous = rendezvous;
     this.#multi = multi;
-    this.#search = new Search(host, this.#contexts);
+    this.contexts = new ContextTable({
+      drop: (context) => this.#drop(context),
+      sends: (id) => host.sends(id),
+    });
+    this.#search = new Search(host, this.contexts);
     this.prematched = new PrematchedReceives(host, completion, this);
-  }
-
-  /** Opens a context id for receives. */
-  openContext(id: number): Context {
-    this.#contexts[id] ??= new Context(this.#clock);
-    return this.#contexts[id];
   }
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Operation): void {
     const peer = this.#host.peers[request.peer];
-    const context = this.#contexts[request.context];
+    const context = this.contexts.of(request.context);
     if (this.prematched.take(request, context, peer)) return;
     if (context.unexpected.count > 0) {
       const message = context.unexpected.take(request.peer, request.tag);
@@ -86,7 +86,7 @@ export class Receiving {
   /** Posts a probe, or gives it the unexpected message that it matches. */
   probe(probe: Operation): void {
     this.prematched.post();
-    const context = this.#contexts[probe.context];
+    const context = this.contexts.of(probe.context);
     const message = context.unexpected.peek(probe.peer, probe.tag);
     if (message !== null) {
       this.#show(probe, context, message);
@@ -124,7 +124,7 @@ export class Receiving {
   /** The first unexpected message that fits; null: there is none. */
   peek(context: number, source: number, tag: number): UnexpectedMessage | null {
     this.prematched.post();
-    return this.#contexts[context].unexpected.peek(source, tag);
+    return this.contexts.of(context).unexpected.peek(source, tag);
   }
 
   /** A receive waits from here on. */
@@ -173,8 +173,8 @@ export class Receiving {
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
-  #contextOf(packet: Packet): Context {
-    const context = this.#contexts[packet.context];
+  #contextOf(peer: Peer, packet: Packet): Context {
+    const context = this.contexts.meantBy(peer, packet.context);
     if (context !== undefined && packet.tag >= 0) return context;
     throw new MpiError(
       'ERR_PROTOCOL',
@@ -185,16 +185,17 @@ export class Receiving {
   onEager(peer: Peer, packet: Packet): void {
     const { tag, length } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
       this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
+    if (request === null) return;
     if (length > request.length || !request.intact)
       this.#completion.fail(
         request,
@@ -210,16 +211,20 @@ export class Receiving {
     const length = MultiPacketEager.lengthOf(peer, packet);
     const { tag } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length));
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
+    if (request === null) {
+      this.#multi.onFirst(peer, packet, NO_BYTES);
+      return;
+    }
     const refused = this.#completion.refusal(request, peer.rank, tag, length);
     const arrival = this.#multi.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
     if (refused !== null) this.#completion.fail(request, refused);
@@ -230,29 +235,51 @@ export class Receiving {
     const offer = offerOf(packet);
     const { tag, length } = packet;
     const charge = chargeOf(length);
-    const context = this.#contextOf(packet);
+    const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
-    if (request === null) {
+    if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.offer = offer;
-      this.#keep(peer, packet.context, message);
+      this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
       this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
-    this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
+    if (request === null) this.#rendezvous.refuse(peer, offer);
+    else this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
   }
 
-  #keep(peer: Peer, context: number, message: UnexpectedMessage): void {
-    const probed = this.#probes.length > 0;
+  #keep(peer: Peer, packet: Packet, context: Context, message: UnexpectedMessage): void {
     // What was asked for may come beyond all credit.
-    if (probed) {
-      this.returnCredit(peer, context, message.charge);
+    if (this.#probes.length > 0) {
+      this.returnCredit(peer, packet.context, message.charge);
       message.charge = 0;
-    } else if (!peer.incoming[flowOf(context)].keep(message.charge))
+    } else if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
-    this.#contexts[context].unexpected.add(message);
+    context.unexpected.add(message);
+  }
+
+  /** A communicator is freed: nobody will receive what is kept of it. */
+  #drop({ unexpected, flow }: Context): void {
+    for (;;) {
+      const message = unexpected.take(ANY_SOURCE, ANY_TAG);
+      if (message === null) return;
+      const { source, charge, arrival, offer } = message;
+      const peer = this.#host.contact(source);
+      peer.incoming[flow].kept -= charge;
+      this.returnCredit(peer, flow, charge);
+      if (offer !== null) this.#rendezvous.refuse(peer, offer);
+      // What is still to come of it is dropped as it comes.
+      if (arrival !== null) arrival.bytes = NO_BYTES;
+      if (message.chunk !== null) this.#bodies.take(message, message.length, null);
+    }
+  }
+
+  /** A peer opens a context. @throws MpiError ERR_PROTOCOL */
+  onOpen(peer: Peer, packet: Packet): void {
+    this.contexts.onOpen(peer, packet);
+    this.#search.onOpen(peer);
   }
 
   /** Those who probed for a message hear of it once it is kept. */
@@ -298,11 +325,11 @@ export class Receiving {
     return found;
   }
 
-  #matchFirst(peer: Peer, context: Context, { context: id, tag }: Packet): Operation | null {
-    const flow = peer.incoming[flowOf(id)];
+  #matchFirst(peer: Peer, context: Context, { tag }: Packet): Operation | null {
+    const flow = peer.incoming[context.flow];
     if (peer.promises > 0 && flow.promised !== null) {
       const { context: wanted, tag: asked } = flow.promised;
-      if (wanted === id && (asked === tag || asked === ANY_TAG))
+      if (this.contexts.of(wanted) === context && (asked === tag || asked === ANY_TAG))
         return this.#search.takePromised(peer, flow);
       throw new MpiError('ERR_PROTOCOL', 'a message is not the one that was asked for');
     }
@@ -348,19 +375,19 @@ export class Receiving {
 
   /** The first unexpected message that a receive would get, without taking it. */
   hasUnexpected(context: number, source: number, tag: number): boolean {
-    return this.#contexts[context].unexpected.peek(source, tag) !== null;
+    return this.contexts.of(context).unexpected.peek(source, tag) !== null;
   }
 
   /** Whether a receive is posted that a message to ourselves would match. */
   awaitsFromSelf(context: number, tag: number): boolean {
-    return this.#contexts[context].posted.peek(this.#host.rank, tag) !== null;
+    return this.contexts.of(context).posted.peek(this.#host.rank, tag) !== null;
   }
 
   /** Takes a receive back; false: it has met its message. */
   cancel(request: Operation): boolean {
     this.prematched.post();
     if (request.bin === null) return false;
-    this.#contexts[request.context].posted.remove(request);
+    this.contexts.of(request.context).posted.remove(request);
     return true;
   }
 
@@ -371,9 +398,10 @@ export class Receiving {
   withdraw(peer: number | null, wildcards: boolean): Operation[] {
     this.prematched.post();
     const found: Operation[] = [];
-    for (const { posted } of this.#contexts.values())
+    for (const { posted, names } of this.contexts.all())
       for (const receive of [...(peer === null ? posted.all() : posted.from(peer))]) {
-        if (receive.peer === ANY_SOURCE && !wildcards) continue;
+        const any = receive.peer === ANY_SOURCE;
+        if (any && !(wildcards && (peer === null || peer < 0 || names.includes(peer)))) continue;
         posted.remove(receive);
         found.push(receive as Operation);
       }

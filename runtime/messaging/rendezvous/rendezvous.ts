@@ -110,6 +110,11 @@ export class Rendezvous {
 
   // ---- the receiver's answer
 
+  /** Nobody wants the message of an offer. */
+  refuse(peer: Peer, offer: Offer): void {
+    this.#transfers.refuse(peer, offer);
+  }
+
   /**
    * The message of an offer belongs to `request`: fetch it, or ask for it.
    * @param copyFirst copies the offer's first piece into the request's buffer

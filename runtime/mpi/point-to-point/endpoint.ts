@@ -3,22 +3,23 @@
  * It is one class for all kinds of communicators, so that the fast paths see one shape of object.
  */
 import { ANY_SOURCE } from '../../base/constants.ts';
+import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
 import { RequestPool } from './request-pool.ts';
 import type { Owner } from './started-request.ts';
 
-/** Contexts that a communicator has: one for the program's messages, one for the library's own. */
-export const CONTEXTS_EACH = 2;
-
 export class Endpoint implements Owner {
   readonly engine: Engine;
-  /** Of the program's messages; the next one is the library's. */
+  /** The number of the program's messages in what this rank sends; the next one is the library's. */
   readonly context: number;
+  /** Null: the world's contexts, which every rank knows from the start. */
+  readonly pair: ContextPair | null;
   /** This process's rank in its own group, for errors. */
   readonly rank: number;
-  /** How many ranks can be addressed: those of the group, of an intercommunicator those of the remote group. */
+  /** Those who can be addressed: the group's ranks, of an intercommunicator the remote group's. */
+  readonly members: Members;
   readonly size: number;
   readonly pool: RequestPool;
   /** The program's messages. */
@@ -27,32 +28,37 @@ export class Endpoint implements Owner {
   readonly sought = new Map<string, { readonly state: number }>();
   /** Probes that did not wait, and found nothing. */
   looks = 0;
-  /** World ranks by rank; null: the same. */
-  readonly #group: readonly number[] | null;
-  /** Ranks by world rank, from the first question on. */
-  #ranks: Map<number, number> | null = null;
+  readonly #to: (Peer | undefined)[];
+  readonly #from: (Peer | undefined)[];
+  /** What senders call the program's context; null: all as we do. */
+  readonly #numbers: Int32Array | null;
   readonly #alive: () => void;
 
   /**
-   * @param group world ranks of those that can be addressed; null: all of the world
+   * @param pair null for the world
    * @param alive throws where the communicator may not be used any more
    */
   constructor(
     engine: Engine,
-    context: number,
-    group: readonly number[] | null,
+    pair: ContextPair | null,
+    members: Members,
     rank: number,
     alive: () => void,
   ) {
+    const { contexts } = engine.receiving;
     this.engine = engine;
-    this.context = context;
+    this.pair = pair;
+    this.context = pair?.id ?? 0;
     this.rank = rank;
-    this.size = group === null ? engine.size : group.length;
-    this.#group = group;
+    this.members = members;
+    this.size = members.size;
     this.#alive = alive;
-    this.messages = engine.receiving.openContext(context);
-    engine.receiving.openContext(context + 1);
-    this.pool = new RequestPool(this, context);
+    this.messages = pair?.program ?? contexts.openFixed(0);
+    if (pair === null) contexts.openFixed(1);
+    this.#to = pair?.to ?? engine.peers;
+    this.#from = pair?.from ?? engine.peers;
+    this.#numbers = pair?.numbers ?? null;
+    this.pool = new RequestPool(this, this.context);
   }
 
   /** @throws MpiError where it may not be used any more */
@@ -62,22 +68,28 @@ export class Endpoint implements Owner {
 
   /** The rank of a rank of the world, which the wire knows; -1: it has none. */
   rankOf(world: number): number {
-    if (this.#group === null) return world;
-    this.#ranks ??= new Map(this.#group.map((each, rank) => [each, rank]));
-    return this.#ranks.get(world) ?? -1;
+    return this.members.rankOf(world);
   }
 
   /** Of a wildcard, too: where there is one rank alone, any source is this one. */
   worldOf(rank: number): number {
-    if (rank === ANY_SOURCE && this.size === 1) return this.#group === null ? 0 : this.#group[0];
-    return this.#group === null || rank < 0 ? rank : this.#group[rank];
+    if (rank === ANY_SOURCE && this.size === 1) return this.members.worldOf(0);
+    return rank < 0 ? rank : this.members.worldOf(rank);
   }
 
-  /** What is known of a rank; undefined before the first contact, and for what is no rank. */
-  peerOf(rank: number): Peer | undefined {
+  /** Whom a small message may be sent to at once; undefined before the first one, and for what is no rank. */
+  peerTo(rank: number): Peer | undefined {
     // '1', [1] and 'length' name properties as well.
-    if (typeof rank !== 'number') return undefined;
-    const { peers } = this.engine;
-    return this.#group === null ? peers[rank] : peers[this.#group[rank]];
+    return typeof rank === 'number' ? this.#to[rank] : undefined;
+  }
+
+  /** Whom a small message may be taken from at once; undefined before it has sent one, and for what is no rank. */
+  peerFrom(rank: number): Peer | undefined {
+    return typeof rank === 'number' ? this.#from[rank] : undefined;
+  }
+
+  /** What a sender, which {@link peerFrom} knows, calls the context of the program's messages. */
+  contextFrom(rank: number): number {
+    return this.#numbers === null ? this.context : this.#numbers[rank];
   }
 }

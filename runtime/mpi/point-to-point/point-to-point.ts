@@ -1,5 +1,6 @@
 /** Point-to-point communication (MPI 4.1, 3): the calls of every communicator. */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
+import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { MessageBuffer } from './buffer.ts';
 import { Endpoint } from './endpoint.ts';
@@ -30,18 +31,19 @@ export abstract class PointToPoint {
 
   /**
    * @internal
-   * @param group world ranks of those whom a call can name; null: all of the world
+   * @param pair its contexts; null for the world
+   * @param members those whom a call can name
    * @param alive throws where it may not be used any more
    */
   constructor(
     engine: Engine,
-    context: number,
-    group: readonly number[] | null,
+    pair: ContextPair | null,
+    members: Members,
     rank: number,
     alive: () => void,
   ) {
     this.rank = rank;
-    this.endpoint = new Endpoint(engine, context, group, rank, alive);
+    this.endpoint = new Endpoint(engine, pair, members, rank, alive);
   }
 
   /**

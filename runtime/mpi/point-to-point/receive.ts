@@ -21,14 +21,14 @@ export function recvSync(
   status: Status,
 ): Status {
   if (plainLength(buffer) > 0 && isReceiveTag(tag) && status instanceof Status) {
-    const peer = endpoint.peerOf(source);
-    if (peer !== undefined && endpoint.messages.quiet)
-      if (
-        endpoint.engine.tryReceiveNow(peer, endpoint.context, tag, buffer as Uint8Array, status)
-      ) {
+    const peer = endpoint.peerFrom(source);
+    if (peer !== undefined && endpoint.messages.quiet) {
+      const context = endpoint.contextFrom(source);
+      if (endpoint.engine.tryReceiveNow(peer, context, tag, buffer as Uint8Array, status)) {
         status.source = source | 0;
         return status;
       }
+    }
   }
   return receiveSlowly(endpoint, buffer, source, tag, status);
 }
@@ -82,7 +82,7 @@ export function irecv(
   tag: number,
 ): Request {
   const { context } = endpoint;
-  if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerOf(source) !== undefined)
+  if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerFrom(source) !== undefined)
     return startReceive(endpoint, buffer as Uint8Array, source, tag, context);
   const bytes = checkReceive(endpoint, buffer, source, tag);
   return startReceive(endpoint, bytes, source, tag, context);
@@ -97,9 +97,9 @@ export function startReceive(
 ): Request {
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
   const { engine } = endpoint;
-  const peer = endpoint.peerOf(source);
+  const peer = endpoint.peerFrom(source);
   if (peer !== undefined && context === endpoint.context && endpoint.messages.quiet) {
-    const length = engine.tryTake(peer, context, tag, bytes);
+    const length = engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
     if (length >= 0) return received(endpoint, peer, length);
   }
   const request = new Request(endpoint, bytes, context, endpoint.worldOf(source), tag);

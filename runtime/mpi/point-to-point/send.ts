@@ -26,7 +26,7 @@ function sendAtOnce(
 ): number {
   const length = plainLength(buffer);
   if (length <= 0 || !isTag(tag)) return 0;
-  const peer = endpoint.peerOf(destination);
+  const peer = endpoint.peerTo(destination);
   if (peer === undefined || length > peer.pieceBytes) return 0;
   return peer.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
 }

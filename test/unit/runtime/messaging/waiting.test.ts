@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import { Engine } from '../../../../runtime/messaging/engine.ts';
-import { Communicator } from '../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../runtime/mpi/communicator.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
 import { Random } from '../../../tools/random.ts';
 import { Simulation } from './simulated.ts';
@@ -36,7 +36,7 @@ function pollsBeforeSleep(spinPolls: number, spinMs: number): number {
     singleCopy: 'auto',
     rendezvous: 'auto',
   });
-  const request = new Communicator(engine, 0, null, 0, () => {}).irecv(new Uint8Array(8), 1);
+  const request = worldOf(engine, () => {}).irecv(new Uint8Array(8), 1);
   node.block = () => {
     before = polls;
     engine.completion.fail(request, new MpiError('ERR_DEADLOCK', 'the rank slept'));

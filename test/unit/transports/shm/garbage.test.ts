@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import type { Request } from '../../../../runtime/index.ts';
 import type { Engine } from '../../../../runtime/messaging/engine.ts';
-import { Communicator } from '../../../../runtime/mpi/communicator.ts';
+import { type Communicator, worldOf } from '../../../../runtime/mpi/communicator.ts';
 import {
   CELL,
   CELL_WORDS,
@@ -49,7 +49,7 @@ afterEach(closeScenes);
 function scene(): Scene {
   const group = new ShmGroup(3);
   const all = engines(group, 'auto');
-  const comms = all.map((engine, rank) => new Communicator(engine, 0, null, rank, () => {}));
+  const comms = all.map((engine) => worldOf(engine, () => {}));
   const made: Scene = { group, all, comms, words: new Int32Array(0) };
   scenes.push(made);
   for (const from of [0, 1, 2])
@@ -317,7 +317,7 @@ test.each([
 ] as const)('%s of a peer that is lost since fails its receive', (_what, length, singleCopy) => {
   const group = new ShmGroup(2);
   const all = engines(group, singleCopy);
-  const comms = all.map((engine, rank) => new Communicator(engine, 0, null, rank, () => {}));
+  const comms = all.map((engine) => worldOf(engine, () => {}));
   const made: Scene = { group, all, comms, words: new Int32Array(0) };
   scenes.push(made);
   comms[ATTACKER].isend(new Uint8Array(length), VICTIM, 5);

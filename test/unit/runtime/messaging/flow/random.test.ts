@@ -7,7 +7,7 @@ import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import type { Request } from '../../../../../runtime/index.ts';
 import { Random } from '../../../../tools/random.ts';
 import {
-  CONTEXTS,
+  COMMUNICATORS,
   closeScenes,
   overShm,
   overVerbs,
@@ -66,7 +66,7 @@ class Program {
   send(from = this.#rank, to = this.#rank): void {
     const { random, messages } = this;
     const id = messages.length;
-    const comm = random.below(CONTEXTS.length);
+    const comm = random.below(COMMUNICATORS);
     const tag = random.below(this.tags);
     const length = random.pick([...this.sizes]);
     const bytes = new Uint8Array(length).fill(id & 0xff);
@@ -76,7 +76,7 @@ class Program {
 
   receive(at = this.#rank, from = this.#rank): void {
     const { random, receives } = this;
-    const comm = random.below(CONTEXTS.length);
+    const comm = random.below(COMMUNICATORS);
     const source = random.below(3) === 0 ? ANY_SOURCE : from;
     const tag = random.below(3) === 0 ? ANY_TAG : random.below(this.tags);
     const bytes = new Uint8Array(LENGTH_MAX);

@@ -9,7 +9,8 @@ import {
   CREDIT_UNIT_BYTES,
   type CreditLimits,
 } from '../../../../../runtime/messaging/flow/credit.ts';
-import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { Communicator, worldOf } from '../../../../../runtime/mpi/communicator.ts';
+import { Group } from '../../../../../runtime/mpi/group.ts';
 import { SelfTransport } from '../../../../../transports/self/transport.ts';
 import type { Transport } from '../../../../../transports/transport.ts';
 import { VerbsTransport } from '../../../../../transports/verbs/transport.ts';
@@ -21,7 +22,7 @@ import { Simulation, type SimulationOptions } from '../simulated.ts';
 
 const STEPS_MAX = 20_000;
 /** Two communicators: their messages go in the same flow. */
-export const CONTEXTS = [0, 2];
+export const COMMUNICATORS = 2;
 
 export const credit = (messages: number, units: number): CreditLimits => ({
   messages,
@@ -54,12 +55,20 @@ export function scene(seed: number, options: Omit<SimulationOptions, 'random'> =
 
 function sceneOf<R extends Ranks>(simulation: R): Scene<R> {
   open.push(simulation);
-  const comms = simulation.engines.map((engine, rank) =>
-    CONTEXTS.map((context) => new Communicator(engine, context, null, rank, () => {})),
-  );
+  const comms = simulation.engines.map((engine) => [worldOf(engine, () => {}), secondOf(engine)]);
   for (const engine of simulation.engines)
     for (let rank = 0; rank < comms.length; rank++) engine.contact(rank);
   return { simulation, comms };
+}
+
+/** Another communicator of all ranks, which each rank calls by a number of its own. */
+function secondOf(engine: Engine): Communicator {
+  const { contexts } = engine.receiving;
+  const group = Group.ofWorld(engine.rank, engine.size);
+  for (let i = 0; i < engine.rank; i++) contexts.begin(group);
+  const pair = contexts.begin(group);
+  pair.serials = Float64Array.from(group, (rank) => rank + 1);
+  return new Communicator(engine, pair, group, () => {});
 }
 
 export function step(made: Scene<Ranks>, until: () => boolean): void {

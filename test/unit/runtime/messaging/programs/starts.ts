@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../../../../runtime/messaging/engine.ts';
-import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../../runtime/mpi/communicator.ts';
 import { engines, ShmGroup } from '../../../../conformance/transports/shm-group.ts';
 import { assert, pause } from '../../../../jobs/lib.ts';
 import { filled, verify } from '../../../../tools/bytes.ts';
@@ -36,7 +36,7 @@ async function somethingElse(random: Random): Promise<unknown> {
 }
 
 async function run(engine: Engine, random: Random, bytes: number): Promise<void> {
-  const comm = new Communicator(engine, 0, null, engine.rank, () => {});
+  const comm = worldOf(engine, () => {});
   const other = 1 - engine.rank;
   const got = new Uint8Array(bytes);
   if (random.below(4) === 0) comm.irecv(new Uint8Array(1), other, 77);

@@ -6,7 +6,7 @@ import {
   EXPORTED_SEGMENTS_MAX,
   MOVED_SEGMENTS_MAX,
 } from '../../../../../runtime/messaging/rendezvous/pipeline.ts';
-import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { type Communicator, worldOf } from '../../../../../runtime/mpi/communicator.ts';
 import { EXTENSION_WORDS } from '../../../../../transports/transport.ts';
 import { filled } from '../../../../tools/bytes.ts';
 import { Random } from '../../../../tools/random.ts';
@@ -29,9 +29,7 @@ afterEach(() => {
 function scene(seed: number, options: Omit<SimulationOptions, 'random'> = {}): Scene {
   const simulation = new Simulation({ random: new Random(seed), ...options });
   open.push(simulation);
-  const comms = simulation.engines.map(
-    (engine, rank) => new Communicator(engine, 0, null, rank, () => {}),
-  );
+  const comms = simulation.engines.map((engine) => worldOf(engine, () => {}));
   // Contact, so that each has the other.
   for (const engine of simulation.engines)
     for (let rank = 0; rank < comms.length; rank++) if (rank !== engine.rank) engine.contact(rank);

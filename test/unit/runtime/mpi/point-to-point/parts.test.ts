@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import { MpiError } from '../../../../../runtime/base/error.ts';
-import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { type Communicator, selfOf, worldOf } from '../../../../../runtime/mpi/communicator.ts';
 import { Random } from '../../../../tools/random.ts';
 import { Simulation } from '../../messaging/simulated.ts';
 
@@ -19,9 +19,7 @@ class Ranks {
 
   constructor(ranks: number) {
     this.simulation = new Simulation({ random: new Random(1), ranks });
-    this.worlds = this.simulation.engines.map(
-      (engine) => new Communicator(engine, 0, null, engine.rank, () => {}),
-    );
+    this.worlds = this.simulation.engines.map((engine) => worldOf(engine, () => {}));
   }
 
   /** Lets all that can happen happen, reactions to promises included. */
@@ -47,7 +45,7 @@ class Ranks {
   posted(rank: number): number {
     const { receiving } = this.simulation.engines[rank];
     receiving.prematched.post();
-    return receiving.openContext(0).posted.count + receiving.openContext(1).posted.count;
+    return receiving.contexts.of(0).posted.count + receiving.contexts.of(1).posted.count;
   }
 }
 
@@ -172,7 +170,7 @@ describe('a rank that blocks for a message that only itself could send', () => {
     [
       'a communicator of its own',
       ANY_SOURCE,
-      (ranks) => new Communicator(ranks.simulation.engines[0], 2, [0], 0, () => {}),
+      (ranks) => selfOf(ranks.simulation.engines[0], () => {}),
     ],
   ];
 
