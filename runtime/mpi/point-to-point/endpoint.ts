@@ -7,6 +7,7 @@ import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
+import type { Request } from './request.ts';
 import { RequestPool } from './request-pool.ts';
 import type { Owner } from './started-request.ts';
 
@@ -24,6 +25,8 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** Buffered sends that have not left, or have failed. */
+  readonly buffered = new Set<Request>();
   /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */
   readonly sought = new Map<string, { readonly state: number }>();
   /** Probes that did not wait, and found nothing. */

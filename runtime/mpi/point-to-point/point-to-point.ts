@@ -3,6 +3,7 @@ import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { MessageBuffer } from './buffer.ts';
+import { bsend, flushBuffer } from './buffered.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Message } from './message.ts';
 import { Messages, type Selection } from './messages.ts';
@@ -11,7 +12,7 @@ import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.t
 import { irecv, recv, recvSync } from './receive.ts';
 import type { Request } from './request.ts';
 import { isend, issend, send, sendSync, ssend, ssendSync } from './send.ts';
-import { startPair } from './sendrecv.ts';
+import { startPair, startReplacing } from './sendrecv.ts';
 import type { ReceiveOptions } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -92,6 +93,31 @@ export abstract class PointToPoint {
    */
   issend(buffer: MessageBuffer | null, destination: number, tag = 0): Request {
     return issend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Sends a message and returns at once: where it cannot leave yet, it is copied (MPI 4.1, 3.4). There is
+   * room for copies without asking, up to the limit `BSEND_BYTES_MAX` of the rank, which `DREG_BSEND_BYTES`
+   * changes. The call is local, so there is no promise of it.
+   * @param buffer as of {@link sendSync}; the program may use it again when the call returns
+   * @throws MpiError ERR_NO_MEM where there is no room for a copy; as {@link isend}
+   */
+  bsend(buffer: MessageBuffer | null, destination: number, tag = 0): void {
+    bsend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Ends when everything has left that {@link bsend} copied before, on this communicator (MPI 4.1, 3.6,
+   * MPI_Comm_flush_buffer).
+   * @throws MpiError that one of these messages failed with
+   */
+  flushBuffer(): StartedRequest<void> {
+    return flushBuffer(this.endpoint);
+  }
+
+  /** {@link flushBuffer}, blocking the thread. */
+  flushBufferSync(): void {
+    flushBuffer(this.endpoint).wait();
   }
 
   /**
@@ -178,6 +204,39 @@ export abstract class PointToPoint {
       source,
       receiveTag,
     );
+    await awaitParts(pair);
+    return pair[0].status;
+  }
+
+  /**
+   * {@link sendrecvSync} with one buffer: what is received takes the place of what was sent (MPI 4.1,
+   * 3.10). The buffer stays as it was where nothing is received.
+   * @returns what was received
+   * @throws MpiError as {@link sendrecvSync}; ERR_NO_MEM where there is no memory for a copy
+   */
+  sendrecvReplaceSync(
+    buffer: MessageBuffer | null,
+    destination: number,
+    sendTag = 0,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Status {
+    const { endpoint } = this;
+    const pair = startReplacing(endpoint, buffer, destination, sendTag, source, receiveTag);
+    waitForParts(pair);
+    return pair[0].status;
+  }
+
+  /** {@link sendrecvReplaceSync} as a promise. */
+  async sendrecvReplace(
+    buffer: MessageBuffer | null,
+    destination: number,
+    sendTag = 0,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Promise<Status> {
+    const { endpoint } = this;
+    const pair = startReplacing(endpoint, buffer, destination, sendTag, source, receiveTag);
     await awaitParts(pair);
     return pair[0].status;
   }

@@ -18,7 +18,7 @@ const DONE = Promise.resolve();
  * Sends what is usual and has room at once.
  * @returns the message's length; 0: it has not been sent
  */
-function sendAtOnce(
+export function sendAtOnce(
   endpoint: Endpoint,
   buffer: MessageBuffer | null,
   destination: number,

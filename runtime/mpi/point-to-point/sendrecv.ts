@@ -2,7 +2,7 @@
 import { NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { MessageBuffer } from './buffer.ts';
+import { copyOf, type MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -25,6 +25,21 @@ export function startPair(
   if (destination !== PROC_NULL) engine.peer(endpoint.worldOf(destination));
   const receive = startReceive(endpoint, incoming, source, receiveTag, context);
   return [receive, startPart(endpoint, outgoing, destination, sendTag, context)];
+}
+
+/** The same with one buffer: what is sent is copied before the other message comes. */
+export function startReplacing(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  destination: number,
+  sendTag: number,
+  source: number,
+  receiveTag: number,
+): [receive: Request, send: Request] {
+  const outgoing = checkSend(endpoint, buffer, destination, sendTag);
+  checkReceive(endpoint, buffer, source, receiveTag);
+  const copy = destination === PROC_NULL ? null : copyOf(outgoing);
+  return startPair(endpoint, copy, destination, sendTag, buffer, source, receiveTag);
 }
 
 /** A zero-byte exchange in the library's context. */
