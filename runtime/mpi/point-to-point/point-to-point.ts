@@ -8,6 +8,7 @@ import { Endpoint } from './endpoint.ts';
 import type { Message } from './message.ts';
 import { Messages, type Selection } from './messages.ts';
 import { awaitParts, waitForParts } from './parts.ts';
+import { PersistentOperations } from './persistent-operations.ts';
 import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
 import { irecv, recv, recvSync } from './receive.ts';
 import type { Request } from './request.ts';
@@ -29,6 +30,7 @@ export abstract class PointToPoint {
   readonly rank: number;
   /** @internal Its contexts, and the ranks that calls name. */
   readonly endpoint: Endpoint;
+  #persistent: PersistentOperations | null = null;
 
   /**
    * @internal
@@ -45,6 +47,12 @@ export abstract class PointToPoint {
   ) {
     this.rank = rank;
     this.endpoint = new Endpoint(engine, pair, members, rank, alive);
+  }
+
+  /** Makes operations that are started again and again: checked once, and fast (MPI 4.1, 3.9). */
+  get persistent(): PersistentOperations {
+    this.#persistent ??= new PersistentOperations(this.endpoint);
+    return this.#persistent;
   }
 
   /**

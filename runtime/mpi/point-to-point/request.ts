@@ -71,7 +71,7 @@ export class CompleteSend extends StartedRequest {
  *
  * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request extends StartedRequest implements Operation {
+export class Request<R = Status> extends StartedRequest<R> implements Operation {
   /** @internal What follows belongs to matching and the protocol engine. */
   next: Link<Posted> | null = null;
   /** @internal */
@@ -163,8 +163,20 @@ export class Request extends StartedRequest implements Operation {
     return status;
   }
 
-  get result(): Status {
-    return this.status;
+  /** @internal */
+  get result(): R {
+    return this.status as R;
+  }
+
+  /** @internal It begins anew, with the same buffer. */
+  restart(peer: number, tag: number): void {
+    this.peer = peer;
+    this.tag = tag;
+    this.state = PENDING;
+    this.error = null;
+    this.told = false;
+    this.tracked = false;
+    this.#status = null;
   }
 
   /** @internal */

@@ -1,0 +1,40 @@
+/** `comm.persistent`: operations that are made once and started often. */
+import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
+import type { MessageBuffer } from './buffer.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type Persistent, PersistentReceive, PersistentSend } from './persistent.ts';
+
+/**
+ * Makers of persistent operations (MPI 4.1, 3.9), under the names of the operations. Arguments are checked
+ * when an operation is made; what is made moves nothing until it is started.
+ */
+export class PersistentOperations {
+  readonly #endpoint: Endpoint;
+
+  /** @internal */
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  /**
+   * A standard send (MPI_Send_init).
+   * @param buffer sent as it is when a round starts
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
+   */
+  send(buffer: MessageBuffer | null, destination: number, tag = 0): Persistent<void> {
+    return new PersistentSend(this.#endpoint, buffer, destination, tag, false);
+  }
+
+  /** A synchronous send (MPI_Ssend_init); as {@link send}. */
+  ssend(buffer: MessageBuffer | null, destination: number, tag = 0): Persistent<void> {
+    return new PersistentSend(this.#endpoint, buffer, destination, tag, true);
+  }
+
+  /**
+   * A receive (MPI_Recv_init).
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
+   */
+  recv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Persistent {
+    return new PersistentReceive(this.#endpoint, buffer, source, tag);
+  }
+}
