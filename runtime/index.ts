@@ -29,6 +29,8 @@ export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { type ArrayType, Message } from './mpi/point-to-point/message.ts';
 export type { Selection } from './mpi/point-to-point/messages.ts';
+export type { PartitionedReceive } from './mpi/point-to-point/partitioned-receive.ts';
+export type { PartitionedSend } from './mpi/point-to-point/partitioned-send.ts';
 export { type Persistent, startAll } from './mpi/point-to-point/persistent.ts';
 export type { PersistentOperations } from './mpi/point-to-point/persistent-operations.ts';
 export type { Abortable, ReceiveOptions } from './mpi/point-to-point/signal.ts';

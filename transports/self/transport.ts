@@ -66,6 +66,8 @@ export class SelfTransport implements Transport, Channel {
   readonly #queue: QueuedPacket[] = [];
   readonly #exported = new Map<number, Uint8Array>();
   #nextAccess = 1;
+  /** Called when the rank has sent to itself: whoever sleeps in the event loop has to look. */
+  onSent: () => void = () => {};
   #credit = 0;
 
   constructor(rank: number) {
@@ -90,6 +92,7 @@ export class SelfTransport implements Transport, Channel {
       length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
     );
     this.#queue.push(new QueuedPacket(kind, context, tag, body));
+    this.onSent();
     return true;
   }
 
@@ -192,7 +195,7 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** Nobody else sends here, so there is no bell to wait for. */
+  /** Nobody else sends here, so there is no bell to wait for; see {@link onSent}. */
   arm(): void {}
   disarm(): void {}
   block(): void {}
