@@ -60,6 +60,7 @@ export abstract class PointToPoint {
     return this.endpoint.timeout;
   }
 
+  /** @internal The getter tells of it. */
   set timeout(milliseconds: number) {
     checkTimeout(milliseconds);
     this.endpoint.timeout = milliseconds;
