@@ -25,12 +25,14 @@ const programsOf = (document: string) =>
 
 const ROOTS = ['rank 1 says 1.000', 'rank 2 says 1.414', 'rank 3 says 1.732'];
 const SUMS = [0, 1, 2, 3].map((rank) => `rank ${rank} has the sum 6`);
+const COUNTED = ['1: one', '2: two', '3: three'];
 const WORKERS = [1, 2, 3].map((rank) => `rank ${rank} is worker ${rank}`);
 
 it.each([
   { document: 'README.md', prints: [ROOTS] },
   { document: 'docs/start/first-program.md', prints: [ROOTS, SUMS] },
   { document: 'docs/guide/from-child-process.md', prints: [WORKERS] },
+  { document: 'docs/guide/point-to-point.md', prints: [ROOTS, COUNTED, SUMS] },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);
