@@ -89,7 +89,8 @@ export const MPI = {
 
   /**
    * Leaves the job (MPI_Finalize), once everything sent was received. At exit it happens by itself.
-   * @throws MpiError ERR_PENDING where a message will never be received; ERR_FINALIZED the second time
+   * @throws MpiError that a request failed with of which the program has not heard; ERR_PENDING where a message
+   *   will never be received; ERR_FINALIZED the second time
    */
   finalize(): void {
     if (phase === 'finalized') throw finalizedError();
@@ -226,6 +227,7 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
 
 function stop({ engine, job, world, node, rdma }: World): void {
   const pending = engine.drain();
+  const [unseen] = engine.completion.unseen;
   phase = 'finalized';
   current = null;
   engine.close();
@@ -234,6 +236,7 @@ function stop({ engine, job, world, node, rdma }: World): void {
   soloTransport?.close();
   process.off('exit', atExit);
   job.finalize();
+  if (unseen !== undefined) throw unseen;
   if (pending === 0) return;
   throw new MpiError(
     'ERR_PENDING',

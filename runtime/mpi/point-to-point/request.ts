@@ -190,6 +190,7 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   /** @internal */
   tell(): void {
     this.told = true;
+    if (this.error !== null) this.owner.engine.completion.unseen.delete(this.error);
   }
 
   /** @internal */
