@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { GuestBesideTheRest } from './test/tools/sequencer.ts';
 
 // `npm test` runs what takes minutes; `npm run test:full` (test/tools/full.ts) the rest as well.
 const full = process.env.DREG_TESTS === 'full';
@@ -11,6 +12,7 @@ export default defineConfig({
     pool: 'forks',
     // Two cores: jobs of several ranks must not compete with another file's jobs.
     fileParallelism: false,
+    sequence: { sequencer: GuestBesideTheRest },
     // No test puts guard pages into memory that is watched, but those that say so.
     env: { DREG_UFFD_GUARDS: 'trust' },
     testTimeout: 60_000,

@@ -50,7 +50,7 @@ ${purpose}
   --transport NAME   the transport between the ranks (DREG_TRANSPORT): verbs is RDMA
   --monitor NAME     who keeps cached registrations true (DREG_MONITOR):
                      dreg, userfaultfd; none registers for each message
-  --rndv WAY         how large messages go (DREG_RNDV): get, put, copy
+  --rndv SCHEME      how large messages go (DREG_RNDV): get, put, copy
   --json             print one JSON object a line
   --beside FILE      show what an earlier run printed with --json beside this run
   --svg FILE         also write a plot, with both axes logarithmic

@@ -71,6 +71,12 @@ export interface Addon {
   eventfdSignal(fd: number): number;
   eventfdDrain(fd: number): number;
   Watcher: new (fd: number, isEventfd: boolean, callback: (status: number) => void) => Watcher;
+  /** How many things of the event loop, beside timers and messages of other threads, may run JavaScript. */
+  loopOthers(): number;
+  /** Of each timer that runs, a number for the function that it calls, and when it is due. */
+  loopTimers(): number[] | number;
+  /** Of each uv_async_t of the event loop, a number for the function that it calls. */
+  loopAsyncs(): number[] | number;
   // fdpass.cc
   fdSenderBind(name: string): number;
   fdReceiverBind(name: string, sender: string): number;

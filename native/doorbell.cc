@@ -7,7 +7,10 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <csignal>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "util.h"
 
@@ -116,6 +119,24 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
     Stop();
   }
 
+  // Neither a watcher of ours, nor one of those that Node has for itself in every loop.
+  static bool IsOther(uv_handle_t* handle) {
+    switch (handle->type) {
+      case UV_ASYNC:
+      case UV_CHECK:
+      case UV_IDLE:
+      case UV_PREPARE:
+      case UV_TIMER:
+        return false;
+      case UV_POLL:
+        return reinterpret_cast<uv_poll_t*>(handle)->poll_cb != OnReadable;
+      case UV_SIGNAL:
+        return reinterpret_cast<uv_signal_t*>(handle)->signum != SIGWINCH;
+      default:
+        return true;
+    }
+  }
+
  private:
   static void OnReadable(uv_poll_t* poll, int status, int) {
     auto* self = static_cast<Watcher*>(poll->data);
@@ -172,6 +193,68 @@ class Watcher : public Napi::ObjectWrap<Watcher> {
   std::unique_ptr<Napi::AsyncContext> context_;
 };
 
+// What a walk over the handles of an event loop gathers.
+using Walk = void (*)(uv_handle_t* handle, std::vector<double>* found);
+
+static Napi::Value Gather(Napi::Env env, Walk walk) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
+  std::pair<Walk, std::vector<double>> gathered(walk, {});
+  uv_walk(
+      loop,
+      [](uv_handle_t* handle, void* data) {
+        auto* to = static_cast<std::pair<Walk, std::vector<double>>*>(data);
+        if (uv_is_active(handle) && !uv_is_closing(handle)) to->first(handle, &to->second);
+      },
+      &gathered);
+  const std::vector<double>& found = gathered.second;
+  auto answer = Napi::Array::New(env, found.size());
+  for (uint32_t i = 0; i < found.size(); i++) answer.Set(i, Napi::Number::New(env, found[i]));
+  return answer;
+}
+
+template <typename Call>
+static double NumberFor(Call call) {
+  return static_cast<double>(reinterpret_cast<uintptr_t>(call));
+}
+
+// loopOthers() -> how many things of this event loop may yet run JavaScript, whether or not they
+// keep the process alive: sockets, pipes, signals (not a terminal's new size), children, what the
+// thread pool works on. Timers and messages between threads are told apart below; watchers of ours
+// are left out.
+static Napi::Value LoopOthers(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Answer(env, -EINVAL);
+  int64_t count = loop->active_reqs.count;
+  uv_walk(
+      loop,
+      [](uv_handle_t* handle, void* count) {
+        if (uv_is_active(handle) && Watcher::IsOther(handle)) ++*static_cast<int64_t*>(count);
+      },
+      &count);
+  return Answer(env, count);
+}
+
+// loopTimers() -> of each timer that runs, a number for the function that it calls, and when it is
+// due.
+static Napi::Value LoopTimers(const Napi::CallbackInfo& info) {
+  return Gather(info.Env(), [](uv_handle_t* handle, std::vector<double>* found) {
+    if (handle->type != UV_TIMER) return;
+    auto* timer = reinterpret_cast<uv_timer_t*>(handle);
+    found->push_back(NumberFor(timer->timer_cb));
+    found->push_back(static_cast<double>(timer->timeout));
+  });
+}
+
+// loopAsyncs() -> of each uv_async_t of this event loop, a number for the function that it calls.
+static Napi::Value LoopAsyncs(const Napi::CallbackInfo& info) {
+  return Gather(info.Env(), [](uv_handle_t* handle, std::vector<double>* found) {
+    if (handle->type == UV_ASYNC)
+      found->push_back(NumberFor(reinterpret_cast<uv_async_t*>(handle)->async_cb));
+  });
+}
+
 void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("futexWait", Napi::Function::New(env, FutexWait));
   exports.Set("futexWake", Napi::Function::New(env, FutexWake));
@@ -179,6 +262,9 @@ void InitDoorbell(Napi::Env env, Napi::Object exports) {
   exports.Set("eventfdSignal", Napi::Function::New(env, EventfdSignal));
   exports.Set("eventfdDrain", Napi::Function::New(env, EventfdDrain));
   exports.Set("Watcher", Watcher::Define(env));
+  exports.Set("loopOthers", Napi::Function::New(env, LoopOthers));
+  exports.Set("loopTimers", Napi::Function::New(env, LoopTimers));
+  exports.Set("loopAsyncs", Napi::Function::New(env, LoopAsyncs));
 }
 
 }  // namespace dreg

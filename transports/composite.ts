@@ -32,7 +32,7 @@ export class CompositeTransport implements Transport {
     return this.#near.poll(handler) + this.#far.poll(handler);
   }
 
-  /** Whoever sleeps on two bells needs both as descriptors, even if it blocks its thread. */
+  /** Whoever sleeps on two doorbells needs both as descriptors, even if it blocks its thread. */
   arm(): void {
     this.#near.arm('loop');
     this.#far.arm('loop');
@@ -47,11 +47,11 @@ export class CompositeTransport implements Transport {
     addon().pollAny(this.#fds, milliseconds);
   }
 
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
     // Both are armed: the one that did not ring must not ring later for what has been seen.
     const onEither = () => {
       this.disarm();
-      onBell();
+      onDoorbell();
     };
     const watchers = [this.#near.watch(onEither), this.#far.watch(onEither)];
     return {

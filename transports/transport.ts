@@ -117,7 +117,7 @@ export interface Channel {
   readonly peer: number;
   /** Largest body of one packet, in bytes. */
   readonly maxBody: number;
-  /** Messages up to this many bytes go unasked, in as many packets as they need. */
+  /** Messages up to this many bytes go eagerly, in as many packets as they need. */
   readonly eagerBytes: number;
   /**
    * Longest range that one export, pull or push covers, in bytes. Infinity where exporting costs
@@ -234,22 +234,22 @@ export interface Transport {
   connect(peer: number): Channel;
   /** Delivers what has arrived, at most a bounded number of packets; how many it was. */
   poll(handler: PacketHandler): number;
-  /** After `arm` whatever a peer sends rings the bell; the caller polls once more before it sleeps. */
+  /** After `arm` whatever a peer sends rings the doorbell; the caller polls once more before it sleeps. */
   arm(how: 'block' | 'loop'): void;
   /** Ends what `arm` began; {@link wakeFd} is not readable any more. */
   disarm(): void;
-  /** Blocks the thread until the bell rings or `milliseconds` pass. Only after `arm('block')`. */
+  /** Blocks the thread until the doorbell rings or `milliseconds` pass. Only after `arm('block')`. */
   block(milliseconds: number): void;
   /**
-   * Descriptor that becomes readable when the bell rings after `arm('loop')`, for whoever waits for
+   * Descriptor that becomes readable when the doorbell rings after `arm('loop')`, for whoever waits for
    * several transports at once and calls `disarm` then; -1 where nobody else can ring.
    */
   readonly wakeFd: number;
   /**
-   * Calls `onBell` from the event loop whenever the bell rings after `arm('loop')`; it may call once too
+   * Calls `onDoorbell` from the event loop whenever the doorbell rings after `arm('loop')`; it may call once too
    * often. What it gives keeps the process alive until `unref` or `close`.
    */
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void };
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
   /** Says to all that this rank posts no more receives. */

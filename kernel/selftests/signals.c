@@ -19,6 +19,7 @@
 #include "finish.h"
 #include "libdreg.h"
 #include "memory.h"
+#include "options.h"
 #include "tap.h"
 
 enum { PROCESSES = 300, TIMER_US = 300, VMAS = 600, STACK_PAGES = 16 };
@@ -76,12 +77,12 @@ static int first_calls(int flags)
 	return error < 0 ? -error : 0;
 }
 
-static void under_a_timer(int flags, const char *what)
+static void under_a_timer(int flags, const char *what, int processes)
 {
 	int i, failed = 0, interrupted = 0, status;
 	pid_t child;
 
-	for (i = 0; i < PROCESSES; i++) {
+	for (i = 0; i < processes; i++) {
 		child = fork();
 		if (child == 0)
 			_exit(first_calls(flags));
@@ -91,7 +92,7 @@ static void under_a_timer(int flags, const char *what)
 		interrupted += status == EINTR << 8;
 	}
 	if (!tap_ok(failed == 0, "the first calls of a process, under a timer (%s)", what))
-		tap_diag("%d of %d failed, %d with EINTR", failed, PROCESSES, interrupted);
+		tap_diag("%d of %d failed, %d with EINTR", failed, processes, interrupted);
 }
 
 static int many, other;
@@ -187,12 +188,15 @@ static void killed_while_it_waits(void)
 	close(other);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	struct options options = { .rounds = PROCESSES };
+
+	options_parse(&options, argc, argv);
 	/* Before there are mappings that each child would copy. */
 	killed_while_it_waits();
 	map_many();
-	under_a_timer(SA_RESTART, "SA_RESTART");
-	under_a_timer(0, "no SA_RESTART");
+	under_a_timer(SA_RESTART, "SA_RESTART", (int)options.rounds);
+	under_a_timer(0, "no SA_RESTART", (int)options.rounds);
 	return finish();
 }

@@ -12,6 +12,11 @@ import {
 /** Milliseconds on a clock that never goes back. */
 export const now: () => number = performance.now.bind(performance);
 
+/** Milliseconds since 1970 of a time on that clock. */
+export function unixTime(time: number): number {
+  return Math.round(performance.timeOrigin + time);
+}
+
 export const setImmediate = nodeSetImmediate;
 export const setTimeout = nodeSetTimeout;
 export const clearTimeout = nodeClearTimeout;

@@ -46,8 +46,8 @@ export const ERROR_CODES = {
    */
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
   /**
-   * @why a rank blocks for a message from itself
-   * @remedy post the receive first (`irecv`), or use `isend`
+   * @why ranks wait for each other, none can go on, and nothing is on its way; or a rank blocks for a message from itself
+   * @remedy the message says who waits for whom, and where: have one of them send first, or use `sendrecv`; to yourself post the receive first (`irecv`), or use `isend`
    */
   ERR_DEADLOCK: 'an operation could never complete, whatever anybody does',
   /**
@@ -153,6 +153,19 @@ export const ERROR_CODES = {
 /** One of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What a rank waits for. */
+export interface WaitDetails {
+  /** In the world. */
+  readonly rank: number;
+  /** The call: `recv`, `send`. */
+  readonly operation: string;
+  /** Of the communicator; negative where it may be any. */
+  readonly peer?: number;
+  readonly tag?: number;
+  /** Calls of the program, innermost first, one a line; empty where nothing is known. */
+  readonly stack?: string;
+}
+
 /** What an {@link MpiError} knows beside its message. Each is there only where it applies. */
 export interface ErrorDetails {
   /** The rank that saw the error. */
@@ -161,6 +174,8 @@ export interface ErrorDetails {
   peer?: number;
   /** The tag of the message. */
   tag?: number;
+  /** ERR_DEADLOCK, ERR_TIMEOUT: who waits for whom, in what, and where in the program. */
+  waits?: readonly WaitDetails[];
   /** The errno of the failing system call, positive. */
   errno?: number;
   /** The system call that failed. */
@@ -179,6 +194,8 @@ export class MpiError extends Error {
   readonly peer: number | undefined;
   /** The tag of the message. */
   readonly tag: number | undefined;
+  /** ERR_DEADLOCK, ERR_TIMEOUT: who waits for whom, in what, and where in the program. */
+  readonly waits: readonly WaitDetails[] | undefined;
   /** The errno of the failing system call, positive. */
   readonly errno: number | undefined;
   /** The system call that failed. */
@@ -192,6 +209,7 @@ export class MpiError extends Error {
     this.rank = details.rank;
     this.peer = details.peer;
     this.tag = details.tag;
+    this.waits = details.waits;
     this.errno = details.errno;
     this.syscall = details.syscall;
   }

@@ -6,8 +6,8 @@ import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
 import { MpiError } from '../base/error.ts';
-import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './arguments.ts';
 import { allowedCpus, mayBind, planBinding } from './binding.ts';
+import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './cli.ts';
 import { jobEnvironment } from './environment.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
@@ -139,6 +139,7 @@ function checkDirectory(folder: string | undefined): void {
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   for (const signal of ENDING) process.on(signal, () => job.interrupt(signal));
   for (const signal of HANDED) process.on(signal, () => job.hand(signal));
+  process.on('SIGUSR2', () => job.report());
   // The ranks are in sessions of their own: the terminal's Ctrl-Z stops dregrun alone.
   process.on('SIGTSTP', () => {
     job.pause('SIGSTOP');

@@ -2,8 +2,9 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
-import type { RunCommand } from './arguments.ts';
+import type { Wait } from '../messaging/deadlock/waits.ts';
 import type { BindingPlan } from './binding.ts';
+import type { RunCommand } from './cli.ts';
 import { rankEnvironment } from './environment.ts';
 import { HandedSignals } from './handed-signals.ts';
 import { Keeper } from './keeper.ts';
@@ -23,6 +24,7 @@ import { PmiServer } from './pmi/server.ts';
 import { livingGroups, signalGroup } from './process-groups.ts';
 import type { Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
+import { describeWaits, readWaits, STUCK_LOOK_MS } from './wait-report.ts';
 
 /** From SIGTERM (or the forwarded signal) to SIGKILL. */
 export const KILL_GRACE_MS = 2000;
@@ -74,12 +76,15 @@ export class JobRun {
   /** Process groups of which something may be alive. */
   readonly #groups = new Set<number>();
   readonly #handed = new HandedSignals();
+  /** Ranks that have not ended. */
+  readonly #living = new Set<number>();
   /** One for each rank: settled when its exit has been judged. */
   readonly #exits: Promise<void>[] = [];
   #cause: Cause | undefined;
   /** When the job's end began, and when it becomes SIGKILL. */
   #endedAt = 0;
   #killAt = 0;
+  #reportedAt = Number.NEGATIVE_INFINITY;
   #hurried = false;
 
   constructor(plan: JobPlan) {
@@ -96,9 +101,11 @@ export class JobRun {
   async run(): Promise<Outcome> {
     const started = performance.now();
     const timer = this.#startTimeout();
+    const stuck = this.#startStuck();
     this.#startAll();
     await Promise.all(this.#exits);
     clearTimeout(timer);
+    clearInterval(stuck);
     await this.#sweep();
     await Promise.all(this.#feeds.map((feed) => this.#drain(feed)));
     for (const rank of this.#ranks) rank.pmi.destroy();
@@ -145,6 +152,33 @@ export class JobRun {
   /** A signal that is for the ranks alone. */
   hand(signal: NodeJS.Signals): void {
     if (this.#cause === undefined) this.#handed.hand(signal, this.#groups);
+  }
+
+  /** Says what the ranks wait for; the job goes on. One report answers signals that come together. */
+  report(): void {
+    if (performance.now() - this.#reportedAt < ECHO_MS) return;
+    this.#reportedAt = performance.now();
+    this.#tell(readWaits(this.#plan.jobId, this.#groups));
+  }
+
+  #tell(waits: readonly Wait[]): void {
+    const { ranks } = this.#plan.command;
+    const ended = (rank: number) => !this.#living.has(rank);
+    this.#plan.say(`what the ranks do:\n${describeWaits(waits, ranks, ended)}`);
+  }
+
+  /** Tells of each standstill once: again when another rank has waited for so long. */
+  #startStuck(): NodeJS.Timeout | undefined {
+    const seconds = this.#plan.command.stuckSeconds;
+    if (seconds === undefined) return undefined;
+    const told = new Map<number, number>();
+    return setInterval(() => {
+      const waits = readWaits(this.#plan.jobId, this.#groups);
+      const old = waits.filter(({ since }) => Date.now() - since >= seconds * 1000);
+      if (!old.some(({ rank, since }) => told.get(rank) !== since)) return;
+      for (const { rank, since } of waits) told.set(rank, since);
+      this.#tell(waits);
+    }, STUCK_LOOK_MS).unref();
   }
 
   #startTimeout(): NodeJS.Timeout | undefined {
@@ -194,6 +228,7 @@ export class JobRun {
     this.#ranks.push(process);
     this.#outcomes[rank].pid = process.pid;
     this.#groups.add(process.pid);
+    this.#living.add(rank);
     plan.log(`rank ${rank}: pid ${process.pid}${place ? `, CPU ${place.join(',')}` : ''}`);
     this.#exits.push(this.#watch(process));
     this.#connect(process);
@@ -224,6 +259,7 @@ export class JobRun {
   /** Settles when the rank has ended and its end was judged. */
   async #watch({ rank, pid, ended, pmi }: RankProcess): Promise<void> {
     const outcome = Object.assign(this.#outcomes[rank], await ended);
+    this.#living.delete(rank);
     // Its last command, such as an abort, may still be on the way.
     await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);

@@ -10,6 +10,7 @@ import { MpiError } from '../base/error.ts';
 import { trySendPart } from './body.ts';
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
+import { type Board, PUBLISH_AFTER_MS, Standstill } from './deadlock/standstill.ts';
 import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
@@ -34,6 +35,10 @@ export interface EngineOptions extends SpinLimits {
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
   rendezvous: RendezvousPreference;
+  /** Where the ranks of this node say what they wait for. */
+  board?: Board | null;
+  /** DREG_DEADLOCK_MS: how long a rank sleeps before it says so there, if not {@link PUBLISH_AFTER_MS}. */
+  deadlockMs?: number;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
 }
@@ -57,6 +62,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
   readonly failures: PeerFailures;
+  /** Finds out that this rank can never go on; null where it has no board to look at. */
+  readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
@@ -89,6 +96,9 @@ export class Engine implements PacketHandler, ReceivingHost {
       rendezvous: this.#rendezvous,
       multi: this.#multi,
     });
+    const { board, deadlockMs = PUBLISH_AFTER_MS } = options;
+    const looks = board && deadlockMs > 0;
+    this.standstill = looks ? new Standstill(rank, board, () => this.progress(), deadlockMs) : null;
     this.#waiting = new Waiting(this, node, options);
   }
 
@@ -146,11 +156,11 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (request.synchronous || !peer.goesUnasked(bytes, length))
+    if (request.synchronous || !peer.goesEagerly(bytes, length))
       return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
-    if (length > peer.pieceBytes) {
+    if (length > peer.packetBytes) {
       if (!this.#multi.start(peer, request)) return false;
       flow.charge(charge);
       return true;
@@ -248,7 +258,7 @@ export class Engine implements PacketHandler, ReceivingHost {
         this.receiving.onEagerFirst(peer, packet);
         break;
       case EAGER_NEXT:
-        this.#multi.onPiece(peer, packet);
+        this.#multi.onNext(peer, packet);
         break;
       case CUT:
         this.#multi.onCut(peer, packet);
@@ -313,7 +323,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     return what.state !== PENDING || this.#waiting.wait(what, timeout);
   }
 
-  /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */
+  /** Before a rank sleeps: every receive is posted, and whatever comes rings the doorbell. */
   arm(how: 'block' | 'loop'): void {
     this.receiving.prematched.post();
     this.#node?.arm(how);

@@ -1,29 +1,31 @@
 /**
  * Progress for a rank that lives in the event loop. While operations are under way the loop polls for a
- * bounded time, then arms the transport's bell and sleeps in libuv.
+ * bounded time, then arms the transport's doorbell and sleeps in libuv.
  *
- * | state    | when                                  | immediate | bell    | watcher                         |
- * | -------- | ------------------------------------- | --------- | ------- | ------------------------------- |
- * | idle     | nothing is under way                  | none      | silent  | not referenced                  |
- * | polling  | the next turn looks for messages      | one       | silent  | not referenced                  |
- * | sleeping | a look after arming has found nothing | none      | armed   | referenced while somebody waits |
- * | closed   | after MPI.finalize()                  | one rests | closed  | closed                          |
+ * | state    | when                                  | immediate | doorbell | watcher                         |
+ * | -------- | ------------------------------------- | --------- | -------- | ------------------------------- |
+ * | idle     | nothing is under way                  | none      | silent   | not referenced                  |
+ * | polling  | the next turn looks for messages      | one       | silent   | not referenced                  |
+ * | sleeping | a look after arming has found nothing | none      | armed    | referenced while somebody waits |
+ * | closed   | after MPI.finalize()                  | one rests | closed   | closed                          |
  *
  * | from     | to       | by                                                                           |
  * | -------- | -------- | ---------------------------------------------------------------------------- |
  * | idle     | polling  | an operation begins (`track`)                                                |
  * | polling  | polling  | a turn that found something, or may go on; one that threw                    |
  * | polling  | idle     | a turn after which nothing is under way                                      |
- * | polling  | sleeping | a turn that may not go on, and a last look with the bell armed               |
- * | sleeping | polling  | the bell; `track`, `hold`, `wake`                                            |
+ * | polling  | sleeping | a turn that may not go on, and a last look with the doorbell armed           |
+ * | sleeping | polling  | the doorbell; `track`, `hold`, `wake`                                        |
  * | any      | closed   | `close`                                                                      |
  *
  * The immediate is always referenced: libuv lets one that is not wait for a timer or a socket, and the
- * bell would be silent meanwhile. It cannot keep a process alive for ever, since it is bounded; what can
+ * doorbell would be silent meanwhile. It cannot keep a process alive for ever, since it is bounded; what can
  * is the watcher, and {@link EventLoopProgress.#reference} alone decides about it.
  */
 import type { Transport } from '../../transports/transport.ts';
 import { now, setImmediate } from '../base/clock.ts';
+import { type Awaited, LoopWatch } from './deadlock/loop-watch.ts';
+import type { Standstill } from './deadlock/standstill.ts';
 
 /** Polls of an awaited operation before it is left to the event loop. */
 export const AWAIT_POLLS = 200;
@@ -40,10 +42,11 @@ export const FALSE_ALARM_TURNS = 2;
 export interface Progress {
   /** Takes what has arrived, and sends what there is room for; how many packets came. */
   progress(): number;
-  /** From now on whatever comes rings the bell. */
+  /** From now on whatever comes rings the doorbell. */
   arm(how: 'loop'): void;
   /** Ends what waits for ranks that have left; how many packets came in the meantime. */
   readonly failures: { checkPeers(): number };
+  readonly standstill: Standstill | null;
 }
 
 type State = 'idle' | 'polling' | 'sleeping' | 'closed';
@@ -59,7 +62,9 @@ export class EventLoopProgress {
   /** Operations under way: they make progress whenever there is some to make. */
   #tracked = 0;
   /** Those that somebody awaits: they keep the process alive. */
-  #held = 0;
+  readonly #held = new Set<Awaited>();
+  /** Looks, while the rank sleeps, whether it can ever go on; from the first time that it sleeps. */
+  #watch: LoopWatch | null = null;
   /** Turns in a row that found nothing, how many there may be, and until when. */
   #idleTurns = 0;
   #turnsMost = IDLE_TURNS;
@@ -95,6 +100,7 @@ export class EventLoopProgress {
   /** An operation began that goes on while the event loop turns. */
   track(): void {
     this.#tracked++;
+    if (this.#state === 'sleeping') this.#engine.standstill?.moved();
     if (this.#state !== 'polling') this.#poll(IDLE_TURNS);
   }
 
@@ -103,18 +109,19 @@ export class EventLoopProgress {
   }
 
   /** Somebody awaits an operation that others may end. */
-  hold(): void {
-    this.#held++;
-    if (this.#held === 1) this.#idleTurns = 0;
+  hold(operation: Awaited): void {
+    this.#held.add(operation);
+    if (this.#held.size === 1) this.#idleTurns = 0;
+    if (this.#state === 'sleeping') this.#engine.standstill?.moved();
     this.wake();
   }
 
-  release(): void {
-    this.#held--;
+  release(operation: Awaited): void {
+    this.#held.delete(operation);
     this.#reference();
   }
 
-  /** A blocking call has used the bell, or what needs no bell may have become possible. */
+  /** A blocking call has used the doorbell, or what needs no doorbell may have become possible. */
   wake(): void {
     if (this.#state === 'sleeping') this.#poll(IDLE_TURNS);
   }
@@ -123,6 +130,8 @@ export class EventLoopProgress {
     this.#state = 'closed';
     this.#watcher?.close();
     this.#watcher = null;
+    this.#watch?.close();
+    this.#watch = null;
   }
 
   #poll(turnsMost: number): void {
@@ -140,9 +149,9 @@ export class EventLoopProgress {
     if (state === 'polling') setImmediate(this.#turn);
   }
 
-  /** The bell keeps the process alive while somebody awaits what it may announce. */
+  /** The doorbell keeps the process alive while somebody awaits what it may announce. */
   #reference(): void {
-    const wanted = this.#state === 'sleeping' && this.#held > 0;
+    const wanted = this.#state === 'sleeping' && this.#held.size > 0;
     if (this.#watcher === null || wanted === this.#referenced) return;
     this.#referenced = wanted;
     if (wanted) this.#watcher.ref();
@@ -171,6 +180,8 @@ export class EventLoopProgress {
   }
 
   #found(): void {
+    const told = this.#engine.standstill?.moved();
+    if (told) this.#watch?.giveUp(told);
     this.#idleTurns = 0;
     this.#turnsMost = IDLE_TURNS;
   }
@@ -178,35 +189,46 @@ export class EventLoopProgress {
   /** Whether it may go on after a turn that found nothing. */
   #mayTurn(): boolean {
     this.#idleTurns++;
-    if (!this.#spin || this.#held === 0) return this.#idleTurns < FALSE_ALARM_TURNS;
+    if (!this.#spin || this.#held.size === 0) return this.#idleTurns < FALSE_ALARM_TURNS;
     const time = now();
     if (this.#idleTurns === 1) this.#idleUntil = time + this.#spinMs;
     return this.#idleTurns < this.#turnsMost && time < this.#idleUntil;
   }
 
   #fallAsleep(): State {
-    this.#watcher ??= this.#watch();
+    this.#watcher ??= this.#watchDoorbell();
     this.#idleTurns = 0;
     this.#engine.arm('loop');
-    // Whoever sent or left before the bell was armed rings no bell.
+    // Whoever sent or left before the doorbell was armed rings no doorbell.
     const quiet = this.#engine.progress() === 0 && this.#engine.failures.checkPeers() === 0;
-    if (quiet && this.#tracked > 0) return 'sleeping';
+    if (quiet && this.#tracked > 0) {
+      this.#watchSleep();
+      return 'sleeping';
+    }
     this.#transport.disarm();
     return 'polling';
   }
 
-  #watch(): { ref(): void; unref(): void; close(): void } {
-    const watcher = this.#transport.watch(() => this.#onBell());
+  #watchDoorbell(): { ref(): void; unref(): void; close(): void } {
+    const watcher = this.#transport.watch(() => this.#onDoorbell());
     // A watcher begins referenced.
     watcher.unref();
     return watcher;
   }
 
-  #onBell(): void {
+  #onDoorbell(): void {
     if (this.#state !== 'sleeping') return;
     // The transport may have woken for something of its own: a heartbeat, the end of a send.
     this.#poll(FALSE_ALARM_TURNS);
     if (this.#engine.progress() > 0) this.#found();
     this.#engine.failures.checkPeers();
+    this.#watch?.look();
+  }
+
+  #watchSleep(): void {
+    const { standstill } = this.#engine;
+    if (standstill === null || this.#held.size === 0) return;
+    this.#watch ??= new LoopWatch(standstill, this.#held, () => this.#state === 'sleeping');
+    this.#watch.sleeps();
   }
 }

@@ -1,6 +1,7 @@
 /** A send or receive under way, as the protocols see it. */
 import type { Noncontiguous } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
+import type { WaitedOperation } from './deadlock/waits.ts';
 import type { Envelope, Link, Posted } from './matching/bins.ts';
 
 export const PENDING = 0;
@@ -20,6 +21,8 @@ export interface Awaited {
   /** The world rank that can end it, or a wildcard. */
   readonly peer: number;
   readonly tag: number;
+  /** For those who are told what this rank waits for: all of them, or any. */
+  waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
 }
 
 /** It is its own link in the queue of posted receives: a receive costs one object. */

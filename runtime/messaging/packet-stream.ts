@@ -41,14 +41,14 @@ export class PacketStream implements Stream {
     const { request } = this;
     const { length } = request;
     const { channel } = this.#peer;
-    // What says where the pieces begin must not be overtaken.
+    // What says where the bytes go must not be overtaken.
     if (this.#peer.holdsControls) return false;
     while (this.position < length) {
       if (!request.intact) break;
-      const piece = Math.min(channel.maxBody, length - this.position);
-      if (!trySendPart(channel, this.#kind, 0, this.#id, null, request, this.position, piece))
+      const count = Math.min(channel.maxBody, length - this.position);
+      if (!trySendPart(channel, this.#kind, 0, this.#id, null, request, this.position, count))
         return false;
-      this.position += piece;
+      this.position += count;
     }
     this.#finish(this);
     return true;

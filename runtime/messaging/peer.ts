@@ -32,7 +32,7 @@ export class Peer {
   readonly rank: number;
   readonly channel: Channel;
   /** Messages of up to this many bytes go in one packet; the first packet of a larger one has so many. */
-  readonly pieceBytes: number;
+  readonly packetBytes: number;
   /** Messages of up to this many bytes go at once, whether or not somebody waits for them. */
   readonly eagerBytes: number;
   /** The program's messages to this peer. */
@@ -43,7 +43,7 @@ export class Peer {
   /** Receives that a message of this peer was promised to, which is on its way. */
   promises = 0;
   readonly streams = new Queue<Stream>();
-  /** Size classes of which this peer fetched the last message: a piece sent along would only wait. */
+  /** Size classes of which this peer fetched the last message: bytes sent along would only wait. */
   readonly fetches = new Set<number>();
   /** It is one of the {@link BusyPeers}. */
   marked = false;
@@ -62,7 +62,7 @@ export class Peer {
     this.rank = rank;
     this.channel = channel;
     this.eagerBytes = channel.eagerBytes;
-    this.pieceBytes = Math.min(channel.maxBody, channel.eagerBytes);
+    this.packetBytes = Math.min(channel.maxBody, channel.eagerBytes);
     const to = output(this);
     this.outgoing = limits.map((each, flow) => new SendFlow(flow, channel, to, each));
     this.incoming = limits.map((each, flow) => new ReceiveFlow(flow, each));
@@ -117,8 +117,8 @@ export class Peer {
   }
 
   /** Whether a message goes at once, if there is credit: it is short, and not better fetched. */
-  goesUnasked(bytes: Uint8Array, length: number): boolean {
-    if (length <= this.pieceBytes) return true;
+  goesEagerly(bytes: Uint8Array, length: number): boolean {
+    if (length <= this.packetBytes) return true;
     return length <= this.eagerBytes && !this.channel.maps(bytes);
   }
 

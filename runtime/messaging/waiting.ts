@@ -3,6 +3,8 @@ import type { Transport } from '../../transports/transport.ts';
 import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 import type { BusyPeers } from './busy-peers.ts';
+import { currentCalls } from './deadlock/call-site.ts';
+import type { Standstill } from './deadlock/standstill.ts';
 import { type Awaited, PENDING } from './operation.ts';
 import type { Peer } from './peer.ts';
 
@@ -33,6 +35,8 @@ interface WaitingHost {
   /** Words of workers have to be looked at, who ring no doorbell. */
   readonly polls: boolean;
   readonly failures: { checkPeers(): number };
+  /** Null where there is no other rank to look at. */
+  readonly standstill: Standstill | null;
 }
 
 /** Large messages that their receivers have not taken completely. */
@@ -65,14 +69,18 @@ export class Waiting {
     const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : now() + timeout;
     let polls = this.#spinPolls;
     let until = 0;
+    let slept = false;
     while (operation.state === PENDING) {
       if (host.progress() > 0) {
         polls = this.#spinPolls;
         until = 0;
       } else if (operation.state === PENDING) {
-        if (timeout !== Number.POSITIVE_INFINITY && now() >= deadline) return false;
-        if (--polls <= 0) this.#sleep(operation, deadline);
-        else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
+        if (timeout !== Number.POSITIVE_INFINITY && now() >= deadline) return this.#late(slept);
+        if (--polls <= 0) {
+          if (!slept) host.standstill?.moved();
+          slept = true;
+          this.#sleep(operation, deadline);
+        } else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();
           if (until === 0) until = time + this.#spinMs;
@@ -80,7 +88,13 @@ export class Waiting {
         }
       }
     }
+    if (slept) host.standstill?.moved();
     return true;
+  }
+
+  #late(slept: boolean): false {
+    if (slept) this.#host.standstill?.moved();
+    return false;
   }
 
   #sleep(operation: Awaited, deadline: number): void {
@@ -93,15 +107,36 @@ export class Waiting {
       // What was published before the doorbell was armed does not ring it: look once more.
       quiet = host.progress() === 0 && operation.state === PENDING;
       if (quiet && host.polls) nap();
-      else if (quiet && !alone) node.block(sleepMs(deadline));
+      else if (quiet && !alone) {
+        host.standstill?.sleeps();
+        node.block(Math.min(sleepMs(deadline), host.standstill?.lookMs ?? SLEEP_CHECK_MS));
+      }
     } finally {
       node?.disarm();
       host.loop.wake();
     }
-    if (!quiet || host.progress() > 0 || operation.state !== PENDING) return;
+    if (!quiet || host.progress() > 0 || operation.state !== PENDING) {
+      const told = host.standstill?.moved();
+      if (told && operation.state === PENDING) throw told;
+      return;
+    }
     if (host.polls) return;
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
+    if (operation.state === PENDING) this.#lookAround(operation);
+  }
+
+  /** @throws MpiError ERR_DEADLOCK where all ranks that could end the operation wait, too */
+  #lookAround(operation: Awaited): void {
+    const { standstill } = this.#host;
+    const error = standstill?.slept(() => ({
+      ...operation.waits(),
+      mayGoOn: false,
+      stack: currentCalls(),
+    }));
+    if (!error) return;
+    standstill?.moved();
+    throw error;
   }
 
   /** A rank that blocks can neither send to itself nor receive from itself any more. */

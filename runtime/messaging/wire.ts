@@ -5,7 +5,7 @@ export const EAGER = 1;
 /**
  * Ready to send: a message too large, or too many. Extension: length (low, high), the sender's
  * transfer id, how its memory can be reached (kind of access, low, high, key) and for how many bytes of
- * the message (0: all). The body is the message's first piece.
+ * the message (0: all). The body is the beginning of the message.
  */
 export const RTS = 2;
 /**
@@ -13,16 +13,16 @@ export const RTS = 2;
  * PUT), and what that needs; see CTS_WORD.
  */
 export const CTS = 3;
-/** The next piece of a message; the tag is the receiver's transfer id. */
+/** A further packet of a copied message; the tag is the receiver's transfer id. */
 export const DATA = 4;
 /** The receiver has all, or wants no more; the tag is the sender's transfer id. */
 export const FIN = 5;
 /** The sender's buffer is gone in mid-transfer; the tag is the receiver's transfer id. */
 export const CANCEL = 6;
 
-/** A message that goes in pieces unasked: its length, the sender's id for it, and its first piece. */
+/** First packet of a multi-packet eager message: the message's length, the sender's id for it, and its beginning. */
 export const EAGER_FIRST = 7;
-/** The next piece of such a message; the tag is the sender's id for it. */
+/** A further packet of such a message; the tag is the sender's id for it. */
 export const EAGER_NEXT = 8;
 
 /** A further segment that the sender exports to be read; the tag is the receiver's transfer id. */
@@ -45,11 +45,11 @@ export const PUT_FIN = 13;
 export const CONFIRM = 14;
 /** The buffer was whole while it was read; the tag is the receiver's transfer id. */
 export const CONFIRMED = 15;
-/** The receiver asks for SHARED once the sender works on no piece of a shared copy; as CONFIRM. */
+/** The receiver asks for SHARED once the sender works on no chunk of a shared copy; as CONFIRM. */
 export const SHARE_ASK = 16;
-/** The sender works on no piece any more; the tag is the receiver's transfer id. */
+/** The sender works on no chunk any more; the tag is the receiver's transfer id. */
 export const SHARED = 17;
-/** The sender's buffer is gone before all pieces of a EAGER_FIRST were sent; the tag is the sender's id for it. */
+/** The sender's buffer is gone before all packets of a multi-packet eager message were sent; the tag is the sender's id for it. */
 export const CUT = 18;
 /**
  * From now on the sender's context, and the next, belong to the communicator that the receiver calls by this
@@ -88,7 +88,7 @@ export const FOUND_WORD = { context: 0, tag: 1, answers: 2 } as const;
 
 /** CTS: send the rest in DATA packets, from a position on. */
 export const COPY = 1;
-/** CTS: both ends copy, piece by piece as they claim them. */
+/** CTS: both ends copy, chunk by chunk as they claim them. */
 export const SHARE = 2;
 /** CTS: export the segments that the RTS did not. */
 export const GET = 3;

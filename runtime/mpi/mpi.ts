@@ -13,6 +13,7 @@ import { MpiError } from '../base/error.ts';
 import { type Job, joinJob } from '../job/job.ts';
 import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
+import { PUBLISH_AFTER_MS } from '../messaging/deadlock/standstill.ts';
 import { Engine } from '../messaging/engine.ts';
 import {
   type Preference,
@@ -22,6 +23,7 @@ import {
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
+import { type Inspection, inspect } from './inspect.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -132,6 +134,15 @@ export const MPI = {
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
   },
 
+  /**
+   * What the ranks of this node wait for; also what SIGUSR2 to dregrun prints. A rank tells it once it has
+   * slept for {@link PUBLISH_AFTER_MS}; of one that runs, or has just begun to wait, `operation` is null.
+   */
+  async inspect(): Promise<readonly Inspection[]> {
+    const { engine, node } = running();
+    return inspect(engine.rank, node?.board ?? null);
+  },
+
   /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
   abort(code = 1): never {
     const { job } = running();
@@ -177,12 +188,16 @@ function connect(job: Job): World {
     size: job.size,
     self: new SelfTransport(job.rank),
     node: transport,
+    board: node?.board ?? null,
+    deadlockMs: deadlockMs(),
     ...spinning(segment),
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
   const world = worldOf(engine, checkAlive);
   const self = selfOf(engine, checkAlive);
+  world.endpoint.name = 'MPI.world';
+  self.endpoint.name = 'MPI.self';
   return { job, engine, world, self, node, rdma };
 }
 
@@ -193,6 +208,16 @@ function checkAlive(): void {
 function soloNode(): ShmTransport {
   soloTransport ??= new ShmTransport(soloSegment(running().job.jobId, 0));
   return soloTransport;
+}
+
+/** 0: nobody looks. */
+function deadlockMs(): number {
+  const text = process.env.DREG_DEADLOCK_MS || String(PUBLISH_AFTER_MS);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_DEADLOCK_MS is "${text}"; it must be a number of milliseconds, or 0 for never`,
+  );
 }
 
 function singleCopy(): Preference {

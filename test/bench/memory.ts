@@ -7,6 +7,7 @@ import { MONITORS, type MonitorName, openMonitor } from '../../runtime/memory/mo
 import { oneOf, readCommandLine, someOf } from '../tools/command-line.ts';
 import { type ByAddress, byAddress, type Hit, hotPath } from './memory/hot.ts';
 import { idling, unpinning } from './memory/idle.ts';
+import { type IndexFigures, indexFigures } from './memory/index.ts';
 import { type Miss, missOf, type Worth, worthOf } from './memory/miss.ts';
 import { isMissed, LEAST_OF, type Line, show } from './memory/timing.ts';
 
@@ -15,13 +16,14 @@ process.env.DREG_UFFD_GUARDS ??= 'trust';
 
 const MISS_BYTES = [64 * 1024, 2 ** 20, 16 * 2 ** 20];
 const WORTH_BYTES = Array.from({ length: 9 }, (_, i) => 64 * 1024 * 2 ** i);
+const INDEX_REGIONS = [10, 1000, 10_000, 100_000];
 const CURVE_REGIONS = [100, 1000, 10_000, 100_000, 1_000_000];
 /** So many of them the aim is for. */
 const AIMED_REGIONS = 10_000;
 /** What a miss may cost beside the bare calls. */
 const MISS_RATIO_MAX = 1.15;
 
-const PARTS = ['hot', 'curve', 'miss', 'worth', 'idle'] as const;
+const PARTS = ['hot', 'curve', 'index', 'miss', 'worth', 'idle'] as const;
 
 type Part = (typeof PARTS)[number];
 
@@ -29,8 +31,9 @@ const HELP = `usage: npm run bench:memory -- [options]
 
   --monitor NAME     auto, ${MONITORS.join(', ')} (default: DREG_MONITOR, or auto)
   --only ${PARTS.join(',')}
-                     some of: the hot path; a hit by address by the number of regions; what a miss
-                     costs; what caching is worth; what memory costs that nobody uses any more
+                     some of: the hot path; a hit by address by the number of regions; the
+                     interval index beside a sorted array; what a miss costs; what caching is worth;
+                     what memory costs that nobody uses any more
   --svg FOLDER       also write the plots of curve and worth
   --json             print one JSON object
   --check            end with status 1 where an aim was missed
@@ -51,6 +54,16 @@ function printCurve(points: ByAddress[]): void {
       regions.toLocaleString('en'),
       ...[inTurn.lease, inTurn.pick, atRandom.lease, atRandom.pick].map(showTime),
     ]);
+}
+
+function printIndex(figures: IndexFigures[]): void {
+  console.log('\nThe interval index, and the same calls of one sorted array (processor time)');
+  row(['regions', 'index', 'eight', 'at random', 'change', 'overlaps']);
+  for (const { regions, ...kinds } of figures)
+    for (const [kind, { few, random, change, overlaps }] of Object.entries(kinds)) {
+      const times = [few, random, change, overlaps].map(showTime);
+      row([regions.toLocaleString('en'), kind, ...times]);
+    }
 }
 
 const ratioOf = ({ managed, bare }: Miss) => managed / bare;
@@ -135,6 +148,7 @@ interface Results {
   monitor: string;
   hot: Line[];
   curve: ByAddress[];
+  index: IndexFigures[];
   misses: Miss[];
   worth: Worth[];
   idle: Line[];
@@ -153,17 +167,19 @@ async function measure(chosen: MonitorName | 'auto' | undefined, parts: Part[]):
     monitor,
     hot: has('hot') && aimed ? hotPath(aimed) : [],
     curve: has('curve') ? points : [],
+    index: has('index') ? INDEX_REGIONS.map(indexFigures) : [],
     misses: has('miss') && caches ? MISS_BYTES.map((bytes) => missOf(monitor, bytes)) : [],
     worth: has('worth') ? WORTH_BYTES.map((bytes) => worthOf(monitor, bytes)) : [],
     idle: has('idle') && caches ? await idleLines(monitor) : [],
   };
 }
 
-function print({ monitor, hot, curve, misses, worth, idle }: Results): void {
+function print({ monitor, hot, curve, index, misses, worth, idle }: Results): void {
   if (hot.length > 0)
     console.log(`The hot path (processor time, least of ${LEAST_OF} rounds in turn)`);
   for (const line of hot) console.log(show(line));
   if (curve.length > 0) printCurve(curve);
+  if (index.length > 0) printIndex(index);
   if (misses.length > 0) printMisses(misses);
   if (worth.length > 0) printWorth(monitor, worth);
   if (idle.length > 0) console.log(`\nWith nothing to do (${monitor})`);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { callGraph, circles, climbs, type Graph, picture, withPicture } from './floors.ts';
+import { callGraph, circles, climbs, type Graph, picture, tooLong, withPicture } from './floors.ts';
 
 const graph = (edges: Record<string, string[]>): Graph =>
   new Map(Object.entries(edges).map(([file, needs]) => [file, new Set(needs)]));
@@ -47,6 +47,20 @@ test('files of C that call each other', () => {
   expect(circles(callGraph(folder, 'kernel', /\.c$/))).toEqual([]);
   write('b.c', 'int down(int x)\n{\n\treturn up() + x;\n}\n');
   expect(circles(callGraph(folder, 'kernel', /\.c$/))).toEqual([['kernel/a.c', 'kernel/b.c']]);
+});
+
+test('functions and files that are too long', () => {
+  const body = (lines: number) => '\tcall();\n'.repeat(lines);
+  const kernel = (lines: number) => `static int one(void)\n{\n${body(lines)}}\n`;
+  expect(tooLong('a.c', kernel(60) + kernel(60))).toEqual([]);
+  expect(tooLong('a.c', kernel(3) + kernel(61))).toEqual(['a.c:8 is a function of 61 lines']);
+  const method = `class A {\n  int one() {\n    if (a) {\n${body(59)}    }\n  }\n};\n`;
+  expect(tooLong('a.h', `namespace b {\n\n${method}\n}\n`)).toEqual([
+    'a.h:4 is a function of 61 lines',
+  ]);
+  const table = `static const struct row rows[] = {\n${body(100)}};\n`;
+  expect(tooLong('a.c', `${table}struct big {\n${body(100)}};\n`)).toEqual([]);
+  expect(tooLong('a.c', body(401))).toEqual(['a.c has 401 lines']);
 });
 
 test('the picture stands between its marks, highest floor first', () => {

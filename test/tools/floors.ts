@@ -85,7 +85,7 @@ export function circles(graph: Graph): string[][] {
 function sources(root: string, folders: string[], ending: RegExp): string[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => ending.test(name) && !/(^|\/)(build|node_modules)\//.test(name))
+      .filter((name) => ending.test(name) && !/(^|\/)(build|node_modules|\.\w+)\//.test(name))
       .map((name) => join(folder, name)),
   );
 }
@@ -126,6 +126,48 @@ export function callGraph(root: string, folder: string, ending: RegExp): Graph {
       }
       return [file, needs];
     }),
+  );
+}
+
+/** What a file, and what a function of it, has at most. biome.json says the same of TypeScript. */
+export const FILE_LINES_MAX = 400;
+export const FUNCTION_LINES_MAX = 60;
+
+/** A type or a namespace: what lies in its braces is no function. */
+const NO_FUNCTION =
+  /^\s*(?:(?:static|constexpr|const|typedef|extern|inline)\b\s*)*(?:namespace|class|struct|union|enum|template|"C"|[\w\s:<>*]*\[?.*=\s*\{)/;
+
+/**
+ * C and C++ that is too long, as sentences. The formatter stands behind it: what a line opens with
+ * its last brace ends with the next line that begins with a brace at the same depth.
+ */
+export function tooLong(file: string, text: string): string[] {
+  const lines = text.replace(/\n$/, '').split('\n');
+  const found: string[] = [];
+  if (lines.length > FILE_LINES_MAX) found.push(`${file} has ${lines.length} lines`);
+  const open: { indent: number; from: number }[] = [];
+  for (const [at, line] of lines.entries()) {
+    const indent = line.search(/\S/);
+    if (line[indent] === '}') {
+      while (open.length > 0 && open[open.length - 1].indent > indent) open.pop();
+      const block = open[open.length - 1];
+      if (block?.indent === indent) {
+        open.pop();
+        const head = lines[block.from] === '{' ? lines[block.from - 1] : lines[block.from];
+        const count = at - block.from - 1;
+        if (count > FUNCTION_LINES_MAX && !NO_FUNCTION.test(head))
+          found.push(`${file}:${block.from + 1} is a function of ${count} lines`);
+      }
+    }
+    if (line.endsWith('{')) open.push({ indent, from: at });
+  }
+  return found;
+}
+
+/** All C and C++ of the folders. */
+export function longSources(root: string, folders: string[]): string[] {
+  return sources(root, folders, /\.(cc|c|h)$/).flatMap((file) =>
+    tooLong(file, readFileSync(join(root, file), 'utf8')),
   );
 }
 

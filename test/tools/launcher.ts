@@ -31,6 +31,8 @@ export interface Running {
   mark: string;
   /** What stdout has given so far. */
   seen(): string;
+  /** What it has written to stderr so far. */
+  told(): string;
   ended: Promise<Ended>;
 }
 
@@ -70,7 +72,7 @@ export function start(file: string, words: string[], options: StartOptions = {})
     child.on('error', reject);
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
   });
-  return { child, pid: child.pid!, mark, seen: () => stdout, ended };
+  return { child, pid: child.pid!, mark, seen: () => stdout, told: () => stderr, ended };
 }
 
 export function startDregrun(words: string[], options?: StartOptions): Running {

@@ -1,10 +1,18 @@
 #!/usr/bin/env node
-/** `npm run floors`: no import goes up, no files in a circle; with --write the picture in the docs is made anew. */
+/** `npm run floors`: no import goes up, no files in a circle, no C too long; with --write the picture in the docs is made anew. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { readCommandLine } from './command-line.ts';
-import { callGraph, circles, climbs, picture, typescriptGraph, withPicture } from './floors.ts';
+import {
+  callGraph,
+  circles,
+  climbs,
+  longSources,
+  picture,
+  typescriptGraph,
+  withPicture,
+} from './floors.ts';
 
 const PAGE = 'docs/internals/architecture.md';
 
@@ -18,8 +26,8 @@ const FOLDERS: [string, RegExp][] = [
 
 const HELP = `npm run floors -- [options]
 
-Says which imports go up the floors of the house, and which files import or call each other in a
-circle. Exit status: 0 where there are none and the picture in ${PAGE} is true.
+Says which imports go up the floors of the house, which files import or call each other in a
+circle, and which C and C++ is too long. Exit status: 0 where there are none and the picture in ${PAGE} is true.
 
   --write   makes the picture anew
   --json    prints what is wrong as JSON
@@ -42,6 +50,7 @@ function main(): void {
   const wrong = climbs(graph);
   const graphs = [graph, ...FOLDERS.map(([folder, ending]) => callGraph(root, folder, ending))];
   for (const circle of graphs.flatMap(circles)) wrong.push(`in a circle: ${circle.join(', ')}`);
+  wrong.push(...longSources(root, ['native', 'kernel', 'test']));
   const page = join(root, PAGE);
   const text = readFileSync(page, 'utf8');
   const drawn = withPicture(text, picture(graph));

@@ -180,7 +180,7 @@ export class SelfTransport implements Transport, Channel {
     this.#nextAccess = (this.#nextAccess + 1) & 0x7fff_ffff;
   }
 
-  /** What goes unasked is cheap enough here. */
+  /** What goes eagerly is cheap enough here. */
   maps(): boolean {
     return false;
   }
@@ -218,7 +218,7 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** Nobody else sends here, so there is no bell to wait for; see {@link onSent}. */
+  /** Nobody else sends here, so there is no doorbell to wait for; see {@link onSent}. */
   arm(): void {}
   disarm(): void {}
   block(): void {}

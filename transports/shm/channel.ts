@@ -23,7 +23,7 @@ const TWO_32 = 2 ** 32;
 /**
  * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
  * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
- * unless the sender is stopped within a piece.
+ * unless the sender is stopped within a chunk.
  */
 const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 /**
@@ -50,9 +50,9 @@ export class ShmChannel implements Channel {
   readonly eagerBytes = SHM_EAGER_BYTES;
   readonly segmentBytes = Number.POSITIVE_INFINITY;
   readonly schemes = SCHEMES;
-  /** The peer's control page and bell. */
+  /** The peer's control page and doorbell. */
   readonly #control: Int32Array;
-  #bell: number;
+  #doorbell: number;
   readonly #sender: RingSender;
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
@@ -63,20 +63,20 @@ export class ShmChannel implements Channel {
   constructor(
     peer: number,
     control: Int32Array,
-    bell: number,
+    doorbell: number,
     sender: RingSender,
     surroundings: Surroundings,
   ) {
     this.peer = peer;
     this.#control = control;
-    this.#bell = bell;
+    this.#doorbell = doorbell;
     this.#sender = sender;
     this.#surroundings = surroundings;
   }
 
-  /** The bell's number is somebody else's from now on. */
+  /** The doorbell's number is somebody else's from now on. */
   close(): void {
-    this.#bell = -1;
+    this.#doorbell = -1;
   }
 
   /** The ring towards us, from the peer's first contact on. */
@@ -94,7 +94,7 @@ export class ShmChannel implements Channel {
     length: number,
   ): boolean {
     if (!this.#sender.trySend(kind, context, tag, bytes, offset, length)) return false;
-    ring(this.#control, this.#bell);
+    ring(this.#control, this.#doorbell);
     return true;
   }
 
@@ -109,7 +109,7 @@ export class ShmChannel implements Channel {
   ): boolean {
     const sender = this.#sender;
     if (!sender.trySendExtended(kind, context, tag, extension, bytes, offset, length)) return false;
-    ring(this.#control, this.#bell);
+    ring(this.#control, this.#doorbell);
     return true;
   }
 
@@ -124,7 +124,7 @@ export class ShmChannel implements Channel {
   ): boolean {
     if (!this.#sender.trySendPacked(kind, context, tag, extension, body, offset, length))
       return false;
-    ring(this.#control, this.#bell);
+    ring(this.#control, this.#doorbell);
     return true;
   }
 

@@ -15,3 +15,9 @@ export const probeWord = 52;
 export const fences = 53;
 /** One word for each local rank: it has opened its region towards this rank. */
 export const contactFlags = 64;
+/** Odd while the rank says in its wait page what it waits for; raised when it says so, and when that is over. */
+export const wait = 320;
+/** The value of `wait` while the rank sleeps and has looked at everything that came before; else 0. */
+export const quiet = 321;
+/** The value of `wait` for which a peer has found that nobody can ever end it. */
+export const doomed = 322;

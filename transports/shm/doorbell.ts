@@ -18,37 +18,37 @@ import { STORE_IS_BARRIER } from './ordering.ts';
  */
 export const ring = STORE_IS_BARRIER ? ringByLoad : ringByAtomicLoad;
 
-function ringByLoad(control: Int32Array, bell: number): void {
+function ringByLoad(control: Int32Array, doorbell: number): void {
   const how = control[CONTROL.sleep];
-  if (how !== AWAKE) wake(control, bell, how);
+  if (how !== AWAKE) wake(control, doorbell, how);
 }
 
-function ringByAtomicLoad(control: Int32Array, bell: number): void {
+function ringByAtomicLoad(control: Int32Array, doorbell: number): void {
   const how = Atomics.load(control, CONTROL.sleep);
-  if (how !== AWAKE) wake(control, bell, how);
+  if (how !== AWAKE) wake(control, doorbell, how);
 }
 
-function wake(control: Int32Array, bell: number, how: number): void {
+function wake(control: Int32Array, doorbell: number, how: number): void {
   // Of several who ring at once only one pays for the system call.
   if (Atomics.compareExchange(control, CONTROL.sleep, how, AWAKE) !== how) return;
   if (how === BLOCKED) addon().futexWake(control, CONTROL.sleep);
-  else addon().eventfdSignal(bell);
+  else addon().eventfdSignal(doorbell);
 }
 
-/** A rank's own bell. */
+/** A rank's own doorbell. */
 export class Doorbell {
   readonly #control: Int32Array;
   /** Becomes readable when it rings after `arm('loop')`. */
-  bell: number;
+  doorbell: number;
   #fenced = false;
   /** The process's registration for barriers, which takes some milliseconds, may still end well. */
   #pending: boolean;
   #inLoop = false;
 
   /** @param crowded more ranks than CPUs: they sleep often, and a barrier for each would cost more */
-  constructor(control: Int32Array, bell: number, crowded: boolean) {
+  constructor(control: Int32Array, doorbell: number, crowded: boolean) {
     this.#control = control;
-    this.bell = bell;
+    this.doorbell = doorbell;
     this.#pending = STORE_IS_BARRIER && !crowded;
   }
 
@@ -76,7 +76,7 @@ export class Doorbell {
   disarm(): void {
     const how = Atomics.exchange(this.#control, CONTROL.sleep, AWAKE);
     // Rung in the meantime: whoever waits for the descriptor next is not to be woken by this one.
-    if (how === AWAKE && this.#inLoop) addon().eventfdDrain(this.bell);
+    if (how === AWAKE && this.#inLoop) addon().eventfdDrain(this.doorbell);
     this.#inLoop = false;
   }
 
@@ -86,10 +86,10 @@ export class Doorbell {
 
   /** The descriptor's number is somebody else's from now on. */
   close(): void {
-    this.bell = -1;
+    this.doorbell = -1;
   }
 
-  watch(onBell: () => void): Watcher {
-    return new (addon().Watcher)(this.bell, true, onBell);
+  watch(onDoorbell: () => void): Watcher {
+    return new (addon().Watcher)(this.doorbell, true, onDoorbell);
   }
 }

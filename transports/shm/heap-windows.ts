@@ -1,4 +1,5 @@
 /** What a rank sees of the heaps of its node: for copies from and to peers' memory. */
+import { NO_BYTES } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Segment } from './segment.ts';
 
@@ -12,6 +13,9 @@ export class HeapWindows {
   readonly #segment: Segment;
   /** By window number, the one used last at the end. */
   readonly #windows = new Map<number, Uint8Array>();
+  /** The one used last: pieces come in a row, and its place in the map is right already. */
+  #lastNumber = -1;
+  #last: Uint8Array = NO_BYTES;
 
   constructor(segment: Segment) {
     this.#segment = segment;
@@ -39,6 +43,14 @@ export class HeapWindows {
   }
 
   #window(number: number): Uint8Array {
+    if (number !== this.#lastNumber) {
+      this.#last = this.#find(number);
+      this.#lastNumber = number;
+    }
+    return this.#last;
+  }
+
+  #find(number: number): Uint8Array {
     let window = this.#windows.get(number);
     if (window === undefined) {
       // The file may end within it, and grow later: what lies behind its end is not touched.

@@ -115,7 +115,7 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
 function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): SegmentFiles {
   const files = createSegment(peers.length, space.jobId);
   space.fence();
-  const fds = [files.rings, files.heaps, ...files.bells];
+  const fds = [files.rings, files.heaps, ...files.doorbells];
   for (const { rank } of peers.slice(1)) {
     const answer = addon().fdSocketSend(socket, space.get(memberKey(rank)) ?? '', fds);
     check(answer, 'sendmsg', `handing the shared segment to rank ${rank}`, { peer: rank });
@@ -133,8 +133,8 @@ function follow(space: KeyValueSpace, leader: LocalPeer, count: number): Segment
     space.fence();
     const fds = addon().fdSocketReceive(socket, ATTACH_TIMEOUT_MS);
     if (typeof fds === 'number') throw receiveError(-fds, space.rank, leader.rank);
-    const [rings, heaps, ...bells] = fds;
-    if (bells.length === count) return { rings, heaps, bells };
+    const [rings, heaps, ...doorbells] = fds;
+    if (doorbells.length === count) return { rings, heaps, doorbells };
     for (const fd of fds) addon().closeFd(fd);
     throw new MpiError(
       'ERR_LAUNCH',

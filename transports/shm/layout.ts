@@ -1,7 +1,7 @@
 /**
  * Where things lie in the shared segment of a job's ranks on one node (docs/internals/shm.md): two files,
  *
- *     header page | one control page a rank | one region for each ordered pair
+ *     header page | a control page and a wait page for each rank | one region for each ordered pair
  *     extents of the ranks' heaps, in the order in which they were needed
  *
  * Both are sparse and grow as they are used: a region costs memory from the first contact of its pair,
@@ -10,7 +10,7 @@
 
 export const PAGE_BYTES = 4096;
 /**
- * Ranks of one job on one node: their bells and the two files travel in one SCM_RIGHTS message (at most
+ * Ranks of one job on one node: their doorbells and the two files travel in one SCM_RIGHTS message (at most
  * 253 descriptors).
  */
 export const MAX_LOCAL_RANKS = 250;
@@ -30,7 +30,11 @@ export const HEADER = {
 
 /** Control page of a rank, as Int32 indices. */
 export * as CONTROL from './control-words.ts';
-export const CONTROL_BYTES = PAGE_BYTES;
+/** The control page, and the wait page behind it. */
+export const CONTROL_BYTES = 2 * PAGE_BYTES;
+/** The wait page: the length of a text, and the text. */
+export const WAIT_TEXT = PAGE_BYTES + 4;
+export const WAIT_TEXT_BYTES = PAGE_BYTES - 4;
 
 export const AWAKE = 0;
 export const BLOCKED = 1;
@@ -62,12 +66,12 @@ export const DATA_ALIGNMENT = 64;
 export const DATA_HELD = DATA_BYTES / 16;
 /**
  * Largest body of a packet: one is written while another is read. Where no cache is common to the two
- * cores, larger pieces are worth more than more of them. A body may have to leave out nearly as much
+ * cores, larger packets are worth more than more of them. A body may have to leave out nearly as much
  * at the ring's end as it is long, and the receiver may hold room back: all of it must fit.
  */
 export const MAX_BODY = (DATA_BYTES - DATA_HELD) / 2;
 /**
- * Messages up to this long go unasked. Where no cache is common to the two cores, longer ones cost up to
+ * Messages up to this long go eagerly. Where no cache is common to the two cores, longer ones cost up to
  * four times as much through the ring as when the receiver fetches them.
  */
 export const SHM_EAGER_BYTES = 16384;

@@ -111,7 +111,7 @@ export class RingReceiver implements Packet {
 
   /**
    * {@link Channel.tryTake}. What can be found out before the packet is there, is; and what a body takes
-   * that goes into a buffer used before is written out here, in one piece: V8 inlines only so much.
+   * that goes into a buffer used before is written out here: V8 inlines only so much.
    */
   tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number {
     const words = this.#words;

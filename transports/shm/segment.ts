@@ -19,12 +19,12 @@ export interface SegmentFiles {
   rings: number;
   heaps: number;
   /** eventfds, one for each local rank. */
-  bells: number[];
+  doorbells: number[];
 }
 
 /** A rank's hold on the segment. Ranks in here are *local* ones: indices into `ranks`. */
 export class Segment {
-  readonly bells: number[];
+  readonly doorbells: number[];
   /** World ranks of the job's ranks on this node, ascending. */
   readonly ranks: number[];
   /** This rank's index in `ranks`. */
@@ -43,7 +43,7 @@ export class Segment {
     this.cpus = cpus;
     this.#rings = files.rings;
     this.#heaps = files.heaps;
-    this.bells = files.bells;
+    this.doorbells = files.doorbells;
     this.ranks = ranks;
     this.self = self;
     verify(files, ranks.length);
@@ -107,10 +107,10 @@ export class Segment {
   }
 
   close(): void {
-    closeFiles({ rings: this.#rings, heaps: this.#heaps, bells: this.bells });
+    closeFiles({ rings: this.#rings, heaps: this.#heaps, doorbells: this.doorbells });
     this.#rings = -1;
     this.#heaps = -1;
-    this.bells.fill(-1);
+    this.doorbells.fill(-1);
   }
 }
 
@@ -152,14 +152,14 @@ function createFile(name: string): number {
   return fd;
 }
 
-export function closeFiles({ rings, heaps, bells }: SegmentFiles): void {
-  for (const fd of [rings, heaps, ...bells]) if (fd >= 0) addon().closeFd(fd);
+export function closeFiles({ rings, heaps, doorbells }: SegmentFiles): void {
+  for (const fd of [rings, heaps, ...doorbells]) if (fd >= 0) addon().closeFd(fd);
 }
 
 /** A segment of so many ranks that nobody has joined yet. */
 export function createSegment(count: number, jobId: string): SegmentFiles {
   const native = addon();
-  const files: SegmentFiles = { rings: -1, heaps: -1, bells: [] };
+  const files: SegmentFiles = { rings: -1, heaps: -1, doorbells: [] };
   try {
     files.rings = createFile(`dreg-mpi ${jobId}`);
     files.heaps = createFile(`dreg-mpi ${jobId} heaps`);
@@ -170,8 +170,8 @@ export function createSegment(count: number, jobId: string): SegmentFiles {
     words[HEADER.magic] = SEGMENT_MAGIC;
     words[HEADER.version] = SEGMENT_VERSION;
     words[HEADER.ranks] = count;
-    for (let bell = 0; bell < count; bell++)
-      files.bells.push(check(native.eventfdCreate(), 'eventfd', 'making a doorbell'));
+    for (let doorbell = 0; doorbell < count; doorbell++)
+      files.doorbells.push(check(native.eventfdCreate(), 'eventfd', 'making a doorbell'));
     return files;
   } catch (error) {
     closeFiles(files);

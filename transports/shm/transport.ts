@@ -9,6 +9,7 @@ import { CONTROL, LEAVING, LEFT, PRESENT } from './layout.ts';
 import { RingReceiver } from './ring-receiver.ts';
 import { RingSender } from './ring-sender.ts';
 import type { Segment } from './segment.ts';
+import { WaitBoard } from './wait-board.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
@@ -24,6 +25,8 @@ interface Inbound {
 export class ShmTransport implements Transport {
   readonly name = 'shm';
   readonly heap: Heap;
+  /** What the ranks of the node wait for. */
+  readonly board: WaitBoard;
   readonly #segment: Segment;
   readonly #control: Int32Array;
   readonly #doorbell: Doorbell;
@@ -43,9 +46,11 @@ export class ShmTransport implements Transport {
     this.#segment = segment;
     this.#control = segment.control(segment.self);
     const crowded = segment.ranks.length > segment.cpus;
-    this.#doorbell = new Doorbell(this.#control, segment.bells[segment.self], crowded);
+    this.#doorbell = new Doorbell(this.#control, segment.doorbells[segment.self], crowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
+    this.#controls[segment.self] = this.#control;
+    this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
     this.#probe = publishProbe(this.#control);
     // From here on peers may look for what stands in the page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
@@ -74,6 +79,7 @@ export class ShmTransport implements Transport {
   }
 
   disarm(): void {
+    this.board.wakes();
     this.#doorbell.disarm();
   }
 
@@ -82,11 +88,11 @@ export class ShmTransport implements Transport {
   }
 
   get wakeFd(): number {
-    return this.#doorbell.bell;
+    return this.#doorbell.doorbell;
   }
 
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
-    return this.#doorbell.watch(onBell);
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    return this.#doorbell.watch(onDoorbell);
   }
 
   presence(peer: number): (typeof PRESENCES)[number] {
@@ -116,7 +122,8 @@ export class ShmTransport implements Transport {
   #setPresence(presence: number): void {
     Atomics.store(this.#control, CONTROL.presence, presence);
     for (let local = 0; local < this.#segment.ranks.length; local++)
-      if (local !== this.#segment.self) ring(this.#peerControl(local), this.#segment.bells[local]);
+      if (local !== this.#segment.self)
+        ring(this.#peerControl(local), this.#segment.doorbells[local]);
   }
 
   #local(peer: number): number {
@@ -142,12 +149,12 @@ export class ShmTransport implements Transport {
     const control = this.#peerControl(local);
     const fenced = () => this.#doorbell.checkFences() && control[CONTROL.fences] === 1;
     const sender = new RingSender(segment.region(segment.self, local), fenced);
-    const bell = segment.bells[local];
-    const channel = new ShmChannel(peer, control, bell, sender, this.#surroundings);
+    const doorbell = segment.doorbells[local];
+    const channel = new ShmChannel(peer, control, doorbell, sender, this.#surroundings);
     this.#channels[local] = channel;
     Atomics.store(control, CONTROL.contactFlags + segment.self, 1);
     Atomics.add(control, CONTROL.contacts, 1);
-    ring(control, bell);
+    ring(control, doorbell);
     return channel;
   }
 
@@ -161,7 +168,7 @@ export class ShmTransport implements Transport {
       const control = this.#peerControl(local);
       const wake = () => {
         this.#doorbell.checkFences();
-        ring(control, segment.bells[local]);
+        ring(control, segment.doorbells[local]);
       };
       const receiver = new RingReceiver(segment.region(local, segment.self), wake);
       this.#inbound.push({ peer, ring: receiver });

@@ -3,7 +3,7 @@ import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
-import { type IwarpHost, IwarpMeeting } from './connect/iwarp.ts';
+import { type IwarpHost, IwarpSetup } from './connect/iwarp.ts';
 import { type ConnectionSetup, formatAddress, parseAddress } from './connect/setup.ts';
 import { SEND_DEPTH, type VerbsChannel } from './packets/channel.ts';
 import { INLINE_BYTES, SPARE_SLOTS } from './packets/sender.ts';
@@ -66,7 +66,7 @@ export class VerbsPeers implements Host, IwarpHost {
     const device = this.#device;
     if (device.link !== 'iwarp') return new Handshake(device, this, now) as ConnectionSetup;
     const connections = new ConnectionManager(device.name, device.reads ?? { out: 1, in: 1 });
-    return new IwarpMeeting(device, this, connections, now) as ConnectionSetup;
+    return new IwarpSetup(device, this, connections, now) as ConnectionSetup;
   }
 
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_SYSTEM */
@@ -112,7 +112,7 @@ export class VerbsPeers implements Host, IwarpHost {
 
   ready(peer: number): void {
     const channel = this.channels.get(peer);
-    if (channel?.state !== 'meeting') return;
+    if (channel?.state !== 'connecting') return;
     channel.state = 'ready';
     // On iWARP the rank that called sends first: the other one waits for it.
     if (this.#device.link === 'iwarp' && this.rank < peer) channel.control(CONTROL.acknowledge);

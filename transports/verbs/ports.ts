@@ -4,8 +4,9 @@
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
-import type { PulseAddress } from './device/liveness-target.ts';
-import type { QueueAddress, QueueOptions, Result } from './device/queue-pair.ts';
+import type { QueueAddress } from './device/attributes.ts';
+import type { TargetAddress } from './device/liveness-target.ts';
+import type { QueueOptions, Result } from './device/queue-pair.ts';
 
 /** Registered memory that packets leave from. */
 export interface PacketArea {
@@ -32,16 +33,16 @@ export interface PacketQueue {
   readonly completed: number;
   owner: unknown;
   /** On iWARP: what the peer has for {@link probe}. */
-  peerPulse?: PulseAddress | null;
+  peerTarget?: TargetAddress | null;
   onError(error: Error): void;
   connect(remote: QueueAddress, psn: number): void;
   send(area: PacketArea, offset: number, length: number, inline: boolean, signal?: boolean): number;
-  /** Asks whether the peer answers: an RDMA operation that moves nothing, or on iWARP its pulse. */
+  /** Asks whether the peer answers: an RDMA operation that moves nothing, or on iWARP its liveness target. */
   probe(done: Result): number;
   close(): void;
 }
 
-/** Datagrams, by which ranks meet. */
+/** Datagrams, which set connections up. */
 export interface Datagrams {
   readonly number: number;
   onDatagram(bytes: Uint8Array, source: number): void;
@@ -71,7 +72,7 @@ export interface PacketDevice {
   disarm(): void;
   takeEvent(): unknown;
   /** On iWARP: what peers read to see whether we are there. */
-  pulse?(): PulseAddress;
+  livenessTarget?(): TargetAddress;
 }
 
 /** ibv_access_flags of the leases that the transport takes. */

@@ -36,7 +36,7 @@ export class VerbsTransport implements Transport {
   readonly #device: PacketDevice;
   readonly #peers: VerbsPeers;
   readonly #setup: ConnectionSetup;
-  readonly #bell: Doorbell;
+  readonly #doorbell: Doorbell;
   readonly #liveness: Liveness;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
@@ -51,11 +51,11 @@ export class VerbsTransport implements Transport {
   readonly #crowded = new Set<OneSided>();
   #emptyPolls = 0;
   /** For a device made of software. */
-  readonly #courtesy: YieldPolicy | null;
+  readonly #yieldPolicy: YieldPolicy | null;
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
     this.#device = device;
-    this.#courtesy = device.software ? new YieldPolicy() : null;
+    this.#yieldPolicy = device.software ? new YieldPolicy() : null;
     this.rank = job.rank;
     this.size = job.size;
     this.#receives = device.openReceiveQueue(VERBS_SLOT_BYTES);
@@ -74,7 +74,7 @@ export class VerbsTransport implements Transport {
     this.#liveness = new Liveness(device, this.#peers.channels, now);
     const { fd } = this.#setup;
     const news = fd === undefined ? null : { fd, take: () => this.#setup.poll?.(true) };
-    this.#bell = new Doorbell(device, news);
+    this.#doorbell = new Doorbell(device, news);
     this.#peers.publish();
   }
 
@@ -138,12 +138,12 @@ export class VerbsTransport implements Transport {
     this.#setup.poll?.(false);
     if (count > 0) {
       this.#emptyPolls = 0;
-      this.#courtesy?.found();
+      this.#yieldPolicy?.found();
       return count;
     }
     this.#emptyPolls += 1;
     if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.size > 0) this.#acknowledge();
-    if (this.#courtesy?.isDue()) wakeAddon().yieldCpu();
+    if (this.#yieldPolicy?.isDue()) wakeAddon().yieldCpu();
     if (this.#emptyPolls % CLOCK_POLLS === 0) this.#liveness.look(EVENTS_MS);
     return 0;
   }
@@ -221,23 +221,23 @@ export class VerbsTransport implements Transport {
     for (const channel of this.#peers.channels.values()) channel.settle(true);
     this.#receives.flush();
     const due = this.#setup.pending ? this.#setup.dueIn : HEARTBEAT_MS;
-    this.#bell.arm(Math.min(HEARTBEAT_MS, due));
+    this.#doorbell.arm(Math.min(HEARTBEAT_MS, due));
   }
 
   disarm(): void {
-    this.#bell.disarm();
+    this.#doorbell.disarm();
   }
 
   block(milliseconds: number): void {
-    this.#bell.block(milliseconds);
+    this.#doorbell.block(milliseconds);
   }
 
   get wakeFd(): number {
-    return this.#bell.fd;
+    return this.#doorbell.fd;
   }
 
-  watch(onBell: () => void): { ref(): void; unref(): void; close(): void } {
-    return this.#bell.watch(onBell);
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    return this.#doorbell.watch(onDoorbell);
   }
 
   // ---- leaving
@@ -254,6 +254,6 @@ export class VerbsTransport implements Transport {
     if (this.#peers.closed) return;
     this.#peers.close();
     this.#tellFinished();
-    this.#bell.close();
+    this.#doorbell.close();
   }
 }

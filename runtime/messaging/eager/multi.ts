@@ -1,6 +1,6 @@
 /**
- * Messages of middle size: they go at once, as eager ones do, but in pieces, so that the receiver
- * copies one piece while the sender writes the next (docs/internals/protocol.md). The first packet takes
+ * Eager messages of several packets: they go at once, so that the receiver copies one packet while the
+ * sender writes the next (docs/internals/protocol.md). The first packet takes
  * the message's place in the order of matching; the others follow without being asked for.
  */
 import type { Packet } from '../../../transports/transport.ts';
@@ -15,19 +15,19 @@ import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
 import { CUT, EAGER_FIRST, EAGER_NEXT } from '../wire.ts';
 
-/** Words of a EAGER_FIRST's extension. */
+/** Words of an EAGER_FIRST's extension. */
 const LENGTH = 0;
 const TRANSFER = 1;
 
-/** A message of which pieces are still to come. */
+/** A message of which packets are still to come. */
 export class Arrival {
   readonly peer: Peer;
   readonly id: number;
   readonly tag: number;
   readonly length: number;
-  /** Where the pieces go until a receive is matched. */
+  /** Where the bytes go until a receive is matched. */
   bytes: Uint8Array;
-  /** The receive, where the pieces go then; null while there is none, and where it was refused. */
+  /** The receive, where the bytes go then; null while there is none, and where it was refused. */
   request: Operation | null;
   received = 0;
   /** The sender's buffer is gone: the rest never comes. */
@@ -60,7 +60,7 @@ export class MultiPacketEager {
   readonly #words = new Int32Array(EXTENSION_WORDS);
   /** Messages on their way here, by peer and the sender's id. */
   readonly #arrivals = new Map<Peer, Map<number, Arrival>>();
-  /** Ids of our messages of which pieces wait for room: none of them is given again meanwhile. */
+  /** Ids of our messages of which packets wait for room: none of them is given again meanwhile. */
   readonly #waiting = new Set<number>();
   #last = 0;
 
@@ -77,10 +77,10 @@ export class MultiPacketEager {
     this.#words[TRANSFER] = id;
     const { channel } = peer;
     const words = this.#words;
-    if (!trySendPart(channel, EAGER_FIRST, context, tag, words, request, 0, peer.pieceBytes))
+    if (!trySendPart(channel, EAGER_FIRST, context, tag, words, request, 0, peer.packetBytes))
       return false;
     this.#last = id;
-    const stream = new PacketStream(peer, request, EAGER_NEXT, id, peer.pieceBytes, ({ whole }) =>
+    const stream = new PacketStream(peer, request, EAGER_NEXT, id, peer.packetBytes, ({ whole }) =>
       this.#sent(peer, request, id, whole),
     );
     if (!stream.stream()) {
@@ -122,7 +122,7 @@ export class MultiPacketEager {
     return arrival;
   }
 
-  onPiece(peer: Peer, packet: Packet): void {
+  onNext(peer: Peer, packet: Packet): void {
     this.#store(this.#arrivalOf(peer, packet), packet);
   }
 
@@ -145,7 +145,7 @@ export class MultiPacketEager {
   #arrivalOf(peer: Peer, packet: Packet): Arrival {
     const arrival = this.#arrivals.get(peer)?.get(packet.tag);
     if (arrival !== undefined) return arrival;
-    throw new MpiError('ERR_PROTOCOL', `a piece belongs to the unknown message ${packet.tag}`);
+    throw new MpiError('ERR_PROTOCOL', `a packet belongs to the unknown message ${packet.tag}`);
   }
 
   #store(arrival: Arrival, packet: Packet): void {
@@ -153,7 +153,7 @@ export class MultiPacketEager {
     if (packet.length === 0 || received + packet.length > length)
       throw new MpiError(
         'ERR_PROTOCOL',
-        `a piece of ${packet.length} bytes goes beyond its message`,
+        `a packet of ${packet.length} bytes goes beyond its message`,
       );
     // The memory may be gone, or the message refused: then its bytes are dropped.
     if (request !== null) {
@@ -187,7 +187,7 @@ export class MultiPacketEager {
     else this.#completion.complete(request, peer.rank, tag, length);
   }
 
-  /** @throws MpiError ERR_PROTOCOL where a EAGER_FIRST's length cannot be ours */
+  /** @throws MpiError ERR_PROTOCOL where an EAGER_FIRST's length cannot be ours */
   static lengthOf(peer: Peer, packet: Packet): number {
     const length = packet.extension[LENGTH];
     if (length > packet.length && length <= peer.eagerBytes) return length;

@@ -26,7 +26,7 @@ export const ONE_MESSAGE = 1;
 const UNIT = 1 << CREDIT_SHIFT;
 const MESSAGES = UNIT - 1;
 
-/** What a message is charged with that brings `length` bytes of its body along unasked. */
+/** What a message is charged with that brings `length` bytes of its body along eagerly. */
 export function chargeOf(length: number): number {
   if (length <= SMALL_BYTES) return ONE_MESSAGE;
   return ONE_MESSAGE + ((length + 2 * CREDIT_UNIT_BYTES - 1) >>> 7) * UNIT;

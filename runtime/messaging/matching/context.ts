@@ -6,7 +6,7 @@ import type { Offer } from '../rendezvous/offer.ts';
 import { Envelope, PostedReceives, type PostingClock, UnexpectedMessages } from './bins.ts';
 import type { Kept } from './kept-bodies.ts';
 
-/** A message that came before its receive: whole, still arriving in pieces, or only offered. */
+/** A message that came before its receive: whole, still arriving in packets, or only offered. */
 export class UnexpectedMessage extends Envelope implements Kept {
   /** What the sender was charged with for it. */
   charge: number;

@@ -60,7 +60,7 @@ export class PrematchedReceives {
     }
     if (this.#peer === null) {
       // What is large comes by other packets than those that are taken here.
-      if (peer === undefined || request.length > peer.pieceBytes) return false;
+      if (peer === undefined || request.length > peer.packetBytes) return false;
       if (!context.quiet || !this.#host.mayHoldBack(peer)) return false;
       const number = context.names.nameOf(peer);
       if (number < 0) return false;

@@ -19,9 +19,9 @@ import { NO_PROBE, type Operation, PEEK } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
-import { offerOf } from '../rendezvous/offer.ts';
+import { messageLength, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
-import { CREDIT, EAGER_FIRST, FOUND, GONE, NONE, PASS, RTS, SEEK, STALLED, TAKE } from '../wire.ts';
+import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import type { Envelope } from './bins.ts';
 import { type Context, UnexpectedMessage } from './context.ts';
 import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
@@ -46,7 +46,7 @@ export class Receiving {
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
   /** Probes that have met the message that is being delivered. */
-  #probes: Operation[] = [];
+  readonly #probes: Operation[] = [];
 
   constructor(
     host: ReceivingHost,
@@ -285,9 +285,7 @@ export class Receiving {
   /** Those who probed for a message hear of it once it is kept. */
   #showAll(context: Context, message: UnexpectedMessage): void {
     if (this.#probes.length === 0) return;
-    const probes = this.#probes;
-    this.#probes = [];
-    for (const probe of probes) this.#show(probe, context, message);
+    for (const probe of this.#probes.splice(0)) this.#show(probe, context, message);
   }
 
   /** A message that `peer` was charged with has found its receive. */
@@ -407,10 +405,4 @@ export class Receiving {
       }
     return found;
   }
-}
-
-/** Bytes of the whole message that a packet begins. */
-function messageLength(packet: Packet): number {
-  if (packet.kind === RTS) return offerOf(packet).length;
-  return packet.kind === EAGER_FIRST ? packet.extension[0] : packet.length;
 }

@@ -20,14 +20,14 @@ export class CopyScheme {
   // ---- the receiver's end
 
   begin(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
-    // Asked before the first piece is copied: the sender goes on meanwhile.
-    if (offer.firstPiece < offer.length) this.askFrom(transfer, offer.firstPiece);
+    // Asked before the first bytes are copied: the sender goes on meanwhile.
+    if (offer.firstBytes < offer.length) this.askFrom(transfer, offer.firstBytes);
     const began = transfer.started > 0 ? now() : 0;
-    if (offer.firstPiece > 0) copyFirst(transfer.request);
-    // The sender wrote that piece before our clock started; reading it took about as long.
+    if (offer.firstBytes > 0) copyFirst(transfer.request);
+    // The sender wrote those bytes before our clock started; reading them took about as long.
     if (began > 0) transfer.ahead = now() - began;
-    transfer.received = offer.firstPiece;
-    if (offer.firstPiece < offer.length) return;
+    transfer.received = offer.firstBytes;
+    if (offer.firstBytes < offer.length) return;
     if (offer.synchronous) this.#transfers.output.sendControl(transfer.peer, FIN, transfer.sender);
     this.#transfers.received(transfer);
   }
@@ -47,7 +47,7 @@ export class CopyScheme {
     if (!copying || packet.length === 0 || received + packet.length > length)
       throw new MpiError(
         'ERR_PROTOCOL',
-        `a piece of ${packet.length} bytes goes beyond its message`,
+        `a packet of ${packet.length} bytes goes beyond its message`,
       );
     if (request.intact) putPacket(request, received, packet);
     transfer.received += packet.length;

@@ -24,7 +24,7 @@ export class GetScheme {
 
   begin(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): void {
     const { request, peer, sender } = transfer;
-    const { length, firstPiece: first, access, exportedBytes } = offer;
+    const { length, firstBytes: first, access, exportedBytes } = offer;
     if (isFree(peer.channel)) {
       if (first > 0) copyFirst(request);
       peer.channel.pull(access, first, request.bytes, first, length - first, atOnce);

@@ -4,8 +4,10 @@ import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Operation } from '../operation.ts';
 import {
+  EAGER_FIRST,
   longOf,
   putLong,
+  RTS,
   RTS_HELD,
   RTS_KIND_MASK,
   RTS_PACKED,
@@ -22,7 +24,7 @@ export interface Offer {
   /** Bytes of the message that can be reached so. */
   exportedBytes: number;
   /** Bytes that came with the RTS. */
-  firstPiece: number;
+  firstBytes: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
   /** The sender waits for the match: it hears FIN, though all of the message came along. */
@@ -31,7 +33,7 @@ export interface Offer {
   packed: boolean;
 }
 
-/** Puts an offer's first piece where a receive wants it. */
+/** Puts an offer's first bytes where a receive wants it. */
 export type CopyFirst = (to: Operation) => void;
 
 /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
@@ -54,7 +56,7 @@ export function offerOf(packet: Packet): Offer {
       hold: null,
     },
     exportedBytes,
-    firstPiece: packet.length,
+    firstBytes: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
     synchronous: (words[RTS_WORD.kind] & RTS_SYNCHRONOUS) !== 0,
     packed: (words[RTS_WORD.kind] & RTS_PACKED) !== 0,
@@ -73,4 +75,10 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;
   words[RTS_WORD.exportedBytes] = exportedBytes === request.length ? 0 : exportedBytes;
+}
+
+/** Bytes of the whole message that a packet begins. */
+export function messageLength(packet: Packet): number {
+  if (packet.kind === RTS) return offerOf(packet).length;
+  return packet.kind === EAGER_FIRST ? packet.extension[0] : packet.length;
 }

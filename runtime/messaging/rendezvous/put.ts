@@ -35,7 +35,7 @@ export class PutScheme {
   begin(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): boolean {
     const { request, peer, length, sender } = transfer;
     const exported = new ExportedSegments(peer, request, length, 'push', TARGET, sender);
-    const segment = exported.begin(offer.firstPiece);
+    const segment = exported.begin(offer.firstBytes);
     if (segment === null) return false;
     transfer.exported = exported;
     const { start, bytes, access } = segment;
@@ -44,8 +44,8 @@ export class PutScheme {
       words[CTS_WORD.segmentBytes] = bytes === length ? 0 : bytes;
       words[CTS_WORD.segmentStart] = start;
     });
-    if (offer.firstPiece > 0) copyFirst(request);
-    transfer.received = offer.firstPiece;
+    if (offer.firstBytes > 0) copyFirst(request);
+    transfer.received = offer.firstBytes;
     if (exported.proceed()) this.#transfers.output.markBusy(peer);
     return true;
   }

@@ -4,7 +4,7 @@
  *
  * - *get*: the receiver fetches them from the sender's memory and says FIN;
  * - *put*: the sender writes them to the receiver's memory and says PUT_FIN;
- * - *share*: each end reaches the other's buffer, and both copy, piece by piece;
+ * - *share*: each end reaches the other's buffer, and both copy, chunk by chunk;
  * - *copy*: the sender sends them in packets.
  *
  * What a transport can do decides which of them there are; the protocol knows no transport.
@@ -78,7 +78,7 @@ export class Rendezvous {
     const flow = peer.flow(context);
     const transfer = new OutgoingTransfer(transfers.outgoing.takeId(), request, peer);
     this.#export(transfer);
-    const wanted = this.#selection.firstPiece(transfer);
+    const wanted = this.#selection.firstBytes(transfer);
     const first = flow.hasCredit(chargeOf(wanted)) ? wanted : 0;
     const words = this.#words;
     putOffer(words, transfer, this.#selection.holds(transfer));
@@ -118,11 +118,11 @@ export class Rendezvous {
 
   /**
    * The message of an offer belongs to `request`: fetch it, or ask for it.
-   * @param copyFirst puts the offer's first piece where the request wants it
+   * @param copyFirst puts the offer's first bytes where the request wants it
    */
   accept(request: Operation, peer: Peer, tag: number, offer: Offer, copyFirst: CopyFirst): void {
     // Of a peer that is lost since only what came along with the offer can be had.
-    if (peer.error !== null && offer.firstPiece < offer.length) {
+    if (peer.error !== null && offer.firstBytes < offer.length) {
       this.#completion.fail(request, peer.error);
       return;
     }

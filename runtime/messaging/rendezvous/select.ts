@@ -56,7 +56,7 @@ export class SchemeSelection {
   choose({ channel, rank }: Peer, offer: Offer, request: Operation): RendezvousScheme {
     const { kind } = offer.access;
     this.timed = false;
-    if (offer.firstPiece === offer.length) return 'copy';
+    if (offer.firstBytes === offer.length) return 'copy';
     // Bytes that do not lie side by side are gathered into packets, and put in place from there.
     if (offer.packed || request.noncontiguous !== null) return 'copy';
     if (rank === this.#rank) return kind === ACCESS_NONE ? 'copy' : 'get';
@@ -103,8 +103,8 @@ export class SchemeSelection {
    */
   exportsAhead({ peer, request }: OutgoingTransfer, exported: number): boolean {
     // Of what would have gone eagerly, had there been credit, fetching costs more than it saves.
-    const unasked = peer.goesUnasked(request.bytes, request.length);
-    if (unasked && (peer.rank !== this.#rank || request.synchronous)) return false;
+    const eager = peer.goesEagerly(request.bytes, request.length);
+    if (eager && (peer.rank !== this.#rank || request.synchronous)) return false;
     if (request.noncontiguous !== null) return false;
     if (isFree(peer.channel)) return true;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
@@ -114,11 +114,11 @@ export class SchemeSelection {
   }
 
   /** How much of a message the sender would send along with its offer. */
-  firstPiece({ peer, request, access }: OutgoingTransfer): number {
+  firstBytes({ peer, request, access }: OutgoingTransfer): number {
     const { length } = request;
     if (access.kind === ACCESS_MAPPED) return 0;
     if (access.kind !== ACCESS_NONE && peer.fetches.has(sizeClass(length))) return 0;
-    return Math.min(length, peer.pieceBytes);
+    return Math.min(length, peer.packetBytes);
   }
 
   /** Whether the program cannot take the sender's buffer away before the send ends. */

@@ -1,4 +1,4 @@
-/** The scheme *share*: each end reaches the other's buffer, and both copy, piece by piece. */
+/** The scheme *share*: each end reaches the other's buffer, and both copy, chunk by chunk. */
 import { ACCESS_NONE, newRemoteAccess } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Peer } from '../peer.ts';
@@ -24,7 +24,7 @@ export class ShareScheme {
    * help now, or it is not worth asking.
    */
   begin(transfer: IncomingTransfer, offer: Offer, copyFirst: CopyFirst): boolean {
-    const { firstPiece: first } = offer;
+    const { firstBytes: first } = offer;
     const share = this.#open(transfer, offer);
     if (share === null) return false;
     transfer.share = share;
@@ -38,7 +38,7 @@ export class ShareScheme {
     } catch (error) {
       share.error = error as MpiError;
     }
-    // The sender may be within a piece. Whether it goes on is not for us to wait for here: it may be
+    // The sender may be within a chunk. Whether it goes on is not for us to wait for here: it may be
     // stopped. The buffer goes back when it has said that it does not touch it any more.
     if (share.copies.settles()) this.#ended(transfer, share);
     else this.#transfers.askBack(transfer, SHARE_ASK);
@@ -47,7 +47,7 @@ export class ShareScheme {
 
   #open({ peer, request }: IncomingTransfer, offer: Offer): SharedReceive | null {
     const { channel } = peer;
-    const { firstPiece: first, access } = offer;
+    const { firstBytes: first, access } = offer;
     const length = offer.length - first;
     const copies = this.#copiesWith(peer);
     if (copies === null || length < SHARED_COPY_MIN / 2) return null;
@@ -82,7 +82,7 @@ export class ShareScheme {
     this.#ended(transfer, share);
   }
 
-  /** Nobody works on a piece any more. */
+  /** Nobody works on a chunk any more. */
   #ended(transfer: IncomingTransfer, share: SharedReceive): void {
     const { peer, request, sender } = transfer;
     const { copies, own, pull, length } = share;

@@ -1,28 +1,28 @@
 /**
- * A copy between two buffers that both ends map, done by both: each claims the next piece and copies
+ * A copy between two buffers that both ends map, done by both: each claims the next chunk and copies
  * it, so that the sender's core works too where it would only wait. A claim is a compare-and-swap on
- * one word that holds the copy's generation beside the next piece's number: an end that comes late
- * finds another generation, or no piece left, and touches nothing.
+ * one word that holds the copy's generation beside the next chunk's number: an end that comes late
+ * finds another generation, or no chunk left, and touches nothing.
  *
  * Of a generation the word holds 16 bits. They cannot come round to a sender that still holds an old
  * one: it says which it answered last, and the receiver opens no copy while it owes more than
  * {@link SHARES_UNANSWERED_MAX} answers. The other end may write anything here: neither waits for a word
- * to change, and neither goes on where the pieces' number does not.
+ * to change, and neither goes on where the chunks' number does not.
  */
 import { MpiError } from '../../base/error.ts';
 
 /** Pieces are of this many bytes, or a half of the message if that is less. */
-export const SHARED_PIECE_BYTES = 64 * 1024;
+export const SHARED_CHUNK_BYTES = 64 * 1024;
 /** Messages from this size on are copied by both ends. */
 export const SHARED_COPY_MIN = 32 * 1024;
 /** Shared copies that a sender was asked to help with and has not answered, at most; further ones the receiver makes alone. */
 export const SHARES_UNANSWERED_MAX = 8;
-/** Looks at whether the sender has finished its last piece, before it is asked to say so. */
+/** Looks at whether the sender has finished its last chunk, before it is asked to say so. */
 export const SHARE_LOOKS = 4096;
 
 const GENERATION_SHIFT = 16;
-const PIECE_MASK = 0xffff;
-const PIECES_MAX = 1 << 15;
+const CHUNK_MASK = 0xffff;
+const CHUNKS_MAX = 1 << 15;
 
 /** Indices in the claim words. The sender writes the last one, for all copies there were. */
 const CLAIM = 0;
@@ -30,10 +30,10 @@ const DONE = 1;
 const BROKEN = 2;
 const ANSWERED = 3;
 
-function pieceBytes(length: number): number {
+function chunkBytes(length: number): number {
   // Both ends get something to do, of a small message too.
-  let bytes = Math.min(SHARED_PIECE_BYTES, Math.ceil(length / 8192) * 4096);
-  while (length / bytes > PIECES_MAX) bytes *= 2;
+  let bytes = Math.min(SHARED_CHUNK_BYTES, Math.ceil(length / 8192) * 4096);
+  while (length / bytes > CHUNKS_MAX) bytes *= 2;
   return bytes;
 }
 
@@ -41,24 +41,24 @@ function pieceBytes(length: number): number {
 export type CopyPiece = (at: number, bytes: number) => void;
 
 /**
- * Claims and copies pieces until there are none.
+ * Claims and copies chunks until there are none.
  * @throws MpiError ERR_PROTOCOL where the other end changes what it must not; what `copy` throws
  */
 function copyClaimed(words: Int32Array, generation: number, length: number, copy: CopyPiece): void {
-  const piece = pieceBytes(length);
-  const bits = generation & PIECE_MASK;
+  const chunk = chunkBytes(length);
+  const bits = generation & CHUNK_MASK;
   for (let least = 0; ; least++) {
     const word = Atomics.load(words, CLAIM);
     if (word >>> GENERATION_SHIFT !== bits) return;
-    const index = word & PIECE_MASK;
+    const index = word & CHUNK_MASK;
     if (index < least)
-      throw new MpiError('ERR_PROTOCOL', 'a peer gives a piece of a shared copy away twice');
+      throw new MpiError('ERR_PROTOCOL', 'a peer gives a chunk of a shared copy away twice');
     least = index;
-    const at = index * piece;
+    const at = index * chunk;
     if (at >= length) return;
     if (Atomics.compareExchange(words, CLAIM, word, (word + 1) | 0) !== word) continue;
     try {
-      copy(at, Math.min(piece, length - at));
+      copy(at, Math.min(chunk, length - at));
     } catch (error) {
       Atomics.store(words, BROKEN, generation);
       throw error;
@@ -68,7 +68,7 @@ function copyClaimed(words: Int32Array, generation: number, length: number, copy
   }
 }
 
-/** The sender's part in a copy: pieces that the receiver has not claimed. */
+/** The sender's part in a copy: chunks that the receiver has not claimed. */
 export function helpCopy(
   words: Int32Array,
   generation: number,
@@ -101,24 +101,24 @@ export class SharedCopies {
     this.generation = (this.generation + 1) | 0;
     this.#open = true;
     this.#length = length;
-    this.#claimed = Math.ceil(length / pieceBytes(length));
+    this.#claimed = Math.ceil(length / chunkBytes(length));
     Atomics.store(this.#words, DONE, 0);
     Atomics.store(this.#words, CLAIM, this.generation << GENERATION_SHIFT);
     return true;
   }
 
-  /** Copies what the sender does not. An error ends the copy: no piece can be claimed any more. */
+  /** Copies what the sender does not. An error ends the copy: no chunk can be claimed any more. */
   copy(copy: CopyPiece): void {
     try {
       copyClaimed(this.#words, this.generation, this.#length, copy);
     } catch (error) {
-      const word = Atomics.or(this.#words, CLAIM, PIECE_MASK);
-      this.#claimed = Math.min(word & PIECE_MASK, this.#claimed);
+      const word = Atomics.or(this.#words, CLAIM, CHUNK_MASK);
+      this.#claimed = Math.min(word & CHUNK_MASK, this.#claimed);
       throw error;
     }
   }
 
-  /** Looks for a short while whether nobody works on a piece any more. */
+  /** Looks for a short while whether nobody works on a chunk any more. */
   settles(): boolean {
     for (let looks = SHARE_LOOKS; looks > 0; looks--) if (this.#settled) return true;
     return false;
@@ -136,7 +136,7 @@ export class SharedCopies {
   close(): boolean {
     this.#open = false;
     if (!this.#settled)
-      throw new MpiError('ERR_PROTOCOL', 'a peer has left pieces of a shared copy undone');
+      throw new MpiError('ERR_PROTOCOL', 'a peer has left chunks of a shared copy undone');
     return Atomics.load(this.#words, BROKEN) === this.generation;
   }
 }

@@ -79,7 +79,7 @@ export class IncomingTransfer {
   gaveUp = false;
   /** While the sender writes segments. */
   exported: ExportedSegments | null = null;
-  /** While both ends copy, and the sender may still work on a piece. */
+  /** While both ends copy, and the sender may still work on a chunk. */
   share: SharedReceive | null = null;
   /** The sender was asked whether its buffer is whole. */
   asked = false;

@@ -104,7 +104,7 @@ export class Transfers {
 
   /** We want no more of a message; of one that came whole the sender knows nothing any more. */
   refuse(peer: Peer, offer: Offer): void {
-    if (offer.firstPiece < offer.length || offer.synchronous)
+    if (offer.firstBytes < offer.length || offer.synchronous)
       this.output.sendControl(peer, FIN, offer.transfer);
   }
 

@@ -1,5 +1,6 @@
 /** A request that ends when all of several have. */
 import type { MpiError } from '../../base/error.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -59,6 +60,11 @@ export class AllRequest extends StartedRequest<void> {
   tell(): void {
     this.told = true;
     for (const part of this.#parts) part.tell();
+  }
+
+  override waits(): { mode: 'all'; operations: WaitedOperation[] } {
+    const pending = this.#parts.filter(({ state }) => state === PENDING);
+    return { mode: 'all', operations: pending.map((part) => part.describe()) };
   }
 
   waitForEnd(): void {

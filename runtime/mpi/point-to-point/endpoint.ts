@@ -22,6 +22,8 @@ export class Endpoint implements Owner {
   /** Those who can be addressed: the group's ranks, of an intercommunicator the remote group's. */
   readonly members: Members;
   readonly size: number;
+  /** What errors and tables call the communicator. */
+  name = 'a communicator';
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;

@@ -40,8 +40,8 @@ export class ManualRequest<R> extends StartedRequest<R> {
   }
 
   /** @internal As of others; and tells its maker, who may have to look at something meanwhile. */
-  override hold(): () => void {
-    const release = super.hold();
+  override hold(abandoned: (error: MpiError) => void): () => void {
+    const release = super.hold(abandoned);
     this.onHold(1);
     return () => {
       this.onHold(-1);

@@ -135,7 +135,7 @@ export class Message {
     const envelope = this.#envelope;
     if (envelope === null) return Request.ofNobody(endpoint, context);
     this.#envelope = null;
-    const request = new Request(endpoint, room, context, envelope.source, this.tag);
+    const request = Request.of(endpoint, room, context, envelope.source, this.tag);
     engine.receiving.receiveClaimed(request, envelope);
     if (request.state === PENDING) engine.completion.track(request);
     return request;

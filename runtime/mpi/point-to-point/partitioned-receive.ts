@@ -176,9 +176,15 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   }
 
   async #next(round: StartedRequest<Status>): Promise<void> {
-    const release = round.hold();
-    await new Promise<void>((resolve) => this.#listeners.push(resolve));
-    release();
+    let release = () => {};
+    try {
+      await new Promise<void>((resolve, reject) => {
+        release = round.hold(reject);
+        this.#listeners.push(resolve);
+      });
+    } finally {
+      release();
+    }
   }
 
   /** Frees it. A round under way goes on. */

@@ -76,7 +76,7 @@ export async function awaitParts(parts: readonly Request[]): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
     const end = () => (whole.error === null ? resolve() : reject(whole.error));
     if (whole.done) return end();
-    const releases = parts.filter((part) => !part.done).map((part) => part.hold());
+    const releases = parts.filter((part) => !part.done).map((part) => part.hold(reject));
     whole.ended = () => {
       for (const release of releases) release();
       end();

@@ -2,7 +2,7 @@
  * Persistent sends and receives (MPI 4.1, 3.9): what can be checked and prepared is so once, when they are
  * made.
  */
-import { lengthOf } from '../../base/bytes.ts';
+import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
@@ -136,7 +136,8 @@ export class PersistentSend extends PersistentOperation<void> {
     synchronous: boolean,
   ) {
     const payload = checkSend(endpoint, buffer, destination, tag);
-    const request = new SendRequest(endpoint, payload, endpoint.context, destination, tag);
+    const request = new SendRequest(endpoint, NO_BYTES, 0, endpoint.context, destination, tag);
+    request.carry(payload);
     super(endpoint, destination, tag, request);
     request.isSend = true;
     request.synchronous = synchronous;
@@ -161,7 +162,7 @@ export class PersistentSend extends PersistentOperation<void> {
     const { length, endpoint } = this;
     if (!this.ready || this.#synchronous || length === 0) return false;
     const peer = endpoint.peerTo(this.rank);
-    if (peer === undefined || length > peer.pieceBytes) return false;
+    if (peer === undefined || length > peer.packetBytes) return false;
     return peer.program.trySendNow(endpoint.context, this.tag, this.bytes, length);
   }
 }
@@ -171,7 +172,7 @@ export class PersistentReceive extends PersistentOperation<Status> {
 
   constructor(endpoint: Endpoint, buffer: Data | null, source: number, tag: number) {
     const payload = checkReceive(endpoint, buffer, source, tag);
-    super(endpoint, source, tag, new Request(endpoint, payload, endpoint.context, source, tag));
+    super(endpoint, source, tag, Request.of(endpoint, payload, endpoint.context, source, tag));
   }
 
   protected begin(request: Request): void {

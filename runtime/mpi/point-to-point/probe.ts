@@ -31,7 +31,7 @@ export function startProbe(
 ): Request {
   const { engine, context } = endpoint;
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
-  const probe = new Request(endpoint, NO_BYTES, context, endpoint.worldOf(source), tag);
+  const probe = new Request(endpoint, NO_BYTES, 0, context, endpoint.worldOf(source), tag);
   probe.probe = kind;
   probe.transient = true;
   engine.receiving.probe(probe);

@@ -2,8 +2,7 @@
  * Receives (MPI 4.1, 3.2 and 3.7). The next packet of a quiet context is the one that matching would give:
  * it is taken at once. Everything else, errors too, is told apart on the slow path.
  */
-import { TOOK_OTHER } from '../../../transports/transport.ts';
-import { isBytes, NO_BYTES, plainLength } from '../../base/bytes.ts';
+import { isBytes, lengthOf, NO_BYTES, plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Peer } from '../../messaging/peer.ts';
@@ -84,11 +83,13 @@ export function irecv(
   source: number,
   tag: number,
 ): Request {
-  const { context } = endpoint;
-  if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerFrom(source) !== undefined)
-    return startReceive(endpoint, buffer as Uint8Array, source, tag, context);
+  const peer = endpoint.peerFrom(source);
+  if (peer !== undefined && isReceiveTag(tag)) {
+    const length = plainLength(buffer);
+    if (length > 0) return startFrom(endpoint, buffer as Uint8Array, length, source, tag, peer);
+  }
   const payload = checkReceive(endpoint, buffer, source, tag);
-  return startReceive(endpoint, payload, source, tag, context);
+  return startReceive(endpoint, payload, source, tag, endpoint.context);
 }
 
 export function startReceive(
@@ -99,15 +100,29 @@ export function startReceive(
   context: number,
 ): Request {
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
-  const { engine } = endpoint;
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && context === endpoint.context && endpoint.messages.quiet) {
-    const length = isBytes(payload)
-      ? engine.tryTake(peer, endpoint.contextFrom(source), tag, payload)
-      : TOOK_OTHER;
-    if (length >= 0) return received(endpoint, peer, length);
+  if (peer !== undefined && context === endpoint.context && isBytes(payload))
+    return startFrom(endpoint, payload, lengthOf(payload), source, tag, peer);
+  return post(endpoint, Request.of(endpoint, payload, context, endpoint.worldOf(source), tag));
+}
+
+/** Of a message of the program's. */
+function startFrom(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  length: number,
+  source: number,
+  tag: number,
+  peer: Peer,
+): Request {
+  if (endpoint.messages.quiet) {
+    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+    if (taken >= 0) return received(endpoint, peer, taken);
   }
-  const request = new Request(endpoint, payload, context, endpoint.worldOf(source), tag);
+  return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
+}
+
+function post({ engine }: Endpoint, request: Request): Request {
   engine.receiving.receive(request);
   if (request.state === PENDING) engine.completion.track(request);
   return request;
@@ -116,7 +131,7 @@ export function startReceive(
 /** A receive that is complete when it starts. */
 function received(endpoint: Endpoint, peer: Peer, length: number): Request {
   const { context } = endpoint;
-  const request = new Request(endpoint, NO_BYTES, context, peer.rank, peer.channel.takenTag);
+  const request = new Request(endpoint, NO_BYTES, 0, context, peer.rank, peer.channel.takenTag);
   return request.completeWith(length);
 }
 

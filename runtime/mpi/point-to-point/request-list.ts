@@ -89,15 +89,12 @@ function poll(request: Waitable): void {
 }
 
 function ends(pending: readonly Waitable[]): Promise<void> {
-  const { engine } = pending[0].owner;
-  const awaitsOthers = pending.some(({ peer }) => peer !== engine.rank);
-  if (awaitsOthers) engine.loop.hold();
-  else engine.loop.wake();
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const releases = pending.map((request) => request.hold(reject));
     let left = pending.length;
     const end = () => {
       if (--left > 0) return;
-      if (awaitsOthers) engine.loop.release();
+      for (const release of releases) release();
       resolve();
     };
     for (const request of pending) request.whenEnded(end);

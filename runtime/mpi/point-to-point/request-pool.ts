@@ -18,7 +18,7 @@ export class RequestPool {
   /** @param peer a rank of the world, or a wildcard */
   borrow(payload: Payload, peer: number, tag: number, isSend: boolean): Request {
     const request =
-      this.#idle.pop() ?? new Request(this.#owner, NO_BYTES, this.#context, peer, tag);
+      this.#idle.pop() ?? new Request(this.#owner, NO_BYTES, 0, this.#context, peer, tag);
     request.carry(payload);
     request.peer = peer;
     request.tag = tag;

@@ -7,7 +7,10 @@
  * that it gave out, at all of them where the array's length has changed, and before the rank sleeps.
  */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
+import type { MpiError } from '../../base/error.ts';
 import { Queue } from '../../base/queue.ts';
+import { noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { type Patience, waitWithin, within } from './timeout.ts';
@@ -140,6 +143,35 @@ export class RequestSet implements Awaited {
     if (owner !== undefined) waitWithin(owner, this);
   }
 
+  /** For those who are told what this rank waits for. */
+  waits(): { mode: 'any'; operations: WaitedOperation[] } {
+    const pending = [...this.#places.keys()].filter(({ state }) => state === PENDING);
+    return { mode: 'any', operations: pending.map((request) => request.describe()) };
+  }
+
+  /** Somebody awaits the next one that ends: the process lives until then. */
+  hold({ loop, standstill }: Engine, abandoned: (error: MpiError) => void): () => void {
+    const held = {
+      describe: () => this.#describe(),
+      site: standstill === null ? null : noteCallSite(),
+      giveUp: abandoned,
+    };
+    loop.hold(held);
+    return () => loop.release(held);
+  }
+
+  /** As one operation, which any of those can end that can end one of them. */
+  #describe(): WaitedOperation {
+    const { operations } = this.waits();
+    return {
+      operation: `any of ${operations.length} requests`,
+      peer: ANY_SOURCE,
+      tag: ANY_TAG,
+      communicator: operations[0]?.communicator ?? '',
+      from: [...new Set(operations.flatMap(({ from }) => from))],
+    };
+  }
+
   /** Calls when the next one ends. */
   whenNext(listener: () => void): void {
     this.#listeners.push(listener);
@@ -224,12 +256,16 @@ export async function whenAny(requests: Requests): Promise<number> {
     if (place === NONE_ACTIVE || owner === undefined) return -1;
     const { engine } = owner;
     const awaitsOthers = set.peer !== engine.rank;
-    if (awaitsOthers) engine.loop.hold();
-    else engine.loop.wake();
+    let release = () => {};
     try {
-      await within(owner, set, new Promise<void>((resolve) => set.whenNext(resolve)));
+      const ended = new Promise<void>((resolve, reject) => {
+        if (awaitsOthers) release = set.hold(engine, reject);
+        else engine.loop.wake();
+        set.whenNext(resolve);
+      });
+      await within(owner, set, ended);
     } finally {
-      if (awaitsOthers) engine.loop.release();
+      release();
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Noncontiguous } from '../../../transports/transport.ts';
 import { isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
@@ -93,18 +94,19 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   nextOfTag: Operation | null = null;
   /** @internal */
   order = 0;
+  // What the constructor sets is not defined before: there is a request for each nonblocking call.
   /** @internal World rank of a receive's source (or a wildcard), or of a send's destination. */
-  peer = 0;
+  declare peer: number;
   /** @internal */
-  tag = 0;
+  declare tag: number;
   /** @internal */
-  context = 0;
+  declare context: number;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
-  bytes: Uint8Array;
+  declare bytes: Uint8Array;
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
+  declare length: number;
   /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
   noncontiguous: Noncontiguous | null = null;
-  /** @internal Bytes of the message, or of the room for it, when the operation began. */
-  length = 0;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
   /** @internal */
@@ -126,20 +128,34 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   /** @internal */
   error: MpiError | null = null;
   /** @internal */
-  readonly owner: Owner;
+  declare readonly owner: Owner;
   /** @internal Called when it has ended. */
   settled: (() => void) | null = null;
   #status: Status | null = null;
 
-  /** @internal */
-  constructor(owner: Owner, payload: Payload, context: number, peer: number, tag: number) {
+  /** @internal @param length of `bytes` */
+  constructor(
+    owner: Owner,
+    bytes: Uint8Array,
+    length: number,
+    context: number,
+    peer: number,
+    tag: number,
+  ) {
     super();
     this.owner = owner;
-    this.bytes = NO_BYTES;
-    this.carry(payload);
+    this.bytes = bytes;
+    this.length = length;
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal */
+  static of(owner: Owner, payload: Payload, context: number, peer: number, tag: number): Request {
+    const request = new Request(owner, NO_BYTES, 0, context, peer, tag);
+    request.carry(payload);
+    return request;
   }
 
   /** @internal Its message's bytes from now on. */
@@ -152,7 +168,7 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
 
   /** @internal A request with PROC_NULL: complete from the start. */
   static ofNobody(owner: Owner, context: number): Request {
-    return new Request(owner, NO_BYTES, context, PROC_NULL, ANY_TAG).completeWith(0);
+    return new Request(owner, NO_BYTES, 0, context, PROC_NULL, ANY_TAG).completeWith(0);
   }
 
   /** @internal It is complete when it starts. */
@@ -243,5 +259,18 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
     this.#status = Status.ofCancelled();
     engine.completion.complete(this, this.peer, this.tag, 0);
     return true;
+  }
+
+  /** @internal A receive is taken back; what a send has begun goes on. */
+  override giveUp(error: MpiError, abandoned: (error: MpiError) => void): void {
+    const { engine } = this.owner;
+    if (!this.isSend && engine.receiving.cancel(this)) engine.completion.fail(this, error);
+    else abandoned(error);
+  }
+
+  /** @internal */
+  override describe(): WaitedOperation {
+    const told = super.describe();
+    return this.context === this.owner.context ? told : { ...told, operation: 'a collective' };
   }
 }

@@ -27,7 +27,7 @@ export function sendAtOnce(
   const length = plainLength(buffer);
   if (length <= 0 || !isTag(tag)) return 0;
   const peer = endpoint.peerTo(destination);
-  if (peer === undefined || length > peer.pieceBytes) return 0;
+  if (peer === undefined || length > peer.packetBytes) return 0;
   return peer.program.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
 }
 
@@ -112,7 +112,7 @@ export function startSend(
   synchronous = false,
 ): Request {
   if (destination === PROC_NULL) return Request.ofNobody(endpoint, context);
-  const request = new Request(endpoint, payload, context, endpoint.worldOf(destination), tag);
+  const request = Request.of(endpoint, payload, context, endpoint.worldOf(destination), tag);
   request.isSend = true;
   request.synchronous = synchronous;
   endpoint.engine.send(request);

@@ -65,7 +65,7 @@ function startPart(
   try {
     return startSend(endpoint, payload, destination, tag, context);
   } catch (error) {
-    const request = new Request(endpoint, payload, context, destination, tag);
+    const request = Request.of(endpoint, payload, context, destination, tag);
     request.isSend = true;
     endpoint.engine.completion.fail(request, error as MpiError);
     return request;

@@ -1,5 +1,9 @@
 /** Requests as programs see them (MPI 4.1, 3.7). */
+import { ANY_SOURCE } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
+import type { Members } from '../../messaging/contexts/pair.ts';
+import { noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { testAll, waitAll, whenAll } from './request-list.ts';
@@ -15,6 +19,12 @@ export interface Owner {
   readonly timeout: number;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
+  /** Those that can be addressed. */
+  readonly members: Members;
+  /** What errors and tables call the communicator. */
+  readonly name: string;
+  /** Of the program's messages; the next one is the library's own. */
+  readonly context: number;
 }
 
 /**
@@ -105,7 +115,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
 
   #end(): Promise<R> {
     return new Promise((resolve, reject) => {
-      const release = this.hold();
+      const release = this.hold(reject);
       this.whenEnded(() => {
         release();
         this.tell();
@@ -118,17 +128,47 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   /**
    * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
    * could end it.
+   * @param abandoned is called where nobody will ever end it
    * @returns ends that
    */
-  hold(): () => void {
+  hold(abandoned: (error: MpiError) => void): () => void {
     const { engine } = this.owner;
-    const { loop } = engine;
+    const { loop, standstill } = engine;
     if (this.peer === engine.rank) {
       loop.wake();
       return nothing;
     }
-    loop.hold();
-    return () => loop.release();
+    const held = {
+      describe: () => this.describe(),
+      site: standstill === null ? null : noteCallSite(),
+      giveUp: (error: MpiError) => this.giveUp(error, abandoned),
+    };
+    loop.hold(held);
+    return () => loop.release(held);
+  }
+
+  /** @internal Nobody will ever end it. */
+  giveUp(error: MpiError, abandoned: (error: MpiError) => void): void {
+    abandoned(error);
+  }
+
+  /** @internal For those who are told what this rank waits for. */
+  describe(): WaitedOperation {
+    const { owner, peer, tag, isSend } = this;
+    const self = owner.engine.rank;
+    const any = peer === ANY_SOURCE;
+    return {
+      operation: isSend ? 'send' : 'recv',
+      peer: any ? ANY_SOURCE : owner.rankOf(peer),
+      tag,
+      communicator: owner.name,
+      from: any ? others(owner.members, self) : [peer],
+    };
+  }
+
+  /** @internal */
+  waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] } {
+    return { mode: 'all', operations: [this.describe()] };
   }
 
   /**
@@ -210,3 +250,8 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
 }
 
 function nothing(): void {}
+
+function others(members: Members, self: number): number[] {
+  const worlds = Array.from({ length: members.size }, (_, rank) => members.worldOf(rank));
+  return worlds.filter((world) => world !== self);
+}

@@ -1,6 +1,7 @@
 /** What calls on several requests at once need of each of them. */
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Awaited } from '../../messaging/operation.ts';
 import type { Patience } from './timeout.ts';
 
@@ -26,6 +27,13 @@ export abstract class Waitable implements Awaited {
   abstract waitForEnd(): void;
   /** @internal Calls once it has ended. */
   abstract whenEnded(listener: () => void): void;
+
+  /** @internal */
+  abstract describe(): WaitedOperation;
+  /** @internal */
+  abstract waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
+  /** @internal */
+  abstract hold(abandoned: (error: MpiError) => void): () => void;
 
   /** @internal The program hears of its end now. */
   abstract tell(): void;

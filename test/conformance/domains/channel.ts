@@ -11,11 +11,11 @@ import {
   uringSend,
   uringWrite,
 } from '../../../runtime/memory/domains/uring.ts';
-import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
+import type { ManagerOptions } from '../../../runtime/memory/manager.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import { helpers, ok } from '../../tools/native/helpers.ts';
-import type { Mover } from './mover.ts';
+import { ManagedMover, type Mover } from './mover.ts';
 
 const SYS_SOCKETPAIR = 53;
 const AF_UNIX = 1;
@@ -24,24 +24,15 @@ const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 /** For so long an operation may take before the test gives up. */
 const PATIENCE_MS = 10_000;
 
-export class Channel implements Mover {
-  readonly manager: PinnedMemoryManager<UringOperation>;
-  readonly domain = new UringDomain({ entries: 16 });
-  readonly monitorName: string;
-  /** Whether its monitor lets registrations outlive their operations. */
-  readonly caches: boolean;
+export class Channel extends ManagedMover<UringOperation> implements Mover {
+  readonly domain: UringDomain;
   readonly #ours: number;
   readonly #theirs: number;
 
   constructor(monitor: Monitor, options: Partial<ManagerOptions<UringOperation>> = {}) {
-    this.manager = new PinnedMemoryManager({
-      monitor,
-      domain: this.domain,
-      audit: true,
-      ...options,
-    });
-    this.monitorName = monitor.name;
-    this.caches = monitor.caches;
+    const domain = new UringDomain({ entries: 16 });
+    super(monitor, domain, options);
+    this.domain = domain;
     const pair = new Int32Array(2);
     ok(helpers().call(SYS_SOCKETPAIR, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, addon().addressOf(pair)));
     [this.#ours, this.#theirs] = pair;
@@ -53,7 +44,7 @@ export class Channel implements Mover {
 
   /** Sends the view's bytes from its registration; answers what the other end got. */
   send(view: Uint8Array): Uint8Array {
-    const moved = this.#move(view, ACCESS.localRead, (done) => uringWrite(this.#ours, done));
+    const moved = this.move(view, ACCESS.localRead, (told) => uringWrite(this.#ours, told));
     return this.#readAll(moved);
   }
 
@@ -98,10 +89,11 @@ export class Channel implements Mover {
     };
     if (!meanwhile) sendAll();
     const make = (done: (result: number) => void) => uringRead(this.#ours, done);
-    const moved = this.#move(view, ACCESS.localWrite, make, () => {
+    const posted = () => {
       meanwhile?.();
       if (meanwhile) sendAll();
-    });
+    };
+    const moved = this.move(view, ACCESS.localWrite, make, { posted });
     if (moved !== bytes.length) throw new Error(`${moved} of ${bytes.length} bytes were received`);
   }
 
@@ -116,27 +108,9 @@ export class Channel implements Mover {
     ok(addon().closeFd(this.#theirs));
   }
 
-  #move(
-    view: Uint8Array,
-    access: number,
-    operation: (done: (result: number) => void) => UringOperation,
-    meanwhile?: () => void,
-  ): number {
-    const lease = this.manager.acquire(view, access);
-    let result: number | undefined;
-    const answer = this.manager.post(
-      operation((moved) => {
-        result = moved;
-      }),
-      lease,
-    );
-    if (answer < 0) throw new Error(`the operation was not posted: ${answer}`);
-    meanwhile?.();
+  protected wait(so: () => boolean): void {
     const until = performance.now() + PATIENCE_MS;
-    while (result === undefined && performance.now() < until) this.domain.wait(100);
-    lease.release();
-    if (result === undefined || result < 0) throw new Error(`the operation failed: ${result}`);
-    return result;
+    while (!so() && performance.now() < until) this.domain.wait(100);
   }
 
   #readAll(length: number): Uint8Array {

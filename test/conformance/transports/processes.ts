@@ -1,4 +1,4 @@
-/** What a transport between processes must do in addition: bells, sleep, and a peer that leaves. */
+/** What a transport between processes must do in addition: doorbells, sleep, and a peer that leaves. */
 import { expect, test } from 'vitest';
 import { addon } from '../../../native/addon.ts';
 import type { Channel, Transport } from '../../../transports/transport.ts';
@@ -31,7 +31,7 @@ export function twoProcesses(suite: Suite): void {
     expect(suite.receive(2).map(({ tag }) => tag)).toEqual([1, 2]);
   });
 
-  test('what is sent rings the bell of one who sleeps in the event loop', async () => {
+  test('what is sent rings the doorbell of one who sleeps in the event loop', async () => {
     for (let round = 0; round < 5; round++) {
       let watcher: ReturnType<Transport['watch']> | undefined;
       const rung = new Promise<void>((resolve) => {
@@ -47,7 +47,7 @@ export function twoProcesses(suite: Suite): void {
   });
 
   test('a peer that leaves, and room that comes back, ring it as well', async () => {
-    const bell = () =>
+    const doorbell = () =>
       new Promise<void>((resolve) => {
         const watcher = suite.link.a.watch(() => {
           watcher.close();
@@ -60,17 +60,17 @@ export function twoProcesses(suite: Suite): void {
     suite.link.a.poll(suite.inbox);
     // A waits for room, in the loop.
     while (suite.toB.trySend(1, 0, 0, NONE, 0, 0));
-    let rung = bell();
+    let rung = doorbell();
     suite.link.a.arm('loop');
     expect(suite.toB.trySend(1, 0, 0, NONE, 0, 0)).toBe(false);
     for (let i = 0; i < 100; i++) suite.link.b.poll(suite.inbox);
     await rung;
     suite.eventually(() => suite.toB.trySend(1, 0, 0, NONE, 0, 0), 'room');
-    rung = bell();
+    rung = doorbell();
     suite.link.a.arm('loop');
     suite.link.b.leave();
     await rung;
-    rung = bell();
+    rung = doorbell();
     suite.link.a.arm('loop');
     suite.link.b.close();
     await rung;
@@ -100,12 +100,12 @@ export function twoProcesses(suite: Suite): void {
     suite.send(1, 0, 0, NONE, 0, 0);
     suite.receive(1);
     for (let round = 0; round < 5; round++) {
-      // A bell may ring by itself now and then; it must not go on.
+      // A doorbell may ring by itself now and then; it must not go on.
       suite.eventually(() => {
         suite.link.b.disarm();
         suite.link.b.arm('loop');
         return suite.link.b.poll(suite.inbox) === 0 && pollReadable(suite.link.b.wakeFd, 0) === 0;
-      }, 'an armed bell that is silent');
+      }, 'an armed doorbell that is silent');
       suite.send(1, 0, round, NONE, 0, 0);
       expect(pollReadable(suite.link.b.wakeFd, 3_600_000)).toBe(1);
       suite.link.b.disarm();
@@ -131,7 +131,7 @@ export function twoProcesses(suite: Suite): void {
     suite.receive(1);
   });
 
-  test('a sleep ends by itself, and at once where the bell has rung before', () => {
+  test('a sleep ends by itself, and at once where the doorbell has rung before', () => {
     suite.link.b.arm('block');
     suite.link.b.block(20);
     suite.link.b.disarm();

@@ -20,7 +20,7 @@ export class ShmGroup {
 
   constructor(ranks: number) {
     this.files = createSegment(ranks, 'test');
-    const world = this.files.bells.map((_, rank) => rank);
+    const world = this.files.doorbells.map((_, rank) => rank);
     this.segments = world.map((rank) => new LocalSegment(this.files, world, rank, ranks));
     for (const segment of this.segments) {
       const control = segment.control(segment.self);
@@ -51,8 +51,8 @@ export class ShmGroup {
 
   close(): void {
     for (const transport of this.transports) transport.close();
-    const { rings, heaps, bells } = this.files;
-    for (const fd of [rings, heaps, ...bells]) addon().closeFd(fd);
+    const { rings, heaps, doorbells } = this.files;
+    for (const fd of [rings, heaps, ...doorbells]) addon().closeFd(fd);
   }
 }
 

@@ -1,22 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { type GuestTestOptions, runGuests } from './boots.ts';
 import { tail } from './command.ts';
-import { PACKAGED_KERNELS, type PackagedKernel } from './kernels.ts';
 import { describeFailure } from './run.ts';
 import { missingForSetup } from './setup.ts';
-import { type ProgramResult, runSuite, type SuiteProgram, type SuiteResult } from './suite.ts';
-
-export interface GuestTestOptions {
-  kernels?: readonly PackagedKernel[];
-  /** The programs for one kernel; called only where guests can run. */
-  programs: (kernel: PackagedKernel) => SuiteProgram[] | Promise<SuiteProgram[]>;
-  /** 2: two guests, see {@link SuiteOptions.nodes}. */
-  nodes?: 1 | 2;
-  /** The guest that the last program kills on purpose. */
-  dies?: number;
-  memoryMiB?: number;
-  env?: Record<string, string>;
-  allowedLog?: RegExp[];
-}
+import type { ProgramResult, SuiteResult } from './suite.ts';
 
 /** How much of a program's output a failed claim shows. */
 const OUTPUT_TAIL_LINES = 30;
@@ -91,24 +78,16 @@ export function suiteTests(result: SuiteResult): void {
   });
 }
 
+export function resultTests(what: string, results: readonly SuiteResult[]): void {
+  describe(what, () => {
+    for (const result of results) suiteTests(result);
+  });
+}
+
 /**
  * Runs TAP programs in guests, one boot a kernel, and makes a vitest test of each TAP line. vitest
  * wants to know its tests before it runs any, so call this at a test file's top level, with await.
  */
 export async function guestTests(what: string, options: GuestTestOptions): Promise<void> {
-  if (!guestsCanRun(what)) return;
-  const { kernels = PACKAGED_KERNELS, programs, ...suite } = options;
-  const progress = (line: string) => process.stderr.write(`${what}: ${line}\n`);
-  const results: SuiteResult[] = [];
-  for (const kernel of kernels) {
-    const result = await runSuite({ ...suite, kernel, programs: await programs(kernel), progress });
-    const times = result.programs.map(
-      ({ program, seconds }) => `${program.name} ${seconds.toFixed(0)}`,
-    );
-    progress(`${kernel}: ${result.guest.seconds.toFixed(0)} s in the guest (${times.join(', ')})`);
-    results.push(result);
-  }
-  describe(what, () => {
-    for (const result of results) suiteTests(result);
-  });
+  if (guestsCanRun(what)) resultTests(what, await runGuests(what, options));
 }

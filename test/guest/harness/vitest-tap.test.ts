@@ -11,7 +11,12 @@ const FIXTURE = join(CHECKOUT, 'test/guest/harness/fixtures/vitest-tap.fixture.m
 function run(...words: string[]) {
   const { status, stdout } = spawnSync(process.execPath, [PROGRAM, ...words], { encoding: 'utf8' });
   const { claims, problems } = parseTap(stdout);
-  return { status, problems, claims: claims.map(({ ok, name }) => [ok, name]), stdout };
+  return {
+    status,
+    problems,
+    claims: claims.map(({ ok, name, skip }) => [ok, name, ...(skip === undefined ? [] : [skip])]),
+    stdout,
+  };
 }
 
 test('each test is a claim, and one that fails says why', () => {
@@ -24,6 +29,7 @@ test('each test is a claim, and one that fails says why', () => {
       [true, 'numbers > is 1'],
       [false, 'numbers > is 2'],
       [false, 'numbers > rejects'],
+      [true, 'numbers > is given up', 'no such number'],
     ],
   });
   expect(stdout).toContain('# AssertionError: expected 2 to be 1');

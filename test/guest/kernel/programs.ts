@@ -25,6 +25,9 @@ const NOT_CLEAR = ALL_EVENTS & ~0b1_1110;
 /** Enough for a broken module to be found out. */
 const FEW_ROUNDS = ['--rounds', '2000'];
 
+/** Each is forked with 600 mappings, in an emulated kernel. */
+const FEW_PROCESSES = ['--rounds', '40'];
+
 /** Ten threads on two emulated processors: on a busy machine they take long. */
 const STRESS = { timeoutSeconds: 180 };
 
@@ -43,7 +46,7 @@ async function maker(): Promise<Make> {
 }
 
 /** Every row of what can happen to monitored memory, and the rules of the interface. */
-export async function scenarioPrograms(): Promise<SuiteProgram[]> {
+export async function scenarioPrograms(processes: string[] = []): Promise<SuiteProgram[]> {
   const make = await maker();
   const withRdma = ['map', 'advise', 'files', 'protect', 'huge', 'migrate', 'process'];
   return [
@@ -54,7 +57,7 @@ export async function scenarioPrograms(): Promise<SuiteProgram[]> {
     make('observe'),
     make('quiet'),
     make('child'),
-    make('signals', { timeoutSeconds: 120 }),
+    make('signals', { timeoutSeconds: 120 }, processes),
     make('limits'),
     make('holdup', { timeoutSeconds: 120 }),
   ];
@@ -84,7 +87,7 @@ export async function libraryPrograms(): Promise<SuiteProgram[]> {
 export async function quickPrograms(): Promise<SuiteProgram[]> {
   const make = await maker();
   return [
-    ...(await scenarioPrograms()),
+    ...(await scenarioPrograms(FEW_PROCESSES)),
     make('race_munmap', STRESS, FEW_ROUNDS),
     make('race_ring', STRESS, FEW_ROUNDS),
     make('fuzz'),

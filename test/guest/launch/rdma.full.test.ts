@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
 import { guestTests } from '../harness/bridge.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/guest/launch/rdma-tap.js');
+const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
+const TESTS = join(packageRoot(), 'dist/test/guest/launch/rdma.guest.js');
 
 await guestTests('RDMA as a user sees it', {
   kernels: ['6.1'],
   programs: () =>
     ['doctor', 'pingpong', 'demo'].map((list) => ({
       name: list,
-      command: [process.execPath, PROGRAM, list],
+      command: [process.execPath, VITEST, '--name', `^${list} `, TESTS],
       before: '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo',
       // Each claim is several starts of Node, which is many times slower in there.
       timeoutSeconds: 150,

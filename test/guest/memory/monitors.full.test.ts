@@ -5,7 +5,8 @@ import { helpers } from '../../tools/native/helpers.ts';
 import { guestTests } from '../harness/bridge.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/guest/memory/tap.js');
+const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
+const TESTS = join(packageRoot(), 'dist/test/guest/memory/cache.guest.js');
 const SOAK = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/soak.js');
 
 /** Node is many times slower in there. */
@@ -28,19 +29,16 @@ await guestTests('monitors', {
     // Built here: the guest sees this machine's files, but writes none.
     helpers();
     // The switch that forbids io_uring came with 6.6.
-    const names = [
-      'dreg',
-      'userfaultfd',
-      'none',
-      'naive',
-      ...(kernel === '6.1' ? [] : ['machine']),
-    ];
+    const names = ['dreg', 'userfaultfd', 'none', 'naive'].map(
+      (monitor) => `${monitor} over io_uring`,
+    );
+    if (kernel !== '6.1') names.push('machine');
     const suites = names.map((name) => ({
       name,
-      command: [process.execPath, PROGRAM, name],
+      command: [process.execPath, VITEST, '--name', `^${name} `, TESTS],
       before: 'ip link set lo up',
       timeoutSeconds: TIMEOUT_SECONDS,
-      ...(name !== 'dreg' && { module: false as const }),
+      ...(!name.startsWith('dreg') && { module: false as const }),
     }));
     return [...suites, soak];
   },

@@ -1,6 +1,6 @@
 /**
  * Registrations of an RDMA device that lose their mapping, at the initiator of READ and WRITE and at
- * the side that exposes memory: on both of the guest's kernels, over rxe.
+ * the side that exports memory: on both of the guest's kernels, over rxe.
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
@@ -8,7 +8,8 @@ import { helpers } from '../../tools/native/helpers.ts';
 import { guestTests } from '../harness/bridge.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/guest/memory/tap.js');
+const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
+const TESTS = join(packageRoot(), 'dist/test/guest/memory/cache.guest.js');
 const SOAK = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/soak.js');
 const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 
@@ -19,7 +20,7 @@ const SOAK_OPERATIONS = Number(process.env.DREG_SOAK_OPERATIONS ?? 100_000) / 25
 function program(monitor: string, more: Partial<SuiteProgram> = {}): SuiteProgram {
   return {
     name: `verbs, ${monitor}`,
-    command: [process.execPath, PROGRAM, monitor, 'verbs'],
+    command: [process.execPath, VITEST, '--name', `^${monitor} over verbs`, TESTS],
     before: RDMA,
     timeoutSeconds: TIMEOUT_SECONDS,
     ...more,

@@ -5,8 +5,9 @@
 import { addon } from '../../../native/addon.ts';
 import { MPI } from '../../../runtime/index.ts';
 import { ACCESS } from '../../../runtime/memory/domain.ts';
+import type { QueueAddress } from '../../../transports/verbs/device/attributes.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
-import type { QueueAddress, QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
+import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 
 /** Bytes of one command; JSON, then blanks. */
 const COMMAND_BYTES = 256;

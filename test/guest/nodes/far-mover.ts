@@ -1,6 +1,6 @@
 /** Moves bytes between managed memory of rank 0 and rank 1 on another node, by either's RDMA. */
 import { ACCESS } from '../../../runtime/memory/domain.ts';
-import { type ManagerOptions, PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
+import type { ManagerOptions } from '../../../runtime/memory/manager.ts';
 import type { Monitor } from '../../../runtime/memory/monitor.ts';
 import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
 import {
@@ -10,14 +10,11 @@ import {
   verbsRead,
   verbsWrite,
 } from '../../../transports/verbs/rdma/domain.ts';
-import type { Mover } from '../../conformance/domains/mover.ts';
+import { ManagedMover, type Mover } from '../../conformance/domains/mover.ts';
 import type { Side } from '../../conformance/domains/verbs-channel.ts';
 import type { End } from './far-end.ts';
 
-export class FarMover implements Mover {
-  readonly manager: PinnedMemoryManager<VerbsOperation>;
-  readonly monitorName: string;
-  readonly caches: boolean;
+export class FarMover extends ManagedMover<VerbsOperation> implements Mover {
   readonly #side: Side;
   readonly #end: End;
 
@@ -27,12 +24,9 @@ export class FarMover implements Mover {
     side: Side,
     options: Partial<ManagerOptions<VerbsOperation>> = {},
   ) {
+    super(monitor, new VerbsDomain(end.device), options);
     this.#end = end;
     this.#side = side;
-    this.monitorName = monitor.name;
-    this.caches = monitor.caches;
-    const domain = new VerbsDomain(end.device);
-    this.manager = new PinnedMemoryManager({ monitor, domain, audit: true, ...options });
   }
 
   sibling(): FarMover {
@@ -43,10 +37,10 @@ export class FarMover implements Mover {
   send(view: Uint8Array): Uint8Array {
     const end = this.#end;
     const got = new Uint8Array(view.length);
-    if (this.#side === 'exposer') this.#export(view, 'read');
+    if (this.#side === 'target') this.#export(view, 'read');
     else {
       const { address, key } = end.remote;
-      this.#initiate(view, ACCESS.localRead, (done) => verbsWrite(end.queue, address, key, done));
+      this.moveAll(view, ACCESS.localRead, (told) => verbsWrite(end.queue, address, key, told));
       end.tell({ what: 'look', length: view.length });
     }
     end.passed(got);
@@ -58,7 +52,7 @@ export class FarMover implements Mover {
     const end = this.#end;
     const { length } = bytes;
     const part = view.subarray(0, length);
-    if (this.#side === 'exposer') {
+    if (this.#side === 'target') {
       this.#export(part, 'write', bytes, meanwhile);
       return;
     }
@@ -66,30 +60,16 @@ export class FarMover implements Mover {
     end.pass(bytes);
     end.answered();
     const { address, key } = end.remote;
-    const read = (done: (result: number) => void) => verbsRead(end.queue, address, key, done);
-    this.#initiate(part, ACCESS.localWrite, read, meanwhile);
+    const read = (told: (result: number) => void) => verbsRead(end.queue, address, key, told);
+    this.moveAll(part, ACCESS.localWrite, read, { leased: meanwhile });
   }
 
   close(): void {
     this.manager.close();
   }
 
-  #initiate(
-    view: Uint8Array,
-    access: number,
-    make: (done: (result: number) => void) => VerbsOperation,
-    meanwhile?: () => void,
-  ): void {
-    const lease = this.manager.acquire(view, access);
-    meanwhile?.();
-    let result: number | undefined;
-    const operation = make((moved) => {
-      result = moved;
-    });
-    const answer = this.manager.post(operation, lease);
-    if (answer >= 0) this.#end.wait(() => result !== undefined);
-    lease.release();
-    check(answer < 0 ? answer : result, view.length);
+  protected wait(so: () => boolean): void {
+    this.#end.wait(so);
   }
 
   /** The peer reads the view, or writes `bytes` into it. */
@@ -102,19 +82,19 @@ export class FarMover implements Mover {
     const end = this.#end;
     const { remoteRead, remoteWrite, localWrite } = ACCESS;
     const access = what === 'read' ? remoteRead : localWrite | remoteWrite;
-    const lease = this.manager.acquire(view, access);
-    const operation = verbsExport(what === 'read' ? 'out' : 'in', (address, key) => {
-      meanwhile?.();
-      end.tell({ what, length: view.length, address, key });
-      if (bytes) end.pass(bytes);
-    });
-    const answer = this.manager.post(operation, lease);
-    const result = answer < 0 ? answer : end.answered();
-    lease.release();
-    check(result, view.length);
+    let over: (result: number) => void = () => {};
+    this.moveAll(
+      view,
+      access,
+      (told) => {
+        over = told;
+        return verbsExport(what === 'read' ? 'out' : 'in', (address, key) => {
+          meanwhile?.();
+          end.tell({ what, length: view.length, address, key });
+          if (bytes) end.pass(bytes);
+        });
+      },
+      { posted: () => over(end.answered()) },
+    );
   }
-}
-
-function check(result: number | undefined, length: number): void {
-  if (result !== length) throw new Error(`the operation failed: ${result} instead of ${length}`);
 }

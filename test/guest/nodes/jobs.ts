@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * `node jobs.js LIST`: jobs over two guests, as TAP. Both guests run it, with the same list; each
- * tells how its own ranks ended.
+ * tells how its own ranks ended. What there is to claim is known only by what ranks print, and is printed as
+ * soon as it is known, since a guest may die: so these are no tests of vitest's.
  */
 import assert from 'node:assert/strict';
 import { MpiError } from '../../../runtime/base/error.ts';

@@ -45,8 +45,8 @@ export function introduce(
   next(manager, 'established');
   next(manager, 'established');
   // Each is the other's peer, in one process.
-  left.peerPulse = device.pulse();
-  right.peerPulse = device.pulse();
+  left.peerTarget = device.livenessTarget();
+  right.peerTarget = device.livenessTarget();
   // Who has connected sends first.
   let over = false;
   left.probe(() => {

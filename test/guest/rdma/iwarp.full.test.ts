@@ -15,6 +15,11 @@ const DIST = join(packageRoot(), 'dist/test');
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
 /** Of those over RDMA. */
 const JOBS = '^every job|killed in mid-transfer';
+
+const named = (pattern: string, file: string) => [
+  VITEST,
+  ...['--name', pattern, `${DIST}/guest/${file}.guest.js`],
+];
 const TIMEOUT_SECONDS = 240;
 const SOAK_OPERATIONS = 2000;
 /** What a WRITE brings arrives well after the WRITE has completed: whoever does not wait, sees it. */
@@ -43,18 +48,18 @@ await guestTests('iWARP', {
     const stale = (monitor: string, more: Partial<SuiteProgram> = {}) =>
       program(
         `stale registrations, ${monitor}`,
-        [`${DIST}/guest/memory/tap.js`, monitor, 'verbs'],
+        named(`^${monitor} over verbs`, 'memory/cache'),
         more,
       );
     return [
-      program('queue pairs', [`${DIST}/guest/rdma/tap.js`, 'iwarp'], { needs: ['sch_netem'] }),
+      program('queue pairs', named('^iwarp', 'rdma/devices'), { needs: ['sch_netem'] }),
       program(
         'the transport suite',
         [VITEST, `${DIST}/conformance/transports/verbs.guest.js`],
         DREG,
       ),
-      program('jobs', [VITEST, '--name', JOBS, `${DIST}/guest/rdma/jobs.guest.js`], DREG),
-      program('the doctor', [`${DIST}/guest/launch/rdma-tap.js`, 'iwarp'], DREG),
+      program('jobs', named(JOBS, 'rdma/jobs'), DREG),
+      program('the doctor', named('^iwarp', 'launch/rdma'), DREG),
       stale('naive'),
       stale('dreg', DREG),
       program(

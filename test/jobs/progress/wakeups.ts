@@ -1,6 +1,6 @@
 /**
  * Ranks that sleep after each message (DREG_SPIN_POLLS=0) and wake each other, blocked or in the event
- * loop, thousands of times: a bell that is missed is a hang in the loop, and half a second when blocked.
+ * loop, thousands of times: a doorbell that is missed is a hang in the loop, and half a second when blocked.
  */
 import { MPI, Status } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
@@ -41,8 +41,9 @@ export default defineJob({
   rdma: [[3, 'auto']],
   heavy: true,
   cases: {
-    'every bell is heard by ranks that block': () => wakeups('block', 'block'),
-    'every bell is heard by ranks in the event loop': () => wakeups('loop', 'loop'),
-    'every bell is heard by some that block and some in the loop': () => wakeups('loop', 'block'),
+    'every doorbell is heard by ranks that block': () => wakeups('block', 'block'),
+    'every doorbell is heard by ranks in the event loop': () => wakeups('loop', 'loop'),
+    'every doorbell is heard by some that block and some in the loop': () =>
+      wakeups('loop', 'block'),
   },
 });

@@ -33,7 +33,7 @@ async function check(name: PackagedKernel, sources: string, variables: string[])
   const out = mkdtempSync(join(scratch, 'module-'));
   // No pahole here, so no BTF: 6.12's headers would ask for it.
   const paths = [`KDIR=${kernel.headers}`, `OUT=${out}`, 'CONFIG_DEBUG_INFO_BTF_MODULES='];
-  await run('make', ['-C', sources, ...paths, ...variables, 'check']);
+  await run('make', ['-j2', '-C', sources, ...paths, ...variables, 'check']);
   return join(out, 'dreg.ko');
 }
 

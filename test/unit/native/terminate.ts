@@ -55,7 +55,7 @@ const CALLS: Readonly<Record<string, () => () => void>> = {
 };
 
 /** So that a worker's calls have begun, and its code is still cold in one round, hot in another. */
-const patience = (round: number) => 30 + 10 * round;
+const patience = (round: number) => 10 + 5 * round;
 
 async function terminated(name: string, round: number): Promise<void> {
   const worker = new Worker(new URL(import.meta.url), { workerData: name });

@@ -1,5 +1,5 @@
 /**
- * How two ranks meet: each tells the other of its queue pair by datagrams, which may be lost, repeated
+ * How two ranks get connected: each tells the other of its queue pair by datagrams, which may be lost, repeated
  * or strangers'. Both may begin. A rank sends its HELLO again until the peer has said that it has
  * connected; only then does it send packets, so that none arrives before there is somebody.
  */

@@ -1,5 +1,5 @@
 /**
- * How two ranks meet on iWARP, where only a connection manager connects queue pairs. Of two ranks the
+ * How two ranks get connected on iWARP, where only a connection manager connects queue pairs. Of two ranks the
  * lower one calls and the higher one answers, so that it does not matter who begins, or whether both
  * do: a higher rank that begins *knocks*, by a call with a queue pair of no other use, which is always
  * refused, and is called back. Calls may come to nothing (the peer computes, and its answer is awaited
@@ -9,7 +9,7 @@
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
-import type { PulseAddress } from '../device/liveness-target.ts';
+import type { TargetAddress } from '../device/liveness-target.ts';
 import { decodeIntroduction, encodeIntroduction, jobKey } from '../packets/wire.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
@@ -19,18 +19,18 @@ import type { ConnectionSetup } from './setup.ts';
 /** A peer whose machine refuses all calls for so long, in milliseconds, has failed. */
 export const UNREACHABLE_MS = 5000;
 /** Polls between two looks at the connection manager. */
-export const MEETING_POLLS = 64;
+export const SETUP_POLLS = 64;
 
 const { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } = constants.errno;
 /** Nobody listens there, or there is no way. */
 const UNREACHABLE = new Set([ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]);
 
-/** What meeting on iWARP needs of a connection's owner. */
+/** What the setup on iWARP needs of a connection's owner. */
 export interface IwarpHost {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** A peer has begun: makes our end, and calls {@link IwarpMeeting.begin}. @throws MpiError ERR_NO_MEM */
+  /** A peer has begun: makes our end, and calls {@link IwarpSetup.begin}. @throws MpiError ERR_NO_MEM */
   invite(peer: number): void;
   /** A new queue pair in place of the one that was lost with a call. @throws MpiError ERR_NO_MEM */
   renew(peer: number): PacketQueue;
@@ -55,13 +55,13 @@ interface Contact {
   unreachableSince: number | undefined;
 }
 
-export class IwarpMeeting implements ConnectionSetup<IpAddress> {
+export class IwarpSetup implements ConnectionSetup<IpAddress> {
   readonly fd: number;
   readonly #device: PacketDevice;
   readonly #host: IwarpHost;
   readonly #connections: Connections;
   readonly #job: Buffer;
-  readonly #pulse: PulseAddress;
+  readonly #target: TargetAddress;
   readonly #now: () => number;
   readonly #contacts = new Map<number, Contact>();
   /** Contacts that are not ready. */
@@ -80,7 +80,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     this.#job = jobKey(host.jobId);
     this.#now = now;
     this.fd = connections.fd;
-    this.#pulse = device.pulse?.() ?? { address: 0, key: 0 };
+    this.#target = device.livenessTarget?.() ?? { address: 0, key: 0 };
   }
 
   get address(): IpAddress {
@@ -140,7 +140,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
 
   poll(now: boolean): void {
     this.#polls += 1;
-    if (!now && this.#polls % MEETING_POLLS !== 0) return;
+    if (!now && this.#polls % SETUP_POLLS !== 0) return;
     for (let event = this.#connections.next(); event !== null; event = this.#connections.next())
       this.#onEvent(event);
   }
@@ -204,7 +204,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
   }
 
   #introduction(peer: number): Buffer {
-    return encodeIntroduction({ from: this.#host.rank, to: peer, pulse: this.#pulse }, this.#job);
+    return encodeIntroduction({ from: this.#host.rank, to: peer, target: this.#target }, this.#job);
   }
 
   /** A peer calls or knocks. */
@@ -214,7 +214,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     const known = said !== null && said.to === rank && said.from < size && said.from !== rank;
     if (!known) this.strangers += 1;
     const answers = known && !this.#calls(said.from);
-    if (answers && this.#answer(this.#contactOf(said.from), end, said.pulse)) return;
+    if (answers && this.#answer(this.#contactOf(said.from), end, said.target)) return;
     this.#connections.reject(end);
     this.#connections.destroy(end);
     if (!known || answers) return;
@@ -238,7 +238,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
   }
 
   /** Whether the end is in use now. */
-  #answer(contact: Contact | undefined, end: number, pulse: PulseAddress): boolean {
+  #answer(contact: Contact | undefined, end: number, target: TargetAddress): boolean {
     // Who calls once more has given the first call up.
     if (contact?.step === 'answered') this.#renew(contact);
     if (contact?.step !== 'waiting') return false;
@@ -249,7 +249,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
     }
     this.#stopKnocking(contact);
     this.#ends.set(end, contact);
-    contact.queue.peerPulse = pulse;
+    contact.queue.peerTarget = target;
     contact.end = end;
     contact.step = 'answered';
     contact.nextAt = Number.POSITIVE_INFINITY;
@@ -264,7 +264,7 @@ export class IwarpMeeting implements ConnectionSetup<IpAddress> {
       this.#missed(contact, ECONNREFUSED);
       return;
     }
-    contact.queue.peerPulse = said.pulse;
+    contact.queue.peerTarget = said.target;
     this.#becomeReady(contact);
   }
 

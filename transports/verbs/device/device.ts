@@ -93,7 +93,7 @@ export class VerbsDevice {
   readonly #queues = new Map<number, QueuePair>();
   readonly #event = new Int32Array(2);
   #receives: ReceiveQueue | undefined;
-  #pulse: LivenessTarget | undefined;
+  #target: LivenessTarget | undefined;
   /** Room in the completion queue, and what may come into it at one time. */
   #room: number;
   #need = 0;
@@ -161,16 +161,16 @@ export class VerbsDevice {
       readsOut: this.reads.out,
       readsIn: this.reads.in,
       iwarp: this.link === 'iwarp',
-      pulse: () => this.pulse(),
+      livenessTarget: () => this.livenessTarget(),
       joined: (queue) => this.#queues.set(queue.number, queue),
       left: (queue) => this.#left(queue),
     };
   }
 
   /** What peers on iWARP read to see whether this process is there. @throws MpiError ERR_SYSTEM */
-  pulse(): LivenessTarget {
-    this.#pulse ??= new LivenessTarget(this);
-    return this.#pulse;
+  livenessTarget(): LivenessTarget {
+    this.#target ??= new LivenessTarget(this);
+    return this.#target;
   }
 
   /** Slots that a receive queue can have. */

@@ -50,7 +50,7 @@ export class Doorbell {
     addon().pollReadable(this.fd, milliseconds);
   }
 
-  watch(onBell: () => void): Watcher {
+  watch(onDoorbell: () => void): Watcher {
     const { Watcher } = addon();
     return new Watcher(this.fd, false, () => {
       const rung = this.#armed;
@@ -60,7 +60,7 @@ export class Doorbell {
         this.#device.disarm();
         this.#news?.take();
       }
-      if (rung) onBell();
+      if (rung) onDoorbell();
     });
   }
 

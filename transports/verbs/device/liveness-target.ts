@@ -6,12 +6,12 @@ import { addon } from '../../../native/addon.ts';
 import { check } from '../../../runtime/base/error.ts';
 
 /** Bytes of such a READ. */
-export const PULSE_BYTES = 8;
+export const TARGET_BYTES = 8;
 /** LOCAL_WRITE, REMOTE_WRITE and REMOTE_READ: it is read by peers, and their answers come into it. */
 const ACCESS = 1 | 2 | 4;
 
 /** Where a peer's bytes are. */
-export interface PulseAddress {
+export interface TargetAddress {
   address: number;
   key: number;
 }
@@ -23,18 +23,18 @@ interface Registrar {
 }
 
 /** Registered for the life of the device. */
-export class LivenessTarget implements PulseAddress {
+export class LivenessTarget implements TargetAddress {
   readonly address: number;
   readonly key: number;
   readonly region: number;
   /** Where answers come. */
   readonly sink: number;
-  readonly #bytes = new Uint8Array(2 * PULSE_BYTES);
+  readonly #bytes = new Uint8Array(2 * TARGET_BYTES);
 
   /** @throws MpiError ERR_SYSTEM where it cannot be pinned */
   constructor(device: Registrar) {
     this.address = addon().addressOf(this.#bytes);
-    this.sink = this.address + PULSE_BYTES;
+    this.sink = this.address + TARGET_BYTES;
     const region = device.register(this.address, this.#bytes.length, ACCESS);
     this.region = check(region, 'ibv_reg_mr', device.name);
     this.key = device.rkeyOf(region);

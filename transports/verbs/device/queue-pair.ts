@@ -17,21 +17,18 @@ import {
 } from '../../../native/verbs.ts';
 import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { SendArea } from './areas.ts';
-import { type PathAddress, setPath } from './attributes.ts';
+import {
+  type LocalEnd,
+  type QueueAddress,
+  RECEIVING_MASK,
+  SENDING_MASK,
+  setReceiving,
+  setSending,
+} from './attributes.ts';
 import type { Completer, DeviceCore } from './core.ts';
-import { type LivenessTarget, PULSE_BYTES, type PulseAddress } from './liveness-target.ts';
+import { type LivenessTarget, TARGET_BYTES, type TargetAddress } from './liveness-target.ts';
 import { errnoOf, errorOf, FLUSHED } from './status.ts';
 
-/**
- * After 4.096 µs · 2^ACK_TIMEOUT without an answer a packet is sent again, ACK_RETRIES times: a peer
- * that vanished is an error after about 2 s. Not 7 times, which rxe takes for ever.
- */
-export const ACK_TIMEOUT = 16;
-export const ACK_RETRIES = 6;
-/** Credits keep a receiver ready; should it not be, it is asked so often again before that is an error. */
-export const RNR_RETRIES = 6;
-/** What a receiver that is not ready asks to wait, as the field of the packet encodes it: 1.28 ms. */
-export const RNR_TIMER = 14;
 /** RDMA READs under way at one time, from us and from the peer. */
 export const READS_OUT_MAX = 4;
 export const READS_IN_MAX = 16;
@@ -39,16 +36,6 @@ export const READS_IN_MAX = 16;
 const SIGNAL_SHARE = 4;
 
 const { EAGAIN, ECANCELED, EINVAL, EMSGSIZE, ENOMEM } = constants.errno;
-
-/** What each side tells the other of its end. */
-export interface QueueAddress extends PathAddress {
-  /** The queue pair's number, 24 bits. */
-  number: number;
-  /** First packet sequence number, 24 bits. */
-  psn: number;
-  /** Bytes. */
-  mtu: number;
-}
 
 export interface QueueOptions {
   /** Work requests under way at one time, at least {@link SIGNAL_SHARE}. */
@@ -58,22 +45,17 @@ export interface QueueOptions {
 }
 
 /** What a queue pair needs to know of its device. */
-export interface QueueSite {
+export interface QueueSite extends LocalEnd {
   readonly core: DeviceCore;
-  readonly port: number;
-  readonly gidIndex: number;
-  readonly mtu: number;
   readonly messageBytesMax: number;
-  readonly global: boolean;
   readonly readsOut: number;
-  readonly readsIn: number;
   /**
    * On iWARP a WRITE is not answered, and of the work requests only those that send are over in the
    * order of their posting: siw tells the end of a READ when its answer has come.
    */
   readonly iwarp: boolean;
   /** On iWARP: what is read to see whether a peer answers. */
-  pulse(): LivenessTarget;
+  livenessTarget(): LivenessTarget;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
 }
@@ -100,7 +82,7 @@ export class QueuePair implements Completer {
   /** For its user: whose connection it is. */
   owner: unknown;
   /** On iWARP: what the peer has for {@link probe}, once it is known. */
-  peerPulse: PulseAddress | null = null;
+  peerTarget: TargetAddress | null = null;
 
   readonly #site: QueueSite;
   readonly #core: DeviceCore;
@@ -164,34 +146,10 @@ export class QueuePair implements Completer {
    */
   connect(remote: QueueAddress, psn: number): void {
     const { attributes } = this.#core;
-    const { port, gidIndex, mtu, global, readsIn, readsOut } = this.#site;
-    attributes.fill(0);
-    attributes[ATTRIBUTE.state] = STATE.receiving;
-    attributes[ATTRIBUTE.mtu] = Math.log2(Math.min(mtu, remote.mtu)) - 7;
-    attributes[ATTRIBUTE.remoteQueue] = remote.number;
-    attributes[ATTRIBUTE.receivePsn] = remote.psn;
-    attributes[ATTRIBUTE.readsIn] = readsIn;
-    attributes[ATTRIBUTE.rnrTimer] = RNR_TIMER;
-    const gid = setPath(attributes, remote, { port, gidIndex, global });
-    this.#modify(
-      MASK.state |
-        MASK.path |
-        MASK.mtu |
-        MASK.remoteQueue |
-        MASK.receivePsn |
-        MASK.readsIn |
-        MASK.rnrTimer,
-      gid,
-    );
-    attributes[ATTRIBUTE.state] = STATE.sending;
-    attributes[ATTRIBUTE.timeout] = ACK_TIMEOUT;
-    attributes[ATTRIBUTE.retries] = ACK_RETRIES;
-    attributes[ATTRIBUTE.rnrRetries] = RNR_RETRIES;
-    attributes[ATTRIBUTE.sendPsn] = psn;
-    attributes[ATTRIBUTE.readsOut] = readsOut;
-    this.#modify(
-      MASK.state | MASK.timeout | MASK.retries | MASK.rnrRetries | MASK.sendPsn | MASK.readsOut,
-    );
+    const gid = setReceiving(attributes, remote, this.#site);
+    this.#modify(RECEIVING_MASK, gid);
+    setSending(attributes, psn, this.#site.readsOut);
+    this.#modify(SENDING_MASK);
   }
 
   /**
@@ -255,13 +213,13 @@ export class QueuePair implements Completer {
     return answer;
   }
 
-  /** Asks whether the peer still answers: a WRITE of no bytes, on iWARP a READ of the pulse. As `rdma`. */
+  /** Asks whether the peer still answers: a WRITE of no bytes, on iWARP a READ of the liveness target. As `rdma`. */
   probe(done: Result): number {
     if (!this.#site.iwarp) return this.rdma('write', -1, 0, 0, 0, 0, done);
-    if (this.peerPulse === null) return -EAGAIN;
-    const { region, sink } = this.#site.pulse();
-    const { address, key } = this.peerPulse;
-    return this.rdma('read', region, sink, PULSE_BYTES, address, key, done);
+    if (this.peerTarget === null) return -EAGAIN;
+    const { region, sink } = this.#site.livenessTarget();
+    const { address, key } = this.peerTarget;
+    return this.rdma('read', region, sink, TARGET_BYTES, address, key, done);
   }
 
   /**

@@ -28,7 +28,7 @@ import {
 
 /** Work requests of a connection that can be under way. One place more a device rounds up to the next power of two. */
 export const SEND_DEPTH = 31;
-/** Messages up to this long go unasked, in packets of VERBS_MAX_BODY. */
+/** Messages up to this long go eagerly, in packets of VERBS_MAX_BODY. */
 export const VERBS_EAGER_BYTES = 8192;
 /** A receive that polls this connection alone looks so often for completions in one call of the addon. */
 export const DIRECT_LOOKS = 32;
@@ -56,7 +56,7 @@ export interface Shared {
   heard(peer: number): void;
 }
 
-type State = 'meeting' | 'ready' | 'broken' | 'left' | 'closed';
+type State = 'connecting' | 'ready' | 'broken' | 'left' | 'closed';
 
 export class VerbsChannel implements Channel {
   readonly transport = 'verbs';
@@ -70,7 +70,7 @@ export class VerbsChannel implements Channel {
   queue: PacketQueue;
   readonly window = new CreditWindow();
   readonly memory: OneSided;
-  state: State = 'meeting';
+  state: State = 'connecting';
   /** Why it is broken. */
   error: Error | null = null;
   /** The peer said that it is in MPI.finalize(). */
@@ -187,7 +187,7 @@ export class VerbsChannel implements Channel {
   /** A packet came into a slot, from within {@link Shared.pump}. */
   arrived(slot: number, bytes: number): void {
     const { words, receives } = this.#shared;
-    if (this.state === 'meeting') this.#shared.heard(this.peer);
+    if (this.state === 'connecting') this.#shared.heard(this.peer);
     const at = slot * SLOT_WORDS;
     const word = words[at + HEADER.kindContext];
     const head =

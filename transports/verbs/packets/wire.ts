@@ -1,4 +1,4 @@
-/** The layout of packets between two connected ranks, and of the datagrams by which they meet. */
+/** The layout of packets between two connected ranks, and of the datagrams that set a connection up. */
 import { createHash } from 'node:crypto';
 import { EXTENSION_WORDS } from '../../transport.ts';
 
@@ -131,16 +131,16 @@ export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
 export interface Introduction {
   from: number;
   to: number;
-  pulse: { address: number; key: number };
+  target: { address: number; key: number };
 }
 
-export function encodeIntroduction({ from, to, pulse }: Introduction, job: Buffer): Buffer {
+export function encodeIntroduction({ from, to, target }: Introduction, job: Buffer): Buffer {
   const bytes = Buffer.alloc(INTRODUCTION_BYTES);
   for (const [i, word] of [MAGIC, VERBS_WIRE_VERSION, from, to].entries())
     bytes.writeUInt32LE(word, 4 * i);
   job.copy(bytes, 16);
-  bytes.writeBigUInt64LE(BigInt(pulse.address), 16 + JOB_BYTES);
-  bytes.writeUInt32LE(pulse.key, 24 + JOB_BYTES);
+  bytes.writeBigUInt64LE(BigInt(target.address), 16 + JOB_BYTES);
+  bytes.writeUInt32LE(target.key, 24 + JOB_BYTES);
   return bytes;
 }
 
@@ -156,6 +156,6 @@ export function decodeIntroduction(said: Uint8Array, job: Buffer): Introduction 
   return {
     from: word(2),
     to: word(3),
-    pulse: { address, key: bytes.readUInt32LE(24 + JOB_BYTES) },
+    target: { address, key: bytes.readUInt32LE(24 + JOB_BYTES) },
   };
 }

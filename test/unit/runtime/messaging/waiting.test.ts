@@ -13,7 +13,7 @@ import { Simulation } from './simulated.ts';
 /** More polls than any clock counts in a millisecond. */
 const TOO_MANY_POLLS = 50_000_000;
 
-/** Once more after the bell is armed. */
+/** Once more after the doorbell is armed. */
 const ARMED_LOOK = 1;
 
 /** Waits for a message that never comes; how many polls went before the rank slept. */

@@ -145,7 +145,7 @@ describe('one packet that no peer of ours sends', () => {
       },
     ],
     [
-      'an offer shorter than its first piece',
+      'an offer shorter than its first bytes',
       (cell) => {
         set(cell, header(2, 0, true), 0x7fff_fff0, 100);
         words(cell, 99, 0, 1, 0, 0, 0);
@@ -313,7 +313,7 @@ describe('garbage', () => {
 
 test.each([
   ['an offer', 200_000, 'never'],
-  ['the first piece of a message', 30_000, 'auto'],
+  ['the first bytes of a message', 30_000, 'auto'],
 ] as const)('%s of a peer that is lost since fails its receive', (_what, length, singleCopy) => {
   const group = new ShmGroup(2);
   const all = engines(group, singleCopy);

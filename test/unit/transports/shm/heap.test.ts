@@ -255,7 +255,7 @@ describe('freeing', () => {
 
 test('memory that ends after its segment was closed touches no other file', () => {
   const files = createSegment(1, 'test');
-  const numbers = [files.rings, files.heaps, ...files.bells];
+  const numbers = [files.rings, files.heaps, ...files.doorbells];
   const transport = new ShmTransport(new Segment(files, [0], 0, 1));
   within(() => transport.heap.allocate(MIB));
   const kept = transport.heap.allocate(MIB);
@@ -282,9 +282,9 @@ describe('the files of a segment', () => {
   });
 
   test('that may be made shorter, or are too short already, are not joined', () => {
-    const { rings, heaps, bells } = open(2).files;
+    const { rings, heaps, doorbells } = open(2).files;
     const join = (files: { rings: number; heaps: number }, ranks = [0, 1]) =>
-      codeOf(() => new Segment({ ...files, bells }, ranks, 0, 2));
+      codeOf(() => new Segment({ ...files, doorbells }, ranks, 0, 2));
     expect(join({ rings, heaps })).toBeUndefined();
     const unsealed = addon().segmentCreate('dreg-mpi test', 64 * MIB);
     expect(join({ rings: unsealed, heaps })).toBe('ERR_LAUNCH');

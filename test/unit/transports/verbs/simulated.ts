@@ -4,11 +4,8 @@
  * They watch over what a real device would punish: a packet for which no receive is posted.
  */
 import type { DatagramAddress } from '../../../../transports/verbs/connect/datagram.ts';
-import type {
-  QueueAddress,
-  QueueOptions,
-  Result,
-} from '../../../../transports/verbs/device/queue-pair.ts';
+import type { QueueAddress } from '../../../../transports/verbs/device/attributes.ts';
+import type { QueueOptions, Result } from '../../../../transports/verbs/device/queue-pair.ts';
 import type {
   Datagrams,
   PacketArea,

@@ -28,7 +28,7 @@ function receiveAll(made: Scene, at: number, from: number, tag: number, count = 
 describe('a receive gets a message behind others that nobody receives', () => {
   test.each([
     ['small', 1],
-    ['in pieces', 80],
+    ['in packets', 80],
     ['large', 2000],
   ])('%s', (_what, length) => {
     const made = scene(1);

@@ -103,7 +103,7 @@ test('a sender that fails breaks the copy, and this one alone', () => {
   expect(copies.close()).toBe(false);
 });
 
-test('where the receiver fails no piece can be claimed any more', () => {
+test('where the receiver fails no chunk can be claimed any more', () => {
   const { words, copies } = scene();
   copies.open(LENGTH);
   const { generation } = copies;
@@ -113,7 +113,7 @@ test('where the receiver fails no piece can be claimed any more', () => {
   copies.close();
 });
 
-test('a piece that is claimed and not copied is not waited for', () => {
+test('a chunk that is claimed and not copied is not waited for', () => {
   const { words, copies } = scene();
   copies.open(LENGTH);
   const { generation } = copies;
@@ -138,7 +138,7 @@ test('words that a broken peer wrote hold neither end up', () => {
   expect(() => helpCopy(other.words, again, LENGTH, () => other.words.set([again << 16]))).toThrow(
     broken,
   );
-  // All pieces are claimed, and none is copied.
+  // All chunks are claimed, and none is copied.
   const last = scene();
   last.copies.open(LENGTH);
   last.words[0] |= 0xfff0;

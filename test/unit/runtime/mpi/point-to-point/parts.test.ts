@@ -9,7 +9,7 @@ import { type Communicator, selfOf, worldOf } from '../../../../../runtime/mpi/c
 import { Random } from '../../../../tools/random.ts';
 import { Simulation } from '../../messaging/simulated.ts';
 
-/** Beyond what goes unasked: its send ends when its receiver has it. */
+/** Beyond what goes eagerly: its send ends when its receiver has it. */
 const LARGE = 1000;
 const STEPS = 500;
 

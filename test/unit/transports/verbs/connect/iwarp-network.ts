@@ -6,7 +6,7 @@ import type {
   Connections,
   IpAddress,
 } from '../../../../../transports/verbs/connect/connections.ts';
-import { type IwarpHost, IwarpMeeting } from '../../../../../transports/verbs/connect/iwarp.ts';
+import { type IwarpHost, IwarpSetup } from '../../../../../transports/verbs/connect/iwarp.ts';
 import type { PacketDevice, PacketQueue } from '../../../../../transports/verbs/ports.ts';
 
 const { ECONNREFUSED, ETIMEDOUT } = constants.errno;
@@ -151,7 +151,7 @@ export class Rank implements IwarpHost {
   readonly size: number;
   readonly jobId: string;
   readonly connections: FakeConnections;
-  readonly meeting: IwarpMeeting;
+  readonly meeting: IwarpSetup;
   readonly queues = new Map<number, FakeQueue>();
   readonly readies: number[] = [];
   readonly failures: MpiError[] = [];
@@ -180,7 +180,7 @@ export class Rank implements IwarpHost {
         return this.onPoll();
       },
     } as unknown as PacketDevice;
-    this.meeting = new IwarpMeeting(device, this, this.connections, () => world.time);
+    this.meeting = new IwarpSetup(device, this, this.connections, () => world.time);
   }
 
   begin(peer: number): void {

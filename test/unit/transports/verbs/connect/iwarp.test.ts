@@ -130,14 +130,14 @@ test('strangers are refused', () => {
   const world = new World(2);
   const { connections, meeting, readies } = world.ranks[1];
   const job = jobKey('a job');
-  const pulse = { address: 2 ** 47, key: 2 ** 32 - 1 };
-  const said = { from: 0, to: 1, pulse };
+  const target = { address: 2 ** 47, key: 2 ** 32 - 1 };
+  const said = { from: 0, to: 1, target };
   expect(decodeIntroduction(encodeIntroduction(said, job), job)).toEqual(said);
   const strange = [
-    encodeIntroduction({ from: 0, to: 1, pulse }, jobKey('another job')),
-    encodeIntroduction({ from: 0, to: 0, pulse }, job),
-    encodeIntroduction({ from: 1, to: 1, pulse }, job),
-    encodeIntroduction({ from: 2, to: 1, pulse }, job),
+    encodeIntroduction({ from: 0, to: 1, target }, jobKey('another job')),
+    encodeIntroduction({ from: 0, to: 0, target }, job),
+    encodeIntroduction({ from: 1, to: 1, target }, job),
+    encodeIntroduction({ from: 2, to: 1, target }, job),
     Buffer.from('hello'),
     Buffer.alloc(200, 0xff),
   ];

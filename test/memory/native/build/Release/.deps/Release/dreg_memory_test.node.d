@@ -1,1 +1,0 @@
-cmd_Release/dreg_memory_test.node := ln -f "Release/obj.target/dreg_memory_test.node" "Release/dreg_memory_test.node" 2>/dev/null || (rm -rf "Release/dreg_memory_test.node" && cp -af "Release/obj.target/dreg_memory_test.node" "Release/dreg_memory_test.node")
