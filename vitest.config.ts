@@ -16,6 +16,7 @@ export default defineConfig({
     // No test puts guard pages into memory that is watched, but those that say so.
     env: { DREG_UFFD_GUARDS: 'trust' },
     testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // A start of jobs is in a hook: all of them, one after the other.
+    hookTimeout: 180_000,
   },
 });

@@ -129,13 +129,18 @@ async function measureRow(mode: string, bytes: number, options: Options): Promis
 await sweep({
   usage: {
     program: 'bandwidth',
-    purpose: `Bandwidth and message rate of windows of ${WINDOW} messages.`,
+    purpose: `Bandwidth and message rate. Rank 1 acknowledges each ${WINDOW} messages, which are a window.`,
     modes: {
       sync: 'sendSync and recvSync',
       nonblocking: 'isend and irecv, then waitAll',
       'nonblocking-both': 'the same from both ranks at once',
       async: 'isend and irecv, awaited',
       'async-both': 'the same from both ranks at once',
+    },
+    columns: {
+      'a message': 'time for one message of a window, the acknowledgement included',
+      rate: 'messages a second',
+      bandwidth: 'bytes a second',
     },
   },
   measureRow,

@@ -10,7 +10,7 @@ const SETTINGS = {
   monitor: { variable: 'DREG_MONITOR', values: ['auto', 'dreg', 'userfaultfd', 'none'] },
   rndv: { variable: 'DREG_RNDV', values: ['auto', 'get', 'put', 'copy'] },
 } as const;
-/** A longer message than this is a typing error. */
+/** A longer message is a typing error. */
 const SIZE_MAX = 2 ** 30;
 
 export interface Options {
@@ -21,7 +21,7 @@ export interface Options {
   /** A few exchanges, to see that it works. */
   quick: boolean;
   json: boolean;
-  /** What was chosen of transport, monitor and way: 'verbs, none, get'; '' where nothing was. */
+  /** The transport, monitor and scheme that were chosen: 'verbs, none, get'; '' where none was. */
   setting: string;
   /** A file of JSON lines that an earlier run wrote: they are shown beside this one's. */
   beside: string | undefined;
@@ -34,10 +34,11 @@ export interface Usage {
   purpose: string;
   /** Each mode, and what it does. */
   modes: Record<string, string>;
+  /** Columns of the table that need a word. */
+  columns: Record<string, string>;
 }
 
-function help({ program, purpose, modes }: Usage): string {
-  const lines = Object.entries(modes).map(([mode, text]) => `  ${mode.padEnd(12)} ${text}`);
+function help({ program, purpose, modes, columns }: Usage): string {
   return `usage: dregrun -n 2 ${program}.js [options]
 
 ${purpose}
@@ -48,8 +49,8 @@ ${purpose}
   --quick            a few exchanges only, to see that it works: no figures to go by
   --allocate         take the buffers from MPI.allocate()
   --transport NAME   the transport between the ranks (DREG_TRANSPORT): verbs is RDMA
-  --monitor NAME     who keeps cached registrations true (DREG_MONITOR):
-                     dreg, userfaultfd; none registers for each message
+  --monitor NAME     the monitor of the registration cache (DREG_MONITOR): dreg,
+                     userfaultfd; with none each message registers its memory
   --rndv SCHEME      how large messages go (DREG_RNDV): get, put, copy
   --json             print one JSON object a line
   --beside FILE      show what an earlier run printed with --json beside this run
@@ -57,8 +58,18 @@ ${purpose}
   --help
 
 Modes:
-${lines.join('\n')}
+${explained(modes)}
+
+Columns:
+${explained(columns)}
 `;
+}
+
+/** Words with what they mean, one a line. */
+function explained(words: Record<string, string>): string {
+  const width = Math.max(...Object.keys(words).map((word) => word.length));
+  const lines = Object.entries(words).map(([word, text]) => `  ${word.padEnd(width)}  ${text}`);
+  return lines.join('\n');
 }
 
 /**

@@ -113,6 +113,12 @@ await sweep({
     program: 'pingpong',
     purpose: 'Half round trip of a message between rank 0 and rank 1.',
     modes: { sync: 'sendSync and recvSync, which block', async: 'await send and await recv' },
+    columns: {
+      median: 'of many blocks of round trips',
+      p99: `99 of 100 single round trips take less. ${SINGLES} of them are timed, after the blocks:
+          on a busy machine this may be less than the median`,
+      best: 'the fastest block',
+    },
   },
   measureRow,
   columns: {

@@ -27,7 +27,7 @@ export type RemoteCall = (
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
-  /** From now on it can grow, and not shrink. */
+  /** Seals the file: from now on it can grow, and not shrink. */
   segmentSeal(fd: number): number;
   segmentSealed(fd: number): number;
   segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
@@ -49,7 +49,7 @@ export interface Addon {
     slot: Int32Array,
   ): ArrayBuffer | number;
   heapEnd(slot: number): void;
-  /** Slots of allocations that have ended since it was asked last; they may be used again. */
+  /** Slots of allocations that have ended since the last call. They are free now. */
   heapFreed(heap: number): number[];
   detach(buffer: ArrayBuffer): number;
   collectGarbage(): void;

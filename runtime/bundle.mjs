@@ -25,6 +25,7 @@ await rm(join(dist, 'bundle'), { recursive: true, force: true });
 await bundle({
   index: join(dist, 'runtime/index.js'),
   memory: join(dist, 'runtime/memory/index.js'),
+  worker: join(dist, 'runtime/worker.js'),
   // Loaded on demand, by its name (transports/select.ts).
   'verbs/open': join(dist, 'transports/verbs/open.js'),
   // Started by the doctor (runtime/launch/doctor/trial-job.ts).

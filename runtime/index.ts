@@ -30,6 +30,14 @@ export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { type ArrayType, Message } from './mpi/point-to-point/message.ts';
 export type { Selection } from './mpi/point-to-point/messages.ts';
+export type { Codec } from './mpi/point-to-point/objects/codec.ts';
+export { msgpackCodec } from './mpi/point-to-point/objects/msgpack.ts';
+export {
+  type ObjectSelection,
+  Objects,
+  type Received,
+} from './mpi/point-to-point/objects/objects.ts';
+export { v8Codec } from './mpi/point-to-point/objects/v8.ts';
 export type { PartitionedReceive } from './mpi/point-to-point/partitioned-receive.ts';
 export type { PartitionedSend } from './mpi/point-to-point/partitioned-send.ts';
 export { type Persistent, startAll } from './mpi/point-to-point/persistent.ts';

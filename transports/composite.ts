@@ -1,11 +1,11 @@
-/** Two transports as one: ranks that are near (of this node) by one, all others by the other. */
+/** Two transports as one: near ranks (of this node) by one of them, all other ranks by the other. */
 import { addon } from '../native/addon.ts';
 import type { MpiError } from '../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from './transport.ts';
 
 export class CompositeTransport implements Transport {
   readonly name: string;
-  /** It waits for two descriptors by itself. */
+  /** This transport waits for two descriptors by itself. */
   readonly wakeFd = -1;
   readonly #near: Transport;
   readonly #far: Transport;
@@ -48,7 +48,7 @@ export class CompositeTransport implements Transport {
   }
 
   watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
-    // Both are armed: the one that did not ring must not ring later for what has been seen.
+    // Both are armed. The bell that did not ring must not ring later for packets that were already seen.
     const onEither = () => {
       this.disarm();
       onDoorbell();

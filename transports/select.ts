@@ -1,4 +1,6 @@
-/** How a rank reaches the others: by the transport that is asked for, or by what there is. */
+/**
+ * Transport selection: which transport reaches which rank, by DREG_TRANSPORT or by what the machine has.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { MpiError } from '../runtime/base/error.ts';
@@ -15,22 +17,28 @@ const TRANSPORTS = ['auto', 'shm', 'self', 'verbs'] as const;
 type TransportName = (typeof TRANSPORTS)[number];
 
 export interface TransportSelection {
-  /** Reaches all others that can be reached; null in a world of one. */
+  /** The transport to all ranks that can be reached; null in a world of one. */
   transport: Transport | null;
-  /** The node's shared memory, in which MPI.allocate() finds its own. */
+  /** The node's shared memory, in which MPI.allocate() takes its own. */
   node: ShmTransport | null;
   segment: Segment | null;
   rdma: Rdma | null;
 }
 
-/** DREG_TRANSPORT. @throws MpiError ERR_ARG */
+/**
+ * DREG_TRANSPORT.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `self` | the transport between ranks.
+ *   `auto`: shared memory on a node and RDMA between nodes. The others: this one for all ranks. `dregrun
+ *   --transport` sets it
+ */
 export function transportName(): TransportName {
   const name = process.env.DREG_TRANSPORT || 'auto';
   const known = TRANSPORTS.find((one) => one === name);
   if (known !== undefined) return known;
   throw new MpiError(
     'ERR_ARG',
-    `DREG_TRANSPORT (dregrun --transport) is "${name}"; there are ${TRANSPORTS.join(', ')}`,
+    `DREG_TRANSPORT (dregrun --transport) is "${name}"; it may be ${TRANSPORTS.join(', ')}`,
   );
 }
 
@@ -41,7 +49,7 @@ export function reachOthers(job: Job): TransportSelection {
     return { transport: null, node: null, segment: null, rdma: null };
   const segment = joinSegment(job);
   const node = new ShmTransport(segment);
-  // Every rank comes to the same answer, which the meeting over RDMA needs.
+  // Every rank gets the same answer, because the meeting over RDMA needs all ranks.
   const all = segment.ranks.length === job.size;
   if (name === 'shm' || (name === 'auto' && all))
     return { transport: node, node, segment, rdma: null };
@@ -56,14 +64,14 @@ export function reachOthers(job: Job): TransportSelection {
   return { transport, node, segment, rdma };
 }
 
-/** RDMA, or whatever stands in its way. */
+/** RDMA, or the error that prevents it. */
 function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
   try {
     const rdma = openAll(job);
     return { far: rdma.transport, rdma };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_UNSUPPORTED') throw error;
-    // The others meet, and find no address of ours.
+    // The other ranks meet, and find no address of this rank.
     job.fence();
     const refuse = (peer: number) =>
       new MpiError(
@@ -79,7 +87,7 @@ function openAll(job: Job): Rdma {
   if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      'this machine has no RDMA device; ibv_devices or "rdma link" would show it (docs/operating/rdma.md)',
+      'this machine has no RDMA device: load its driver, then "rdma link" shows it (docs/operating/rdma.md)',
     );
   const { openDevice, openRdma } = loadRdma();
   return openRdma(job, openDevice());
@@ -89,8 +97,8 @@ function openAll(job: Job): Rdma {
 const CLASS = '/sys/class/infiniband';
 
 /**
- * Loaded when it is needed: MPI.init() cannot wait for an import, and most jobs do without.
- * @throws MpiError ERR_UNSUPPORTED where this Node cannot
+ * Loads the RDMA part when a job needs it. MPI.init() cannot wait for an import, and most jobs do without.
+ * @throws MpiError ERR_UNSUPPORTED where this Node cannot load it so
  */
 export function loadRdma(): typeof RdmaModule {
   const file = import.meta.url.endsWith('.ts') ? './verbs/open.ts' : './verbs/open.js';

@@ -20,7 +20,10 @@ export const CONTEXT_MAX = 0x3f_ffff;
  * (docs/internals/protocol.md#credit). A transport adds up such numbers, and carries the sum.
  */
 export const CREDIT_SHIFT = 18;
-/** A transport may hold back credit in which none of these bits is set: under 8192 messages, and under 512 units. */
+/**
+ * A transport may hold back a credit in which none of these bits is set: fewer than 8192 messages and 512
+ * units.
+ */
 export const CREDIT_DUE = 0x3e000 | (0x3e00 << CREDIT_SHIFT);
 
 /** The packet being delivered; valid only inside {@link PacketHandler.onPacket}. */
@@ -30,7 +33,7 @@ export interface Packet {
   tag: number;
   /** Bytes of body. */
   length: number;
-  /** The extension words; meaningful where the sender gave some. */
+  /** The extension words; they have a meaning only where the sender gave some. */
   readonly extension: Int32Array;
   /** Copies the whole body to `to[at..]`. The caller has checked that it fits. */
   copyTo(to: Uint8Array, at: number): void;
@@ -53,20 +56,21 @@ export interface Noncontiguous {
 export interface PacketHandler {
   onPacket(peer: number, packet: Packet): void;
   /**
-   * The peer sent what no peer of ours sends, or is gone. Nothing more comes from it, nothing of it
-   * touches this process's memory any more, and every {@link Done} of its channel was called before.
+   * The peer broke the protocol, or is gone. Nothing more comes from it, and no operation of it touches
+   * this process's memory any more. Every {@link Done} of its channel was called before.
    */
   onPeerError(peer: number, error: Error): void;
 }
 
-/** What keeps memory reachable until it is released: a lease. */
+/** Keeps memory reachable until it is released: a lease. */
 export interface Hold {
   release(): void;
 }
 
 /**
- * Memory of one process that another may reach without its help. `kind`, `low`, `high` and `key`
- * travel in a header: how, where (64 bits), and under which name a device reaches it.
+ * Memory of one process that another process may reach without help. `kind`, `low`, `high` and `key` travel
+ * in a header. They say how the memory is reached, where it lies (64 bits), and under which name a device
+ * finds it.
  */
 export interface RemoteAccess {
   kind: number;
@@ -74,7 +78,7 @@ export interface RemoteAccess {
   high: number;
   /** For {@link ACCESS_KEY}. */
   key: number;
-  /** What keeps the memory reachable on this side; it never travels. */
+  /** Keeps the memory reachable on this side; it never travels. */
   hold: Hold | null;
 }
 
@@ -86,8 +90,8 @@ export function newRemoteAccess(): RemoteAccess {
 export type Purpose = 'pull' | 'push';
 
 /**
- * How two processes move bytes without the help of the other: the receiver fetches them, the sender
- * writes them, or both copy as they get to it.
+ * How the bytes of a message move without packets: the receiver fetches them, the sender writes them, or
+ * both ends copy.
  */
 export type OneSidedScheme = 'get' | 'put' | 'share';
 
@@ -120,13 +124,13 @@ export interface Channel {
   /** Messages up to this many bytes go eagerly, in as many packets as they need. */
   readonly eagerBytes: number;
   /**
-   * Longest range that one export, pull or push covers, in bytes. Infinity where exporting costs
-   * nothing, and what is pulled or pushed is there when the call returns.
+   * Longest range of one export, pull or push, in bytes. Infinity where exporting costs nothing; a pull or
+   * push is then complete when the call returns.
    */
   readonly segmentBytes: number;
   /**
-   * One-sided schemes towards this peer; the same array for all peers that are reached alike.
-   * Whether a given buffer can go that way shows when it is exported.
+   * One-sided schemes towards this peer. Peers that are reached alike share one array. Whether a certain
+   * buffer can go so shows when it is exported.
    */
   readonly schemes: readonly OneSidedScheme[];
 
@@ -162,28 +166,31 @@ export interface Channel {
   ): boolean;
 
   /**
-   * Takes the peer's next packet if it is one of `kind`, `context` and `tag` whose body fits into `to`:
-   * a receive that knows what comes next needs no delivery. Never takes one that has extension words.
-   * @param looks how often to look for a packet, if none is there; where a look is dear a transport
-   *   takes its own measure
+   * Takes the peer's next packet if it has this `kind`, `context` and `tag`, its body fits into `to`, and
+   * it has no extension words. A receive that knows which packet comes next needs no delivery.
+   * @param looks how often to look for a packet, if none is there; a transport whose looks cost much looks
+   *   less often
    * @returns the body's length, TOOK_NOTHING, or TOOK_OTHER
    */
   tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number;
   /** The tag of the packet that {@link tryTake} took last. */
   readonly takenTag: number;
 
-  /** Tells the peer that what it sent for so much credit was taken; may be held back and summed up. */
+  /** Returns so much credit to the peer. A transport may hold credit back and add it up. */
   returnCredit(credit: number): void;
-  /** Everything that the peer returned so far, modulo 2^32. */
+  /** All credit that the peer has returned so far, modulo 2^32. */
   creditReturned(): number;
-  /** Publishes what {@link returnCredit} and room keeping hold back. Called before a rank sleeps. */
+  /** Publishes credit and room that were held back. Called before a rank sleeps. */
   flush(): void;
 
-  /** Whether the peer maps this memory: it fetches even a short message best from where it lies. */
+  /**
+   * Whether the peer maps this memory. If so the peer had best fetch even a short message from where it
+   * lies.
+   */
   maps(bytes: Uint8Array): boolean;
   /**
-   * Makes `bytes[offset, offset + length)` reachable for the peer, and writes into `access` how; open
-   * until {@link revoke}. False: it cannot be, and `access` is of ACCESS_NONE. Never throws.
+   * Makes `bytes[offset, offset + length)` reachable for the peer until {@link revoke}, and writes into
+   * `access` how. False: the memory cannot be reached, and `access` is of ACCESS_NONE. Never throws.
    */
   exportMemory(
     bytes: Uint8Array,
@@ -192,7 +199,7 @@ export interface Channel {
     purpose: Purpose,
     access: RemoteAccess,
   ): boolean;
-  /** The peer needs the memory no longer: gives back what holds it. `access` is then of ACCESS_NONE. */
+  /** The peer needs the memory no longer: releases what holds it. `access` is then of ACCESS_NONE. */
   revoke(access: RemoteAccess): void;
   /**
    * Copies from the peer's exported memory, from its byte `at` on, into `to[offset, offset + length)`.
@@ -223,7 +230,7 @@ export interface Channel {
     length: number,
     done: Done,
   ): boolean;
-  /** Words that both ends see, for copies that both work on: from the peer to us, from us to it. */
+  /** Words that both ends see, for shared copies: of messages from the peer, and of messages to it. */
   readonly inboundClaims: Int32Array | null;
   readonly outboundClaims: Int32Array | null;
 }
@@ -232,7 +239,10 @@ export interface Transport {
   readonly name: string;
   /** The channel to `peer`, made on first contact. @throws MpiError ERR_NO_MEM, ERR_UNREACHABLE */
   connect(peer: number): Channel;
-  /** Delivers what has arrived, at most a bounded number of packets; how many it was. */
+  /**
+   * Delivers packets that have arrived, up to a bounded number.
+   * @returns how many packets were delivered
+   */
   poll(handler: PacketHandler): number;
   /** After `arm` whatever a peer sends rings the doorbell; the caller polls once more before it sleeps. */
   arm(how: 'block' | 'loop'): void;
@@ -241,8 +251,8 @@ export interface Transport {
   /** Blocks the thread until the doorbell rings or `milliseconds` pass. Only after `arm('block')`. */
   block(milliseconds: number): void;
   /**
-   * Descriptor that becomes readable when the doorbell rings after `arm('loop')`, for whoever waits for
-   * several transports at once and calls `disarm` then; -1 where nobody else can ring.
+   * Descriptor that becomes readable when the bell rings after `arm('loop')`. It is for callers that wait
+   * for several transports at once, and then call `disarm`. -1 where no other rank can ring.
    */
   readonly wakeFd: number;
   /**
@@ -250,10 +260,12 @@ export interface Transport {
    * often. What it gives keeps the process alive until `unref` or `close`.
    */
   watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void };
-  /** 'leaving': it is in MPI.finalize(); 'left': it has closed its transports in order. */
+  /** 'leaving': the rank is in MPI.finalize(). 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
-  /** Says to all that this rank posts no more receives. */
+  /** Tells all ranks that this rank posts no more receives. */
   leave(): void;
-  /** Ends what is under way, too: every {@link Done} that was not called yet is called with an error. */
+  /**
+   * Ends operations under way as well: calls every {@link Done} that was not called yet, with an error.
+   */
   close(): void;
 }

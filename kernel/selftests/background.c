@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -91,6 +93,25 @@ static void put_back(void)
 			write_text(settings[i].path, settings[i].before);
 }
 
+/*
+ * A process's first memory that may become huge wakes khugepaged for one pass, however
+ * long it is to sleep: that is had now, where there is nothing to see.
+ */
+static void khugepaged_passes(void)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const char *passes = THP_FOLDER "/khugepaged/full_scans";
+	long long before = read_number(passes);
+	unsigned char *own = memory_hole(HUGE_PAGE, HUGE_PAGE);
+	int tries;
+
+	memory_map_at(own, HUGE_PAGE);
+	if (before < 0 || madvise(own, HUGE_PAGE, MADV_HUGEPAGE))
+		return;
+	for (tries = 0; tries < 50 && read_number(passes) == before; tries++)
+		nanosleep(&pause, NULL);
+}
+
 void background_off(void)
 {
 	struct setting *setting;
@@ -106,6 +127,7 @@ void background_off(void)
 		if (write_text(setting->path, setting->value))
 			tap_bail("set %s to %s", setting->path, setting->value);
 	}
+	khugepaged_passes();
 	read_counts(counts_before);
 }
 

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "bench.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
+
+#include "bare/bare.h"
+#include "tap.h"
 
 uint64_t bench_now(void)
 {
@@ -37,4 +43,13 @@ void bench_print(const char *name, const char *unit, const double *values,
 		printf("%s%.3f", i ? "," : "", values[i]);
 	puts("]}");
 	fflush(stdout);
+}
+
+void bench_hear_all(void)
+{
+	struct dreg_bare_range all = { .addr = 0, .len = ULONG_MAX };
+	int fd = open("/dev/dreg_bare", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, DREG_BARE_INSERT, &all))
+		tap_bail("/dev/dreg_bare: load kernel/selftests/bare");
 }

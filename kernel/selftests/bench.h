@@ -19,4 +19,10 @@ double bench_median(double *values, size_t count);
 void bench_print(const char *name, const char *unit, const double *values,
 		 size_t count);
 
+/*
+ * From now on this process has a notifier over its whole address space that does
+ * nothing (bare/): what the kernel itself takes for telling anybody of changes.
+ */
+void bench_hear_all(void);
+
 #endif

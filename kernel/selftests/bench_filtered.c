@@ -101,7 +101,9 @@ static double time_mprotect(unsigned char *area)
 	return least(samples);
 }
 
-static struct costs measure(bool monitored)
+enum setting { NO_DREG, BARE, NO_RANGES, MONITORED, SETTINGS };
+
+static struct costs measure(enum setting setting)
 {
 	unsigned char *area;
 	struct costs costs = { 0 };
@@ -110,9 +112,11 @@ static struct costs measure(bool monitored)
 
 	stay_on_one_processor();
 	area = memory_pages(RANGES);
-	if (dreg_open(&dreg, 1u << 17))
+	if (setting == BARE)
+		bench_hear_all();
+	if (setting >= NO_RANGES && dreg_open(&dreg, 1u << 17))
 		tap_bail("dreg_open");
-	if (monitored)
+	if (setting == MONITORED)
 		monitor_all(&dreg, area);
 	costs.forked = time_fork();
 	costs.protected = time_mprotect(area);
@@ -120,12 +124,13 @@ static struct costs measure(bool monitored)
 	must(munmap(area, (size_t)RANGES * PAGE), "munmap");
 	costs.unmapped = (double)(bench_now() - start);
 	start = bench_now();
-	dreg_close(&dreg);
+	if (setting >= NO_RANGES)
+		dreg_close(&dreg);
 	costs.closed = (double)(bench_now() - start);
 	return costs;
 }
 
-static struct costs measure_in_child(bool monitored)
+static struct costs measure_in_child(enum setting setting)
 {
 	struct costs costs;
 	int ends[2], status;
@@ -134,7 +139,7 @@ static struct costs measure_in_child(bool monitored)
 	must(pipe(ends), "pipe");
 	child = fork();
 	if (child == 0) {
-		costs = measure(monitored);
+		costs = measure(setting);
 		_exit(write(ends[1], &costs, sizeof(costs)) != sizeof(costs));
 	}
 	close(ends[1]);
@@ -160,18 +165,20 @@ static void print(const char *what, const char *when, const struct costs *costs,
 
 int main(void)
 {
-	static const char *const names[] = { "0 ranges", "100000 ranges" };
-	static struct costs costs[2][ROUNDS];
+	static const char *const names[SETTINGS] = { "no dreg", "a bare notifier", "0 ranges",
+						     "100000 ranges" };
+	static struct costs costs[SETTINGS][ROUNDS];
 	int round, i;
 
 	for (round = 0; round < ROUNDS; round++)
-		for (i = 0; i < 2; i++)
+		for (i = 0; i < SETTINGS; i++)
 			costs[i][round] = measure_in_child(i);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < SETTINGS; i++) {
 		print("fork", names[i], costs[i], offsetof(struct costs, forked));
 		print("mprotect pair", names[i], costs[i], offsetof(struct costs, protected));
 		print("munmap of all", names[i], costs[i], offsetof(struct costs, unmapped));
-		print("close", names[i], costs[i], offsetof(struct costs, closed));
+		if (i >= NO_RANGES)
+			print("close", names[i], costs[i], offsetof(struct costs, closed));
 	}
 	return 0;
 }

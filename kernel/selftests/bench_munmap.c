@@ -17,9 +17,9 @@
 #include "memory.h"
 #include "tap.h"
 
-enum { ROUNDS = 11, SAMPLES = 400, NO_DREG = -1, BATCH = 1024 };
+enum { ROUNDS = 11, SAMPLES = 400, BARE = -2, NO_DREG = -1, BATCH = 1024 };
 
-static const int range_counts[] = { NO_DREG, 0, 1, 10, 100, 1000, 10000,
+static const int range_counts[] = { NO_DREG, BARE, 0, 1, 10, 100, 1000, 10000,
 				    100000 };
 
 enum { COUNTS = sizeof(range_counts) / sizeof(range_counts[0]) };
@@ -66,7 +66,9 @@ static double measure(int count)
 {
 	struct dreg dreg;
 
-	if (count != NO_DREG) {
+	if (count == BARE)
+		bench_hear_all();
+	if (count >= 0) {
 		if (dreg_open(&dreg, 1u << 17))
 			tap_bail("dreg_open");
 		monitor_many(&dreg, count);
@@ -110,6 +112,8 @@ int main(void)
 	for (i = 0; i < COUNTS; i++) {
 		if (range_counts[i] == NO_DREG)
 			snprintf(name, sizeof(name), "munmap, no dreg");
+		else if (range_counts[i] == BARE)
+			snprintf(name, sizeof(name), "munmap, a bare notifier");
 		else
 			snprintf(name, sizeof(name), "munmap, %d ranges",
 				 range_counts[i]);

@@ -108,8 +108,8 @@ bool do_uffd_move(struct place *place)
 	move.dst = (uintptr_t)target.addr;
 	/*
 	 * What was there before is what shows whether the move itself fires.  Not
-	 * with huge pages, which may be pinned: once the run did not end on 6.12,
-	 * and moves of these are suspected; it has not been found out.
+	 * with huge pages: to move a part of one that is pinned, 6.12 tries to split
+	 * it again and again, and never returns.
 	 */
 	if ((place->arena->huge || random_below(place->random, 2)) &&
 	    !(do_map(place) && touch(place, true)))

@@ -1,10 +1,9 @@
 import { types } from 'node:util';
 
 /**
- * What a typed array is, by the language's own getters and methods, taken at import: a subclass, a
- * property of the array's own or a Proxy can answer anything else, and what was checked once would be
- * another thing when it is used. All of these look at the array's inside, of whatever realm it is, and
- * call no code of a program's.
+ * What a typed array is, by the language's own getters and methods, which this file takes at import. A
+ * subclass, a property of an array, or a Proxy can answer anything else, and another value each time. These
+ * functions look at the array's inside, in any realm, and call no code of a program.
  */
 type Getter<Value> = (this: unknown) => Value;
 
@@ -48,7 +47,7 @@ export function lengthOf(array: ArrayBufferView & { readonly length: number }): 
   return (array as Uint8Array)[0] === undefined ? 0 : getLength.call(array);
 }
 
-// Of what is no typed array the following throw TypeError.
+// For a value that is no typed array the following functions throw TypeError.
 
 export function byteLengthOf(array: unknown): number {
   return getByteLength.call(array);
@@ -94,7 +93,7 @@ export function isAttached(array: unknown): boolean {
 
 /** Copies all of `from` to `to[at..]`, which is long enough. */
 export function store(to: Uint8Array, from: Uint8Array, at = 0): void {
-  // Nothing fits into everything, also into what is detached.
+  // No bytes fit into any buffer, even a detached one.
   if (lengthOf(from) > 0) set.call(to, from, at);
 }
 

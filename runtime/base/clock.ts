@@ -1,6 +1,6 @@
 /**
- * Time, and turns of the event loop, as they were at import: test frameworks replace the globals by
- * clocks that stand still until they are moved, and messages must go on meanwhile.
+ * Time and turns of the event loop, as they were at import. Test frameworks replace the globals by clocks
+ * that stand still until they are moved. Messages must go on meanwhile.
  */
 import { performance } from 'node:perf_hooks';
 import {

@@ -5,7 +5,7 @@ export const ANY_SOURCE = -1;
 /** As the tag of a receive: any tag (MPI_ANY_TAG; MPI 4.1, 3.2.4). */
 export const ANY_TAG = -1;
 /**
- * A rank that is nobody (MPI_PROC_NULL; MPI 4.1, 3.10): communication with it completes at once and moves
+ * A rank that is nobody (MPI_PROC_NULL; MPI 4.1, 3.11): communication with it completes at once and moves
  * nothing.
  */
 export const PROC_NULL = -2;

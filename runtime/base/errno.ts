@@ -7,7 +7,7 @@ export { EAGAIN, EFAULT, ENOBUFS, ENOMEM };
 
 const EXHAUSTED = new Set([EAGAIN, EDQUOT, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC]);
 
-/** Whether a negative answer says that something is used up, so that giving back may help. */
+/** Whether a negative answer says that a resource is used up, so that giving back may help. */
 export function isExhausted(answer: number): boolean {
   return EXHAUSTED.has(-answer);
 }

@@ -1,9 +1,9 @@
+/** The one error type, and its codes (MPI 4.1, 9.4). */
 import { getSystemErrorMap } from 'node:util';
 
 /**
  * Every way in which an operation of this package can fail. A program branches on the code. The message is
- * for people: what happened, to which rank, and what to do. `npm run docs:reference` makes the tables of
- * docs/reference/errors.md from what stands here.
+ * for people: what happened, to which rank, and what to do. [Errors](errors.md) has a table of the codes.
  */
 export const ERROR_CODES = {
   // ---- Errors of the program

@@ -19,7 +19,7 @@ export interface Job {
   get(key: string): string | undefined;
   /** Blocks until every rank is in it. */
   fence(): void;
-  /** The last call: from here on the launcher takes the rank's exit for a normal one. */
+  /** The last call. After it the launcher takes the rank's exit for a normal one. */
   finalize(): void;
   /** Ends the whole job with this status. */
   abort(code: number, message: string): never;
@@ -46,7 +46,10 @@ export function joinJob(environment: NodeJS.ProcessEnv = process.env): Job {
   return job;
 }
 
-/** What this package cannot speak must not end in as many worlds of one. @throws MpiError ERR_LAUNCH */
+/**
+ * A launcher whose protocol this package does not speak must not end in many worlds of one rank. @throws
+ * MpiError ERR_LAUNCH
+ */
 function refuseOtherLaunchers(environment: NodeJS.ProcessEnv): void {
   const { PMI_PORT, PMIX_RANK, OMPI_COMM_WORLD_SIZE, SLURM_STEP_NUM_TASKS } = environment;
   if (PMI_PORT !== undefined)
@@ -70,13 +73,13 @@ function refuseOtherLaunchers(environment: NodeJS.ProcessEnv): void {
 function refuseStrangersSocket(fd: number, rank: number, launcher: number | undefined): void {
   const { channel } = process as { channel?: { fd?: number } };
   const peer = addon().socketPeer(fd);
-  // dregrun may itself have been started by a rank, and have that one's variables.
+  // A rank may have started dregrun itself, whose variables are then that rank's.
   const strange = peer > 0 && peer !== launcher && isSameRank(peer, fd, rank);
   if (channel?.fd !== fd && !strange) return;
   const whose = channel?.fd === fd ? 'the channel to its parent' : `shared with process ${peer}`;
   throw new MpiError(
     'ERR_LAUNCH',
-    `PMI_FD=${fd} is not the launcher's: in this process it is ${whose}. Rank ${rank} started this process before it called MPI.init(). Call MPI.init() there first, or unset PMI_FD, PMI_RANK and PMI_SIZE here to run alone`,
+    `PMI_FD=${fd} is not the launcher's: in this process it is ${whose}. Rank ${rank} started this process before that rank had called MPI.init(). Call MPI.init() there first, or unset PMI_FD, PMI_RANK and PMI_SIZE here to run alone`,
     { rank },
   );
 }
@@ -171,7 +174,7 @@ function dieWithLauncher(environment: NodeJS.ProcessEnv, rank: number): void {
   if (launcher === undefined || process.ppid !== launcher) return;
   const parent = addon().dieWithParent(constants.signals.SIGKILL);
   check(parent, 'prctl', 'ending with the launcher', { rank });
-  // It may have ended between our start and the call: then no signal will ever come.
+  // The launcher may have ended between our start and the call: then no signal will ever come.
   if (parent !== launcher)
     throw new MpiError(
       'ERR_LAUNCH',

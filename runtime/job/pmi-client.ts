@@ -25,7 +25,7 @@ const RETRY_MS = 1;
 
 const KEY_PATTERN = /^[A-Za-z0-9_.:-]+$/;
 
-/** The limits that the server named; each counts the C string's final zero. */
+/** The limits that the server named. Each includes the final zero of a C string. */
 interface Limits {
   key: number;
   value: number;
@@ -70,7 +70,7 @@ export class PmiClient {
   /** Makes a value readable for every rank after the next barrier. Any string, of any length. */
   put(key: string, value: string): void {
     const chunks = this.#split(key, encodeURIComponent(value));
-    // The first part says how many there are, so that a reader needs no other way to know.
+    // The first part says how many parts there are, so a reader needs nothing else.
     chunks.forEach((chunk, part) => {
       const text = part === 0 ? `${chunks.length}.${chunk}` : chunk;
       const name = partKey(key, part);
@@ -86,7 +86,7 @@ export class PmiClient {
     });
   }
 
-  /** The value that some rank put before the last barrier, or undefined. */
+  /** The value that a rank put before the last barrier, or undefined. */
   get(key: string): string | undefined {
     const first = this.#getPart(key, 0);
     if (first === undefined) return undefined;
@@ -159,7 +159,7 @@ export class PmiClient {
         cause,
       );
     }
-    // What this rank starts is no rank. Node does it for low descriptors only.
+    // A process that this rank starts is no rank. Node closes low descriptors only.
     check(addon().closeOnExec(this.#fd), 'fcntl', 'PMI_FD', { rank: this.#rank });
   }
 
@@ -185,7 +185,10 @@ export class PmiClient {
     const countDigits = String(text.length).length + 1;
     const longestKey = partKey(key, Math.max(text.length, 1)).length;
     if (longestKey >= this.#limits.key)
-      throw new MpiError('ERR_ARG', `PMI key "${key}" exceeds the launcher's ${this.#limits.key}`);
+      throw new MpiError(
+        'ERR_ARG',
+        `PMI key "${key}" is longer than the ${this.#limits.key} letters that the launcher takes`,
+      );
     const overhead = formatLine('put', { kvsname: this.kvsname, key: '', value: '' }).length;
     const room =
       Math.min(this.#limits.value, CLIENT_LINE_MAX - overhead - longestKey) - 1 - countDigits;
@@ -201,7 +204,11 @@ export class PmiClient {
     cmd: string,
     fields: Record<string, string | number> = {},
   ): PmiFields {
-    if (this.#closed) throw new MpiError('ERR_FINALIZED', `PMI ${cmd} after finalize`);
+    if (this.#closed)
+      throw new MpiError(
+        'ERR_FINALIZED',
+        `the PMI command ${cmd} came after MPI.finalize(): finalize last`,
+      );
     this.#write(formatLine(cmd, fields));
     const line = this.#readLine(cmd);
     const answer = parseLine(line);
@@ -246,7 +253,7 @@ export class PmiClient {
       try {
         return readSync(this.#fd, this.#chunk, 0, READ_BYTES, null);
       } catch (cause) {
-        // A signal came, such as dregrun hands on: libuv does not go on reading by itself.
+        // A signal interrupted the read (dregrun passes some on). libuv does not repeat the read by itself.
         if (codeOf(cause) === 'EINTR') continue;
         // A launcher that was killed with our request unread resets the connection.
         if (codeOf(cause) === 'ECONNRESET') return 0;

@@ -6,7 +6,9 @@
 export const PMI_VERSION = 1;
 export const PMI_SUBVERSION = 1;
 
-/** What our server promises; the same numbers as MPICH's own, whose clients allocate by them. */
+/**
+ * The limits that dregrun names. They are MPICH's own numbers, because MPICH's clients allocate by them.
+ */
 export const KVSNAME_MAX = 256;
 export const KEY_MAX = 64;
 export const VALUE_MAX = 1024;

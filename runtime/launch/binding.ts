@@ -63,9 +63,9 @@ export interface BindingPlan {
 }
 
 /**
- * Binds when asked to, and unasked when every rank of a job of two or more gets a core of its own.
- * A single rank gains nothing by it, and two such jobs would share one core. Asked for with more
- * ranks than cores, the ranks go round.
+ * Binds ranks when asked to. Without being asked it binds the ranks of a job of two or more, if each gets a
+ * core of its own. A single rank gains nothing by binding, and two such jobs would share one core. When
+ * asked with more ranks than cores, ranks take the cores in turn.
  */
 export function planBinding(
   wanted: Binding | undefined,

@@ -1,6 +1,6 @@
 /**
- * Child processes of dregrun. node:child_process has no place between fork and exec, and there a
- * child is guarded: it enters the keeper's ledger, and asks the kernel to end it with its parent.
+ * Child processes of dregrun. Between fork and exec a child enters the keeper's ledger, and asks the kernel
+ * to end it with its parent. node:child_process has no place for that.
  */
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -31,7 +31,7 @@ const STATUS_SHIFT = 8;
 const STATUS_MASK = 0xff;
 
 const running = new Map<number, (end: ProcessEnd) => void>();
-/** Holds the event loop while children run: a signal's handler does not. */
+/** Keeps the event loop alive while children run: the handler of a signal does not. */
 let hold: NodeJS.Timeout | undefined;
 let look: NodeJS.Immediate | undefined;
 
@@ -66,7 +66,7 @@ function watch(pid: number): Promise<ProcessEnd> {
     process.on('SIGCHLD', reap);
     hold = setInterval(() => {}, TIMER_MAX_MS);
   }
-  // It may have ended before anybody listened for the news.
+  // The child may have ended before anybody listened.
   if (look === undefined) look = setImmediate(reap);
   return new Promise((resolve) => running.set(pid, resolve));
 }
@@ -77,7 +77,7 @@ function reap(): void {
     const answer = spawnAddon().processReap(pid);
     if (answer === 0) continue;
     running.delete(pid);
-    // Nobody else may wait for our children: without a status nothing can be said of it.
+    // Other code may not wait for our children: without a status dregrun can say nothing of a child.
     resolve(answer < 0 ? { status: null, signal: null } : endOf(answer));
   }
   if (running.size > 0) return;

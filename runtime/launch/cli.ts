@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { MpiError } from '../base/error.ts';
 import type { Binding } from './binding.ts';
 
-/** More ranks than this on one machine are a typing error; each costs dregrun three descriptors. */
+/** More ranks than this on one machine are a typing error. Each rank costs dregrun three descriptors. */
 export const RANKS_LIMIT = 1024;
 
 /** What the user asked for. */
@@ -14,7 +14,7 @@ export interface RunCommand {
   /** From --stuck: say what the ranks wait for once one has waited so long. */
   stuckSeconds: number | undefined;
   tagOutput: boolean;
-  /** From -x: names with the values that the ranks shall see. */
+  /** From -x: variables of the ranks, with their values. */
   exports: Map<string, string>;
   workingDirectory: string | undefined;
   binding: Binding | undefined;
@@ -25,7 +25,7 @@ export interface RunCommand {
   programArguments: string[];
 }
 
-/** `--doctor`: what works here; with what a job would be given besides. */
+/** `--doctor`: says what works here, with the variables that a job would be given. */
 export interface DoctorCommand {
   kind: 'doctor';
   json: boolean;
@@ -80,7 +80,7 @@ const OPTIONS = {
 /** @throws MpiError ERR_ARG with a message for the user. */
 export function parseArguments(words: readonly string[], environment = process.env): Command {
   const args = words.map((word) => (word === '-np' ? '--np' : word));
-  // The first word that is no option of ours, nor an option's value, is the program.
+  // The first word that is neither an option nor an option's value is the program.
   const { tokens } = parseArgs({ args, options: OPTIONS, strict: false, tokens: true });
   const end = tokens.find(({ kind }) => kind !== 'option');
   const values = valuesOf(args.slice(0, end?.index ?? words.length));
@@ -134,7 +134,10 @@ function ranksOf(text: string): number {
   return ranks;
 }
 
-/** MPICH's variable holds whole seconds; 0 or less is no limit. The option comes before it. */
+/**
+ * MPICH's variable holds whole seconds; 0 or less is no limit. The option wins over the variable.
+ * @environment MPIEXEC_TIMEOUT | seconds | ends the job after this time, unless `--timeout` says otherwise
+ */
 function timeoutOf(option: string | undefined, variable: string | undefined): number | undefined {
   if (option === undefined && (!variable || /^(0+|-[0-9]+)$/.test(variable))) return undefined;
   const name = option === undefined ? 'MPIEXEC_TIMEOUT=' : '--timeout ';
@@ -143,7 +146,7 @@ function timeoutOf(option: string | undefined, variable: string | undefined): nu
 
 function secondsOf(name: string, text: string): number {
   const seconds = Number(text);
-  // A timer of Node holds 2^31 - 1 milliseconds.
+  // A timer of Node takes at most 2^31 - 1 milliseconds.
   if (!/^[0-9.]+$/.test(text) || !(seconds > 0) || seconds > 2_147_483)
     throw usage(`${name}${text}: it must be a number of seconds above 0`);
   return seconds;

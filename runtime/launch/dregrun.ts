@@ -16,25 +16,29 @@ import { findProgram, isScript } from './program.ts';
 import { Sink, sameFile } from './sink.ts';
 import { leave, openTerminal, TerminalInput } from './terminal.ts';
 
-/** How long output may still wait for its reader after the job was ended from outside. */
+/** Milliseconds for which output waits for its reader after the job was ended from outside. */
 const FLUSH_MS = 2000;
 
 /**
- * nohup has it ignored, but Node gives every signal its default effect when it starts; so bundle.mjs
- * lets a shell look before. The ranks ignore it, too.
+ * nohup ignores SIGHUP, but Node gives every signal its default effect when it starts. So bundle.mjs lets a
+ * shell look before. The ranks ignore the signal, too.
+ * @environment DREG_NOHUP | `1` | the first line of `dregrun`'s own script sets it where SIGHUP is to be
+ *   ignored
  */
 const IGNORED: NodeJS.Signals[] = process.env.DREG_NOHUP === '1' ? ['SIGHUP'] : [];
 delete process.env.DREG_NOHUP;
-/** The job ends with these, its ranks get the same. */
+/** These signals end the job. Its ranks get the same signal. */
 const ENDING = (['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).filter(
   (signal) => !IGNORED.includes(signal),
 );
-/** These are the ranks' business. */
+/** These signals are passed on to the ranks. */
 const HANDED: NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2'];
 
 interface Answer {
   status: number;
-  /** True where the output's reader must not be waited for: the job was ended from outside. */
+  /**
+   * True where dregrun must not wait for the reader of its output, because the job was ended from outside.
+   */
   hurry: boolean;
 }
 
@@ -65,7 +69,7 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
 }
 
 async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> {
-  // Loaded when it is asked for: it knows every part of the package.
+  // Loaded on request, because it imports every part of the package.
   const { examination, shown } = await import('./doctor/doctor.ts');
   for (const [name, value] of command.exports) process.env[name] = value;
   if (command.transport !== undefined) process.env.DREG_TRANSPORT = command.transport;
@@ -125,8 +129,8 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
 /** Ranks of this package share a segment, which has a limit of its own; other programs do not. */
 function checkSize({ ranks, program }: RunCommand): void {
   if (ranks <= MAX_LOCAL_RANKS || !isScript(program)) return;
-  const limit = `of this package at most ${MAX_LOCAL_RANKS} ranks run on one machine (MAX_LOCAL_RANKS)`;
-  const other = `if it does not use the package: dregrun -n ${ranks} -- node ${program}`;
+  const limit = `at most ${MAX_LOCAL_RANKS} ranks of this package run on one machine (MAX_LOCAL_RANKS)`;
+  const other = `if the script does not use this package: dregrun -n ${ranks} -- node ${program}`;
   throw new MpiError('ERR_ARG', `-n ${ranks} ${program}: ${limit}; ${other}`);
 }
 
@@ -152,7 +156,7 @@ function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
   });
 }
 
-/** Output that cannot be written ends the job; a reader that went away ends it without a word. */
+/** An output that cannot be written ends the job. If the reader went away, that is not reported. */
 function watchReaders(job: JobRun, stdout: Output, stderr: Output): void {
   for (const { sink } of new Set([stdout, stderr]))
     sink.onError((error) =>
@@ -172,7 +176,7 @@ function packageVersion(): string {
 try {
   leave(await main(process.argv.slice(2)));
 } catch (error) {
-  // What no rank and no user caused: a missing addon, a system call that must not fail.
+  // Errors that no rank and no user caused: a missing addon, a system call that must not fail.
   writeSync(2, `dregrun: ${error instanceof Error ? error.message : error}\n`);
   leave(EXIT_FAILED);
 }

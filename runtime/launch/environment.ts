@@ -1,7 +1,7 @@
 /** The environment of a rank. */
 import type { Binding } from './binding.ts';
 
-/** Variables of another launcher, or of the job that dregrun itself runs in, say nothing true here. */
+/** Variables of another launcher, or of the job that dregrun itself runs in, are wrong for these ranks. */
 const FOREIGN = /^(PMI_|PMIX_|HYDI_|HYDRA_|MPI_LOCAL|OMPI_COMM_WORLD_)/;
 const OURS = ['DREG_JOB_ID', 'DREG_LAUNCHER_PID', 'DREG_CORES', 'DREG_BIND', 'DREG_COLUMNS'];
 
@@ -20,7 +20,19 @@ export interface JobEnvironment {
   exports: ReadonlyMap<string, string>;
 }
 
-/** The environment that all ranks share: dregrun's own, cleaned, with the job's variables. */
+/**
+ * The environment that all ranks share: dregrun's own, cleaned, with the job's variables.
+ * @environment PMI_FD | the descriptor of the PMI connection: 3
+ * @environment PMI_SIZE | the number of ranks
+ * @environment MPI_LOCALNRANKS | the number of ranks on this machine, by MPICH's name
+ * @environment DREG_JOB_ID | the job's name, unique on this machine; also the name of the PMI key-value
+ *   space
+ * @environment DREG_LAUNCHER_PID | dregrun's pid
+ * @environment DREG_CORES | cores that the whole job shares
+ * @environment DREG_BIND | whether the ranks are bound: `core` or `none`
+ * @environment DREG_COLUMNS | width of the terminal that shows the ranks' output, if one does
+ * @environment DREG_TRANSPORT | the value of `--transport`, if there is one
+ */
 export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(base))
@@ -38,7 +50,11 @@ export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): No
   return environment;
 }
 
-/** All ranks are on this machine: a rank's number here, by MPICH's name for it, is its rank. */
+/**
+ * All ranks are on this machine: a rank's number here, by MPICH's name for it, is its rank.
+ * @environment PMI_RANK | the rank
+ * @environment MPI_LOCALRANKID | the rank, by MPICH's name for it within a machine
+ */
 export function rankEnvironment(shared: NodeJS.ProcessEnv, rank: number): NodeJS.ProcessEnv {
   return { ...shared, PMI_RANK: String(rank), MPI_LOCALRANKID: String(rank) };
 }

@@ -1,6 +1,7 @@
 /**
- * Signals that are for the ranks alone, such as SIGUSR1. They end nothing: a process gets one that it handles,
- * and a rank that handles none yet (Node has its handlers only some time after its start) gets it once it does.
+ * Signals for the ranks alone, such as SIGUSR1. They end nothing. A process gets such a signal if it
+ * handles it. A rank that does not handle it yet gets it once it does, because Node has its handlers only
+ * some time after its start.
  */
 
 import { readFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { membersOf, signalGroup } from './process-groups.ts';
 
 /** How long a signal is held for a rank that does not handle it yet. */
 export const SIGNAL_HOLD_MS = 10_000;
-/** Between two looks at whether it does. */
+/** Milliseconds between two looks at whether a rank handles the signal. */
 const LOOK_MS = 20;
 
 interface Held {

@@ -1,4 +1,4 @@
-/** Runs one job: starts the ranks, serves them PMI, and sees to it that nothing outlives the job. */
+/** Runs one job: starts the ranks, serves them PMI, and leaves no process behind. */
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
@@ -26,17 +26,20 @@ import type { Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
 import { describeWaits, readWaits, STUCK_LOOK_MS } from './wait-report.ts';
 
-/** From SIGTERM (or the forwarded signal) to SIGKILL. */
+/** Milliseconds from SIGTERM (or the forwarded signal) to SIGKILL. */
 export const KILL_GRACE_MS = 2000;
-/** A signal that comes this soon after another is its echo: npm passes the terminal's Ctrl-C on. */
+/** A signal that comes this soon after another one is its echo: npm passes the terminal's Ctrl-C on. */
 export const ECHO_MS = 200;
 /** How long dregrun waits for a killed process to disappear. */
 export const REAP_MS = 1000;
 /** How long a rank's last PMI command may arrive after the news of its exit. */
 export const PMI_LINGER_MS = 100;
-/** After the ranks ended: how long a silent pipe that someone still holds open is listened to. */
+/**
+ * Milliseconds of silence after which a pipe is closed that a process still holds open after the ranks have
+ * ended.
+ */
 export const DRAIN_IDLE_MS = 500;
-/** Between two looks at whether a process group is gone. */
+/** Milliseconds between two looks at whether a process group is gone. */
 const POLL_MS = 10;
 
 export interface JobPlan {
@@ -73,7 +76,7 @@ export class JobRun {
   readonly #ranks: RankProcess[] = [];
   readonly #feeds: Feed[] = [];
   readonly #outcomes: RankOutcome[] = [];
-  /** Process groups of which something may be alive. */
+  /** Process groups in which a process may be alive. */
   readonly #groups = new Set<number>();
   readonly #handed = new HandedSignals();
   /** Ranks that have not ended. */
@@ -81,7 +84,7 @@ export class JobRun {
   /** One for each rank: settled when its exit has been judged. */
   readonly #exits: Promise<void>[] = [];
   #cause: Cause | undefined;
-  /** When the job's end began, and when it becomes SIGKILL. */
+  /** When the end of the job began, and when the ranks get SIGKILL. */
   #endedAt = 0;
   #killAt = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
@@ -113,12 +116,12 @@ export class JobRun {
     return this.#outcome(performance.now() - started);
   }
 
-  /** True where someone outside wants the end: then nobody waits for a slow reader of our output. */
+  /** True where the end came from outside: then dregrun does not wait for a slow reader of its output. */
   get hurried(): boolean {
     return this.#hurried;
   }
 
-  /** Ends the job for the first cause given; later ones are its consequences. */
+  /** Ends the job. Only the first cause counts; later ones are its consequences. */
   end(cause: Cause, signal: NodeJS.Signals): void {
     const outside = ['interrupted', 'timeout', 'output'].includes(cause.reason);
     if (outside) this.#hurried = true;
@@ -128,7 +131,7 @@ export class JobRun {
     this.#plan.log(`ending the job: ${cause.reason}, ${signal} to its ranks`);
     this.#handed.close();
     this.#signalAll(signal);
-    // A stopped process hears SIGTERM only when it runs again.
+    // A stopped process gets SIGTERM only when it runs again.
     this.#signalAll('SIGCONT');
     this.#endedAt = performance.now();
     this.#killAt = this.#endedAt + KILL_GRACE_MS;
@@ -245,14 +248,14 @@ export class JobRun {
   }
 
   #feed(output: Output, source: Readable, tag: string, rank: number): void {
-    // Rank 0 has stdin: it may prompt.
+    // Rank 0 has stdin, so it may prompt.
     this.#feeds.push({ source, output, ended: output.attach(source, tag, rank === 0) });
   }
 
   #send(rank: number, line: string): void {
     const { pmi } = this.#ranks[rank] ?? {};
     if (!pmi || pmi.destroyed || !pmi.writable) return;
-    // A rank that asks without reading the answers is not heard until it does.
+    // A rank that sends commands without reading the answers is not read until it reads them.
     if (!pmi.write(line, 'latin1')) pmi.pause();
   }
 
@@ -260,7 +263,7 @@ export class JobRun {
   async #watch({ rank, pid, ended, pmi }: RankProcess): Promise<void> {
     const outcome = Object.assign(this.#outcomes[rank], await ended);
     this.#living.delete(rank);
-    // Its last command, such as an abort, may still be on the way.
+    // The rank's last command, such as an abort, may still be on the way.
     await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);
     outcome.finalized = this.#server.finalized(rank);
@@ -274,7 +277,7 @@ export class JobRun {
     for (const group of this.#groups) signalGroup(group, signal);
   }
 
-  /** A group is forgotten when it is empty: from then on its number may be another's. */
+  /** An empty group is forgotten, because from then on its number may belong to another group. */
   #forgetEmptyGroups(groups: number[]): void {
     const living = livingGroups(groups);
     for (const group of groups) {
@@ -284,7 +287,7 @@ export class JobRun {
     }
   }
 
-  /** Ends what the ranks left behind in their process groups. */
+  /** Ends processes that the ranks left behind in their process groups. */
   async #sweep(): Promise<void> {
     if (this.#groups.size > 0 && !this.#cause) {
       this.#signalAll('SIGTERM');

@@ -30,7 +30,9 @@ export class Keeper {
   /** The pipe's end that is written; -1 where there is no keeper. */
   #ledger = -1;
 
-  /** Starts it, before any rank. `failed` hears why there is none: the job runs all the same. */
+  /**
+   * Starts the keeper, before any rank. `failed` is told why there is none; the job then runs without it.
+   */
   constructor(failed: (message: string) => void) {
     const ends = addon().pipeCreate();
     if (typeof ends === 'number') {
@@ -44,7 +46,7 @@ export class Keeper {
         environment: {},
         directory: '/',
         fds: [read, null, null],
-        // It outlives what ends dregrun, and is in a session of its own.
+        // The keeper outlives the signal that ends dregrun, and is in a session of its own.
         diesWithParent: false,
         ignored: [],
       });
@@ -62,7 +64,7 @@ export class Keeper {
     return this.#ledger;
   }
 
-  /** Nothing of the group is left; from now on its number may be another's. */
+  /** No process of the group is left. From now on its number may belong to another group. */
   forget(group: number): void {
     if (this.#ledger < 0) return;
     try {
@@ -72,7 +74,7 @@ export class Keeper {
     }
   }
 
-  /** The job has ended: the keeper ends, too, and kills what it still has. */
+  /** The job has ended. The keeper ends too, and kills the groups that it still knows. */
   release(): void {
     if (this.#ledger < 0) return;
     closeSync(this.#ledger);

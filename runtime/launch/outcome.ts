@@ -1,4 +1,4 @@
-/** How a job ended, and what dregrun says and answers for it. */
+/** How a job ended, and dregrun's message and status for it. */
 import { constants } from 'node:os';
 import { errnoName, type MpiError } from '../base/error.ts';
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND } from './program.ts';
@@ -28,7 +28,7 @@ export interface Cause {
   status: number;
   /** The rank that caused it, where one did. */
   rank?: number;
-  /** For the user; a job that finished has none, nor one whose reader went away. */
+  /** The message for the user. A job that finished has none, nor has a job whose reader went away. */
   message?: string;
 }
 
@@ -59,7 +59,7 @@ export function signalStatus(signal: NodeJS.Signals): number {
   return EXIT_SIGNAL_BASE + constants.signals[signal];
 }
 
-/** What a rank's end means for the job; undefined where it is a normal one. */
+/** The cause that a rank's end is for the job; undefined for a normal end. */
 export function causeOfExit(rank: RankOutcome): Cause | undefined {
   const who = `rank ${rank.rank} (pid ${rank.pid})`;
   if (rank.signal !== null)
@@ -97,7 +97,7 @@ export function causeOfNoStart(rank: number, file: string, error: MpiError): Cau
   return { reason: 'start', status, rank, message };
 }
 
-/** An abort is a failure whatever its code is in its lowest eight bits. */
+/** An abort is a failure, even if the lowest eight bits of its code are 0. */
 export function causeOfAbort(rank: number, code: number): Cause {
   return {
     reason: 'abort',

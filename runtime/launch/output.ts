@@ -6,12 +6,12 @@ import type { Readable } from 'node:stream';
 import type { Sink } from './sink.ts';
 
 /**
- * A longer line goes out in pieces of about this size; another rank's line may follow a piece, on a
- * line of its own. Bounds what dregrun holds for each rank and stream.
+ * A longer line goes out in pieces of about this size. Lines of other ranks may follow a piece, on lines of
+ * their own. This bounds the bytes that dregrun holds for each rank and stream.
  */
 export const LINE_LIMIT = 256 * 1024;
 
-/** A prompt of rank 0 on a terminal is shown after this time, its line unfinished. */
+/** Milliseconds after which an unfinished line of rank 0 is shown on a terminal: it may be a prompt. */
 export const PROMPT_MS = 100;
 
 const NOTHING = Buffer.alloc(0);
@@ -22,7 +22,7 @@ const NEWLINE_BYTES = Buffer.from('\n');
 export class Output {
   readonly #sink: Sink;
   readonly #sources = new Set<Readable>();
-  /** Whose unfinished line the last byte belongs to. */
+  /** The stream whose unfinished line the last byte belongs to. */
   #open: RankStream | undefined;
   #paused = false;
 
@@ -88,7 +88,7 @@ export class Output {
   }
 }
 
-/** One stream of one rank: holds what has no newline yet. */
+/** One stream of one rank: holds the bytes that have no newline yet. */
 export class RankStream {
   readonly #output: Output;
   readonly #tag: Buffer;

@@ -1,20 +1,20 @@
 /** Process groups: signals to them, and whether anything in them is alive. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Sends a signal to a whole group; false when nothing of it is left, not even a zombie. */
+/** Sends a signal to a whole group. False: no process of the group is left, not even a zombie. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal);
     return true;
   } catch (error) {
-    // EPERM: something is there that changed its user; it is not gone.
+    // EPERM: a process is there that has changed its user; the group is not gone.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
 /**
- * Those of the groups in which something runs. Zombies do not count: orphans are the init process's
- * to collect, and in a container it may take its time or never do it.
+ * The groups in which a process runs. Zombies do not count: the init process collects orphans, and in a
+ * container it may do so late or never.
  */
 export function livingGroups(groups: Iterable<number>): Set<number> {
   const candidates = new Set([...groups].filter((group) => signalGroup(group, 0)));

@@ -15,7 +15,7 @@ export interface Program {
   words: string[];
 }
 
-/** Why there is nothing to execute, with the status that shells give for it. */
+/** Why the program cannot be executed, with the status that shells give for that. */
 export interface NoProgram {
   status: typeof EXIT_NOT_EXECUTABLE | typeof EXIT_NOT_FOUND;
   message: string;
@@ -24,8 +24,8 @@ export interface NoProgram {
 type Look = 'usable' | 'unusable' | 'missing' | 'directory';
 
 /**
- * Finds the program as it is seen from where dregrun was started, whatever --wdir says. A script of
- * ours runs with this Node; it is looked for in the current directory, not in PATH.
+ * Finds the program from where dregrun was started, whatever --wdir says. A script runs with this Node, and
+ * is looked for in the current directory, not in PATH.
  */
 export function findProgram(
   program: string,

@@ -1,13 +1,13 @@
 /**
- * Where output goes: dregrun's stdout or stderr. A slow reader must not block dregrun, which serves
- * PMI and hears signals meanwhile: pipes and sockets are written without blocking, and `full` says
- * when to stop. Files take what they get; a terminal blocks, as it does for any program.
+ * dregrun's stdout or stderr. A slow reader must not block dregrun, which serves PMI and takes signals
+ * meanwhile. So pipes and sockets are written without blocking, and `full` says when to stop. Files take
+ * everything; a terminal blocks, as it does for any program.
  */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
 
-/** Bytes that may wait for a slow reader before the ranks have to. */
+/** Bytes that wait for a slow reader. Beyond them the ranks wait. */
 export const SINK_HIGH_WATER = 256 * 1024;
 
 const RETRY_MS = 5;
@@ -37,7 +37,7 @@ export class Sink {
     this.#drained.push(callback);
   }
 
-  /** Hears the first error (EPIPE: the reader is gone); what is written later is dropped. */
+  /** Is told of the first error (EPIPE: the reader is gone). Later output is dropped. */
   onError(callback: (error: NodeJS.ErrnoException) => void): void {
     this.#failed.push(callback);
   }
@@ -48,7 +48,7 @@ export class Sink {
     else this.#writeSync(bytes);
   }
 
-  /** Resolves when all was taken, the reader is gone, or the time is over. */
+  /** Resolves when the reader has taken everything, is gone, or the time is over. */
   async flush(milliseconds: number | undefined): Promise<void> {
     if (this.#error || !this.#socket || this.#socket.writableLength === 0) return;
     await new Promise<void>((resolve) => {

@@ -9,7 +9,7 @@ import { isatty } from 'node:tty';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { check } from '../base/error.ts';
 
-/** How often a job in the background looks whether it is in the foreground by now. */
+/** Milliseconds between two looks of a job in the background at whether it is in the foreground. */
 export const FOREGROUND_MS = 250;
 
 const READ_BYTES = 4096;
@@ -42,7 +42,7 @@ export function openTerminal(): number | undefined {
   }
 }
 
-/** What is typed, on its way to rank 0. */
+/** Typed bytes on their way to rank 0. */
 export class TerminalInput {
   /** For rank 0's stdin. */
   readonly readEnd: number;
@@ -82,7 +82,7 @@ export class TerminalInput {
     this.#watcher.unref();
   }
 
-  /** dregrun is about to be stopped: it may run again in the background. */
+  /** dregrun is about to be stopped. It may go on in the background. */
   pause(): void {
     clearTimeout(this.#timer);
     this.#watcher?.close();
@@ -105,7 +105,7 @@ export class TerminalInput {
       count = readSync(this.#terminal, this.#chunk);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return;
-      // It has hung up: for rank 0 that is the end of its input.
+      // The terminal has hung up. For rank 0 that is the end of its input.
     }
     if (count === 0) {
       this.pause();

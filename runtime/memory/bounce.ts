@@ -1,6 +1,6 @@
 /**
- * Bounce buffers: memory of our own that is registered once, and through which the bytes of an
- * operation go whose memory cannot be registered (rule R7).
+ * Bounce buffers: memory of the manager's own, which is registered once. Operations whose memory cannot be
+ * registered go through it (rule R7).
  */
 
 import { isExhausted } from '../base/errno.ts';
@@ -9,11 +9,11 @@ import type { RegistrationCache } from './cache.ts';
 import { ACCESS } from './domain.ts';
 import type { Region } from './region.ts';
 
-/** Bytes of all bounce buffers of one manager, where so much can still be pinned. */
+/** Bytes of all bounce buffers of one manager, if so much can still be pinned. */
 export const BOUNCE_BYTES = 2 ** 20;
 /** Their share of the bytes that may be pinned, at most. */
 export const BOUNCE_SHARE = 0.25;
-/** Pieces they are divided into: so many operations can go through them at one time. */
+/** Chunks that they are divided into. So many operations can go through them at one time. */
 export const BOUNCE_CHUNKS = 4;
 
 export interface Chunk {
@@ -40,7 +40,10 @@ export class BouncePool {
     this.#pageBytes = pageBytes;
   }
 
-  /** The pool's registration; made at the first call that succeeds. undefined: not one page. */
+  /**
+   * The pool's registration, made at the first call that succeeds; undefined where not one page can be
+   * pinned.
+   */
   get region(): Region | undefined {
     this.#region ??= this.#make();
     return this.#region;
@@ -71,13 +74,13 @@ export class BouncePool {
     this.#region = undefined;
   }
 
-  /** Halves what it asks for until the kernel agrees. */
+  /** Asks for half as much until the kernel agrees. */
   #make(): Region | undefined {
     const page = this.#pageBytes;
     const share = Math.max(page, this.#cache.budget.bytes * BOUNCE_SHARE);
     for (let bytes = BOUNCE_BYTES; bytes >= page; bytes /= 2) {
       if (bytes > share) continue;
-      // One page more than is used: the registration then begins and ends in memory of our own.
+      // One page more than is used. So the registration begins and ends in memory of the manager's own.
       const memory = new Uint8Array(bytes + page);
       const offset = -this.#addressOf(memory) & (page - 1);
       const start = this.#addressOf(memory) + offset;

@@ -1,6 +1,6 @@
 /**
- * The registration cache: regions between a monitor and a domain. Regions in the index are
- * disjoint; one whose memory changed has left it before anybody can find it again.
+ * The registration cache: regions between a monitor and a domain. Regions in the index are disjoint. A
+ * region whose memory changed leaves the index before a search can find it again.
  */
 
 import { ENOMEM } from '../base/errno.ts';
@@ -17,7 +17,7 @@ import { UseOrder } from './use-order.ts';
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
 export const RETRIES_MAX = 3;
 
-/** Regions that lie beside each other become one while it has at most so many bytes. */
+/** Bytes of a region at most that is made of regions beside each other. */
 export const MERGE_BYTES_MAX = 2 ** 20;
 
 /**
@@ -32,7 +32,7 @@ interface Bounds {
   access: Access;
 }
 
-/** Caches of this thread. One that is refused memory asks the others for what they do not use. */
+/** Caches of this thread. When one cache is refused memory, the others give up what they do not use. */
 const caches = new Set<RegistrationCache>();
 
 export class RegistrationCache {
@@ -76,12 +76,16 @@ export class RegistrationCache {
     return this.#index.size;
   }
 
-  /** Those of them that nobody has a lease on. */
+  /** Of these the regions without a lease. */
   get idle(): number {
     return this.#idle;
   }
 
-  /** Whatever changed before this call is known after it (R2). */
+  /**
+   * After this call the manager knows of every change before it (R2). When nothing changed the call is two
+   * loads. It reads the busy word first, then `user_delta`: the monitor clears the busy word after it has
+   * written `user_delta`.
+   */
   look(): void {
     this.#slots.look();
   }
@@ -107,11 +111,12 @@ export class RegistrationCache {
   }
 
   /**
-   * Registers the range, together with cached ranges it overlaps or touches, and caches it. The
-   * caller has one lease on the answer. A negative errno, or UNCACHEABLE.
+   * Registers the range together with the cached ranges that it overlaps or touches, and caches it. The
+   * caller has one lease on the region.
+   * @returns the region, a negative errno, or UNCACHEABLE
    */
   obtain(start: number, end: number, access: Access): Region | number {
-    // What can never fit must not drive out everything else first.
+    // A range that can never fit must not evict everything else first.
     if (!this.#registrations.mayFit(end - start)) return -ENOMEM;
     const alone = { start, end, access };
     if (!this.#index.touches(start, end)) return this.#add(alone);
@@ -126,7 +131,10 @@ export class RegistrationCache {
     return this.#add(alone);
   }
 
-  /** Registers the range for one operation: not monitored, in no index. One lease on the answer. */
+  /**
+   * Registers the range for one operation. It is not monitored, and in no index. The caller has one lease
+   * on the region.
+   */
   registerOnce(start: number, end: number, access: Access): Region | number {
     const region = new Region(start, end, access);
     const answer = this.#registrations.register(region);
@@ -135,19 +143,25 @@ export class RegistrationCache {
     return region;
   }
 
-  /** Deregisters what nobody uses; answers how many regions that were. */
+  /**
+   * Deregisters regions that nobody uses.
+   * @returns how many these were
+   */
   flush(): number {
     let count = 0;
     while (this.#evictOldest()) count += 1;
     return count;
   }
 
-  /** Reads the ring up to now. What fired leaves the index; deregistered where nobody uses it. */
+  /**
+   * Reads the ring up to now. Regions that fired leave the index, and are deregistered where nobody uses
+   * them.
+   */
   reap(): void {
     this.#slots.reap();
   }
 
-  /** Gives back what is idle, and the cache's place among its relatives. */
+  /** Deregisters idle regions, and leaves the list of this thread's caches. */
   close(): void {
     this.flush();
     caches.delete(this);
@@ -161,16 +175,16 @@ export class RegistrationCache {
     if (region.leases === 0) this.#idle -= 1;
   }
 
-  /** Takes a cached region out of the index; what is leased lives on as a zombie. */
+  /** Takes a cached region out of the index. A leased region lives on as a zombie. */
   #supersede(region: Region): void {
     this.#leaveIndex(region);
     if (region.leases === 0) this.#retire(region);
   }
 
   /**
-   * The union of a range with the cached ranges that it overlaps, and with small ones beside it.
-   * All that it overlaps leave the index: regions there are disjoint. A neighbour joins only where
-   * it is no larger than what joins it: a byte is then registered again log n times, not n.
+   * The union of a range with the cached ranges that it overlaps, and with small ones beside it. All of
+   * these leave the index, where regions are disjoint. A neighbour joins only where it is no larger than
+   * the range that it joins. So a byte is registered again log n times, not n times.
    */
   #absorb(range: Bounds): Bounds {
     const union = { ...range };
@@ -186,7 +200,7 @@ export class RegistrationCache {
         const lower = Math.min(region.start, union.start);
         const upper = Math.max(region.end, union.end);
         const joins = upper - lower <= most;
-        // One that left may have reaped others.
+        // The region that left may have caused others to be reaped.
         if (!region.cached || !(overlaps(region) || (joins && beside(region)))) continue;
         this.#supersede(region);
         if (!joins) continue;
@@ -219,7 +233,10 @@ export class RegistrationCache {
     return UNCACHEABLE;
   }
 
-  /** Evicts at least so many bytes, from the relatives where we have no more; false: nothing left. */
+  /**
+   * Evicts at least so many bytes, from other caches where this one has no more.
+   * @returns false where nothing is left to evict
+   */
   #makeRoom(bytes: number): boolean {
     const before = this.#counters.values[COUNT.bytesPinned];
     let evicted = false;
@@ -233,7 +250,7 @@ export class RegistrationCache {
   #evictOldest(): boolean {
     if (this.#idle === 0) return false;
     let region = this.#slots.regionOf(this.#order.oldest)!;
-    // Leased since: it comes back when its last lease ends.
+    // It was leased meanwhile: it comes back when its last lease ends.
     for (; region.leases > 0; region = this.#slots.regionOf(this.#order.oldest)!)
       this.#order.remove(region.slot);
     this.#counters.values[COUNT.evictions] += 1;
@@ -241,7 +258,7 @@ export class RegistrationCache {
     return true;
   }
 
-  /** The end of a region that nobody uses and nobody can find. */
+  /** Ends a region that nobody uses and nobody can find. */
   #retire(region: Region): void {
     this.#slots.unwatch(region);
     this.#registrations.deregister(region);

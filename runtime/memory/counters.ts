@@ -1,6 +1,6 @@
 /**
- * What the manager counts. The counters lie in one Float64Array: counting is one add in memory,
- * never an allocation; an object for the reader is made only when somebody asks.
+ * The manager's counters. They lie in one Float64Array, so counting is one addition in memory and never
+ * allocates. An object for the reader is made only on request.
  */
 import { REASONS, type Reason } from './monitor.ts';
 
@@ -29,9 +29,11 @@ export const COUNT = {
 
 type CountName = keyof typeof COUNT;
 
-/** A snapshot of the manager's counters; docs/guide/registration-cache.md explains each. */
+/** A snapshot of a manager's counters. [The guide](../guide/registration-cache.md#counters) explains each. */
 export type Stats = Record<CountName, number> & {
+  /** The monitor's name. */
   monitor: string;
+  /** The domain's name. */
   domain: string;
   /** Invalidations that the monitor gave a reason for, by reason. */
   invalidationsByReason: Record<Reason, number>;
@@ -39,12 +41,13 @@ export type Stats = Record<CountName, number> & {
   leases: number;
   /** Cached regions without a lease. */
   regionsIdle: number;
-  /** The budgets in force. */
+  /** Bytes that may be registered at one time. */
   bytesLimit: number;
+  /** Registrations that there may be at one time. */
   regionsLimit: number;
   /** Where `bytesLimit` comes from. */
   bytesLimitSource: string;
-  /** With `audit`: operations posted, looks taken before them, and looks that refused one. */
+  /** With `audit`: operations posted, looks before them, and looks that refused an operation. */
   audit?: { posts: number; checks: number; refused: number };
 };
 

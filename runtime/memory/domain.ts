@@ -1,14 +1,13 @@
 /**
- * A domain registers memory with something that moves bytes by itself: an io_uring with its table
- * of fixed buffers, a protection domain of an RDMA device.
+ * A domain registers memory with a device that moves bytes by itself: an io_uring with its table of fixed
+ * buffers, or a protection domain of an RDMA device.
  *
- * What names a registration (a key: a fixed buffer's index, the place of an lkey and rkey) is seen
- * in runtime/memory/ only. A {@link Domain} therefore shows nothing but `attach`, which answers
- * once; the manager that took the {@link DomainPort} is from then on the only one who can register
- * and post (rule R2).
+ * Only runtime/memory/ sees keys, which name registrations (the index of a fixed buffer, the place of an
+ * lkey and rkey). So a {@link Domain} has nothing but `attach`, which answers once. The manager that took
+ * the {@link DomainPort} is from then on the only one that registers and posts (rule R2).
  */
 
-/** What an operation may do with the memory; bits, numbered as libibverbs does. */
+/** What an operation may do with the memory. These are bits, with libibverbs' numbers (ibv_reg_mr(3)). */
 export const ACCESS = {
   /** Bytes leave the memory by an operation of this process. */
   localRead: 0,
@@ -23,36 +22,40 @@ export const ACCESS = {
 /** A sum of {@link ACCESS} bits. */
 export type Access = number;
 
-/** One operation as its domain understands it. What a domain adds (opcode, descriptor, …) is its own. */
+/** One operation on leased memory. Each domain adds what it needs, such as an opcode and a descriptor. */
 export interface Operation {
-  /** 'out': bytes leave the leased memory. 'in': bytes come into it. */
+  /** With 'out' bytes leave the leased memory, with 'in' bytes come into it. */
   readonly direction: 'out' | 'in';
-  /** Called once, after `post` has answered >= 0: bytes moved, or a negative errno. */
+  /**
+   * Called once, after `post` has answered >= 0.
+   * @param result bytes that were moved, or a negative errno
+   */
   done(result: number): void;
 }
 
-/** A key that names nothing: post without a registration, where `plain` says that this is possible. */
+/** A key that names no registration: posts without one, where `plain` says that the domain can. */
 export const NO_KEY = -1;
 
 /** A domain as its one manager sees it. */
 export interface DomainPort<O extends Operation = Operation> {
   readonly name: string;
-  /** Registrations there can be at one time. */
+  /** Registrations at one time, at most. */
   readonly regionsMax: number;
   /** Bytes that one registration can have. */
   readonly regionBytesMax: number;
   /** Whether `post` with {@link NO_KEY} works: slower, but it names no registration. */
   readonly plain: boolean;
   /**
-   * Whether an operation posted is not harmed when its key is deregistered before it completes
-   * (io_uring holds the buffer until then; RDMA hardware does not).
+   * Whether a posted operation survives when its key is deregistered before it completes. io_uring holds
+   * the buffer until then; RDMA hardware does not.
    */
   readonly deregisterWhilePosted: boolean;
 
   /**
-   * Pins and registers [address, address + length), page-aligned. A key >= 0, or a negative errno:
-   * ENOMEM, ENOSPC, EAGAIN, EMFILE, EDQUOT where something is used up (evicting may help); EFAULT
-   * where there is no such memory, or none of this access; others as the kernel says.
+   * Pins and registers [address, address + length), page-aligned.
+   * @returns a key >= 0, or a negative errno: ENOMEM, ENOSPC, EAGAIN, EMFILE, EDQUOT where a resource is
+   *   used up (evicting may help); EFAULT where there is no such memory, or none of this access; others as
+   *   the kernel says
    */
   register(address: number, length: number, access: Access): number;
 
@@ -61,14 +64,14 @@ export interface DomainPort<O extends Operation = Operation> {
 
   /**
    * Posts one operation on [address, address + length), which lies inside the registration.
-   * A value >= 0: posted, `operation.done` will be called. Negative errno: not posted, and `done`
-   * will not be called; EAGAIN where the queue is full just now.
+   * @returns a value >= 0 where it is posted: `operation.done` will be called. A negative errno where it is
+   *   not: EAGAIN where the queue is full
    */
   post(operation: O, key: number, address: number, length: number): number;
 
   /**
-   * The part [offset, offset + length) of an operation as an operation of its own, which calls
-   * `done` in place of the whole's; undefined where it cannot be divided.
+   * The part [offset, offset + length) of an operation, as an operation of its own. It calls `done` in
+   * place of the whole's. Undefined where the operation cannot be divided.
    */
   piece(
     operation: O,
@@ -81,9 +84,13 @@ export interface DomainPort<O extends Operation = Operation> {
   close(): void;
 }
 
-/** A domain as programs see it. What completes operations (poll, wake) is the domain's own. */
+/** What registers memory, as programs see it. How operations complete (poll, wake) is the domain's own matter. */
 export interface Domain<O extends Operation = Operation> {
+  /** Its name, for messages and counters. */
   readonly name: string;
-  /** The port, for one manager. @throws MpiError ERR_ARG when called a second time. */
+  /**
+   * Gives the port, by which a manager registers and posts. Managers call this.
+   * @throws MpiError ERR_ARG the second time: a domain has one manager
+   */
   attach(): DomainPort<O>;
 }

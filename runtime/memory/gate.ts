@@ -26,7 +26,7 @@ export class Gate<O extends Operation> {
     return this.#port.post(operation, region.key, address, length);
   }
 
-  /** Posts what names no registration; the domain can do so where its `plain` says it. */
+  /** Posts an operation without a registration. A domain can do so where its `plain` is true. */
   postPlain(operation: O, address: number, length: number): number {
     return this.#port.post(operation, NO_KEY, address, length);
   }
@@ -36,7 +36,11 @@ export class Gate<O extends Operation> {
   }
 }
 
-/** What the test build counts. */
+/**
+ * What the test build counts.
+ * @environment DREG_AUDIT | `1` | the pinned-memory manager counts posts and looks, and fails where they
+ *   differ. Other values count as not set
+ */
 export class Audit {
   posts = 0;
   checks = 0;
@@ -81,7 +85,7 @@ export function openGate<O extends Operation>(
   return audit === undefined ? new Gate(cache, port) : new AuditedGate(cache, port, audit);
 }
 
-/** The port of the test build: counts what is posted, whoever posts it, and compares. */
+/** The port of the test build: counts all posts, and compares them with the looks. */
 export function auditedPort<O extends Operation>(port: DomainPort<O>, audit: Audit): DomainPort<O> {
   return {
     name: port.name,

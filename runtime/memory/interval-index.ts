@@ -18,12 +18,12 @@ export interface Interval {
   readonly end: number;
 }
 
-/** Intervals in a block before it is divided. */
+/** Intervals in a block at most. A fuller block is divided. */
 export const BLOCK_MAX = 256;
 
 /** Hints, 4 bytes each: two for each place, and at most so many (two to this power). */
 export const HINT_BITS_MAX = 16;
-/** Addresses of one page (or of one larger one) share a hint. */
+/** Addresses of one page, or of one larger page, share a hint. */
 const HINT_PAGE = 4096;
 /** 2^32 by the golden ratio: what is evenly spread, by whatever stride, stays so (Fibonacci hashing). */
 const GOLDEN = 0x9e3779b1 | 0;
@@ -55,7 +55,7 @@ class Places<T> {
   starts = new Float64Array(BLOCK_MAX);
   ends = new Float64Array(BLOCK_MAX);
   readonly items: (T | undefined)[] = new Array(BLOCK_MAX).fill(undefined);
-  /** First places of blocks that nobody uses. */
+  /** First places of free blocks. */
   readonly #free: number[] = [0];
 
   /** The first place of a new block. */
@@ -123,7 +123,7 @@ export class IntervalIndex<T extends Interval> {
   readonly #blocks: number[] = [];
   readonly #counts: number[] = [];
   #size = 0;
-  /** By the hash of a page: the place where an address in it was found. */
+  /** By the hash of a page: the place where an address in that page was found. */
   #hints = new Int32Array(2 * BLOCK_MAX);
   #hintShift = 32 - Math.log2(2 * BLOCK_MAX);
 
@@ -153,12 +153,13 @@ export class IntervalIndex<T extends Interval> {
   touches(start: number, end: number): boolean {
     const b = this.#blockOf(end);
     if (b < 0) return false;
-    // The last one that begins at or before `end` is also the last to end: they are disjoint.
+    // The last interval that begins at or before `end` is also the last to end, because intervals are
+    // disjoint.
     const at = this.#placeIn(b, end);
     return at >= this.#blocks[b] && this.#places.ends[at] >= start;
   }
 
-  /** Those that overlap [start, end) or lie directly beside it, in order of address. */
+  /** The intervals that overlap [start, end) or lie directly beside it, in order of address. */
   touching(start: number, end: number): T[] {
     const found: T[] = [];
     let b = Math.max(0, this.#blockOf(start));
@@ -190,7 +191,10 @@ export class IntervalIndex<T extends Interval> {
     this.#size += 1;
   }
 
-  /** Removes an interval; false where it is not there. The last block stays, though it be empty. */
+  /**
+   * Removes an interval. The last block stays, even if it is empty.
+   * @returns false where the interval is not there
+   */
   remove(item: T): boolean {
     const b = this.#blockOf(item.start);
     if (b < 0) return false;
@@ -244,7 +248,10 @@ export class IntervalIndex<T extends Interval> {
     this.#removeBlock(b + 1);
   }
 
-  /** Adds a block of so many intervals at `b`; answers its first place. */
+  /**
+   * Adds a block of so many intervals at `b`.
+   * @returns its first place
+   */
   #addBlock(b: number, count: number): number {
     if (this.#blocks.length === this.#firsts.length) this.#firsts = doubled(this.#firsts);
     this.#firsts.copyWithin(b + 1, b, this.#blocks.length);
@@ -255,7 +262,7 @@ export class IntervalIndex<T extends Interval> {
     return first;
   }
 
-  /** Hints follow the places; the ones that there were are found again by a search. */
+  /** Makes room for more hints. The old hints are lost: searches find them again. */
   #roomForHints(): void {
     const bits = Math.min(HINT_BITS_MAX, 1 + Math.log2(this.#places.starts.length));
     if (2 ** bits === this.#hints.length) return;

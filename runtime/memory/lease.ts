@@ -5,18 +5,22 @@ import type { Access } from './domain.ts';
 import type { BufferRecord, Region } from './region.ts';
 import type { Elements, View } from './view.ts';
 
+/** The right to post operations on a view's memory. While it lives, its buffer is not collected. */
 export interface Lease {
-  /** The leased bytes; undefined after `release`. A DataView is seen here as a Uint8Array. */
+  /** The leased view; undefined after `release`. Of a DataView it is a Uint8Array of the same bytes. */
   readonly view: View | undefined;
+  /** Length of the view when it was leased, in bytes. */
   readonly byteLength: number;
+  /** What operations may do with the memory: a sum of {@link ACCESS} bits. */
   readonly access: Access;
   /**
-   * Whether a registration stands behind the lease. Where not, the operations posted on it are
-   * served all the same: registered one by one, or through bounce buffers.
+   * Whether the lease has a registration. A lease without one serves its operations all the same, but
+   * slower: each is registered for itself, or goes through bounce buffers.
    */
   readonly registered: boolean;
-  /** Ends the lease. Once all its operations are done; a second call does nothing. */
+  /** Ends the lease. Call it when all its operations are done. A second call does nothing. */
   release(): void;
+  /** Ends the lease at the end of a block, with `using`. */
   [Symbol.dispose](): void;
 }
 
@@ -40,8 +44,8 @@ export interface Lender {
 }
 
 /**
- * The lease with what only the manager may see. Living leases are in a list of the manager's: that
- * holds the ArrayBuffer strongly (rule R4) even if the program loses the lease.
+ * A lease with the parts that only the manager may see. The manager has a list of the living leases. The
+ * list holds the ArrayBuffers strongly (rule R4), even if the program loses a lease.
  */
 export class LeaseRecord implements Lease {
   view: Elements | undefined;

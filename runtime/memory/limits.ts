@@ -1,6 +1,6 @@
 /**
- * How much may be pinned (rule R7): from the program, the environment, and what the machine allows.
- * The kernel has the last word: a budget only keeps us from asking for what it will refuse.
+ * How much may be pinned (rule R7): by the program, the environment, and the machine. The kernel decides in
+ * the end. A budget only avoids requests that the kernel would refuse.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface Budget {
   fix: string;
 }
 
-/** Share of the machine's or the cgroup's memory that may be pinned where nothing else binds. */
+/** Share of the memory of the machine or the cgroup that may be pinned, where no other limit is lower. */
 export const MEMORY_SHARE = 0.5;
 
 /** CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK: its bit in CapEff. */
@@ -63,8 +63,8 @@ function* memoryCgroups(read: ReadText): Generator<MemoryCgroup> {
     const v2 = controllers === '';
     if (!v2 && !controllers!.split(',').includes('memory')) continue;
     const root = v2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory';
-    // A limit of any folder above binds as well. In a container the path may not exist: its own
-    // limit is then at the root.
+    // A limit of any folder above counts as well. In a container the path may not exist; the container's
+    // own limit is then at the root.
     for (let folder = path; ; folder = join(folder, '..')) {
       const text = (name: string) => read(join(root, folder, name))?.trim();
       yield {
@@ -92,9 +92,10 @@ export function cgroupLimit(read: ReadText = readText): number {
 }
 
 /**
- * What may be added before a cgroup of this process is at its limit, whoever in it uses the rest;
- * Infinity without a limit. The kernel gives up what it keeps of files first: all of what was read
- * once, and here is counted half of what was read again and may be needed, as of programs that run.
+ * Bytes that may be added before a cgroup of this process is at its limit, whoever in the cgroup uses the
+ * rest; Infinity without a limit. The kernel first gives up memory that it keeps of files. So all of the
+ * memory that was read once counts as free, and half of the memory that was read again and may be needed,
+ * such as that of programs that run.
  */
 export function cgroupLeft(read: ReadText = readText): number {
   let least = Infinity;
@@ -130,14 +131,22 @@ function checkLimit(name: string, value: number | undefined): number | undefined
   return value;
 }
 
+/**
+ * How much a manager may register. The environment or the machine decides about values that are left out.
+ */
 export interface Limits {
-  /** Bytes pinned at one time. */
+  /** Bytes that are pinned at one time. */
   bytes?: number;
   /** Registrations at one time. */
   regions?: number;
 }
 
-/** The budgets: the program's first, then the environment's, then what the machine allows. */
+/**
+ * The budgets: the program's first, then the environment's, then what the machine allows.
+ * @environment DREG_PIN_BYTES | bytes, with K, M or G | how much memory of the program may be pinned
+ *   ([limits](../guide/registration-cache.md#limits))
+ * @environment DREG_PIN_REGIONS | a number, with K, M or G | registrations at one time
+ */
 export function budgetOf(
   limits: Limits,
   environment: Readonly<Record<string, string | undefined>> = process.env,

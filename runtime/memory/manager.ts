@@ -26,15 +26,17 @@ import {
   type View,
 } from './view.ts';
 
+/** What a {@link PinnedMemoryManager} is made of. */
 export interface ManagerOptions<O extends Operation> {
-  /** Who tells that memory changed. The manager closes it. */
+  /** Tells that memory changed. The manager closes it. */
   monitor: Monitor;
-  /** Who registers. The manager closes its port. */
+  /** Registers. The manager closes the domain's port. */
   domain: Domain<O>;
+  /** How much may be registered. */
   limits?: Limits;
-  /** Gets the line that tells of a limit; once for each manager. Default: standard error, once. */
+  /** Called with one line of text when a limit is met for the first time. Default: writes to standard error. */
   notice?: Notice;
-  /** Counts posts and looks, and fails where they differ. Default: DREG_AUDIT=1. */
+  /** Counts posts and looks, and fails where they differ. Default: whether DREG_AUDIT is 1. */
   audit?: boolean;
   /** @internal Where a buffer lies; for tests with an address space of their own. */
   addressOf?: (view: View) => number;
@@ -43,6 +45,10 @@ export interface ManagerOptions<O extends Operation> {
 /** Stands in for the owner's word when the manager is closed. */
 const CLOSED = new Int32Array(1);
 
+/**
+ * A cache of registrations that are never stale. It belongs to the thread and to the process that made it.
+ * It does not keep the process alive.
+ */
 export class PinnedMemoryManager<O extends Operation = Operation> {
   readonly #monitor: Monitor;
   readonly #port: DomainPort<O>;
@@ -61,6 +67,10 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   #alive = ownerWord();
   #closing = false;
 
+  /**
+   * Takes the monitor and the domain, which belong to this manager from then on.
+   * @throws MpiError ERR_ARG where the domain has a manager already, or a limit has no such value
+   */
   constructor(options: ManagerOptions<O>) {
     const { monitor, domain } = options;
     const pageBytes = pagesAddon().pageSize();
@@ -109,12 +119,11 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * A lease on memory that covers the view, for operations of the given access. A view whose
-   * registration is cached costs no system call. `reuse` is a released lease of this manager that
-   * the caller owns; with it a hit allocates nothing.
-   *
-   * @throws MpiError ERR_BUFFER for a detached buffer or a view out of its bounds; ERR_ARG for what
-   * is no view; ERR_CLOSED, ERR_FORKED.
+   * Leases the memory of a view. A view whose registration is cached costs no system call.
+   * @param access a sum of {@link ACCESS} bits: what operations may do with the memory
+   * @param reuse a released lease of this manager that the caller owns; with it a hit allocates nothing
+   * @throws MpiError ERR_BUFFER for a detached buffer or a view out of its bounds; ERR_ARG for a value that is no
+   *   view; ERR_CLOSED, ERR_FORKED
    */
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
@@ -135,14 +144,16 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * Posts an operation on `length` bytes at `offset` of a lease (R2): the only way to the domain.
-   * A value >= 0: it is under way, and `operation.done` will be called. A negative errno: it is
-   * not; EAGAIN where the domain's queue is full, ENOBUFS where an operation that cannot be divided
-   * has no registration.
-   *
-   * @throws MpiError ERR_REQUEST for a released lease, ERR_BUFFER for a buffer that was detached,
-   * shrunk or resized since it was leased, ERR_COUNT for a range outside of the lease, ERR_ARG for
-   * an access that was not leased, ERR_CLOSED, ERR_FORKED.
+   * Posts an operation on a part of a lease. There is no other way to the domain: before each post the
+   * manager looks whether the memory has changed (rule R2).
+   * @param offset first byte within the lease
+   * @param length bytes; default: the rest of the lease
+   * @returns a value >= 0 where the operation is under way: `operation.done` will be called. A negative errno
+   *   where it is not: EAGAIN where the domain's queue is full, ENOBUFS where an operation that cannot be
+   *   divided has no registration
+   * @throws MpiError ERR_REQUEST for a released lease; ERR_BUFFER for a buffer that was detached, shrunk or resized
+   *   since it was leased; ERR_COUNT for a range outside of the lease; ERR_ARG for an access that was not leased;
+   *   ERR_CLOSED, ERR_FORKED
    */
   post(operation: O, lease: Lease, offset = 0, length = lease.byteLength - offset): number {
     const record = lease as LeaseRecord;
@@ -168,19 +179,20 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * Registers a whole buffer for as long as it lives, whatever the monitor: no lease holds it, it is
-   * never evicted, and leases of any view of it cost nothing. For memory whose owner unmaps it only
-   * when nobody uses it any more (MPI.allocate): the answer ends the registration then, if the
-   * collector did not do so before. Null: it cannot be registered, and is leased as any other memory is.
-   *
-   * @throws MpiError ERR_BUFFER for a detached or resizable buffer; ERR_CLOSED, ERR_FORKED.
+   * Registers a whole buffer for as long as the buffer lives, whatever the monitor. No lease is needed for
+   * that, the registration is never evicted, and leases of any view of the buffer cost nothing. This is for
+   * memory whose owner unmaps it only when nobody uses it any more, such as that of `MPI.allocate`.
+   * @returns a function that ends the registration, if the collector has not done so before; null where the
+   *   buffer cannot be registered, and is leased as any other memory
+   * @throws MpiError ERR_ARG for a value that is no buffer; ERR_BUFFER for a detached or resizable buffer;
+   *   ERR_CLOSED, ERR_FORKED
    */
   keep(buffer: ArrayBufferLike, access: Access): (() => void) | null {
     if (this.#alive[0] !== OWNED) this.#refuse();
     return this.#permanent.keep(buffer, access);
   }
 
-  /** What has been counted so far, and what is there now. */
+  /** Counters: what has happened so far, and what there is now. */
   stats(): Stats {
     const { budget, idle } = this.#cache;
     return {
@@ -196,7 +208,11 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     };
   }
 
-  /** Deregisters every cached region that is not leased; answers how many. */
+  /**
+   * Deregisters every cached region that is not leased.
+   * @returns how many regions these were
+   * @throws MpiError ERR_CLOSED, ERR_FORKED
+   */
   flush(): number {
     if (this.#alive[0] !== OWNED) this.#refuse();
     this.#cache.look();
@@ -204,8 +220,9 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * Ends the manager: nothing is leased from now on. What is leased stays registered until its
-   * lease ends; with the last one the monitor and the domain's port are closed.
+   * Ends the manager. It leases nothing from now on. Leased memory stays registered until its lease ends. With
+   * the last lease the monitor and the domain's port are closed. A second call does nothing.
+   * @throws MpiError ERR_SYSTEM where registrations or slots could not be given back, once all is closed
    */
   close(): void {
     if (this.#closing) return;
@@ -219,6 +236,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     if (this.#leases.length === 0) this.#end();
   }
 
+  /** Ends the manager at the end of a block, with `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -310,8 +328,9 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   /**
-   * The region of a lease is stale: the lease gets another. What was posted on the old one may be
-   * under way: it lives as long as the lease. False: there is none, the lease goes on without.
+   * The region of a lease is stale: the lease gets another region. Operations that were posted on the old
+   * region may be under way, so the old region lives as long as the lease. False: there is no other region,
+   * and the lease goes on without one.
    */
   #renew(lease: LeaseRecord): boolean {
     lease.earlier ??= [];
@@ -328,7 +347,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return lease.region !== undefined;
   }
 
-  /** R5: memory that is freed is unpinned although nobody communicates. */
+  /** R5: freed memory is unpinned although the program does not communicate. */
   #watch(): Watcher | undefined {
     if (this.#monitor.wakeFd < 0) return undefined;
     const { Watcher } = addon();
@@ -352,5 +371,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
 function notOurs(view: View | undefined): MpiError {
   return view === undefined
     ? new MpiError('ERR_REQUEST', 'this lease was released: acquire another')
-    : new MpiError('ERR_ARG', 'this lease belongs to another manager');
+    : new MpiError(
+        'ERR_ARG',
+        'this lease belongs to another manager: post on the manager that gave it',
+      );
 }

@@ -26,17 +26,19 @@ export const REASONS = [
   'other',
 ] as const;
 
+/** Why a slot fired. */
 export type Reason = (typeof REASONS)[number];
 
+/** What tells that the mapping of memory has changed. {@link openMonitor} opens one. */
 export interface Monitor {
-  /** 'dreg', 'userfaultfd', 'none', 'naive'. */
+  /** 'dreg', 'userfaultfd' or 'none'; 'naive' in tests. */
   readonly name: string;
   /**
    * Whether a registration may outlive its operation. False for 'none', which watches nothing: the
    * manager then registers for each operation and calls none of the functions below but `close`.
    */
   readonly caches: boolean;
-  /** Slots there are, a power of two: ranges that can be monitored at one time. */
+  /** How many slots there are, a power of two. So many ranges can be monitored at one time. */
   readonly slots: number;
   /** 32-bit words of the shared header. */
   readonly header: Int32Array;
@@ -52,8 +54,8 @@ export interface Monitor {
   /** `ring[user_delta & (slots - 1)]` is the slot that fires next. */
   readonly ring: Uint32Array;
   /**
-   * A descriptor that is readable while something fired and was not drained; -1 where there is
-   * none (nothing ever fires). The manager puts it in the event loop, unref'ed; `close` closes it.
+   * A descriptor that is readable while a slot has fired and was not drained; -1 where no slot ever fires.
+   * The manager puts it into the event loop, unref'ed. `close` closes it.
    */
   readonly wakeFd: number;
   /**
@@ -63,34 +65,38 @@ export interface Monitor {
   readonly fenceAlways: boolean;
 
   /**
-   * Watches [address, address + length), page-aligned, under a slot that is not monitored now.
-   * Clears `flags[slot]`. Answers 0 or a negative errno: ENOSPC, ENOMEM, EMFILE, EDQUOT where
-   * something is used up; anything else says that this memory cannot be watched.
+   * Watches [address, address + length), page-aligned, under a slot that is not monitored now. Clears
+   * `flags[slot]`.
+   * @returns 0 or a negative errno: ENOSPC, ENOMEM, EMFILE, EDQUOT where a resource is used up; any other one
+   *   where this memory cannot be watched
    */
   monitor(slot: number, address: number, length: number): number;
 
-  /** Gives the slot up. 1 where it had fired, 0 where it had not, or a negative errno. */
+  /**
+   * Gives the slot up.
+   * @returns 1 where the slot had fired, 0 where it had not, or a negative errno
+   */
   unmonitor(slot: number): number;
 
   /**
-   * Gives up `slots[0..count)`, and says in `fired[i]` (0 or 1) whether `slots[i]` had fired.
-   * Answers how many were done from the first on, or a negative errno where none was.
+   * Gives up `slots[0..count)`, and writes into `fired[i]` 1 where `slots[i]` had fired, else 0.
+   * @returns how many slots were given up, from the first on; or a negative errno where none was
    */
   unmonitorBatch(slots: Uint32Array, count: number, fired: Uint8Array): number;
 
   /**
-   * Takes the events that wait, without blocking, so that `wakeFd` is quiet; adds to
-   * `reasons[reason]` for each. The ring and the flags do not change.
+   * Takes the events that wait, without blocking, so that `wakeFd` is quiet, and adds 1 to `reasons[reason]`
+   * for each. The ring and the flags do not change.
    */
   drain(reasons: Float64Array): void;
 
   /**
-   * Returns when every change of a mapping that began before this call has set its flags, even if
-   * the thread that makes the change is still inside its system call and the address has a new
-   * owner already. Does nothing in a monitor whose flags are never late.
+   * Returns when every change of a mapping that began before this call has set its flags. The thread that
+   * makes the change may still be inside its system call, and the address may have a new owner already. Does
+   * nothing in a monitor whose flags are never late.
    */
   fence(): void;
 
-  /** Gives everything back; nothing fires after it. */
+  /** Ends the monitor. No slot fires after that. */
   close(): void;
 }

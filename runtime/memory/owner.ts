@@ -1,4 +1,4 @@
-/** Who made something: the process that uses it now, or the parent it was forked from (rule R6). */
+/** Tells the process that made an object from a forked child (rule R6). */
 
 import { pagesAddon } from '../../native/pages.ts';
 import { MpiError } from '../base/error.ts';
@@ -13,10 +13,14 @@ export function ownerWord(): Int32Array {
   if (word) return word;
   const page = pagesAddon().forkGuard();
   if (typeof page === 'number')
-    throw new MpiError('ERR_SYSTEM', 'the page that tells forked children apart cannot be made', {
-      errno: -page,
-      syscall: 'madvise',
-    });
+    throw new MpiError(
+      'ERR_SYSTEM',
+      'the page by which a process notices that it is a forked child cannot be made',
+      {
+        errno: -page,
+        syscall: 'madvise',
+      },
+    );
   word = new Int32Array(page);
   word[0] = OWNED;
   return word;

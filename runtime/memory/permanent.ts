@@ -1,6 +1,6 @@
 /**
- * Registrations that live as long as their ArrayBuffer: memory of the runtime's own (MPI.allocate),
- * which nobody unmaps while the buffer is there. They are found by the buffer's identity alone.
+ * Registrations that live as long as their ArrayBuffer. They are for memory of the runtime (MPI.allocate),
+ * which stays mapped while the buffer is there. Only the buffer's identity finds them.
  */
 import { types } from 'node:util';
 import { memoryLengthOf, reachOf } from '../base/bytes.ts';

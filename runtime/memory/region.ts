@@ -5,8 +5,8 @@ import type { Access } from './domain.ts';
 export const NO_SLOT = -1;
 
 /**
- * One registration. Cached: in the interval index, to be found by later leases. Not cached but
- * leased: a zombie, which lives until its last lease ends.
+ * One registration. A cached one is in the interval index, where later leases find it. One that is leased
+ * but not cached is a zombie: it lives until its last lease ends.
  */
 export class Region {
   /** First byte and the byte behind the last; page-aligned. */
@@ -17,13 +17,13 @@ export class Region {
   slot = NO_SLOT;
   /** The domain's key; NO_KEY before it is registered and after it is deregistered. */
   key = -1;
-  /** Leases on it, and others who hold it. */
+  /** Leases on it, and other holders. */
   leases = 0;
-  /** In the index: may be leased. */
+  /** Whether it is in the index, and may be leased. */
   cached = false;
   /** Registered for as long as its buffer lives: found by the buffer alone, in no index. */
   permanent = false;
-  /** False from when its slot fired on: must not be named by an operation. */
+  /** False once its slot has fired: no operation may name it then. */
   valid = true;
 
   constructor(start: number, end: number, access: Access) {
@@ -58,7 +58,7 @@ export interface BufferRecord {
   readonly reach: number;
   /** That covered the buffer, or a part of it, last; tried first the next time. */
   region: Region | undefined;
-  /** `region` covers all of it: whatever the view, its bounds need not be compared. */
+  /** `region` covers the whole buffer, so the bounds of a view need not be compared. */
   whole: boolean;
 }
 

@@ -6,7 +6,7 @@ import { type DomainPort, NO_KEY, type Operation } from './domain.ts';
 import type { Budget } from './limits.ts';
 import type { Region } from './region.ts';
 
-/** For so long a size that the kernel refused is not asked for again. */
+/** Milliseconds for which the cache does not ask again for a size that the kernel has refused. */
 export const REFUSAL_MS = 1000;
 
 /** Told when a limit is met: bytes that may be pinned, bytes needed. */
@@ -25,7 +25,9 @@ export class Registrations {
   readonly #counters: Counters;
   readonly #evictor: Evictor;
   readonly #limitMet: LimitMet;
-  /** Bytes pinned at which the kernel last said no, and until when we believe it. */
+  /**
+   * Bytes that were pinned when the kernel last refused, and until when the cache believes that refusal.
+   */
   #refusedAt = Infinity;
   #refusedUntil = 0;
 
@@ -81,7 +83,7 @@ export class Registrations {
     if (region.key === NO_KEY) return;
     const answer = this.#port.deregister(region.key);
     region.key = NO_KEY;
-    // What was not given back stays counted: it is pinned.
+    // A region that was not given back stays counted, because it is pinned.
     if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
     else this.#counters.pinned(-region.bytes);
   }
@@ -101,7 +103,9 @@ export class Registrations {
     return true;
   }
 
-  /** The kernel said no with nothing left to evict: for a while, nothing is evicted for so much. */
+  /**
+   * The kernel refused, with nothing left to evict. For a while the cache evicts nothing for so many bytes.
+   */
   #refused(bytes: number): void {
     this.#counters.values[COUNT.refusals] += 1;
     this.#refusedAt = bytes;

@@ -62,8 +62,9 @@ export class MonitorSlots {
   }
 
   /**
-   * Whatever changed before this call is known after it (R2): two loads when nothing did. First the
-   * busy word, then `user_delta`: whoever clears the one has written the other.
+   * After this call the manager knows of every change before it (R2). When nothing changed the call is two
+   * loads. It reads the busy word first, then `user_delta`: the monitor clears the busy word after it has
+   * written `user_delta`.
    */
   look(): void {
     if (load(this.#header, this.#busyIndex) !== 0 || this.#fenceAlways) this.#monitor.fence();
@@ -137,7 +138,9 @@ export class MonitorSlots {
     this.#giveUp(batch);
   }
 
-  /** As {@link #reapRing} where the ring went round; the flags say the same, at the cost of a scan. */
+  /**
+   * Does as {@link #reapRing} where the ring went round. The flags say the same, at the cost of a scan.
+   */
   #reapAll(): void {
     let batch = 0;
     for (let slot = 0; slot < this.#regions.length; slot++) batch = this.#gather(slot, batch);

@@ -1,6 +1,6 @@
 /**
- * Operations that go in pieces: through bounce buffers, or because no single registration can be so
- * long. To the caller it is one operation: one `done`, with the bytes moved in all.
+ * Operations that go in pieces: through bounce buffers, or because they are longer than a registration can
+ * be. The caller sees one operation, with one `done` and all bytes moved.
  */
 
 import { setImmediate } from '../base/clock.ts';
@@ -47,16 +47,19 @@ export abstract class Transfer<O extends Operation> {
   /** Posts one piece: as a domain's `post`. */
   protected abstract post(piece: O, offset: number, length: number): number;
 
-  /** A piece is done: gives back what it used. Answers the result to go on with. */
+  /**
+   * A piece is done: releases its resources.
+   * @returns the result to go on with
+   */
   protected abstract finish(result: number): number;
 
-  /** The next piece, after the first; a full queue is asked again in the next turn of the loop. */
+  /** Posts the next piece. Where the queue is full it asks again in the next turn of the event loop. */
   protected proceed(): void {
     let answer: number;
     try {
       answer = this.start();
     } catch (error) {
-      // The buffer went away under the operation; the caller sees how far it came.
+      // The buffer went away under the operation: the caller sees how many bytes were moved.
       if (!(error instanceof MpiError)) throw error;
       answer = -(error.errno ?? EFAULT);
     }

@@ -1,6 +1,6 @@
 /**
- * Operations of leases that have no region: registered one by one, in pieces, or through bounce
- * buffers (rules R1, R7, R8). Slower, and as right.
+ * Operations of leases without a region: each is registered for itself, goes in pieces, or goes through
+ * bounce buffers (rules R1, R7, R8). They are slower, and as right.
  */
 
 import { bufferOf, byteOffsetOf, lengthOf } from '../base/bytes.ts';
@@ -28,7 +28,7 @@ export interface UncachedContext<O extends Operation> {
   post(operation: O, lease: Lease): number;
 }
 
-/** The answer where an operation cannot have a registration for want of something. */
+/** The answer where an operation cannot be registered for want of a resource. */
 const WANTING = Number.MIN_SAFE_INTEGER;
 
 export class UncachedPath<O extends Operation> {
@@ -41,7 +41,7 @@ export class UncachedPath<O extends Operation> {
     const { cache, addressOf, pageBytes, port } = context;
     this.#pool = new BouncePool(cache, addressOf, pageBytes);
     this.#slice = (operation, offset, length, done) => port.piece(operation, offset, length, done);
-    // Where bounce buffers are the last resort, they must not be refused when they are needed.
+    // A domain that has only bounce buffers left must have them when they are needed.
     if (!port.plain) void this.#pool.region;
   }
 
@@ -68,8 +68,8 @@ export class UncachedPath<O extends Operation> {
     const region = cache.registerOnce(start, end, lease.access);
     if (typeof region !== 'number') return this.#postOn(region, operation, lease, address, length);
     if (region !== -EFAULT) return WANTING;
-    // No such memory, or none that may be pinned for this. A plain operation lets the kernel say
-    // what is wrong with it, if anything is.
+    // There is no such memory, or it cannot be pinned for this access. A plain operation lets the kernel
+    // say what is wrong, if anything is.
     if (port.plain) return this.#postPlain(operation, address, length);
     throw new MpiError(
       'ERR_BUFFER',
@@ -99,8 +99,7 @@ export class UncachedPath<O extends Operation> {
       cache.drop(region);
       operation.done(result);
     });
-    // One that cannot be told from outside when it ends (memory exported to a peer) ends with its
-    // lease.
+    // An operation whose end nobody here sees (memory exported to a peer) ends with its lease.
     if (!ending) {
       lease.earlier ??= [];
       lease.earlier.push(region);

@@ -10,9 +10,9 @@ const NEWER = 1;
 const ABSENT = -2;
 
 /**
- * The slots of cached regions in the order of their last use. One that is leased again stays where
- * it was until the lease ends: what is leased again and again costs nothing while nobody else is.
- * The links lie in one array, not in the regions: to move one touches none of the others' objects.
+ * The slots of cached regions in the order of their last use. A region that is leased again keeps its place
+ * until the lease ends. So a region that alone is leased again and again costs nothing. The links lie in
+ * one array, not in the regions: moving one touches no objects of the others.
  */
 export class UseOrder {
   #links = new Int32Array(SLOTS_FIRST * 2).fill(ABSENT);

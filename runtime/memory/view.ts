@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import * as bytes from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 
-/** The bytes that can be leased. */
+/** What can be leased: a typed array, a Buffer or a DataView. */
 export type View = ArrayBufferView;
 
 /** A view with elements: a typed array, no DataView. */
@@ -51,7 +51,7 @@ export function changed(leased: number, view: Elements): MpiError {
   const there = bytes.byteLengthOf(view);
   return new MpiError(
     'ERR_BUFFER',
-    `the buffer was detached, shrunk or resized: ${leased} bytes were leased, ${there} are there`,
+    `the buffer was detached, shrunk or resized since it was leased: ${leased} bytes then, ${there} now`,
   );
 }
 

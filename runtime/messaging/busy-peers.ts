@@ -1,4 +1,4 @@
-/** The peers to whom something waits to be sent. */
+/** The peers for which packets or messages wait to be sent. */
 import type { Peer } from './peer.ts';
 
 export class BusyPeers {
@@ -20,7 +20,10 @@ export class BusyPeers {
     return true;
   }
 
-  /** Sends what there is room for; whoever has nothing left is busy no more. How many still are. */
+  /**
+   * Sends as much as there is room for. A peer for which nothing is left is busy no more.
+   * @returns how many peers still are busy
+   */
   push(): number {
     const peers = this.#peers;
     for (let i = 0; i < peers.length; ) {

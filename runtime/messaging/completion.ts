@@ -1,4 +1,4 @@
-/** How operations end, each once, and why one cannot have its message. */
+/** How operations end, each of them once, and why an operation cannot have its message. */
 import { MpiError } from '../base/error.ts';
 import { COMPLETE, FAILED, type Operation, PENDING } from './operation.ts';
 
@@ -30,7 +30,7 @@ export class Completion {
     this.#settle(operation, COMPLETE);
   }
 
-  /** Nothing happens where the operation has ended already. */
+  /** Does nothing where the operation has ended already. */
   fail(operation: Operation, error: MpiError): void {
     if (operation.state !== PENDING) return;
     operation.error = error;

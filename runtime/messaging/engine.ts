@@ -28,7 +28,7 @@ import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, OPEN, OPEN_NAMED, RTS, STALLED } f
 export interface EngineOptions extends SpinLimits {
   rank: number;
   size: number;
-  self: Transport & { onSent: () => void };
+  self: Transport;
   /** Reaches the ranks of this node; absent in a world of one. */
   node: Transport | null;
   /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
@@ -83,7 +83,8 @@ export class Engine implements PacketHandler, ReceivingHost {
     const { rank, node, rendezvous, singleCopy } = options;
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
-    options.self.onSent = () => this.loop.wake();
+    // What this rank sends to itself rings no bell of the node's.
+    this.#self.watch(() => this.loop.wake());
     const completion = new Completion(rank, this.loop);
     const selection = new SchemeSelection(rank, rendezvous, singleCopy);
     this.completion = completion;
@@ -327,6 +328,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   arm(how: 'block' | 'loop'): void {
     this.receiving.prematched.post();
     this.#node?.arm(how);
+    this.#self.arm(how);
   }
 
   onPeerError(rank: number, cause: Error): void {

@@ -112,7 +112,8 @@ export class EventLoopProgress {
   hold(operation: Awaited): void {
     this.#held.add(operation);
     if (this.#held.size === 1) this.#idleTurns = 0;
-    if (this.#state === 'sleeping') this.#engine.standstill?.moved();
+    // The last wait may have ended without a packet, by what there was room for.
+    this.#engine.standstill?.moved();
     this.wake();
   }
 

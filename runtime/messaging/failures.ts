@@ -1,4 +1,4 @@
-/** Peers that are lost: those that have left, and those that broke the protocol. */
+/** Peer failures: peers that have left, and peers that broke the protocol. */
 
 import type { Transport } from '../../transports/transport.ts';
 import { ANY_SOURCE } from '../base/constants.ts';
@@ -10,11 +10,14 @@ import type { Peer } from './peer.ts';
 import type { Peers } from './peers.ts';
 import type { Rendezvous } from './rendezvous/rendezvous.ts';
 
-/** What it needs of the engine. */
+/** What peer failures need of the engine. */
 interface FailureHost extends Peers {
   /** Whether something was sent to ourselves. */
   readonly selfInUse: boolean;
-  /** Takes what has arrived; how many packets it was. */
+  /**
+   * Takes packets that have arrived.
+   * @returns how many these were
+   */
   progress(): number;
 }
 
@@ -52,7 +55,10 @@ export class PeerFailures {
     this.#lose(rank, error);
   }
 
-  /** Ends what waits for ranks that have left; how many packets came in the meantime. */
+  /**
+   * Ends operations that wait for ranks that have left.
+   * @returns how many packets came in the meantime
+   */
   checkPeers(): number {
     if (this.#node === null) return 0;
     let gone = 0;
@@ -68,7 +74,7 @@ export class PeerFailures {
         gone++;
       }
     }
-    // What a rank sends to itself may still complete a wildcard receive.
+    // A message of this rank to itself may still complete a wildcard receive.
     const alone = gone === this.#host.size - 1 && gone > 0;
     if (alone && !this.#host.selfInUse) this.#failWildcards();
     return 0;
@@ -92,13 +98,13 @@ export class PeerFailures {
     const peer = this.#host.contact(rank);
     if (peer.error !== null) return;
     this.#abandon(peer, error);
-    // A wildcard receive may still be served by others, unless the peer broke the protocol.
+    // Other ranks may still serve a wildcard receive, unless the peer broke the protocol.
     const wildcards = error.code !== 'ERR_PEER_FAILED';
     for (const request of this.#protocols.receiving.withdraw(rank, wildcards))
       this.#protocols.completion.fail(request, error);
   }
 
-  /** Ends what was sent to a peer, and what is coming from it. */
+  /** Ends sends to a peer, and receives of messages that are coming from it. */
   #abandon(peer: Peer, error: MpiError): void {
     for (const request of peer.lose(error)) this.#protocols.completion.fail(request, error);
     for (const request of this.#protocols.receiving.abandon(peer))
@@ -117,7 +123,7 @@ export class PeerFailures {
       this.#protocols.completion.fail(request, error);
   }
 
-  /** Whoever still awaits an operation learns that it never ends. */
+  /** The program learns that an operation that it still awaits never ends. */
   giveUp(): void {
     const error = new MpiError(
       'ERR_PENDING',

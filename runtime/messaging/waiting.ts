@@ -123,15 +123,15 @@ export class Waiting {
     if (host.polls) return;
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
-    if (operation.state === PENDING) this.#lookAround(operation);
+    if (operation.state === PENDING) this.#lookAround(operation, deadline);
   }
 
   /** @throws MpiError ERR_DEADLOCK where all ranks that could end the operation wait, too */
-  #lookAround(operation: Awaited): void {
+  #lookAround(operation: Awaited, deadline: number): void {
     const { standstill } = this.#host;
     const error = standstill?.slept(() => ({
       ...operation.waits(),
-      mayGoOn: false,
+      mayGoOn: deadline !== Number.POSITIVE_INFINITY,
       stack: currentCalls(),
     }));
     if (!error) return;

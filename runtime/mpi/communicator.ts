@@ -7,9 +7,12 @@ import { PointToPoint } from './point-to-point/point-to-point.ts';
 import type { Request } from './point-to-point/request.ts';
 import { signal } from './point-to-point/sendrecv.ts';
 
-/** Ranks that talk to each other, each by its number in one group. */
+/**
+ * Ranks that talk to each other, each by its number in one group (MPI_Comm; MPI 4.1, 7.4). Messages of
+ * different communicators never meet.
+ */
 export class Communicator extends PointToPoint {
-  /** How many ranks there are. */
+  /** How many ranks there are (MPI_Comm_size; MPI 4.1, 7.4.1). */
   readonly size: number;
   /** Its ranks, in order (MPI_Comm_group; MPI 4.1, 7.3.2). */
   readonly group: Group;
@@ -30,7 +33,10 @@ export class Communicator extends PointToPoint {
     return signal(this.endpoint, destination, source, tag);
   }
 
-  /** Returns when every rank of the communicator has called it (MPI 4.1, 6.3). */
+  /**
+   * Ends when every rank of the communicator has called it (MPI_Barrier; MPI 4.1, 6.3).
+   * @throws MpiError ERR_FINALIZED, ERR_PEER_FAILED
+   */
   async barrier(): Promise<void> {
     this.endpoint.checkAlive();
     await barrier(this);

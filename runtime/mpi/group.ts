@@ -13,9 +13,9 @@ export type RankRange = readonly [first: number, last: number, stride: number];
 const SPARSE = 16;
 
 /**
- * Processes in an order; a member's place is its rank in the group. A group never changes, and is never
- * freed. `comm.group` gives a communicator's; the operations here make others from it. None of them
- * communicates.
+ * Processes in an order (MPI_Group; MPI 4.1, 7.2.1). A member's place is its rank in the group. A group
+ * never changes, and is never freed. `comm.group` gives a communicator's group, and the operations here
+ * make others from it. None of them communicates.
  *
  * A group iterates over its members, in order, by their ranks in `MPI.world`.
  */
@@ -105,6 +105,7 @@ export class Group implements Iterable<number> {
     return worlds;
   }
 
+  /** The members, in order, by their ranks in `MPI.world`. */
   *[Symbol.iterator](): Generator<number, void, undefined> {
     for (let rank = 0; rank < this.size; rank++) yield this.worldOf(rank);
   }

@@ -24,6 +24,7 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { endPorts } from './worker/open-ports.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -40,9 +41,9 @@ interface World {
   rdma: Rdma | null;
 }
 
-/** What has been going on in a rank; for examples, tests and the curious. */
+/** What a rank has done so far. */
 export interface Statistics {
-  /** Large messages by transport, and by the way that they went. */
+  /** Large messages, by transport and by scheme. */
   messages: MessageCounts;
   /** The pinned-memory manager's counters; null where no transport registers memory. */
   memory: Stats | null;
@@ -55,29 +56,36 @@ let current: World | null = null;
 /** Shared memory of a world of one rank, made when it is first asked for. */
 let soloTransport: ShmTransport | null = null;
 
-/** A rank's connection to its job; `MPI` is the only one. */
+/** A rank's connection to its job: the world model (MPI 4.1, 11.2). */
 export const MPI = {
-  /** All ranks of the job. The first use initializes MPI. */
+  /**
+   * The communicator of all ranks of the job (MPI_COMM_WORLD). Its first use joins the job, as {@link
+   * MPI.init} does, and throws what that throws.
+   */
   get world(): Communicator {
     return running().world;
   },
 
-  /** This rank alone. */
+  /** The communicator of this rank alone (MPI_COMM_SELF). */
   get self(): Communicator {
     return running().self;
   },
 
+  /** Whether this process has joined its job (MPI_Initialized; MPI 4.1, 11.2.3). */
   get initialized(): boolean {
     return phase !== 'new';
   },
 
+  /** Whether this process has left its job (MPI_Finalized; MPI 4.1, 11.2.3). */
   get finalized(): boolean {
     return phase === 'finalized';
   },
 
   /**
-   * Joins the job (MPI_Init). Needed only to choose when: the first use does the same.
-   * @throws MpiError ERR_INITIALIZED, ERR_THREAD, ERR_LAUNCH, ERR_NO_MEM, ERR_ADDON
+   * Joins the job (MPI_Init; MPI 4.1, 11.2.1). A program calls it only to choose the moment: the first use
+   * of MPI does the same.
+   * @throws MpiError ERR_INITIALIZED the second time; ERR_THREAD in a worker thread; ERR_LAUNCH,
+   *   ERR_NO_MEM, ERR_ADDON, ERR_UNSUPPORTED, ERR_SYSTEM; ERR_ARG for the value of an environment variable
    */
   init(): void {
     if (phase === 'finalized') throw finalizedError();
@@ -90,9 +98,10 @@ export const MPI = {
   },
 
   /**
-   * Leaves the job (MPI_Finalize), once everything sent was received. At exit it happens by itself.
-   * @throws MpiError that a request failed with of which the program has not heard; ERR_PENDING where a message
-   *   will never be received; ERR_FINALIZED the second time
+   * Leaves the job (MPI_Finalize; MPI 4.1, 11.2.2), once everything that was sent has been received. A
+   * process that ends well does it by itself.
+   * @throws MpiError with which a request failed of which the program has not heard; ERR_PENDING where a
+   *   message will never be received; ERR_FINALIZED the second time
    */
   finalize(): void {
     if (phase === 'finalized') throw finalizedError();
@@ -101,11 +110,13 @@ export const MPI = {
   },
 
   /**
-   * Memory that the ranks of a node share (MPI_Alloc_mem): a large message from it takes one plain
-   * copy, a large message between two such buffers half of one. It is freed when it is collected, or
-   * before that by `MPI.free(buffer)` or `using buffer = MPI.allocate(bytes)`.
+   * Allocates memory that the ranks of a node share (MPI_Alloc_mem; MPI 4.1, 9.2). A large message from
+   * such memory takes one plain copy. A large message between two such buffers takes half of one. The
+   * memory is freed when it is collected, or before that by `MPI.free(buffer)` or `using buffer =
+   * MPI.allocate(bytes)`.
    * @param bytes its length
-   * @throws MpiError ERR_COUNT, ERR_NO_MEM, ERR_UNSUPPORTED
+   * @throws MpiError ERR_COUNT; ERR_NO_MEM where the machine, the cgroup or the heap has no room;
+   *   ERR_UNSUPPORTED where this Node has no buffer so long
    */
   allocate(bytes: number): SharedMemory {
     const { node, rdma } = running();
@@ -119,16 +130,17 @@ export const MPI = {
   },
 
   /**
-   * Frees memory of `MPI.allocate` now (MPI_Free_mem), after MPI.finalize() as well. The buffer is
-   * detached; whoever sends from it or receives into it at this moment fails.
-   * @throws MpiError ERR_BUFFER where it is not of MPI.allocate(), or was freed or transferred before
+   * Frees memory of {@link MPI.allocate} now (MPI_Free_mem; MPI 4.1, 9.2), even after MPI.finalize(). The
+   * buffer is detached. A message that is under way from or to it fails.
+   * @throws MpiError ERR_BUFFER where the buffer is not of MPI.allocate(), or was freed or transferred
+   *   before
    */
   free(buffer: ArrayBuffer): void {
     freeMemory(buffer);
     for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
-  /** How large messages went, and what registering memory for them took. */
+  /** Says how large messages went, and what the registration cache did. */
   statistics(): Statistics {
     const { engine, rdma } = running();
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
@@ -143,7 +155,11 @@ export const MPI = {
     return inspect(engine.rank, node?.board ?? null);
   },
 
-  /** Ends the whole job at once (MPI_Abort); the launcher exits with `code`. */
+  /**
+   * Ends the whole job at once (MPI_Abort; MPI 4.1, 9.3).
+   * @param code an integer; the launcher's status is its lowest 8 bits, or 1 where these are 0
+   * @throws MpiError ERR_ARG where the code is no integer
+   */
   abort(code = 1): never {
     const { job } = running();
     if (!Number.isInteger(code))
@@ -169,7 +185,7 @@ function start(): void {
   if (!isMainThread)
     throw new MpiError(
       'ERR_THREAD',
-      'MPI was used in a worker thread: it lives in the main thread, so pass the data there (a SharedArrayBuffer needs no copy)',
+      'MPI was used in a worker thread: it lives in the main thread, so give the worker a port to it (portFor and RankPort of dreg-mpi/worker)',
     );
   // Before the job knows of this rank: where it is missing, the error is this one, from here.
   addon();
@@ -210,7 +226,11 @@ function soloNode(): ShmTransport {
   return soloTransport;
 }
 
-/** 0: nobody looks. */
+/**
+ * 0: nobody looks for deadlocks.
+ * @environment DREG_DEADLOCK_MS | milliseconds (default 1000), 0 | how long a rank sleeps before it looks
+ *   whether it and others wait for each other for ever; 0: never ([deadlocks](../internals/deadlock.md))
+ */
 function deadlockMs(): number {
   const text = process.env.DREG_DEADLOCK_MS || String(PUBLISH_AFTER_MS);
   if (/^\d{1,9}$/.test(text)) return Number(text);
@@ -220,6 +240,11 @@ function deadlockMs(): number {
   );
 }
 
+/**
+ * @environment DREG_SINGLE_COPY | `auto` (default), `always`, `never` | large messages of private memory on
+ *   one machine: by the fastest scheme as measured, always fetched from the sender's memory, or always
+ *   copied through the ring
+ */
 function singleCopy(): Preference {
   const preference = process.env.DREG_SINGLE_COPY || 'auto';
   if (preference === 'auto' || preference === 'always' || preference === 'never') return preference;
@@ -229,6 +254,11 @@ function singleCopy(): Preference {
   );
 }
 
+/**
+ * @environment DREG_RNDV | `auto` (default), `get`, `put`, `copy` | the scheme of large messages: the
+ *   fastest as measured, read by the receiver, written by the sender, or sent in packets. A transport
+ *   without that scheme does as by `auto`. The receiver decides, so set the same value for all ranks
+ */
 function rendezvous(): RendezvousPreference {
   const name = process.env.DREG_RNDV || 'auto';
   const preference = RENDEZVOUS_PREFERENCES.find((one) => one === name);
@@ -239,7 +269,11 @@ function rendezvous(): RendezvousPreference {
   );
 }
 
-/** With more ranks than cores whoever polls keeps the one that it waits for from running. */
+/**
+ * With more ranks than cores a rank that polls keeps the rank that it waits for from running.
+ * @environment DREG_SPIN_POLLS | a number | polls in vain before a waiting rank sleeps, in place of
+ *   `SPIN_POLLS`, unless there are more ranks than CPUs
+ */
 function spinning(segment: Segment | null): { spinPolls: number; spinMs: number } {
   const crowded = segment !== null && segment.ranks.length > segment.cpus;
   const polls = process.env.DREG_SPIN_POLLS;
@@ -251,6 +285,7 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
 }
 
 function stop({ engine, job, world, node, rdma }: World): void {
+  endPorts();
   const pending = engine.drain();
   const [unseen] = engine.completion.unseen;
   phase = 'finalized';
@@ -270,7 +305,7 @@ function stop({ engine, job, world, node, rdma }: World): void {
   );
 }
 
-/** A program that ends well has left the job; one that fails is for the launcher to clean up after. */
+/** A program that ends well leaves the job. The launcher cleans up after one that fails. */
 function atExit(code: number): void {
   if (code !== 0 || current === null) return;
   try {

@@ -31,15 +31,16 @@ const HELP = `usage: npm run bench:memory -- [options]
 
   --monitor NAME     auto, ${MONITORS.join(', ')} (default: DREG_MONITOR, or auto)
   --only ${PARTS.join(',')}
-                     some of: the hot path; a hit by address by the number of regions; the
-                     interval index beside a sorted array; what a miss costs; what caching is worth;
-                     what memory costs that nobody uses any more
+                     these parts only. hot: a hit. curve: a hit by address, with more and more
+                     regions. index: the interval index beside a sorted array. miss: a registration.
+                     worth: a transfer with and without the cache. idle: processor time of a cache
+                     that nobody uses, and unpinning
   --svg FOLDER       also write the plots of curve and worth
   --json             print one JSON object
   --check            end with status 1 where an aim was missed
   --help
 
-Without a monitor that caches (none) there is no miss and nothing idle to measure.
+The monitor none caches nothing: miss and idle are then left out.
 `;
 
 const cell = (text: string) => text.padStart(12);

@@ -9,7 +9,7 @@ import { RANKS, type Settings } from './job.ts';
 import type { ListedJob } from './rank.ts';
 
 /** Ends a job that hangs; only broken code needs it. */
-const TIMEOUT_SECONDS = 100;
+const TIMEOUT_SECONDS = 160;
 
 /** A compiled program of test/. */
 export const program = (name: string) => join(packageRoot(), 'dist/test', `${name}.js`);

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { callGraph, circles, climbs, type Graph, picture, tooLong, withPicture } from './floors.ts';
+import { callGraph, circles, climbs, type Graph, picture, tooLong } from './floors.ts';
+import { between } from './markdown.ts';
 
 const graph = (edges: Record<string, string[]>): Graph =>
   new Map(Object.entries(edges).map(([file, needs]) => [file, new Set(needs)]));
@@ -66,9 +67,9 @@ test('functions and files that are too long', () => {
 test('the picture stands between its marks, highest floor first', () => {
   const page = 'x\n<!-- floors: made by npm run floors -- --write -->\nold\n<!-- /floors -->\ny\n';
   const drawn = picture(graph({ 'runtime/mpi/b.ts': ['native/addon.ts'], 'native/addon.ts': [] }));
-  const text = withPicture(page, drawn);
+  const text = between(page, 'floors', drawn);
   expect(text).not.toContain('old');
   expect(text).toMatch(/\*\*mpi\*\*.*\| native \|/);
   expect(text.indexOf('**mpi**')).toBeLessThan(text.indexOf('**native**'));
-  expect(() => withPicture('no marks', drawn)).toThrow('no place');
+  expect(() => between('no marks', 'floors', drawn)).toThrow('no place');
 });

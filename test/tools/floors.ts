@@ -31,7 +31,11 @@ export const FLOORS: Floor[] = [
     paths: ['runtime/messaging/'],
     what: 'matching, eager, rendezvous, progress',
   },
-  { name: 'mpi', paths: ['runtime/mpi/', 'runtime/index.ts'], what: 'the standard, by chapter' },
+  {
+    name: 'mpi',
+    paths: ['runtime/mpi/', 'runtime/index.ts', 'runtime/worker.ts'],
+    what: 'the standard, by chapter',
+  },
   { name: 'launch', paths: ['runtime/launch/'], what: 'dregrun and its doctor' },
   { name: 'examples', paths: ['examples/'], what: 'programs that a user would write' },
 ];
@@ -184,13 +188,4 @@ export function picture(graph: Graph): string {
   });
   const head = ['| floor | where | what | uses |', '|---|---|---|---|'];
   return [...head, ...rows.reverse()].join('\n');
-}
-
-const MARKS = ['<!-- floors: made by npm run floors -- --write -->', '<!-- /floors -->'] as const;
-
-/** The page with its picture replaced. @throws Error where the page has no place for it */
-export function withPicture(page: string, drawn: string): string {
-  const [from, to] = MARKS.map((mark) => page.indexOf(mark));
-  if (from < 0 || to < from) throw new Error(`no place for the picture: ${MARKS.join(' … ')}`);
-  return `${page.slice(0, from + MARKS[0].length)}\n\n${drawn}\n\n${page.slice(to)}`;
 }

@@ -4,15 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { readCommandLine } from './command-line.ts';
-import {
-  callGraph,
-  circles,
-  climbs,
-  longSources,
-  picture,
-  typescriptGraph,
-  withPicture,
-} from './floors.ts';
+import { callGraph, circles, climbs, longSources, picture, typescriptGraph } from './floors.ts';
+import { between } from './markdown.ts';
 
 const PAGE = 'docs/internals/architecture.md';
 
@@ -53,7 +46,7 @@ function main(): void {
   wrong.push(...longSources(root, ['native', 'kernel', 'test']));
   const page = join(root, PAGE);
   const text = readFileSync(page, 'utf8');
-  const drawn = withPicture(text, picture(graph));
+  const drawn = between(text, 'floors', picture(graph));
   if (settings.write) writeFileSync(page, drawn);
   else if (drawn !== text)
     wrong.push(`${PAGE}: the picture is not true; npm run floors -- --write`);

@@ -22,7 +22,7 @@ const CHAPTERS: Record<number, string> = {
 /** A heading with what stands below it. */
 export interface Entry {
   title: string;
-  /** Among those of one section: what can be called, then types. */
+  /** Within a chapter: what can be called, then types. */
   order: number;
   /** Of the standard's text: [3, 2, 4]. Empty: beside the standard. */
   section: number[];
@@ -42,9 +42,10 @@ export interface Chapter {
   entries: Entry[];
 }
 
-/** A module's chapters in the standard's order; what cites none comes last. */
-export function outlineOf(module: Module): Chapter[] {
+/** A module's chapters in the standard's order; what cites none comes last. Or all of it as one. */
+export function outlineOf(module: Module, chapters: boolean): Chapter[] {
   const entries = shared(module.exports.flatMap(entriesOf));
+  if (!chapters) return [{ title: '', entries: entries.sort((a, b) => a.order - b.order) }];
   const numbers = new Set(entries.map(chapterOf));
   return [...numbers]
     .sort((a, b) => a - b)
@@ -125,6 +126,15 @@ function twins(calls: readonly Member[]): Member[] {
 
 const lengthOf = (doc: Doc) => everythingIn(doc).length;
 
+/** What a program can use and no docstring explains. */
+export function undocumented(module: Module): string[] {
+  return module.exports.flatMap(({ name, doc, members }) => {
+    const silent = members.filter((one) => one.doc.text === '');
+    const names = silent.map((one) => `${name}: ${one.signatures[0]}`);
+    return doc.text === '' ? [name, ...names] : names;
+  });
+}
+
 /** A docstring as one text. */
 export function everythingIn({ text, tags }: Doc): string {
   return [text, ...tags.map((tag) => tag.text)].join('\n');
@@ -153,9 +163,10 @@ function sectionIn(doc: Doc): number[] | undefined {
 }
 
 function bySection(left: Entry, right: Entry): number {
+  if (left.order !== right.order) return left.order - right.order;
   const { section: one } = left;
   const { section: two } = right;
   for (let i = 0; i < Math.max(one.length, two.length); i++)
     if (one[i] !== two[i]) return (one[i] ?? 0) - (two[i] ?? 0);
-  return left.order - right.order;
+  return 0;
 }

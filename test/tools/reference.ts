@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../native/addon.ts';
 import { readCommandLine } from './command-line.ts';
 import { type Doc, type Member, type Module, readModules } from './declarations.ts';
+import { anchorOf } from './markdown.ts';
 import { type Chapter, type Entry, everythingIn, outlineOf } from './outline.ts';
 import { pagesWithTables } from './tables.ts';
 
@@ -16,20 +17,25 @@ const FOLDER = 'docs/reference';
 /** A longer signature has a line for each parameter. */
 const LINE_MAX = 100;
 
-/** Pages by path: one for each entry of package.json's `exports` that has types. */
+/** Pages by path. */
 export function referencePages(root: string): Map<string, string> {
+  return new Map(
+    Array.from(publicModules(root), ([entry, module]) => {
+      const name = entry === '.' ? 'calls' : entry.slice('./'.length);
+      return [`${FOLDER}/${name}.md`, new Page(module, entry === '.').text()];
+    }),
+  );
+}
+
+/** The modules that programs import, by their names in package.json's `exports`. */
+export function publicModules(root: string): Map<string, Module> {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const entries = Object.entries<{ types?: string }>(exports).filter(([, { types }]) => types);
   const sources = entries.map(([, { types }]) =>
     types!.replace('./dist/', '').replace('.d.ts', '.ts'),
   );
   const modules = readModules(root, sources);
-  return new Map(
-    entries.map(([entry], at) => {
-      const name = entry === '.' ? 'calls' : entry.slice('./'.length);
-      return [`${FOLDER}/${name}.md`, new Page(modules[at]).text()];
-    }),
-  );
+  return new Map(entries.map(([entry], at) => [entry, modules[at]]));
 }
 
 class Page {
@@ -39,13 +45,16 @@ class Page {
   readonly #titles = new Map<string, string>();
   readonly #anchors = new Map<string, string>();
 
-  constructor(module: Module) {
+  /** @param chapters whether the page has MPI's chapters */
+  constructor(module: Module, chapters: boolean) {
     this.#module = module;
-    this.#chapters = outlineOf(module);
+    this.#chapters = outlineOf(module, chapters);
     const taken = new Map<string, number>();
-    for (const { title } of this.#chapters.flatMap(({ entries }) => entries).flatMap(withParts)) {
+    for (const { title, owners } of this.#entries()) {
       const bare = title.replace(/^.*\./, '');
-      for (const name of [bare, `${bare}Sync`, title]) this.#titles.set(name, title);
+      const full = owners.map((owner) => `${owner}.${bare}`);
+      for (const name of [bare, ...full, title])
+        for (const twin of [name, `${name}Sync`]) this.#titles.set(twin, title);
       const anchor = anchorOf(title);
       const before = taken.get(anchor) ?? 0;
       taken.set(anchor, before + 1);
@@ -64,6 +73,10 @@ class Page {
       ...this.#standardNames(),
     ];
     return `${parts.join('\n\n')}\n`;
+  }
+
+  #entries(): Entry[] {
+    return this.#chapters.flatMap(({ entries }) => entries).flatMap((one) => [one, ...one.parts]);
   }
 
   #contents(): string {
@@ -103,7 +116,7 @@ class Page {
   #tags({ tags }: Doc): string[] {
     return tags.map(({ name, text }) => {
       const [, first, rest] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? ['', text, ''];
-      if (name === 'param') return this.#prose(`- \`${first}\`: ${rest}`);
+      if (name === 'param' || name === 'typeParam') return this.#prose(`- \`${first}\`: ${rest}`);
       if (name === 'returns') return this.#prose(`- Returns ${text}`);
       if (name === 'throws') return this.#prose(`- ${throwsText(text)}`);
       throw new Error(`a public docstring has @${name}, for which the reference has no place`);
@@ -134,26 +147,29 @@ class Page {
   /** What MPI calls the things on this page. */
   #standardNames(): string[] {
     const rows = new Map<string, Set<string>>();
-    for (const entry of this.#chapters.flatMap(({ entries }) => entries).flatMap(withParts))
-      for (const [name] of everythingOf(entry).matchAll(/\bMPI_[A-Z][A-Za-z_]*[A-Za-z]\b/g))
-        rows.set(name, (rows.get(name) ?? new Set()).add(entry.title));
+    const note = (doc: Doc, link: string) => {
+      for (const [name] of everythingIn(doc).matchAll(/\bMPI_[A-Z][A-Za-z_]*[A-Za-z]\b/g))
+        rows.set(name, (rows.get(name) ?? new Set()).add(link));
+    };
+    for (const { title, doc, properties } of this.#entries()) {
+      note(doc, this.#link(title));
+      for (const one of properties) note(one.doc, this.#link(title, propertyTitle(title, one)));
+    }
     if (rows.size === 0) return [];
     const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
-    const table = sorted.map(([name, titles]) => {
-      const links = [...titles].map((title) => this.#link(title));
-      return `| \`${name}\` | ${links.join(', ')} |`;
-    });
+    const table = sorted.map(([name, links]) => `| \`${name}\` | ${[...links].join(', ')} |`);
     return ["## By MPI's names", ['| MPI | here |', '| --- | --- |', ...table].join('\n')];
   }
 }
 
-const withParts = (entry: Entry): Entry[] => [entry, ...entry.parts];
-
-const everythingOf = ({ doc, properties }: Entry) =>
-  [doc, ...properties.map((one) => one.doc)].map(everythingIn).join('\n');
+/** `communicator.size`, `MPI.world`. */
+function propertyTitle(owner: string, { name, signatures, isStatic }: Member): string {
+  if (isStatic || signatures[0].startsWith(`${owner}.`)) return `${owner}.${name}`;
+  return `${owner[0].toLowerCase()}${owner.slice(1)}.${name}`;
+}
 
 function throwsText(text: string): string {
-  const said = text.replace(/^MpiError\s+(?=ERR_)/, '');
+  const said = text.replace(/^MpiError\s+(?=ERR_|as )/, '');
   return `Throws ${said.replace(/(?<!`)\bERR_[A-Z_]+\b/g, (code) => `\`${code}\``)}`;
 }
 
@@ -180,17 +196,10 @@ function atCommas(text: string): string[] {
   return parts;
 }
 
-/** As GitHub makes it of a heading. */
-const anchorOf = (title: string) =>
-  title
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}_ -]/gu, '')
-    .replaceAll(' ', '-');
-
 const HELP = `usage: npm run docs:reference
 
 Writes the pages of ${FOLDER} that are made from the docstrings (calls.md, and one for each further
-entry of the package), and the tables of error codes.
+entry of the package), and the tables of error codes and environment variables.
 
   --help
 `;

@@ -1,15 +1,69 @@
-/** Tables within pages that people write: made from what the sources say of error codes. */
-import { readFileSync } from 'node:fs';
+/** Tables within pages that people write: error codes and environment variables, from the sources. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDoc } from './declarations.ts';
+import { between } from './markdown.ts';
 
 /** Pages by path, with their tables made anew. */
 export function pagesWithTables(root: string): Map<string, string> {
   const read = (path: string) => readFileSync(join(root, path), 'utf8');
-  const page = 'docs/reference/errors.md';
+  const sources = new Map(sourcesOf(root).map((path) => [path, read(path)]));
+  const errors = between(
+    read('docs/reference/errors.md'),
+    'errors',
+    errorTables(read('runtime/base/error.ts')),
+  );
+  let environment = read('docs/reference/environment.md');
+  for (const [name, { head, of }] of Object.entries(GROUPS))
+    environment = between(environment, name, environmentTable(sources, head, of));
   return new Map([
-    [page, between(read(page), 'errors', errorTables(read('runtime/base/error.ts')))],
+    ['docs/reference/errors.md', errors],
+    ['docs/reference/environment.md', environment],
   ]);
+}
+
+function sourcesOf(root: string): string[] {
+  return ['runtime', 'transports', 'native'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
+      .map((name) => `${folder}/${name}`),
+  );
+}
+
+const SETS = 'runtime/launch/environment.ts';
+
+/** Tables of the page about the environment: their columns, and the files whose variables they have. */
+const GROUPS: Record<string, { head: string[]; of: (path: string) => boolean }> = {
+  rank: {
+    head: ['variable', 'values', 'what it does'],
+    of: (path) => !path.startsWith('runtime/launch/'),
+  },
+  dregrun: {
+    head: ['variable', 'values', 'what it does'],
+    of: (path) => path.startsWith('runtime/launch/') && path !== SETS,
+  },
+  set: { head: ['variable', 'what it says'], of: (path) => path === SETS },
+};
+
+/** The variables that docstrings of some files name by `@environment NAME | …`, in order of their names. */
+export function environmentTable(
+  sources: ReadonlyMap<string, string>,
+  head: readonly string[],
+  of: (path: string) => boolean,
+): string {
+  const rows: string[] = [];
+  for (const [path, text] of sources)
+    if (of(path))
+      for (const [comment] of text.matchAll(/\/\*\*(?:(?!\*\/)[\s\S])*@environment[\s\S]*?\*\//g))
+        for (const tag of parseDoc(comment).tags) {
+          if (tag.name !== 'environment') continue;
+          const [name, ...cells] = tag.text.split(' | ');
+          if (cells.length !== head.length - 1)
+            throw new Error(`${path}: @environment ${name} needs: ${head.join(' | ')}`);
+          rows.push(`| \`${name}\` | ${cells.join(' | ')} |`);
+        }
+  const rule = head.map(() => '---').join(' | ');
+  return [`| ${head.join(' | ')} |`, `| ${rule} |`, ...rows.sort()].join('\n');
 }
 
 /** A group of codes, or one code with its docstring. */
@@ -37,13 +91,3 @@ export function errorTables(source: string): string {
 
 /** With the names of the interface as code. */
 const inCode = (text: string) => text.replace(/\bMPI\.\w+\(\)|\b[A-Z]+_[A-Z_]+\b/g, '`$&`');
-
-/** A page with what stands between the marks of that name replaced. */
-export function between(page: string, name: string, text: string): string {
-  const parts = new RegExp(
-    `^([\\s\\S]*<!-- ${name}: .* -->\n)[\\s\\S]*(\n<!-- /${name} -->[\\s\\S]*)$`,
-  );
-  const [, before, after] = parts.exec(page) ?? [];
-  if (before === undefined) throw new Error(`the page has no place for its table: ${name}`);
-  return `${before}\n${text}\n${after}`;
-}

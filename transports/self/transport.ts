@@ -1,5 +1,6 @@
 /** A rank's channel to itself: a queue in its own memory. */
 import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
+import { setImmediate } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
@@ -70,9 +71,10 @@ export class SelfTransport implements Transport, Channel {
   readonly peer: number;
   readonly #queue: QueuedPacket[] = [];
   readonly #exported = new Map<number, Uint8Array>();
+  /** Called from the event loop for what is sent while it sleeps. */
+  readonly #doorbells = new Set<() => void>();
+  #armed = false;
   #nextAccess = 1;
-  /** Called when the rank has sent to itself: whoever sleeps in the event loop has to look. */
-  onSent: () => void = () => {};
   #credit = 0;
 
   constructor(rank: number) {
@@ -96,8 +98,7 @@ export class SelfTransport implements Transport, Channel {
     const body = new Uint8Array(
       length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
     );
-    this.#queue.push(new QueuedPacket(kind, context, tag, body));
-    this.onSent();
+    this.#push(new QueuedPacket(kind, context, tag, body));
     return true;
   }
 
@@ -129,12 +130,12 @@ export class SelfTransport implements Transport, Channel {
     body.pack(offset, length, packed, 0);
     const packet = new QueuedPacket(kind, context, tag, packed);
     if (extension !== null) packet.extension.set(extension);
-    this.#queue.push(packet);
+    this.#push(packet);
     return true;
   }
 
   poll(handler: PacketHandler): number {
-    // What a delivered packet sends in its turn waits for the next poll.
+    // Packets that a delivered packet causes wait for the next poll.
     const count = this.#queue.length;
     if (count === 0) return 0;
     for (const packet of this.#queue.splice(0, count)) handler.onPacket(this.peer, packet);
@@ -166,7 +167,7 @@ export class SelfTransport implements Transport, Channel {
       access.kind = ACCESS_NONE;
       return false;
     }
-    // Memory may be exported for long: no other gets its number meanwhile.
+    // Memory may stay exported for long. Meanwhile no other memory gets its number.
     while (this.#exported.has(this.#nextAccess)) this.#countAccess();
     access.kind = ACCESS_MAPPED;
     access.low = this.#nextAccess;
@@ -218,12 +219,27 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** Nobody else sends here, so there is no doorbell to wait for; see {@link onSent}. */
-  arm(): void {}
-  disarm(): void {}
+  #push(packet: QueuedPacket): void {
+    this.#queue.push(packet);
+    if (!this.#armed) return;
+    this.#armed = false;
+    for (const ring of this.#doorbells) setImmediate(ring);
+  }
+
+  /** Nobody else sends here: what comes after this comes of a later turn of the event loop. */
+  arm(how: 'block' | 'loop'): void {
+    this.#armed = how === 'loop';
+  }
+
+  disarm(): void {
+    this.#armed = false;
+  }
+
   block(): void {}
-  watch(): { ref(): void; unref(): void; close(): void } {
-    return { ref() {}, unref() {}, close() {} };
+
+  watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
+    this.#doorbells.add(onDoorbell);
+    return { ref() {}, unref() {}, close: () => this.#doorbells.delete(onDoorbell) };
   }
 
   presence(): 'present' {

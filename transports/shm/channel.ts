@@ -21,24 +21,24 @@ import type { RingSender } from './ring-sender.ts';
 
 const TWO_32 = 2 ** 32;
 /**
- * No 'put': a receiver that goes on with its work could detach the buffer, and the sender would write
- * into memory that is somebody else's by then. While a copy is shared the receiver does nothing else,
- * unless the sender is stopped within a chunk.
+ * No 'put'. A receiver that goes on with its work could detach the buffer, and the sender would then write
+ * into memory of another owner. While a copy is shared the receiver does nothing else, unless the sender is
+ * stopped within a piece.
  */
 const SCHEMES: readonly OneSidedScheme[] = ['share', 'get'];
 /**
- * After so many milliseconds it is looked anew whether a pid is still the peer's. The kernel gives a pid to
+ * Milliseconds after which a rank checks again whether a pid is still the peer's. The kernel gives a pid to
  * another process only once it has used all others, which takes longer.
  */
 export const PID_CHECK_MS = 100;
-/** What lies at the address that the peer names is not what it wrote there. */
+/** At the address that the peer named lies another word than the peer wrote there. */
 const OTHER_WORD = 1;
 
 /** What the channels of a rank share. */
 export interface Surroundings {
   heap: Heap;
   windows: HeapWindows;
-  /** Told once, by the first channel whose probe of process_vm_readv failed. */
+  /** Called once, by the first channel whose probe of process_vm_readv failed. */
   noteNoAddresses(peer: number, reason: string): void;
 }
 
@@ -57,7 +57,7 @@ export class ShmChannel implements Channel {
   readonly #surroundings: Surroundings;
   #receiver: RingReceiver | null = null;
   #reaches: boolean | undefined;
-  /** When the peer's pid was its own at last, by `now()`. */
+  /** When the pid was last known to be the peer's, by `now()`. */
   #pidChecked = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -176,7 +176,8 @@ export class ShmChannel implements Channel {
   ): boolean {
     const allocation = this.#surroundings.heap.allocationOf(bufferOf(bytes));
     let where = 0;
-    // The peer copies from the file, wherever the program moves or frees the buffer meanwhile.
+    // The peer copies from the file, so it does not matter whether the program moves or frees the buffer
+    // meanwhile.
     if (allocation?.hold()) {
       access.kind = ACCESS_MAPPED;
       access.hold = allocation;
@@ -226,7 +227,7 @@ export class ShmChannel implements Channel {
     if (kind === ACCESS_MAPPED || kind === ACCESS_ADDRESS) return (low >>> 0) + high * TWO_32 + at;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have`,
+      `rank ${this.peer} exports memory by access ${kind}, which shared memory does not have: let all ranks run the same version of dreg-mpi`,
       { peer: this.peer },
     );
   }
@@ -252,12 +253,12 @@ export class ShmChannel implements Channel {
   #unreachable(length: number, syscall: string, answer: number): MpiError {
     return new MpiError(
       'ERR_PEER_FAILED',
-      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; has that rank ended, or was its buffer taken away?`,
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; that rank has ended, or its program has taken the buffer away (transfer, resize)`,
       { peer: this.peer, errno: -answer, syscall },
     );
   }
 
-  /** A peer's memory is named by its pid, which is another process's some time after it has ended. */
+  /** A pid names the peer's memory. Some time after the peer has ended, the pid is another process's. */
   #checkPid(): void {
     const time = now();
     if (time - this.#pidChecked <= PID_CHECK_MS) return;
@@ -268,19 +269,22 @@ export class ShmChannel implements Channel {
     this.#pidChecked = time;
   }
 
-  /** Whether ACCESS_ADDRESS works: to read is the only true answer to whether we may. */
+  /** Whether ACCESS_ADDRESS works. Only reading shows whether this process may read. */
   #probe(): boolean | undefined {
     if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
     const answer = this.#readProbe();
     if (answer === 0) return true;
-    // A peer that has ended is no question of permission.
+    // A peer that has ended says nothing about permission.
     if (answer === -constants.errno.ESRCH) return false;
     const reason = answer === OTHER_WORD ? 'it read something else' : errnoName(-answer);
     this.#surroundings.noteNoAddresses(this.peer, reason);
     return false;
   }
 
-  /** Reads a word of the peer's by its address: 0, OTHER_WORD or a negative errno. */
+  /**
+   * Reads a word of the peer's memory by address.
+   * @returns 0, OTHER_WORD or a negative errno
+   */
   #readProbe(): number {
     const control = this.#control;
     const low = control[CONTROL.probeAddressLow] >>> 0;
@@ -292,7 +296,7 @@ export class ShmChannel implements Channel {
   }
 }
 
-/** A copy that moved nothing: one of the two buffers is not what it was. */
+/** A copy that moved nothing: one of the two buffers was detached or has shrunk. */
 function copied(answer: number, peer: number): void {
   if (answer >= 0) return;
   throw new MpiError(
@@ -302,7 +306,7 @@ function copied(answer: number, peer: number): void {
   );
 }
 
-/** The word that peers read by its address to see whether they can, and whose it is. */
+/** Peers read this word by its address. It shows them whether they may, and whose memory it is. */
 export function publishProbe(control: Int32Array): Int32Array {
   const word = new Int32Array(1);
   word[0] = (Math.random() * TWO_32) | 0;

@@ -29,7 +29,7 @@ function ringByAtomicLoad(control: Int32Array, doorbell: number): void {
 }
 
 function wake(control: Int32Array, doorbell: number, how: number): void {
-  // Of several who ring at once only one pays for the system call.
+  // Of several peers that ring at once only one makes the system call.
   if (Atomics.compareExchange(control, CONTROL.sleep, how, AWAKE) !== how) return;
   if (how === BLOCKED) addon().futexWake(control, CONTROL.sleep);
   else addon().eventfdSignal(doorbell);
@@ -75,7 +75,7 @@ export class Doorbell {
 
   disarm(): void {
     const how = Atomics.exchange(this.#control, CONTROL.sleep, AWAKE);
-    // Rung in the meantime: whoever waits for the descriptor next is not to be woken by this one.
+    // The bell has rung in the meantime. The next wait for the descriptor must not end because of that.
     if (how === AWAKE && this.#inLoop) addon().eventfdDrain(this.doorbell);
     this.#inLoop = false;
   }
@@ -84,7 +84,7 @@ export class Doorbell {
     addon().futexWait(this.#control, CONTROL.sleep, BLOCKED, milliseconds);
   }
 
-  /** The descriptor's number is somebody else's from now on. */
+  /** The descriptor's number may belong to another file from now on. */
   close(): void {
     this.doorbell = -1;
   }

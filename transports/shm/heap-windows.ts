@@ -5,7 +5,10 @@ import type { Segment } from './segment.ts';
 
 /** A peer's heap is mapped in pieces of this size. */
 export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
-/** Pieces of peers' heaps that a rank keeps mapped; the one not used for longest goes first. */
+/**
+ * Pieces of peers' heaps that a rank keeps mapped. The piece that was not used for longest is unmapped
+ * first.
+ */
 export const HEAP_WINDOWS_MAX = 64;
 
 /** Views of the segment's heaps for copies from and to peers' memory. */
@@ -32,7 +35,10 @@ export class HeapWindows {
     copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
   ): void {
     if (!(offset >= 0) || !this.#segment.heapsReach(offset + length))
-      throw new MpiError('ERR_PROTOCOL', 'a peer exported memory outside of the shared heaps');
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        'a peer exported memory outside of the shared heaps: let all ranks run the same version of dreg-mpi',
+      );
     let done = 0;
     while (done < length) {
       const at = (offset + done) % HEAP_WINDOW_BYTES;
@@ -53,7 +59,8 @@ export class HeapWindows {
   #find(number: number): Uint8Array {
     let window = this.#windows.get(number);
     if (window === undefined) {
-      // The file may end within it, and grow later: what lies behind its end is not touched.
+      // The file may end within the window, and grow later. Nothing touches the window behind the file's
+      // end.
       const offset = number * HEAP_WINDOW_BYTES;
       window = new Uint8Array(this.#segment.mapHeaps(offset, HEAP_WINDOW_BYTES));
       if (this.#windows.size >= HEAP_WINDOWS_MAX)

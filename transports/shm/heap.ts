@@ -18,16 +18,19 @@ import { HEAP_BYTES, HEAP_EXTENT_BYTES, PAGE_BYTES } from './layout.ts';
 import { FreeRanges, type Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
 
-/** Memory that MPI.allocate() leaves to whatever else the machine or the cgroup runs. */
+/** Memory of the machine or the cgroup that MPI.allocate() leaves free. */
 export const MEMORY_MARGIN_BYTES = 32 * 2 ** 20;
 /** Allocations of a process at one time; the kernel's vm.max_map_count may allow fewer. */
 export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
-/** So much is taken at a time, and then it is looked anew what is left: other ranks allocate, too. */
+/**
+ * Bytes that are taken at a time. Then the heap checks again how much memory is left, because other ranks
+ * allocate too.
+ */
 export const RESERVE_BYTES = 64 * 2 ** 20;
 
-/** What MPI.allocate() returns: an ArrayBuffer that can be freed before it is collected. */
+/** What {@link MPI.allocate} gives: an ArrayBuffer that can be freed before it is collected (MPI 4.1, 9.2). */
 export interface SharedMemory extends ArrayBuffer {
-  /** As MPI.free(), where it is not freed or transferred yet: for `using`. */
+  /** Frees the memory at the end of a block, with `using`, unless it was freed or transferred before. */
   [Symbol.dispose](): void;
 }
 
@@ -51,14 +54,14 @@ function words(): Int32Array {
   return allWords;
 }
 
-/** One allocation; what exports it to a peer holds it. */
+/** One allocation. An export of it to a peer holds it. */
 class Allocation implements Hold {
   readonly range: Range;
   readonly slot: number;
   readonly #words = words();
   /** Called when the memory is gone. */
   ended: (() => void) | null = null;
-  /** The slot may be another allocation's. */
+  /** True once the slot may belong to another allocation. */
   gone = false;
 
   constructor(range: Range, slot: number) {
@@ -66,7 +69,7 @@ class Allocation implements Hold {
     this.slot = slot;
   }
 
-  /** Keeps the memory until `release`, whatever becomes of the buffer; false: it is gone. */
+  /** Keeps the memory until `release`, whatever becomes of the buffer. False: the memory is gone. */
   hold(): boolean {
     if (this.gone) return false;
     if ((Atomics.add(this.#words, this.slot, 1) & ENDED) === 0) return true;
@@ -93,7 +96,7 @@ export function freeMemory(buffer: ArrayBuffer): void {
   if (!allocations.delete(buffer) || buffer.byteLength === 0 || addon().detach(buffer) < 0)
     throw new MpiError(
       'ERR_BUFFER',
-      'MPI.free() takes a buffer of MPI.allocate(), and once: this buffer is another, or was freed or transferred before',
+      'MPI.free() takes a buffer of MPI.allocate() once: this buffer is not of MPI.allocate(), or was freed or transferred before',
     );
 }
 
@@ -115,7 +118,7 @@ export function noMemory(): SharedMemory {
 /** This rank's own heap. */
 export class Heap {
   readonly #segment: Segment;
-  /** What may still be allocated; tests have their own. */
+  /** How many bytes may still be allocated; tests pass their own. */
   readonly #left: () => number;
   /** The addon's name for this heap. */
   readonly #id = check(addon().heapOpen(), 'mmap', 'opening the heap');
@@ -123,7 +126,7 @@ export class Heap {
   /** By slot. */
   readonly #live = new Map<number, Allocation>();
   readonly #newSlot = new Int32Array(1);
-  /** Bytes of the extents that are this heap's. */
+  /** Bytes of this heap's extents. */
   #claimed = 0;
   #bytes = 0;
   /** Bytes allocated since garbage was collected. */
@@ -141,14 +144,14 @@ export class Heap {
   }
 
   /**
-   * @param keep called with the new buffer; what it answers is called when the memory is gone
-   * @throws MpiError ERR_NO_MEM, where the node has no memory left for it; ERR_UNSUPPORTED
+   * @param keep called with the new buffer; its answer is called when the memory is gone
+   * @throws MpiError ERR_NO_MEM where the node has no memory left; ERR_UNSUPPORTED
    */
   allocate(bytes: number, keep?: (buffer: ArrayBuffer) => (() => void) | null): SharedMemory {
     if (bytes > constants.MAX_LENGTH)
       throw new MpiError(
         'ERR_UNSUPPORTED',
-        `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes; allocate less at a time, or use Node 22 or newer`,
+        `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes: allocate less at a time, or use Node 22 or newer`,
       );
     const { buffer, allocation } = this.#allocateOrCollect(bytes);
     if (keep !== undefined) allocation.ended = keep(buffer);
@@ -160,11 +163,11 @@ export class Heap {
     return allocations.get(buffer);
   }
 
-  /** Makes room of what has ended since the last look. */
+  /** Makes room of allocations that have ended since the last look. */
   takeBack(): void {
     for (const slot of addon().heapFreed(this.#id)) {
       const allocation = this.#live.get(slot);
-      // Of which no buffer could be made.
+      // No buffer could be made of this slot.
       if (allocation === undefined) continue;
       this.#live.delete(slot);
       allocation.gone = true;
@@ -180,8 +183,9 @@ export class Heap {
   }
 
   /**
-   * V8 does not know how much there is: where room is short, what nobody uses must go first. And no rank
-   * can collect what another one no longer uses, so each keeps what may be that below its share of what is left.
+   * V8 does not know how much memory there is. Where room is short, unused buffers must be collected first.
+   * And no rank can collect what another rank no longer uses. So each rank keeps such garbage below its
+   * share of what is left.
    */
   #allocateOrCollect(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
     this.takeBack();
@@ -251,7 +255,7 @@ export class Heap {
       if (bytes - done > left)
         throw new MpiError(
           'ERR_NO_MEM',
-          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left beside a margin of ${MEMORY_MARGIN_BYTES}; free buffers, or raise the cgroup's limit`,
+          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left, without the ${MEMORY_MARGIN_BYTES} that MPI.allocate leaves free: free buffers, or raise the cgroup's limit`,
         );
       const piece = Math.min(RESERVE_BYTES, bytes - done);
       this.#segment.reserveHeap(offset + done, piece, purpose);

@@ -25,7 +25,7 @@ import {
 /** How long a rank waits for the segment from its leader, in milliseconds. */
 export const ATTACH_TIMEOUT_MS = 30_000;
 
-/** How ranks learn from each other: what a launcher's key-value space offers. */
+/** What ranks learn each other's addresses by: a launcher's key-value space. */
 export interface KeyValueSpace {
   readonly rank: number;
   readonly size: number;
@@ -35,10 +35,10 @@ export interface KeyValueSpace {
   fence(): void;
 }
 
-/** What each rank tells the others of itself. */
+/** What each rank publishes about itself. */
 interface Address {
   node: string;
-  /** The socket that the rank sends from, should it be its node's leader. */
+  /** The socket that the rank sends from, if it is its node's leader. */
   socket: string;
   /** CPUs that the rank may run on. */
   cpus: number[];
@@ -55,8 +55,10 @@ const addressKey = (rank: number) => `dreg.shm.${rank}`;
 const memberKey = (rank: number) => `dreg.shm.${rank}.in`;
 
 /**
- * The same for all processes that can share memory and find each other's sockets. DREG_NODE tells
- * further ones apart: ranks with another value are taken for ranks of another node.
+ * The same for all processes that can share memory and find each other's sockets. DREG_NODE separates ranks
+ * further: ranks with another value count as ranks of another node.
+ * @environment DREG_NODE | a name | ranks with different names count as ranks of different nodes, wherever
+ *   they run
  */
 export function nodeIdentity(): string {
   const given = process.env.DREG_NODE ?? '';
@@ -81,11 +83,11 @@ function parseAddress(text: string, peer: number): Address {
     if (typeof node === 'string' && typeof socket === 'string' && numbers)
       return { node, socket, cpus };
   } catch {
-    // No JSON is told as what is no address.
+    // Text that is no JSON gives the same error as a wrong address.
   }
   throw new MpiError(
     'ERR_LAUNCH',
-    `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): do all ranks run the same dreg-mpi?`,
+    `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): let all ranks run the same version of dreg-mpi`,
     { peer },
   );
 }
@@ -97,7 +99,7 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
     if (value === undefined)
       throw new MpiError(
         'ERR_LAUNCH',
-        `rank ${rank} published no address: do all ranks run the same dreg-mpi?`,
+        `rank ${rank} published no address: let all ranks run the same version of dreg-mpi`,
         { peer: rank },
       );
     const address = parseAddress(value, rank);
@@ -106,12 +108,15 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
   if (peers.length > MAX_LOCAL_RANKS)
     throw new MpiError(
       'ERR_LAUNCH',
-      `${peers.length} ranks run on one node, and there may be ${MAX_LOCAL_RANKS} (MAX_LOCAL_RANKS): start fewer`,
+      `${peers.length} ranks run on one node, and at most ${MAX_LOCAL_RANKS} may (MAX_LOCAL_RANKS): start fewer, or use more nodes`,
     );
   return peers;
 }
 
-/** Makes the segment and hands it to the node's other ranks, when all of them have told where they are. */
+/**
+ * Makes the segment and hands it to the node's other ranks, once all of them have published their
+ * addresses.
+ */
 function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): SegmentFiles {
   const files = createSegment(peers.length, space.jobId);
   space.fence();
@@ -138,7 +143,7 @@ function follow(space: KeyValueSpace, leader: LocalPeer, count: number): Segment
     for (const fd of fds) addon().closeFd(fd);
     throw new MpiError(
       'ERR_LAUNCH',
-      `rank ${leader.rank} handed over ${fds.length} descriptors, not ${count + 2}: do all ranks run the same dreg-mpi?`,
+      `rank ${leader.rank} handed over ${fds.length} descriptors, not ${count + 2}: let all ranks run the same version of dreg-mpi`,
       { rank: space.rank, peer: leader.rank },
     );
   } finally {
@@ -150,12 +155,12 @@ function receiveError(errno: number, rank: number, peer: number): MpiError {
   if (errno === constants.errno.EMFILE)
     return new MpiError(
       'ERR_SYSTEM',
-      `rank ${rank} needs an open file for each rank of its machine, and may not have so many: raise "ulimit -n"`,
+      `rank ${rank} needs an open file for each rank of its machine, and may not open so many: raise "ulimit -n"`,
       { rank, errno, syscall: 'recvmsg' },
     );
   return new MpiError(
     'ERR_LAUNCH',
-    `rank ${peer} did not hand over the shared segment (${errnoName(errno)}); see whether it still runs`,
+    `rank ${peer} did not hand over the shared segment (${errnoName(errno)}): look at that rank's output, it may have ended`,
     { rank, peer, errno, syscall: 'recvmsg' },
   );
 }

@@ -16,7 +16,7 @@ export const PAGE_BYTES = 4096;
 export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
-/** Changes with the layout, and with what the packets of the protocols mean. */
+/** Changes whenever the layout changes, or the meaning of the protocol's packets. */
 export const SEGMENT_VERSION = 4;
 
 /** Header page, as Int32 indices. */
@@ -55,14 +55,17 @@ export const CELL_WORDS = CELL_BYTES / 4;
 export const CELLS = 64;
 /** Header of a packet, as Int32 indices in a cell. */
 export * as CELL from './cell-words.ts';
-/** Bodies up to this many bytes lie in the cell itself, and end where this byte would be. */
+/** Longest body that lies in its cell. Such bodies end where this byte would be. */
 export const INLINE_BYTES = 104;
 
-/** Bodies beyond INLINE_BYTES lie in this ring of bytes; a power of two. */
+/** Bytes of the data ring, in which longer bodies lie; a power of two. */
 export const DATA_BYTES = 65536;
 /** A body in the data ring begins at a multiple of this. */
 export const DATA_ALIGNMENT = 64;
-/** The receiver gives room in the data ring back when this much was taken: each store costs the sender a miss. */
+/**
+ * The receiver gives room in the data ring back once it has taken this much, because each such store costs
+ * the sender a cache miss.
+ */
 export const DATA_HELD = DATA_BYTES / 16;
 /**
  * Largest body of a packet: one is written while another is read. Where no cache is common to the two
@@ -87,9 +90,9 @@ export const REGION = {
 } as const;
 export const REGION_BYTES = Math.ceil((REGION.data + DATA_BYTES) / PAGE_BYTES) * PAGE_BYTES;
 
-/** What MPI.allocate() of one rank may hold. */
+/** Bytes that MPI.allocate() of one rank may hold. */
 export const HEAP_BYTES = 2 ** 40;
-/** A rank's heap grows by so much, or by what one allocation needs. */
+/** A rank's heap grows by this much, or by what one allocation needs. */
 export const HEAP_EXTENT_BYTES = 2 ** 24;
 
 export function controlOffset(rank: number): number {

@@ -1,7 +1,7 @@
 /**
- * What this processor keeps in order by itself. Where it does not, an Atomics call does; where it
- * does, that call would only cost (about 8 ns each: V8 calls a builtin for it). V8 itself never moves
- * one typed array's access across another's.
+ * What this processor keeps in order by itself. Where it does not, an Atomics call keeps the order. Where
+ * it does, that call would only cost time (about 8 ns, because V8 calls a builtin). V8 itself never
+ * reorders accesses of two typed arrays.
  */
 const X86 = process.arch === 'x64' || process.arch === 'ia32';
 

@@ -9,7 +9,7 @@ export class FreeRanges {
   /** Ascending, never adjacent. */
   readonly #ranges: Range[] = [];
 
-  /** The first that is long enough, or of it what is asked for; null: there is none. */
+  /** The first range that is long enough, cut to that length; null: there is none. */
   take(bytes: number): Range | null {
     const index = this.#ranges.findIndex((range) => range.bytes >= bytes);
     if (index < 0) return null;

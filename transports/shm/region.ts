@@ -19,8 +19,8 @@ export const REWOUND = 1 << 30;
 export const LOOP_BYTES = 12;
 
 /**
- * Positions are counted modulo 2^32. What was written so many packets ago is written anew, or is not
- * believed any more, long before the count comes round to it.
+ * Positions are counted modulo 2^32. A position that was written this many packets ago is written anew, or
+ * is not believed any more, long before the count comes round to it.
  */
 export const RING_STALE_PACKETS = 2 ** 30;
 /**
@@ -55,7 +55,10 @@ export function viewsOf(region: ArrayBuffer): Views {
   };
 }
 
-/** Where a body of `length` bytes goes when the data ring stands at `position`: never around its end. */
+/**
+ * Where a body of `length` bytes goes in the data ring at `position`. A body never goes around the ring's
+ * end.
+ */
 export function placeOf(position: number, length: number): number {
   const at = position & DATA_MASK;
   return at + length > DATA_BYTES ? (position + DATA_BYTES - at) | 0 : position;

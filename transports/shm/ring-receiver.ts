@@ -44,12 +44,15 @@ import {
   viewsOf,
 } from './region.ts';
 
-/** The receiver gives cells back when so many were taken: each store costs the sender a miss. */
+/**
+ * The receiver gives cells back once it has taken this many, because each such store costs the sender a
+ * cache miss.
+ */
 const CELLS_HELD = CELLS / 4;
 /** Up to so many words of 64 bits of a body share the header's cache line. */
 const HEADER_LINE_LONGS = 5;
 
-/** It is itself the packet that it delivers, so that a message costs no object. */
+/** This object is itself the packet that it delivers, so a message costs no object. */
 export class RingReceiver implements Packet {
   readonly claims: Int32Array;
   readonly extension = new Int32Array(EXTENSION_WORDS);
@@ -59,7 +62,10 @@ export class RingReceiver implements Packet {
   length = 0;
   /** Packets taken so far, modulo 2^32. */
   position = 0;
-  /** How many of ours the peer has taken, as it says; the writing end of the other direction checks it. */
+  /**
+   * How many packets of this rank the peer says to have taken. The ring-sender of the other direction
+   * checks that.
+   */
   acknowledged = 0;
   /** @internal Read ahead of its use; stored so that the read is not optimized away. */
   touched = 0;
@@ -77,7 +83,10 @@ export class RingReceiver implements Packet {
   /** The position at which the sender last began the ring anew. */
   #base = 0;
   #dataPosition = 0;
-  /** What the sender knows to be taken, from the line or because it began anew. */
+  /**
+   * The position up to which the sender knows that packets were taken: from the line, or because the sender
+   * began the ring anew.
+   */
   #cellsPublished = 0;
   #dataPublished = 0;
   /** What the line says. */
@@ -159,7 +168,7 @@ export class RingReceiver implements Packet {
     if ((kindContext & ~REWOUND) !== header) return TOOK_OTHER;
     const taken = words[cell + CELL.tag];
     const length = words[cell + CELL.length];
-    // No message of ours has a negative tag: whoever asked for any does not mean it.
+    // No message of this package has a negative tag: a receive of any tag does not mean such a packet.
     if (taken < 0 || (taken !== tag && tag !== TAKE_ANY_TAG)) return TOOK_OTHER;
     if (length < 0 || length > MAX_BODY || length > lengthOf(to)) return TOOK_OTHER;
     this.tag = taken;
@@ -174,7 +183,7 @@ export class RingReceiver implements Packet {
   #rewound(): void {
     this.#base = this.position;
     this.#dataPosition = ringStart(this.#dataPosition);
-    // The sender knows: that is why it did so.
+    // The sender knows that: therefore it began anew.
     this.#cellsPublished = this.position;
     this.#dataPublished = this.#dataPosition;
     if ((this.position - this.#cellsInLine) >>> 0 >= RING_STALE_PACKETS) this.#publishCells();
@@ -195,7 +204,10 @@ export class RingReceiver implements Packet {
     this.context = (kindContext >>> 8) & CONTEXT_MAX;
     this.tag = words[cell + CELL.tag];
     if (length < 0 || length > MAX_BODY)
-      throw new MpiError('ERR_PROTOCOL', `a packet claims a body of ${length >>> 0} bytes`);
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        `a packet claims a body of ${length >>> 0} bytes: let all ranks run the same version of dreg-mpi`,
+      );
     this.length = length;
     const inline = kindContext >= 0 && length <= INLINE_BYTES;
     this.#locate(cell, inline, (kindContext & REWOUND) !== 0);
@@ -288,7 +300,7 @@ export class RingReceiver implements Packet {
     return body;
   }
 
-  /** The packet was taken: its room may go back to the sender. */
+  /** The packet was taken. Its room may go back to the sender. */
   advance(): void {
     this.position = (this.position + 1) | 0;
     if (((this.position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();

@@ -30,8 +30,8 @@ import {
 import type { RingReceiver } from './ring-receiver.ts';
 
 /**
- * So many small packets go in a row by the short path; then room is looked at again, and the ring begins
- * anew if it is empty. Their cells stay in the caches of both ends.
+ * Small packets that go in a row by the short path. Then the sender checks the room again, and begins the
+ * ring anew if it is empty. The cells of such packets stay in the caches of both ends.
  */
 const SHORT_RUN = 8;
 
@@ -45,7 +45,10 @@ export class RingSender {
   readonly #alias = new BodyAlias();
   /** What has the body of the packet being sent, where its bytes do not lie side by side. */
   #packed: Noncontiguous | null = null;
-  /** The receiving end of the other direction: each packet says what it took, and it knows what we did. */
+  /**
+   * The receiving end of the other direction. Each packet says how much this end took, and the receiving
+   * end hears how much the peer took.
+   */
   reverse: RingReceiver | null = null;
   #position = 0;
   /** At this position the short path ends. */
@@ -62,7 +65,7 @@ export class RingSender {
   /** What the peer's packets said last to have been taken, and the position at which it said so. */
   #heard = 0;
   #heardAt: number;
-  /** So many further packets of the peer may have lain in its ring for too long to be believed. */
+  /** This many further packets of the peer may have lain in its ring for too long to be believed. */
   #doubted = 0;
   readonly #fenced: () => boolean;
   #fencesAsked = 0;
@@ -225,8 +228,9 @@ export class RingSender {
   }
 
   /**
-   * A packet of the peer said how many it took. It is heard once: what is not news may be as old as the
-   * count. After a long silence that holds for whatever lay in the peer's ring meanwhile.
+   * A packet of the peer says how many packets it took. Only news counts: an old number may be as old as
+   * the count itself. After a long silence that holds for all packets that lay in the peer's ring
+   * meanwhile.
    */
   #hear(consumed: number): void {
     const position = this.#position;
@@ -242,7 +246,7 @@ export class RingSender {
     return ((position - this.#cellsConsumed) | 0) < CELLS;
   }
 
-  /** The peer says that it took this many cells; what cannot be is not believed. */
+  /** The peer says that it took this many cells. An impossible number is not believed. */
   #acknowledge(consumed: number): void {
     if (((consumed - this.#cellsConsumed) | 0) > 0 && ((this.#position - consumed) | 0) >= 0)
       this.#cellsConsumed = consumed;

@@ -35,7 +35,7 @@ export class Segment {
   /** -1 once they are closed: their numbers are somebody else's then. */
   #rings: number;
   #heaps: number;
-  /** What is known of the heaps' length: they never shrink. */
+  /** The known length of the heaps' file, which never shrinks. */
   #heapsEnd = 0;
 
   /** @throws MpiError ERR_LAUNCH where the files are no segment of these ranks */
@@ -52,7 +52,7 @@ export class Segment {
     if (magic !== SEGMENT_MAGIC || version !== SEGMENT_VERSION || count !== ranks.length)
       throw new MpiError(
         'ERR_LAUNCH',
-        `the shared segment is of version ${version} for ${count} ranks, not ${SEGMENT_VERSION} for ${ranks.length}: do all ranks run the same dreg-mpi?`,
+        `the shared segment is of version ${version} for ${count} ranks, not ${SEGMENT_VERSION} for ${ranks.length}: let all ranks run the same version of dreg-mpi`,
       );
   }
 
@@ -75,7 +75,7 @@ export class Segment {
     return new Int32Array(this.#map(this.#rings, offset, CONTROL_BYTES, 'mapping a control page'));
   }
 
-  /** By either end: nobody relies on the other for the memory to be there. */
+  /** Both ends do this: neither relies on the other for the memory. */
   region(from: number, to: number): ArrayBuffer {
     const pair = `the rings from rank ${this.ranks[from]} to rank ${this.ranks[to]}`;
     const offset = regionOffset(this.ranks.length, from, to);
@@ -83,12 +83,15 @@ export class Segment {
     return this.#map(this.#rings, offset, REGION_BYTES, `mapping ${pair}`);
   }
 
-  /** Makes extents of the heaps' file this rank's own; answers the first one's number. */
+  /**
+   * Makes extents of the heaps' file this rank's own.
+   * @returns the number of the first one
+   */
   claimExtents(count: number): number {
     return Atomics.add(this.#header, HEADER.extents, count);
   }
 
-  /** Whether the heaps' file is at least so long: what lies behind its end must not be touched. */
+  /** Whether the heaps' file is at least this long. Nothing may touch memory behind the file's end. */
   heapsReach(end: number): boolean {
     if (end <= this.#heapsEnd) return true;
     const stat = addon().segmentStat(this.#heaps);
@@ -120,7 +123,7 @@ function reserve(fd: number, offset: number, bytes: number, purpose: string): vo
   if (answer === -constants.errno.EFBIG)
     throw new MpiError(
       'ERR_NO_MEM',
-      `${purpose}: the shared segment would be a file of ${offset + bytes} bytes, and this process may not make a file so long (fallocate: EFBIG): raise "ulimit -f"`,
+      `${purpose}: the shared segment needs a file of ${offset + bytes} bytes, and this process may not make so long a file (fallocate: EFBIG): raise "ulimit -f"`,
       { errno: -answer, syscall: 'fallocate' },
     );
   check(answer, 'fallocate', purpose);
@@ -136,7 +139,7 @@ function verify({ rings, heaps }: SegmentFiles, count: number): void {
   if (long && [rings, heaps].every((fd) => addon().segmentSealed(fd) === 1)) return;
   throw new MpiError(
     'ERR_LAUNCH',
-    'the shared segment is too short, or not sealed against shrinking: do all ranks run the same dreg-mpi?',
+    'the shared segment is too short, or not sealed against shrinking: let all ranks run the same version of dreg-mpi',
   );
 }
 

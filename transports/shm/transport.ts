@@ -52,7 +52,7 @@ export class ShmTransport implements Transport {
     this.#controls[segment.self] = this.#control;
     this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
     this.#probe = publishProbe(this.#control);
-    // From here on peers may look for what stands in the page.
+    // From here on peers may read this page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
     this.#surroundings = {
       heap: this.heap,
@@ -97,7 +97,7 @@ export class ShmTransport implements Transport {
 
   presence(peer: number): (typeof PRESENCES)[number] {
     const local = this.#segment.ranks.indexOf(peer);
-    // Of a rank on another node nothing is known here.
+    // This transport knows nothing of a rank on another node.
     if (local < 0) return 'absent';
     return PRESENCES[Atomics.load(this.#peerControl(local), CONTROL.presence)] ?? 'left';
   }
@@ -109,7 +109,7 @@ export class ShmTransport implements Transport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Kept alive until here: peers read it by its address.
+    // Kept alive until here, because peers read it by its address.
     this.#probe.fill(0);
     this.#setPresence(LEFT);
     for (const channel of this.#channels) channel?.close();
@@ -118,7 +118,7 @@ export class ShmTransport implements Transport {
     this.#segment.close();
   }
 
-  /** Whoever sleeps waiting for us has a look. */
+  /** Wakes the ranks that sleep, so that they look. */
   #setPresence(presence: number): void {
     Atomics.store(this.#control, CONTROL.presence, presence);
     for (let local = 0; local < this.#segment.ranks.length; local++)
@@ -131,7 +131,7 @@ export class ShmTransport implements Transport {
     if (local >= 0) return local;
     throw new MpiError(
       'ERR_UNREACHABLE',
-      `rank ${peer} runs on another node, which shared memory does not reach; start all ranks on one node`,
+      `rank ${peer} runs on another node, which shared memory does not reach: start all ranks on one node, or leave DREG_TRANSPORT unset to use RDMA`,
       { peer },
     );
   }

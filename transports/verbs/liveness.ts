@@ -1,22 +1,24 @@
-/** Whether peers, the port and the device are still there, while nothing comes that would say so. */
+/** Whether peers, the port and the device are still there, while no packet comes that would show it. */
 import { constants } from 'node:os';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { DeviceEvent } from './device/device.ts';
 import type { VerbsChannel } from './packets/channel.ts';
 import type { PacketDevice } from './ports.ts';
 
-/** A rank that waits asks connected peers so often whether they are there, in milliseconds. */
+/** Milliseconds between two questions of a waiting rank whether a connected peer is there. */
 export const HEARTBEAT_MS = 1000;
-/** On iWARP a connection over which a peer has not answered for so long, in milliseconds, is broken. */
+/**
+ * On iWARP: milliseconds for which a peer may leave a question unanswered. Then the connection is broken.
+ */
 export const SILENCE_MS = 4000;
 /**
- * A port that is down for so long, in milliseconds, takes its connections with it: not every device
- * notices by itself that nothing goes out any more. What is shorter is made good by repetition.
+ * Milliseconds for which a port may be down. Then its connections have failed: not every device notices by
+ * itself that nothing goes out any more. Repetition makes a shorter time good.
  */
 export const PORT_DOWN_MS = 2000;
 /**
- * A rank that polls looks at the device's events so often, in milliseconds: each look is a system call.
- * It learns this much later that a port is down; what is under way fails by itself, too.
+ * Milliseconds between two looks of a polling rank at the device's events, because each look is a system
+ * call. The rank learns this much later that a port is down. Operations under way fail by themselves, too.
  */
 export const EVENTS_MS = 500;
 
@@ -40,7 +42,7 @@ export class Liveness {
     this.#now = now;
   }
 
-  /** Events of the device, not looked at for so many milliseconds, and whether peers are there. */
+  /** Looks at the device's events, if the last look was long ago, and at whether peers are there. */
   look(eventsAfter: number): void {
     const time = this.#now();
     if (time - this.#eventsAt >= eventsAfter) this.#takeEvents(time);
@@ -56,15 +58,15 @@ export class Liveness {
       if (iwarp && time - channel.probedAt > SILENCE_MS) channel.fail(silence());
       return;
     }
-    // What is under way says by itself that nobody answers. And rxe of Linux 6.12 fails at a READ that it
-    // is asked for again after a WRITE of no bytes, as the probe is one.
+    // An operation under way shows by itself that nobody answers. And rxe of Linux 6.12 fails at a READ
+    // that it has to repeat after a WRITE of no bytes, which the probe is.
     if (!iwarp && channel.memory.busy) return;
     channel.probing = true;
     channel.probedAt = time;
     const answer = channel.queue.probe(() => {
       channel.probing = false;
     });
-    // A queue that is full says in any case whether the peer answers.
+    // A full queue shows in any case whether the peer answers.
     if (answer !== 0) channel.probing = false;
   }
 

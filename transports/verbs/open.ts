@@ -1,6 +1,6 @@
 /**
- * What a rank needs to reach others by RDMA: the device, the transport over it, and the pinned-memory
- * manager that registers for it. Only a job that has such ranks loads this file, and what it needs.
+ * What a rank needs for RDMA: the device, the transport over it, and the pinned-memory manager that
+ * registers for the transport. Only a job whose ranks need RDMA loads this file and its imports.
  */
 
 import type { Job } from '../../runtime/job/job.ts';
@@ -11,7 +11,7 @@ import { VerbsDevice } from './device/device.ts';
 import { VerbsDomain } from './rdma/domain.ts';
 import { VerbsTransport } from './transport.ts';
 
-/** MPI.allocate()'s memory is sent and received, by either end. */
+/** Memory of MPI.allocate() is sent and received, by either end. */
 const EVERY_ACCESS = ACCESS.localRead | ACCESS.localWrite | ACCESS.remoteRead | ACCESS.remoteWrite;
 
 /** Opens the device. @throws MpiError ERR_UNSUPPORTED, ERR_ARG, ERR_SYSTEM */
@@ -21,7 +21,7 @@ export function openDevice(): VerbsDevice {
 
 /** Meets the job's other ranks; collective. @throws MpiError ERR_NO_MEM, ERR_SYSTEM, ERR_ARG */
 export function openRdma(job: Job, device: VerbsDevice) {
-  // Before the others are met: a monitor that cannot be opened is an error that concerns nobody else.
+  // Before the other ranks are met: a monitor that cannot be opened is an error of this rank alone.
   const monitor = openMonitor();
   const transport = new VerbsTransport(device, job);
   const manager = new PinnedMemoryManager({ monitor, domain: new VerbsDomain(device) });
@@ -30,7 +30,7 @@ export function openRdma(job: Job, device: VerbsDevice) {
     transport,
     stats: () => manager.stats(),
     keep: (buffer: ArrayBuffer) => manager.keep(buffer, EVERY_ACCESS),
-    /** After the transport: what it leased is given back by then. */
+    /** After the transport, which has given its leases back by then. */
     close(): void {
       manager.close();
       device.close();

@@ -10,10 +10,11 @@ import { INLINE_BYTES, SPARE_SLOTS } from './packets/sender.ts';
 import { CONTROL, SLOTS_PER_PEER } from './packets/wire.ts';
 import type { PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
 
-/** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
+/** Milliseconds for which close() waits until the peers' devices have this rank's last packet. */
 export const LEFT_MS = 1000;
-/** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
+/** Milliseconds between two questions to the launcher whether a peer that does not answer has left. */
 export const PRESENCE_MS = 1000;
+
 /** The job, as far as the transport needs it. */
 export interface VerbsJob {
   readonly rank: number;
@@ -22,7 +23,7 @@ export interface VerbsJob {
   /** The launcher's key-value space. `get` answers undefined where there is no such key. */
   put(key: string, value: string): void;
   get(key: string): string | undefined;
-  /** After it everybody sees what everybody has put. */
+  /** After it every rank sees the values that all ranks have put. */
   fence(): void;
 }
 
@@ -44,12 +45,12 @@ export class VerbsPeers implements Host, IwarpHost {
   readonly #device: PacketDevice;
   readonly #job: VerbsJob;
   readonly #host: PeersHost;
-  /** Slots that no peer was promised. */
+  /** Receive slots that are promised to no peer. */
   #spare = 0;
-  /** By peer that is not connected: when the launcher was asked, and what it said. */
+  /** By peer that is not connected: when the launcher was asked, and its answer. */
   readonly #asked = new Map<number, { at: number; left: boolean }>();
   closed = false;
-  /** A peer's silence was spoken of. */
+  /** Whether the user was told of a peer's silence. */
   #noted = false;
 
   constructor(device: PacketDevice, job: VerbsJob, host: PeersHost) {
@@ -131,7 +132,9 @@ export class VerbsPeers implements Host, IwarpHost {
     this.channels.get(peer)?.fail(error);
   }
 
-  /** It may just be computing, so that it is no error; a network that swallows datagrams says nothing. */
+  /**
+   * The peer may be computing, so this is no error. And a network that swallows datagrams says nothing.
+   */
   silent(peer: number): void {
     if (this.#noted) return;
     this.#noted = true;
@@ -157,7 +160,7 @@ export class VerbsPeers implements Host, IwarpHost {
     return this.#hasLeft(peer) ? 'left' : 'present';
   }
 
-  /** Of a rank that we are not connected with the launcher knows whether it has left. */
+  /** The launcher knows whether a rank that is not connected has left. */
   #hasLeft(peer: number): boolean {
     const time = now();
     const known = this.#asked.get(peer);
@@ -183,7 +186,9 @@ export class VerbsPeers implements Host, IwarpHost {
     }
   }
 
-  /** Waits until peers' devices have our last packet: it stands for all before it. */
+  /**
+   * Waits until the peers' devices have this rank's last packet, which stands for all packets before it.
+   */
   #sayLeft(): void {
     const open: { channel: VerbsChannel; number: number }[] = [];
     for (const channel of this.channels.values()) {

@@ -1,6 +1,6 @@
 /**
- * What the transport needs of a device: {@link VerbsDevice} and its parts are such, and the tests
- * have a device of their own that needs no hardware.
+ * What the transport needs of a device. {@link VerbsDevice} has it, and the tests have a device of their
+ * own that needs no hardware.
  */
 import type { Hold } from '../transport.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
@@ -32,12 +32,15 @@ export interface PacketQueue {
   readonly posted: number;
   readonly completed: number;
   owner: unknown;
-  /** On iWARP: what the peer has for {@link probe}. */
+  /** On iWARP: the peer's liveness target, for {@link probe}. */
   peerTarget?: TargetAddress | null;
   onError(error: Error): void;
   connect(remote: QueueAddress, psn: number): void;
   send(area: PacketArea, offset: number, length: number, inline: boolean, signal?: boolean): number;
-  /** Asks whether the peer answers: an RDMA operation that moves nothing, or on iWARP its liveness target. */
+  /**
+   * Asks whether the peer answers, by an RDMA operation that moves nothing, or on iWARP by a READ of its
+   * liveness target.
+   */
   probe(done: Result): number;
   close(): void;
 }
@@ -71,7 +74,7 @@ export interface PacketDevice {
   arm(): void;
   disarm(): void;
   takeEvent(): unknown;
-  /** On iWARP: what peers read to see whether we are there. */
+  /** On iWARP: the memory that peers read to see whether this rank is there. */
   livenessTarget?(): TargetAddress;
 }
 

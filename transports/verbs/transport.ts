@@ -23,7 +23,7 @@ import {
 const BURST = 64;
 /** Polls between two looks at the clock. */
 export const CLOCK_POLLS = 16384;
-/** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
+/** Polls in vain before a peer is told that its credit came, where no other packet says so. */
 const ACKNOWLEDGE_POLLS = 64;
 
 export class VerbsTransport implements Transport {
@@ -42,10 +42,10 @@ export class VerbsTransport implements Transport {
   readonly #receives: PacketSlots;
   readonly #shared: Shared;
   readonly #room: MemoryRoom;
-  /** Those with packets to deliver. */
+  /** Channels with packets to deliver. */
   readonly #waiting = new Queue<VerbsChannel>();
   readonly #broken: VerbsChannel[] = [];
-  /** Those whose peer waits to hear that its credit came. */
+  /** Channels whose peer waits to hear that its credit came. */
   readonly #owing = new Set<VerbsChannel>();
   readonly #finished: RdmaOperation[] = [];
   readonly #crowded = new Set<OneSided>();
@@ -199,7 +199,7 @@ export class VerbsTransport implements Transport {
       if (operations.proceed()) this.#crowded.delete(operations);
   }
 
-  /** Connections that broke, or that the peer ended, once all that came before is delivered. */
+  /** Closes connections that broke or that the peer ended, once all earlier packets are delivered. */
   #endBroken(handler: PacketHandler): void {
     for (const channel of this.#broken.splice(0)) {
       if (channel.any) {

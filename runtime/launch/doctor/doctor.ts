@@ -21,7 +21,7 @@ export async function examination(version: string): Promise<Examination> {
 
 async function examine(): Promise<Group[]> {
   const native = nativeAddon();
-  // Nothing else can be looked at without it, or even be loaded.
+  // Without the addon no other part can be looked at, or even loaded.
   if (native.state !== 'works') return [{ name: 'Every job', findings: [native] }];
   const { partsOf } = await import('./parts.ts');
   return await partsOf(native);

@@ -22,7 +22,7 @@ export interface Group {
 
 /** What to say of a part that does not work. */
 export interface Lack {
-  /** A job cannot do without it. */
+  /** Whether a job needs it. */
   needed?: boolean;
   remedy: string | ((error: MpiError) => string);
 }
@@ -44,14 +44,14 @@ export const lacks = (
   remedy,
 });
 
-/** What `probe` finds; where it throws what the package would throw, the part does not work. */
+/** The finding of `probe`. Where `probe` throws an error of the package, the part does not work. */
 export function probed(part: string, lack: Lack, probe: () => Finding): Finding {
   try {
     return probe();
   } catch (error) {
     if (!(error instanceof MpiError)) throw error;
     const { remedy } = lack;
-    // A variable of the environment that says nothing sensible stops the job that reads it.
+    // An environment variable with a wrong value stops the job that reads it.
     const needed = lack.needed || error.code === 'ERR_ARG';
     return {
       ...lacks(part, error.message, {

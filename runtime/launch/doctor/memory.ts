@@ -1,4 +1,4 @@
-/** Registered memory: who tells that it changed, who registers, and how much may be pinned. */
+/** Registered memory: which monitor, which domain, and how much may be pinned. */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
 import type { MpiError } from '../../base/error.ts';
@@ -10,7 +10,7 @@ import { type Finding, lacks, probed, works } from './finding.ts';
 
 const { EACCES, EMFILE, ENODEV, ENOENT, ENOSYS, ENXIO, EPERM } = constants.errno;
 
-/** A budget below this makes the cache of registrations forget what it will need again. */
+/** With a budget below this the registration cache drops registrations that it will need again. */
 const BUDGET_SMALL = 64 * 2 ** 20;
 
 export function registeredMemory(): Finding[] {
@@ -48,9 +48,9 @@ function userfaultfd(): Finding {
 
 function uffdRemedy({ errno }: MpiError): string {
   if (errno === EPERM) return "allow userfaultfd in the container's seccomp profile";
-  if (errno === ENOSYS) return 'a kernel with CONFIG_USERFAULTFD, 5.7 or newer';
+  if (errno === ENOSYS) return 'use Linux 5.7 or newer with CONFIG_USERFAULTFD';
   if (errno === EMFILE) return 'raise the limit of open files: ulimit -n';
-  return 'docs/internals/userfaultfd.md tells what it needs';
+  return 'docs/internals/userfaultfd.md says what it needs';
 }
 
 /** The monitor that a job gets. */
@@ -93,7 +93,7 @@ const finite = (bytes: number) => (Number.isFinite(bytes) ? bytes : null);
 
 function ioUring(): Finding {
   const remedy =
-    'sysctl kernel.io_uring_disabled=0, a seccomp profile that allows it, Linux 5.19 or newer';
+    'sysctl kernel.io_uring_disabled=0; allow io_uring in the seccomp profile; use Linux 5.19 or newer';
   return probed('io_uring', { remedy }, () => {
     const { canSend } = UringDomain.probe();
     const says = canSend

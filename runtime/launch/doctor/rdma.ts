@@ -50,7 +50,10 @@ async function reach(devices: DeviceSurvey[]): Promise<Finding[]> {
   return [...found, port, await job()];
 }
 
-/** What the kernel shows and the library does not know is a matter of providers and of access. */
+/**
+ * Where the kernel shows a device that the library does not know, a provider is missing or access is
+ * denied.
+ */
 function noDevice(): Finding {
   const names = deviceNames();
   const remedy = names.length === 0 ? NO_DEVICE : NO_PROVIDER;
@@ -73,7 +76,8 @@ function portFinding(entry: PortEntry): Finding {
   const says = `${LINKS[link]}, ${active ? 'active' : 'not active'}, packets of ${mtu} B${address}; GIDs: ${gids.map(showGid).join(', ') || 'none'}`;
   const facts = { link, active, lid, mtu, messageBytes: entry.messageBytes, gids };
   if (active) return works(part, says, facts);
-  const remedy = 'ip link set INTERFACE up; the cable; InfiniBand needs a subnet manager (opensm)';
+  const remedy =
+    'ip link set INTERFACE up; check the cable; InfiniBand needs a subnet manager (opensm)';
   return { ...lacks(part, says, { remedy }), facts };
 }
 

@@ -1,10 +1,10 @@
-/** A job of two ranks: whether one runs here nobody knows better than one that does. */
+/** A job of two ranks: the surest sign that jobs run here. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
 import type { Statistics } from '../../mpi/mpi.ts';
 
-/** Longer than this it hangs. */
+/** After this many milliseconds the job counts as hanging. */
 const TIMEOUT_SECONDS = 60;
 
 export interface Trial {
@@ -15,7 +15,7 @@ export interface Trial {
   notes: string;
 }
 
-/** As the package runs them: also where this module is run from its source. */
+/** The way in which the package runs them, also when this module runs from its source. */
 const file = (name: string) => join(packageRoot(), 'dist/bundle', name);
 
 /** Two ranks exchange a message over a transport. */
@@ -41,7 +41,7 @@ function resultOf(stdout: string, stderr: string): Trial {
   }
 }
 
-/** Of an uncaught error the line with its message, else what dregrun says last. */
+/** The line with the message of an uncaught error, else the last line of dregrun. */
 function reasonOf(notes: string): string {
   const lines = notes.split('\n');
   const thrown = lines.find((line) => /^(?:\w+Error|dreg-mpi)\b.*: /.test(line));

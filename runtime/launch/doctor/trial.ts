@@ -4,7 +4,7 @@ import { MPI } from '../../index.ts';
 const BYTES = 2 ** 20;
 const { world } = MPI;
 
-// Of a rank that is not there yet nobody can say whether its memory can be read.
+// Nobody can say whether a rank's memory can be read before the rank is there.
 world.barrierSync();
 if (world.rank === 0) world.sendSync(new Uint8Array(BYTES).fill(7), 1);
 else {

@@ -1,6 +1,6 @@
 /**
- * The launcher's end of PMI-1: one key-value space, one barrier, and what each rank has come to. It
- * knows nothing of sockets and processes: bytes come in by `receive`, lines go out by `send`.
+ * The launcher's end of PMI-1: one key-value space, one barrier, and the state of each rank. It knows
+ * nothing of sockets and processes: bytes come in by `receive`, and lines go out by `send`.
  */
 
 import {
@@ -18,8 +18,8 @@ import {
 import { LineReader, OVERLONG } from './line-reader.ts';
 
 /**
- * What dregrun keeps of a whole job's keys and values, each pair with {@link KVS_PAIR_BYTES}; a rank
- * that floods the space is refused, dregrun lives on.
+ * Bytes of a whole job's keys and values; each pair counts {@link KVS_PAIR_BYTES} more. A rank that exceeds
+ * this is refused, and dregrun lives on.
  */
 export const KVS_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -31,7 +31,7 @@ export interface PmiServerEvents {
   send(rank: number, line: string): void;
   /** A rank asked for the end of the job. */
   abort(rank: number, code: number): void;
-  /** A barrier that ranks wait in can never complete. */
+  /** A barrier in which ranks wait can never complete. */
   stuck(message: string): void;
 }
 
@@ -185,7 +185,7 @@ export class PmiServer {
     const value = fields.get('value');
     if (fields.get('kvsname') !== this.#kvsname) return 'no_such_kvs';
     if (!key || value === undefined) return 'key_or_value_missing';
-    // A client's buffer holds the final zero as well.
+    // The buffer of a client also holds the final zero.
     if (key.length >= KEY_MAX) return 'key_too_long';
     if (value.length >= VALUE_MAX) return 'value_too_long';
     if (this.#values.has(key)) return 'duplicate_key';
@@ -217,7 +217,7 @@ export class PmiServer {
     return formatLine('getbyidx_results', { rc: 0, nextidx: index + 1, key, val });
   }
 
-  /** The last rank to come lets all of them go on. */
+  /** The last rank that comes lets all ranks go on. */
   #barrierIn(rank: number): string | undefined {
     const state = this.#ranks[rank];
     if (state.inBarrier) return formatLine('result', { rc: -1, msg: 'already_in_the_barrier' });
@@ -269,7 +269,7 @@ function exitCodeOf(line: string): number {
   return parseInteger(/ exitcode=(\S+)/.exec(fields)?.[1]) ?? 1;
 }
 
-/** Clients wait for an answer of a certain name to what we do not do. */
+/** Clients wait for an answer of a certain name, also to commands that dregrun does not support. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   spawn: 'spawn_result',
   publish_name: 'publish_result',

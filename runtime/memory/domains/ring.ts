@@ -23,7 +23,7 @@ const COMPLETIONS = 2;
 
 const HIGH = 2 ** 32;
 
-/** A submission queue entry; what does not apply is 0. */
+/** A submission queue entry. Fields that do not apply are 0. */
 export interface Entry {
   opcode: number;
   /** Flags of the opcode that stand in `ioprio`. */
@@ -43,9 +43,9 @@ export interface Entry {
 export type Complete = (userData: number, result: number, flags: number) => void;
 
 export class Ring {
-  /** -1 once it is closed, as `eventfd`: the numbers are somebody else's then. */
+  /** -1 once it is closed, like `eventfd`, because the number may then belong to another file. */
   fd: number;
-  /** Entries that can be submitted and not yet be completed. */
+  /** Entries that may be submitted and not completed at one time. */
   readonly entries: number;
   /** Signalled with each completion. */
   eventfd: number;
@@ -116,7 +116,10 @@ export class Ring {
     return answer;
   }
 
-  /** Hands every completion that is there to `complete`; answers how many. */
+  /**
+   * Calls `complete` for every completion that is there.
+   * @returns how many these were
+   */
   reap(complete: Complete): number {
     const words = this.#words;
     if (words[this.#sqFlags] & SQ_CQ_OVERFLOW)
@@ -129,7 +132,7 @@ export class Ring {
       const userData = words[at];
       const result = words[at + 2];
       const flags = words[at + 3];
-      // Given back before the call, which may submit and reap itself.
+      // The entry is given back before the call, which may submit and reap itself.
       Atomics.store(words, this.#cqHead, head + 1);
       count += 1;
       complete(userData, result, flags);
@@ -192,7 +195,7 @@ export function unavailable(errno: number, syscall: string, what: string): MpiEr
   return new MpiError(code, `domain uring: ${what}${name}${hint}`, { errno, syscall });
 }
 
-/** Of an unprivileged process the kernel counts the rings as locked memory. */
+/** For an unprivileged process the kernel counts the rings as locked memory. */
 function outOfMemory(): string {
   const limit = lockedMemoryLimit();
   if (limit === Infinity) return '';

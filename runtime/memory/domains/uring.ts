@@ -30,7 +30,7 @@ export const URING_BUFFERS_MAX = 16384;
 /** The most bytes that the kernel takes as one fixed buffer. */
 export const URING_BUFFER_BYTES_MAX = 2 ** 30;
 
-/** For so long `close` waits for operations that it has cancelled. */
+/** Milliseconds for which `close` waits for operations that it has cancelled. */
 export const URING_CLOSE_MS = 1000;
 
 const { EAGAIN, EBADF, EBUSY, ECANCELED, EINTR, EINVAL, ENOSPC, EOPNOTSUPP } = constants.errno;
@@ -38,37 +38,54 @@ const { EAGAIN, EBADF, EBUSY, ECANCELED, EINTR, EINVAL, ENOSPC, EOPNOTSUPP } = c
 /** The kernel takes no entry just now; it may in a moment. */
 const BUSY = new Set([EAGAIN, EBUSY, EINTR]);
 
-/** The kernel moves no more with one call, whatever is asked for. */
+/** The most bytes that the kernel moves with one call. */
 const TRANSFER_MAX = 0x7fff_f000;
 
 const MSG_WAITALL = 0x100;
 const MSG_NOSIGNAL = 0x4000;
 
+/** An operation of io_uring on a file or socket (io_uring_enter(2)). */
 export interface UringOperation extends Operation {
   /**
-   * 'write' and 'read' by position; on a stream they move at least one byte and may move fewer than
-   * asked for. 'send' is SEND_ZC, on sockets of TCP and UDP (others answer EOPNOTSUPP): the memory
-   * goes to the network without a copy, and `done` is called when the kernel has let go of it.
+   * 'write' and 'read' are IORING_OP_WRITE_FIXED and IORING_OP_READ_FIXED. On a stream they move at least
+   * one byte, and may move fewer than were asked for. 'send' is IORING_OP_SEND_ZC, on sockets of TCP and
+   * UDP (others answer `-EOPNOTSUPP`): the memory goes to the network without a copy, and `done` is called
+   * when the kernel has let go of the memory.
    */
   readonly kind: 'write' | 'read' | 'send';
+  /** The descriptor of the file or socket. */
   readonly fd: number;
-  /** In the file; -1 on streams. */
+  /** Byte in the file; -1 on streams. */
   readonly position: number;
 }
 
-/** `done`: bytes moved, or a negative errno. */
+/**
+ * An operation that writes leased memory to a file or socket.
+ * @param done called with the bytes that were moved, or with a negative errno
+ * @param position byte in the file; -1 on streams
+ */
 export const uringWrite = (
   fd: number,
   done: (result: number) => void,
   position = -1,
 ): UringOperation => ({ kind: 'write', direction: 'out', fd, position, done });
 
+/**
+ * An operation that reads from a file or socket into leased memory.
+ * @param done called with the bytes that were moved, or with a negative errno
+ * @param position byte in the file; -1 on streams
+ */
 export const uringRead = (
   fd: number,
   done: (result: number) => void,
   position = -1,
 ): UringOperation => ({ kind: 'read', direction: 'in', fd, position, done });
 
+/**
+ * An operation that sends leased memory over a socket of TCP or UDP without a copy (Linux 6.0).
+ * @param done called with the bytes that were moved, or with a negative errno, once the kernel has let go of
+ *   the memory
+ */
 export const uringSend = (fd: number, done: (result: number) => void): UringOperation => ({
   kind: 'send',
   direction: 'out',
@@ -77,19 +94,26 @@ export const uringSend = (fd: number, done: (result: number) => void): UringOper
   done,
 });
 
+/** Sizes of a {@link UringDomain}. */
 export interface UringOptions {
-  /** Operations under way at one time; rounded up to a power of two. */
+  /** Operations under way at one time, 1 to 32768; rounded up to a power of two. Default: 256. */
   entries?: number;
-  /** Registrations at one time. */
+  /** Registrations at one time, 1 to 16384, which is the default. */
   buffers?: number;
 }
 
+/** The domain that every Linux machine has: io_uring's table of fixed buffers (io_uring_register(2)). */
 export class UringDomain implements Domain<UringOperation> {
+  /** 'uring'. */
   readonly name = 'uring';
   readonly #port: UringPort;
   #attached = false;
 
-  /** @throws MpiError ERR_UNSUPPORTED where io_uring is missing, forbidden or too old. */
+  /**
+   * Opens an io_uring with a table of fixed buffers.
+   * @throws MpiError ERR_UNSUPPORTED where io_uring is missing, forbidden or too old; ERR_ARG for a size out of
+   *   range; ERR_SYSTEM, ERR_NO_MEM where the kernel has no descriptor or memory for it
+   */
   constructor(options: UringOptions = {}) {
     const { entries = URING_ENTRIES_DEFAULT, buffers = URING_BUFFERS_MAX } = options;
     checkRange('entries', entries, 32768);
@@ -98,8 +122,8 @@ export class UringDomain implements Domain<UringOperation> {
   }
 
   /**
-   * Opens io_uring and closes it again: what it can do here.
-   * @throws MpiError ERR_UNSUPPORTED where io_uring is missing, forbidden or too old.
+   * Opens an io_uring and closes it again, to see what io_uring can do on this machine.
+   * @throws MpiError ERR_UNSUPPORTED where io_uring is missing, forbidden or too old
    */
   static probe(): { canSend: boolean } {
     const domain = new UringDomain({ entries: 1, buffers: 1 });
@@ -108,16 +132,20 @@ export class UringDomain implements Domain<UringOperation> {
     return { canSend };
   }
 
-  /** Operations posted whose `done` was not called yet. */
+  /** Operations that were posted and whose `done` was not called yet. */
   get underWay(): number {
     return this.#port.underWay;
   }
 
-  /** Whether this kernel has 'send'. */
+  /** Whether this kernel has 'send' ({@link uringSend}). */
   get canSend(): boolean {
     return this.#port.canSend;
   }
 
+  /**
+   * Gives the port, by which a manager registers and posts. Managers call this.
+   * @throws MpiError ERR_ARG the second time: a domain has one manager
+   */
   attach(): DomainPort<UringOperation> {
     if (this.#attached)
       throw new MpiError(
@@ -128,12 +156,19 @@ export class UringDomain implements Domain<UringOperation> {
     return this.#port;
   }
 
-  /** Calls `done` of what has completed, without a system call; answers how many completions. */
+  /**
+   * Calls `done` of the operations that have completed, without a system call. The event loop does the same
+   * by itself.
+   * @returns how many completions there were
+   */
   poll(): number {
     return this.#port.poll();
   }
 
-  /** Blocks until something completes, but at most so long; then as `poll`. */
+  /**
+   * Blocks until an operation completes or the time is over, then calls `done` as {@link UringDomain.poll} does.
+   * @returns how many completions there were
+   */
   wait(milliseconds: number): number {
     return this.#port.wait(milliseconds);
   }
@@ -256,7 +291,7 @@ class UringPort implements DomainPort<UringOperation> {
       whole = true;
       return count;
     } finally {
-      // A `done` that threw must not keep the others from theirs.
+      // A `done` that throws must not keep other operations from theirs.
       if (!whole) setImmediate(() => this.poll());
     }
   }
@@ -289,7 +324,7 @@ class UringPort implements DomainPort<UringOperation> {
 
   #finish(number: number, result: number): void {
     const operation = this.#operations[number];
-    // Canceled by a `close` inside another's `done`.
+    // A `close` inside another operation's `done` has cancelled it.
     if (!operation) return;
     this.#operations[number] = undefined;
     this.#freeNumbers.push(number);

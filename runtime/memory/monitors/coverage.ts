@@ -1,6 +1,6 @@
 /**
- * How many ranges cover each address: tells what to give up when one of several overlapping ranges
- * ends. Sorted, disjoint pieces; a piece is as long as its count stays the same.
+ * Counts how many ranges cover each address. So it knows what to give up when one of several overlapping
+ * ranges ends. The pieces are sorted and disjoint; the count is the same all over a piece.
  */
 export class Coverage {
   readonly #starts: number[] = [];
@@ -27,7 +27,9 @@ export class Coverage {
     this.#join(start, end);
   }
 
-  /** Takes back one `add` of the same range; calls `uncovered` for what no range covers any more. */
+  /**
+   * Takes back one `add` of the same range. Calls `uncovered` for each part that no range covers any more.
+   */
   remove(start: number, end: number, uncovered: (start: number, end: number) => void): void {
     let i = this.#splitFor(start, end);
     while (i < this.size && this.#starts[i] < end) {

@@ -1,6 +1,6 @@
 /**
- * The monitor of the kernel module dreg: /dev/dreg. Flags are set before the call that changed the
- * mapping returns, and before anybody else can get the address; so it needs no fence.
+ * The monitor of the kernel module dreg: /dev/dreg. The module sets the flags before the call that changed
+ * the mapping returns, and before the address can have a new owner. So this monitor needs no fence.
  */
 import { constants } from 'node:os';
 import { type DregAddon, dreg, EVENT_WORDS, RANGE_WORDS, SHARED } from '../../../native/dreg.ts';
@@ -37,7 +37,7 @@ export class DregMonitor implements Monitor {
   readonly busyIndex = SHARED.reserved;
   readonly flags: Uint8Array;
   readonly ring: Uint32Array;
-  /** -1 once it is closed: the number is somebody else's then. */
+  /** -1 once it is closed, because the number may then belong to another file. */
   wakeFd: number;
   readonly fenceAlways = false;
 
@@ -150,7 +150,7 @@ function unavailable(errno: number, syscall: string, what: string): MpiError {
   return new MpiError(code, message, { errno, syscall });
 }
 
-/** Whether the machine has no dreg, or only has nothing left for one more of it. */
+/** Whether the machine has no dreg, or only lacks resources for one more context. */
 function reasonOf(errno: number): { code: 'ERR_SYSTEM' | 'ERR_UNSUPPORTED'; hint: string } {
   switch (errno) {
     case EMFILE:

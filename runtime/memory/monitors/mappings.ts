@@ -8,9 +8,9 @@ export const OWN = 0;
 /** Part of the range is not mapped. */
 export const HOLE = 1;
 /**
- * Part of the range is of a file, which others can truncate or punch without an event. Shared
- * anonymous memory and huge pages have one, too: without a name, and yet a forked child has it, and
- * who may look into /proc/PID/map_files can open it.
+ * Part of the range belongs to a file, which other processes can truncate or punch without an event. Shared
+ * anonymous memory and huge pages belong to a file as well. The file has no name, but a forked child has
+ * it, and a process that may look into /proc/PID/map_files can open it.
  */
 export const FILE = 2;
 export type Kind = typeof OWN | typeof HOLE | typeof FILE;

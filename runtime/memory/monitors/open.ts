@@ -6,14 +6,17 @@ import { SLOTS_DEFAULT } from './layout.ts';
 import { NoneMonitor } from './none.ts';
 import { USERFAULTFD_SLOTS_MAX, UserfaultfdMonitor } from './userfaultfd.ts';
 
+/** Names of the monitors, in the order in which 'auto' tries them. */
 export const MONITORS = ['dreg', 'userfaultfd', 'none'] as const;
 
+/** One of {@link MONITORS}. */
 export type MonitorName = (typeof MONITORS)[number];
 
+/** How a monitor is opened. */
 export interface MonitorOptions {
-  /** Ranges that can be monitored at one time, a power of two; as many of them as there can be. */
+  /** Ranges that can be monitored at one time, a power of two. Each monitor has a limit of its own. Default: 4096. */
   slots?: number;
-  /** Told why each monitor that was tried before the answer does not work. */
+  /** Called for each monitor that was tried and does not work, with the reason. */
   rejected?: (name: MonitorName, why: MpiError) => void;
 }
 
@@ -25,11 +28,10 @@ const OPEN: Record<MonitorName, (options: { slots?: number }) => Monitor> = {
 };
 
 /**
- * The monitor of that name; 'auto' is the first that works: dreg, userfaultfd, none (rule R8: with
- * 'none' nothing is cached). Without a name, that of DREG_MONITOR, else 'auto'.
- *
- * @throws MpiError ERR_ARG for an unknown name; ERR_UNSUPPORTED or ERR_SYSTEM where a monitor that
- * was asked for by its name does not work here.
+ * Opens a monitor. 'auto' opens the first that works: dreg, userfaultfd, none. With 'none' nothing is cached.
+ * @param name default: the value of DREG_MONITOR, else 'auto'
+ * @throws MpiError ERR_ARG for an unknown name; ERR_UNSUPPORTED or ERR_SYSTEM where the monitor of that name does
+ *   not work here
  */
 export function openMonitor(
   name: MonitorName | 'auto' = nameOfEnvironment(),
@@ -44,9 +46,13 @@ export function openMonitor(
       options.rejected?.(candidate, error);
     }
   }
-  throw new MpiError('ERR_INTERNAL', 'the monitor that watches nothing does not work');
+  throw new MpiError('ERR_INTERNAL', 'the monitor none does not open');
 }
 
+/**
+ * @environment DREG_MONITOR | `auto` (default), `dreg`, `userfaultfd`, `none` | the monitor, which tells
+ *   that memory changed ([monitors](../guide/registration-cache.md#monitors))
+ */
 function nameOfEnvironment(): MonitorName | 'auto' {
   const name = process.env.DREG_MONITOR;
   if (name === undefined || name === '' || name === 'auto') return 'auto';
@@ -57,6 +63,6 @@ function known(name: string): MonitorName {
   if ((MONITORS as readonly string[]).includes(name)) return name as MonitorName;
   throw new MpiError(
     'ERR_ARG',
-    `there is no monitor "${name}" (DREG_MONITOR, or the name that was passed); there are auto, ${MONITORS.join(', ')}`,
+    `there is no monitor "${name}" (DREG_MONITOR, or the name that was passed): use one of auto, ${MONITORS.join(', ')}`,
   );
 }

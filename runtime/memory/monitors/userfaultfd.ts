@@ -1,10 +1,10 @@
 /**
- * The monitor without a kernel module: userfaultfd(2). An event comes after the unmapping and is
- * read by a thread of its own, so the flags may be late: the busy word and `fence` say when not.
- *
- * What it cannot see, it refuses to watch: memory of files, which anybody can truncate or punch
- * without an event, and what is shared with a forked child or lies on huge pages, which are files to
- * the kernel. A few rare things are beyond it: docs/internals/userfaultfd.md has them all.
+ * The monitor without a kernel module: userfaultfd(2). An event comes after the unmapping, and a thread of
+ * the monitor's own reads it. So flags may be late; the busy word and `fence` say when they are not. The
+ * monitor refuses to watch memory whose changes it cannot see: memory of files, which other processes can
+ * truncate or punch without an event; memory that is shared with a forked child; and huge pages. The last
+ * two are files to the kernel. A few rare changes escape the monitor: docs/internals/userfaultfd.md names
+ * them all.
  */
 import { constants } from 'node:os';
 import { SHARED } from '../../../native/dreg.ts';
@@ -24,8 +24,8 @@ import { checkSlots, layoutOf, SLOTS_DEFAULT } from './layout.ts';
 import { FILE, HOLE, Mappings } from './mappings.ts';
 
 /**
- * Most slots: each range may split a mapping, of which a process may have vm.max_map_count (65530
- * unless changed); and each event is compared with every slot.
+ * Slots at most. Each range may split a mapping, of which a process may have vm.max_map_count (65530 by
+ * default). And each event is compared with every slot.
  */
 export const USERFAULTFD_SLOTS_MAX = 2 ** 16;
 
@@ -33,7 +33,9 @@ const { EBADF, EFAULT, EINVAL, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP } = constants.
 
 const FEATURES = FEATURE.wp | FEATURE.eventRemap | FEATURE.eventRemove | FEATURE.eventUnmap;
 
-/** Sizes of huge pages, tried in turn where the kernel does not tell which a mapping has. */
+/**
+ * Sizes of huge pages, which are tried in turn where the kernel does not say the size of a mapping's pages.
+ */
 const HUGE_PAGES = [2 ** 21, 2 ** 30];
 
 const REASONS = 7;
@@ -64,7 +66,7 @@ export class UserfaultfdMonitor implements Monitor {
   readonly busyIndex = WORDS.busy;
   readonly flags: Uint8Array;
   readonly ring: Uint32Array;
-  /** -1 once it is closed: the number is somebody else's then. */
+  /** -1 once it is closed, because the number may then belong to another file. */
   wakeFd: number;
   readonly fenceAlways: boolean;
 
@@ -124,7 +126,7 @@ export class UserfaultfdMonitor implements Monitor {
       this.#native.userfaultfdDisarm(this.#reader, slot);
       return answer;
     }
-    // Looked at now that a change of what is there would be told.
+    // Checked now, because from here on a change of the mapping makes an event.
     answer = this.#acceptable(address, address + length);
     if (answer < 0) this.unmonitor(slot);
     return answer;
@@ -133,8 +135,8 @@ export class UserfaultfdMonitor implements Monitor {
   unmonitor(slot: number): number {
     const fired = this.#native.userfaultfdDisarm(this.#reader, slot);
     if (fired < 0) return fired;
-    // Where it fired, the address may have another owner by now, with a userfaultfd of his own. What
-    // is left of our mapping there stays registered: its events touch no slot.
+    // Where the slot has fired, the address may have another owner by now, with a userfaultfd of its own.
+    // The rest of our mapping there stays registered: its events touch no slot.
     const giveUp =
       fired === 0
         ? (start: number, end: number) =>
@@ -165,10 +167,14 @@ export class UserfaultfdMonitor implements Monitor {
   fence(): void {
     const answer = this.#native.userfaultfdFence(this.#reader);
     if (answer < 0 && answer !== -EBADF)
-      throw new MpiError('ERR_INTERNAL', `the fence fails with ${errnoName(-answer)}`, {
-        errno: -answer,
-        syscall: 'ioctl',
-      });
+      throw new MpiError(
+        'ERR_INTERNAL',
+        `monitor userfaultfd: the fence failed with ${errnoName(-answer)}`,
+        {
+          errno: -answer,
+          syscall: 'ioctl',
+        },
+      );
   }
 
   close(): void {
@@ -247,6 +253,21 @@ function choice<A extends string, B extends string>(name: string, usual: A, othe
   throw new MpiError('ERR_ARG', `${name} is "${value}"; it must be "${usual}" or "${other}"`);
 }
 
+/**
+ * @environment DREG_UFFD_FENCE | `auto` (default), `always` | when the userfaultfd monitor waits for
+ *   changes under way: where an ArrayBuffer is new, or before every operation ([the
+ *   fence](../internals/registration-cache.md#the-fence))
+ */
 const fenceOfEnvironment = () => choice('DREG_UFFD_FENCE', 'auto', 'always');
+/**
+ * @environment DREG_UFFD_FILES | `refuse` (default), `trust` | whether the userfaultfd monitor watches
+ *   mappings of files, shared memory and hugetlb, although it is not told of their truncation
+ *   ([userfaultfd.md](../internals/userfaultfd.md#what-it-refuses-and-what-it-cannot-see))
+ */
 const filesOfEnvironment = () => choice('DREG_UFFD_FILES', 'refuse', 'trust');
+/**
+ * @environment DREG_UFFD_GUARDS | `refuse` (default), `trust` | whether the userfaultfd monitor works on a
+ *   kernel that has guard pages (Linux 6.13 and newer), although it does not see them ([guard
+ *   pages](../internals/userfaultfd.md#guard-pages))
+ */
 const guardsOfEnvironment = () => choice('DREG_UFFD_GUARDS', 'refuse', 'trust');

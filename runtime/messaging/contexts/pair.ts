@@ -40,7 +40,7 @@ export class ContextPair {
   to: (Peer | undefined)[] = [];
   /** By member: who has opened it, so that a small message may be taken at once, and the number that it bears. */
   from: (Peer | undefined)[] = [];
-  numbers = new Int32Array(0);
+  numbers: Int32Array = new Int32Array(0);
   /** Numbers by peer. */
   readonly bound = new Map<Peer, number>();
   /** Peers that have opened it by its name, bound or not. */

@@ -69,8 +69,9 @@ export class Standstill {
    *   a rank that was told the same, and did something about it
    */
   moved(): MpiError | null {
-    const told = this.#doomed();
     this.#since = 0;
+    if (!this.#board.published) return null;
+    const told = this.#doomed();
     this.#board.clear();
     return told;
   }

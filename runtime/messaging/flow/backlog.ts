@@ -16,9 +16,9 @@ export class Backlog {
   /** The oldest message. */
   first: Operation | null = null;
   #last: Operation | null = null;
-  /** The first of those that joined since what is sought was last looked for. */
+  /** The first of the messages that joined since the last look for sought patterns. */
   unseen: Operation | null = null;
-  /** By tag, from the first search on: most backlogs are never searched. */
+  /** By tag, from the first search on. Most backlogs are never searched. */
   #tags: Map<number, OfTag> | null = null;
 
   add(request: Operation): void {
@@ -69,7 +69,10 @@ export class Backlog {
     request.previous = null;
   }
 
-  /** It is the first of its tag: what leaves is the first of all, or the first of a tag. */
+  /**
+   * It is the first message of its tag, because a message leaves as the first of all or as the first of its
+   * tag.
+   */
   #forget(tags: Map<number, OfTag>, request: Operation): void {
     const ofTag = tags.get(request.tag) as OfTag;
     if (request.nextOfTag === null) tags.delete(request.tag);

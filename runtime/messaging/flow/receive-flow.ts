@@ -1,4 +1,7 @@
-/** The receiver's half of a flow from one peer: what is kept of it, and how far it was searched. */
+/**
+ * The receiver's half of a flow from one peer: the messages that are kept of it, and how far it was
+ * searched.
+ */
 import type { Operation } from '../operation.ts';
 import { beyond, type CreditLimits } from './credit.ts';
 
@@ -12,16 +15,19 @@ export class ReceiveFlow {
 
   /** Messages wait at the peer. */
   stalled = false;
-  /** The order of the receive that the peer was asked for; 0: none. */
+  /** The order of the receive about which the peer was asked; 0: none. */
   asked = 0;
-  /** It was asked before messages waited anew: the answer says nothing of the receives before it. */
+  /**
+   * The peer was asked before messages waited anew: the answer says nothing of the receives before that
+   * one.
+   */
   stale = false;
   /** Receives posted up to this one have been sought. */
   sought = 0;
   /** The receive that gets the next message of this flow, whatever is posted. */
   promised: Operation | null = null;
 
-  /** None of these bits is set in what is kept. */
+  /** None of these bits is set in the charges that are kept. */
   readonly #beyond: number;
 
   constructor(flow: number, limits: CreditLimits) {
@@ -29,7 +35,7 @@ export class ReceiveFlow {
     this.#beyond = beyond(limits);
   }
 
-  /** Keeps a message of this charge; false: no peer of ours sends it. */
+  /** Keeps a message of this charge. False: no correct peer sends it. */
   keep(charge: number): boolean {
     const kept = (this.kept + charge) | 0;
     if ((kept & this.#beyond) !== 0) return false;
@@ -37,7 +43,10 @@ export class ReceiveFlow {
     return true;
   }
 
-  /** Returns credit of the library's; whether the peer should be told now. */
+  /**
+   * Returns credit of the library's flow.
+   * @returns whether the peer should be told now
+   */
   giveBack(charge: number): boolean {
     this.returned = (this.returned + charge) | 0;
     const half = this.#beyond | (this.#beyond >>> 1);

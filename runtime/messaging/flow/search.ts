@@ -14,7 +14,7 @@ import { FOUND_WORD, PASS, SEEK, SEEK_WORD, TAKE } from '../wire.ts';
 import { flowOf } from './credit.ts';
 import type { ReceiveFlow } from './receive-flow.ts';
 
-/** The list of posted receives may have so many that are not posted any more, beside as many as are. */
+/** The list of posted receives may have this many that are not posted any more, besides as many as are. */
 const DEAD_MAX = 1024;
 
 /** What a search needs of the engine. */
@@ -25,7 +25,7 @@ export interface SearchHost {
 
 interface Entry {
   readonly request: Operation;
-  /** The order that it was posted with: the request may be of another operation by now. */
+  /** The order in which it was posted. The request may belong to another operation by now. */
   readonly order: number;
 }
 
@@ -34,7 +34,7 @@ const isPosted = ({ request, order }: Entry) => request.bin !== null && request.
 export class Search {
   readonly #host: SearchHost;
   readonly #contexts: ContextTable;
-  /** Flows that are stalled, and whose. */
+  /** Flows that are stalled, with their peers. */
   readonly #stalled = new Map<ReceiveFlow, Peer>();
   /** Posted receives in the order of posting, while any flow is stalled. */
   #posted: Entry[] = [];
@@ -116,7 +116,10 @@ export class Search {
     return promised;
   }
 
-  /** A peer is lost; the receives that its messages were promised to. */
+  /**
+   * A peer is lost.
+   * @returns the receives that its messages were promised to
+   */
   abandon(peer: Peer): Operation[] {
     const promised: Operation[] = [];
     for (const flow of peer.incoming) {
@@ -164,7 +167,7 @@ export class Search {
     this.#postedMax = 2 * posted.length + DEAD_MAX;
   }
 
-  /** Seeks the next receive, if the last one was answered. */
+  /** Asks about the next receive, if the last question was answered. */
   #ask(peer: Peer, flow: ReceiveFlow): void {
     if (!flow.stalled || flow.asked !== 0) return;
     const posted = this.#posted;

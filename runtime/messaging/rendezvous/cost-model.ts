@@ -9,23 +9,16 @@ import type { OneSidedScheme } from '../../../transports/transport.ts';
 /** How a large message goes. */
 export type RendezvousScheme = 'copy' | OneSidedScheme;
 
-/** Messages that each scheme gets at least before there is a verdict. */
-export const TRIALS_MIN = 3;
-/**
- * Milliseconds for which each scheme is tried before there is a verdict, if its messages are short: a scheme
- * looks slow until V8 has compiled the code that it runs through.
- */
+/** Messages of each scheme in a trial. The median of their costs counts: one that was interrupted must not decide. */
+export const TRIALS = 5;
+/** The first trial goes on until each scheme has taken so many milliseconds: code that V8 has not compiled is slow. */
 export const TRIAL_MS = 8;
-/** Messages that each scheme gets at most before there is a verdict, unless it may yet win. */
-export const TRIALS_MAX = 512;
-/** So many messages of all sizes a scheme takes until V8 has compiled all that it runs through. */
-export const WARM_MESSAGES = 3072;
-/** A scheme that costs this much more than the best may yet be the best once it is compiled. */
+/** A scheme costs this much more than the best at its fastest: it will not win, once compiled, either. */
 export const PROMISING = 1.5;
-/** Of messages that take longer, in nanoseconds, compiled code makes no difference. */
-export const WARM_NS_MAX = 50_000;
-/** After this many messages of a size a loser is tried once more: a machine's state changes. */
-export const RETRIAL_INTERVAL = 512;
+/** The others go on until they have taken so many milliseconds: the code of the best one may be the longest. */
+export const PROMISING_MS = 40;
+/** After this many messages of a size there is another trial: a machine's state changes. */
+export const TRIAL_INTERVAL = 2048;
 
 /** DREG_SINGLE_COPY: 'auto' (measured), 'always', 'never'. */
 export type Preference = 'auto' | 'always' | 'never';
@@ -33,119 +26,81 @@ export type Preference = 'auto' | 'always' | 'never';
 export const RENDEZVOUS_PREFERENCES = ['auto', 'get', 'put', 'copy'] as const;
 export type RendezvousPreference = (typeof RENDEZVOUS_PREFERENCES)[number];
 
-/** Of a scheme's last so many messages the median counts: one that was interrupted must not decide. */
-export const SAMPLES = 5;
-
-/** Once there is a verdict, one message in so many is timed: the clock costs as much as a small copy. */
-export const TIMED_INTERVAL = 16;
-
-/** What is known of a scheme for messages of a size. */
+/** What messages of a size cost by one scheme, in nanoseconds a byte. */
 class Experience {
-  /** Nanoseconds a byte of the last {@link SAMPLES} messages, the oldest first. */
+  readonly scheme: RendezvousScheme;
+  /** Of the last {@link TRIALS} messages, the oldest first. */
   readonly samples: number[] = [];
-  trials = 0;
-  /** Nanoseconds that its messages have taken so far. */
-  spent = 0;
-  /** Nanoseconds a byte of its fastest message: what it can do when nothing comes in between. */
+  /** Of its fastest message: what the scheme can do when nothing comes in between. */
   least = Number.POSITIVE_INFINITY;
+  /** Messages begun in this trial. */
+  trials = 0;
+  /** Nanoseconds that all its messages in trials took. */
+  spent = 0;
+
+  constructor(scheme: RendezvousScheme) {
+    this.scheme = scheme;
+  }
 
   get cost(): number {
     const { samples } = this;
     if (samples.length === 0) return Number.POSITIVE_INFINITY;
     return samples.toSorted((a, b) => a - b)[samples.length >>> 1];
   }
-
-  get tried(): boolean {
-    return this.trials >= TRIALS_MAX || this.spent >= TRIAL_MS * 1e6;
-  }
-}
-
-/** Messages of all sizes that went each scheme. */
-class Warmth {
-  readonly #messages = new Map<RendezvousScheme, number>();
-
-  count(scheme: RendezvousScheme): void {
-    this.#messages.set(scheme, (this.#messages.get(scheme) ?? 0) + 1);
-  }
-
-  has(scheme: RendezvousScheme): boolean {
-    return (this.#messages.get(scheme) ?? 0) >= WARM_MESSAGES;
-  }
 }
 
 class SizeClass {
-  readonly #schemes = new Map<RendezvousScheme, Experience>();
-  /** The verdict; null while schemes are tried. */
+  readonly #experiences = new Map<RendezvousScheme, Experience>();
+  /** The verdict; null during a trial. */
   #best: RendezvousScheme | null = null;
-  /** Something was recorded since the verdict. */
-  #stale = false;
-  /** A loser that was just better than the best: the next message goes that scheme, too. */
-  #again: RendezvousScheme | null = null;
-  #messages = 0;
-  /** Whether the message that was given a scheme last is to be timed. */
+  /** Messages until the next trial. */
+  #left = 0;
+  /** Whether the message that was given a scheme last is part of a trial. */
   timed = true;
-  readonly #length: number;
-  readonly #warmth: Warmth;
-
-  /** @param length of its longest messages, in bytes */
-  constructor(length: number, warmth: Warmth) {
-    this.#length = length;
-    this.#warmth = warmth;
-  }
 
   choose(schemes: readonly RendezvousScheme[]): RendezvousScheme {
-    const messages = ++this.#messages;
-    if (this.#again !== null) return this.#tryAgain(this.#again);
-    if (this.#best === null) {
-      this.timed = true;
-      const untried = this.#untried(schemes);
-      if (untried !== undefined) return untried;
+    if (this.#best !== null) {
+      this.timed = false;
+      if (--this.#left > 0) return this.#best;
+      this.#best = null;
+      for (const experience of this.#experiences.values()) experience.trials = 0;
     }
-    if (this.#best === null || this.#stale) this.#best = this.#ranking(schemes)[0];
-    this.#stale = false;
-    this.timed = messages % TIMED_INTERVAL === 0;
-    if (messages % RETRIAL_INTERVAL !== 0) return this.#best;
-    const retrial = messages / RETRIAL_INTERVAL;
-    return this.#ranking(schemes)[1 + (retrial % (schemes.length - 1))];
-  }
-
-  #tryAgain(scheme: RendezvousScheme): RendezvousScheme {
-    this.#again = null;
     this.timed = true;
-    return scheme;
+    const all = schemes.map((scheme) => this.#of(scheme));
+    const next = this.#next(all);
+    if (next !== undefined) {
+      next.trials++;
+      return next.scheme;
+    }
+    this.#left = TRIAL_INTERVAL;
+    const best = all.reduce((a, b) => (b.cost < a.cost ? b : a)).scheme;
+    this.#best = best;
+    return best;
   }
 
-  /** Counted when it begins: of many messages under scheme at once each scheme gets its part. */
-  #untried(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
-    const scheme =
-      schemes.find((one) => this.#of(one).trials < TRIALS_MIN) ??
-      schemes.find((one) => !this.#of(one).tried) ??
-      this.#promising(schemes);
-    if (scheme !== undefined) this.#of(scheme).trials++;
-    return scheme;
-  }
-
-  /** A scheme that is not compiled yet and nearly as good as the best, which may not be either. */
-  #promising(schemes: readonly RendezvousScheme[]): RendezvousScheme | undefined {
-    const limit = this.#of(this.#ranking(schemes)[0]).cost * PROMISING;
-    if (!(limit * this.#length <= WARM_NS_MAX * PROMISING)) return undefined;
-    const promising = schemes.filter((scheme) => this.#of(scheme).least <= limit);
-    // With nothing to compare to there is nothing to find out.
-    if (promising.length < 2) return undefined;
-    return promising.find((scheme) => !this.#warmth.has(scheme));
+  /**
+   * Whose turn it is in a trial: messages are counted when they begin, so that of many under way at once
+   * each scheme gets its part. Undefined: the trial has ended.
+   */
+  #next(all: Experience[]): Experience | undefined {
+    const limit = Math.min(...all.map(({ least }) => least)) * PROMISING;
+    const isOpen = ({ trials, spent, least }: Experience) =>
+      trials < TRIALS || spent < (least <= limit ? PROMISING_MS : TRIAL_MS) * 1e6;
+    const open = all.filter(isOpen);
+    // With nothing to compare it with there is nothing to find out about one scheme.
+    if (open.length < 2 && !open.some(({ trials }) => trials < TRIALS)) return undefined;
+    // Several in a row: what comes along with an offer depends on how the last message went.
+    const begun = open.find(({ trials }) => trials % TRIALS !== 0);
+    return begun ?? open.reduce((a, b) => (b.trials < a.trials ? b : a));
   }
 
   #of(scheme: RendezvousScheme): Experience {
-    let experience = this.#schemes.get(scheme);
+    let experience = this.#experiences.get(scheme);
     if (experience === undefined) {
-      experience = new Experience();
-      this.#schemes.set(scheme, experience);
+      experience = new Experience(scheme);
+      this.#experiences.set(scheme, experience);
     }
     return experience;
-  }
-
-  #ranking(schemes: readonly RendezvousScheme[]): RendezvousScheme[] {
-    return [...schemes].sort((a, b) => this.#of(a).cost - this.#of(b).cost);
   }
 
   record(scheme: RendezvousScheme, nanosecondsPerByte: number, nanoseconds: number): void {
@@ -153,11 +108,7 @@ class SizeClass {
     experience.spent += nanoseconds;
     experience.least = Math.min(experience.least, nanosecondsPerByte);
     experience.samples.push(nanosecondsPerByte);
-    if (experience.samples.length > SAMPLES) experience.samples.shift();
-    const best = this.#best;
-    if (best !== null && scheme !== best && nanosecondsPerByte < this.#of(best).cost)
-      this.#again = scheme;
-    this.#stale = true;
+    if (experience.samples.length > TRIALS) experience.samples.shift();
   }
 }
 
@@ -166,14 +117,13 @@ export function sizeClass(length: number): number {
   return length < 1 ? 0 : Math.min(63, Math.floor(Math.log2(length)));
 }
 
-/** The verdicts for peers that are reached in the same scheme. */
+/** The verdicts for peers that are reached by the same schemes. */
 export class CostModel {
   readonly #classes: (SizeClass | undefined)[] = [];
-  readonly #warmth = new Warmth();
-  /** Whether the message that was given a scheme last is to be recorded. */
+  /** Whether the message that was given a scheme last is to be recorded: it is part of a trial. */
   timed = false;
 
-  /** The scheme that the next message of this length goes, of those that it can go. */
+  /** The scheme by which the next message of this length goes, of those that it can go by. */
   choose(length: number, schemes: readonly RendezvousScheme[]): RendezvousScheme {
     if (schemes.length === 1) {
       this.timed = false;
@@ -182,18 +132,17 @@ export class CostModel {
     const ofSize = this.#classOf(length);
     const scheme = ofSize.choose(schemes);
     this.timed = ofSize.timed;
-    this.#warmth.count(scheme);
     return scheme;
   }
 
-  /** What a message took, from when the sender began to when it was there. */
+  /** How long a message took, from when the sender began until it was there. */
   record(scheme: RendezvousScheme, length: number, nanoseconds: number): void {
     this.#classOf(length).record(scheme, nanoseconds / length, nanoseconds);
   }
 
   #classOf(length: number): SizeClass {
     const index = sizeClass(length);
-    this.#classes[index] ??= new SizeClass(2 ** (index + 1), this.#warmth);
+    this.#classes[index] ??= new SizeClass();
     return this.#classes[index];
   }
 }

@@ -16,7 +16,7 @@ import { longOf, putLong, SEGMENT_WORD } from '../wire.ts';
 
 /** Segments of one message that are exported at one time. */
 export const EXPORTED_SEGMENTS_MAX = 4;
-/** Segments of one message that are moved at one time. */
+/** Segments of one message that are read or written at one time. */
 export const MOVED_SEGMENTS_MAX = 2;
 
 /** The bytes [start, start + bytes) of a message, and how to reach them at the other end. */
@@ -50,7 +50,7 @@ function putSegment(words: Int32Array, { start, bytes, access }: Segment): void 
   putLong(words, SEGMENT_WORD.startLow, SEGMENT_WORD.startHigh, start);
 }
 
-/** Where the memory is: its segments are exported one after the other, a few ahead of the other end. */
+/** The end that has the memory. It exports segments one after the other, a few ahead of the other end. */
 export class ExportedSegments implements Stream {
   readonly request: Operation;
   readonly #peer: Peer;
@@ -113,7 +113,7 @@ export class ExportedSegments implements Stream {
     const start = this.#end;
     const bytes = Math.min(this.#peer.channel.segmentBytes, this.#length - start);
     const access = newRemoteAccess();
-    // A buffer that was taken away is exported no further: the other end then asks for packets.
+    // A buffer that was taken away is exported no further. The other end then asks for packets.
     const whole = request.intact;
     const { channel } = this.#peer;
     if (whole && channel.exportMemory(request.bytes, start, bytes, this.#purpose, access)) {
@@ -123,13 +123,15 @@ export class ExportedSegments implements Stream {
     return { start, bytes, access };
   }
 
-  /** There is something to export, or to tell, as far as the other end has caught up. */
+  /** There are segments to export, or to tell of, as far as the other end has caught up. */
   get #more(): boolean {
     if (this.#unsent !== null) return true;
     return !this.#stopped && this.#end < this.#length && this.#open.length < EXPORTED_SEGMENTS_MAX;
   }
 
-  /** Exports what may be exported and tells it; true: nothing to do until {@link taken}. */
+  /**
+   * Exports the segments that may be exported, and tells of them. True: nothing to do until {@link taken}.
+   */
   stream(): boolean {
     // The packet that began the transfer must not be overtaken.
     if (this.#peer.holdsControls) return false;
@@ -145,7 +147,7 @@ export class ExportedSegments implements Stream {
     return true;
   }
 
-  /** Goes on; true: waits for room, and the peer has to be marked as busy. */
+  /** Goes on. True: it waits for room, and the peer has to be marked as busy. */
   proceed(): boolean {
     if (this.#streaming || this.stream()) return false;
     this.#streaming = true;
@@ -161,7 +163,7 @@ export class ExportedSegments implements Stream {
     this.#peer.channel.revoke(oldest);
   }
 
-  /** Ends it: nothing of the message is exported any more. */
+  /** Ends it: no segment of the message is exported any more. */
   close(): void {
     this.#stopped = true;
     this.#unsent = null;
@@ -172,13 +174,13 @@ export class ExportedSegments implements Stream {
   }
 }
 
-/** Who is told how the moving goes. */
+/** What is told how the moving goes. */
 export interface PipelineObserver {
   /** The next segment in order was moved, and it is not the last. */
   moved(): void;
   /**
-   * Nothing is under way any more: the message is there up to `position`. The rest must come in another
-   * way; with an error it cannot come at all.
+   * No operation is under way any more. The message is there up to `position`. The rest must come by
+   * another scheme; with an error it cannot come at all.
    */
   ended(position: number, error: MpiError | null): void;
 }
@@ -189,12 +191,12 @@ interface Step {
   failed: boolean;
 }
 
-/** Whether the message cannot be had in any other way either. */
+/** Whether the message cannot come by any other scheme either. */
 function isLost(error: MpiError): boolean {
   return error.code === 'ERR_PROTOCOL' || error.code === 'ERR_PEER_FAILED';
 }
 
-/** Where the memory is not: segments are pulled or pushed as they become known. */
+/** The end that does not have the memory. It pulls or pushes segments as they become known. */
 export class SegmentPipeline {
   readonly #channel: Channel;
   readonly #how: 'pull' | 'push';
@@ -204,11 +206,11 @@ export class SegmentPipeline {
   /** In order of their bytes. */
   readonly #underWay: Step[] = [];
   #observer: PipelineObserver | null;
-  /** Up to here segments are known. */
+  /** Position up to which segments are known. */
   #known: number;
   /** Up to here moving began. */
   #begun: number;
-  /** Up to here all of it is there. */
+  /** Position up to which the whole message is there. */
   #moved: number;
   #stopped = false;
   #broken = false;
@@ -322,7 +324,7 @@ export class SegmentPipeline {
     observer?.ended(this.#moved, this.#error);
   }
 
-  /** Begins nothing more; `end` is called once nothing is under way, at once where nothing is. */
+  /** Begins nothing more. `end` is called once no operation is under way; at once where none is. */
   abandon(end: () => void): void {
     this.#observer = null;
     this.#stopped = true;

@@ -11,13 +11,16 @@
  */
 import { MpiError } from '../../base/error.ts';
 
-/** Pieces are of this many bytes, or a half of the message if that is less. */
+/** Bytes of a piece; or half of the message, if that is less. */
 export const SHARED_CHUNK_BYTES = 64 * 1024;
-/** Messages from this size on are copied by both ends. */
+/** The shortest message that both ends copy. */
 export const SHARED_COPY_MIN = 32 * 1024;
-/** Shared copies that a sender was asked to help with and has not answered, at most; further ones the receiver makes alone. */
+/**
+ * Shared copies of a sender that the sender has not answered, at most. The receiver makes further ones
+ * alone.
+ */
 export const SHARES_UNANSWERED_MAX = 8;
-/** Looks at whether the sender has finished its last chunk, before it is asked to say so. */
+/** Looks at whether the sender has finished its last piece. Then the receiver asks it to say so. */
 export const SHARE_LOOKS = 4096;
 
 const GENERATION_SHIFT = 16;
@@ -83,7 +86,7 @@ export function helpCopy(
 /** The receiver's end of the words that it shares with one peer: one copy at a time. */
 export class SharedCopies {
   readonly #words: Int32Array;
-  /** The copy's, or the last one's: how many copies there were, modulo 2^32. */
+  /** The generation of the copy, or of the last one: how many copies there were, modulo 2^32. */
   generation = 0;
   #open = false;
   #length = 0;
@@ -107,7 +110,9 @@ export class SharedCopies {
     return true;
   }
 
-  /** Copies what the sender does not. An error ends the copy: no chunk can be claimed any more. */
+  /**
+   * Copies the pieces that the sender does not. An error ends the copy: no piece can be claimed any more.
+   */
   copy(copy: CopyPiece): void {
     try {
       copyClaimed(this.#words, this.generation, this.#length, copy);
@@ -118,7 +123,10 @@ export class SharedCopies {
     }
   }
 
-  /** Looks for a short while whether nobody works on a chunk any more. */
+  /**
+   * Waits a short while until nobody works on a piece any more.
+   * @returns whether that is so
+   */
   settles(): boolean {
     for (let looks = SHARE_LOOKS; looks > 0; looks--) if (this.#settled) return true;
     return false;

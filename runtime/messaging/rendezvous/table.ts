@@ -7,12 +7,12 @@ import type { RendezvousScheme } from './cost-model.ts';
 import type { ExportedSegments, SegmentPipeline } from './pipeline.ts';
 import type { CopyPiece, SharedCopies } from './shared-copy.ts';
 
-/** A send that waits for its receiver, or for what the receiver does. */
+/** A send that waits for its receiver's decision, or for its work. */
 export class OutgoingTransfer {
   readonly id: number;
   readonly request: Operation;
   readonly peer: Peer;
-  /** How the RTS said that the message can be reached: its first `exportedBytes` bytes. */
+  /** How the message can be reached, as the RTS said: its first `exportedBytes` bytes. */
   readonly access: RemoteAccess = newRemoteAccess();
   exportedBytes = 0;
   /** The offer holds registered memory, and is not answered yet. */
@@ -23,11 +23,11 @@ export class OutgoingTransfer {
   position = 0;
   /** The receiver's transfer id, from its CTS. */
   receiver = 0;
-  /** While the receiver fetches segments. */
+  /** Set while the receiver fetches segments. */
   exported: ExportedSegments | null = null;
   /** While we write segments. */
   pipeline: SegmentPipeline | null = null;
-  /** We write no more, but the receiver may not know yet: it still has to ask for the rest. */
+  /** This end writes no more, but the receiver may not know that yet and still has to ask for the rest. */
   gaveUp = false;
 
   constructor(id: number, request: Operation, peer: Peer) {
@@ -75,17 +75,17 @@ export class IncomingTransfer {
   copying = false;
   /** While we fetch segments. */
   pipeline: SegmentPipeline | null = null;
-  /** We fetch no more, but the sender may not know yet. */
+  /** This end fetches no more, but the sender may not know that yet. */
   gaveUp = false;
-  /** While the sender writes segments. */
+  /** Set while the sender writes segments. */
   exported: ExportedSegments | null = null;
-  /** While both ends copy, and the sender may still work on a chunk. */
+  /** Set while both ends copy, and the sender may still work on a piece. */
   share: SharedReceive | null = null;
   /** The sender was asked whether its buffer is whole. */
   asked = false;
   /** For the cost model: when it began; 0 where it is not timed. */
   readonly started: number;
-  /** Milliseconds that its sender was at work before; measured on the part that came with the offer. */
+  /** Milliseconds that the sender worked before; measured on the part that came with the offer. */
   ahead = 0;
 
   constructor(

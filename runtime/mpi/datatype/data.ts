@@ -1,4 +1,7 @@
-/** What may be sent and received: buffers, and memory of which not every byte belongs to the message. */
+/**
+ * What may be sent and received (MPI 4.1, 5.1): buffers, and memory of which not every byte belongs to the
+ * message.
+ */
 import { types } from 'node:util';
 import type { Noncontiguous } from '../../../transports/transport.ts';
 import {
@@ -43,6 +46,7 @@ export type Elements = Integers | Bigs | Floats;
  * The elements travel in the order of their indices, of which the last one runs fastest.
  */
 export interface Strided<A extends Elements = Elements> {
+  /** The typed array. */
   readonly data: A;
   /** Elements in each dimension. */
   readonly shape: readonly number[];
@@ -54,7 +58,9 @@ export interface Strided<A extends Elements = Elements> {
 
 /** Memory under a {@link Layout} (MPI 4.1, 5.1). */
 export interface Laid {
+  /** The memory. */
   readonly data: MessageBuffer;
+  /** Which of its bytes belong to the message. */
   readonly layout: Layout;
   /** How many of the layout, an extent apart; 1 if left out. */
   readonly count?: number;

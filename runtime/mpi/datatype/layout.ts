@@ -11,6 +11,7 @@ import { NOTHING, type Placed, repeat, run, sequence } from './plan.ts';
 
 /** One field of {@link Layout.struct}. */
 export interface Field {
+  /** What the field is. */
   readonly layout: Layout;
   /** Where it begins, in bytes. */
   readonly offset: number;

@@ -45,8 +45,11 @@ export class AllRequest extends StartedRequest<void> {
     return this.#parts.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** One that is under way: of those that others can end, where there are such. */
   get #first(): StartedRequest<unknown> | undefined {
-    return this.#parts.find(({ state }) => state === PENDING);
+    const { rank } = this.owner.engine;
+    const pending = this.#parts.filter(({ state }) => state === PENDING);
+    return pending.find(({ peer }) => peer !== rank) ?? pending[0];
   }
 
   get peer(): number {

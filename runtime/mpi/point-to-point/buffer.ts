@@ -17,17 +17,21 @@ import {
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 
+/**
+ * What may be sent and received: a typed array, a `Buffer`, a `DataView`, an `ArrayBuffer` or a
+ * `SharedArrayBuffer` (MPI 4.1, 3.2.2).
+ */
 export type MessageBuffer = ArrayBufferView | ArrayBufferLike;
 
 /**
- * Views of bytes by the object they belong to: a program that sends from the same Float64Array for
- * ever gets one, and it goes with the array.
+ * Views of bytes, by the object that they belong to. A program that sends from the same Float64Array for
+ * ever gets one view, which goes with the array.
  */
 const aliases = new WeakMap<object, Uint8Array>();
 
 /**
  * The bytes of a buffer, offset respected; the array itself where it is one of bytes. `null` has none,
- * and is for PROC_NULL alone, where no buffer is looked at (MPI 4.1, 3.10).
+ * and is for PROC_NULL alone, where no buffer is looked at (MPI 4.1, 3.11).
  * @throws MpiError ERR_BUFFER where it is no buffer, or its memory is gone
  */
 export function bytesOf(buffer: MessageBuffer | null, peer = 0): Uint8Array {

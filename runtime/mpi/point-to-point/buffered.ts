@@ -17,7 +17,11 @@ export const BSEND_BYTES_MAX = 256 * 1024 * 1024;
 let taken = 0;
 let most: number | null = null;
 
-/** @throws MpiError ERR_ARG where the environment has no number */
+/**
+ * @environment DREG_BSEND_BYTES | bytes, with K, M or G | how much `bsend` may copy that has not left yet, in
+ *   place of `BSEND_BYTES_MAX`; beyond it is `ERR_NO_MEM`
+ * @throws MpiError ERR_ARG where the environment has no number
+ */
 function limit(): number {
   if (most !== null) return most;
   const text = process.env.DREG_BSEND_BYTES || String(BSEND_BYTES_MAX);

@@ -1,5 +1,6 @@
 /** A request that its maker ends. */
 import type { MpiError } from '../../base/error.ts';
+import type { CallSite } from '../../messaging/deadlock/call-site.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -40,8 +41,8 @@ export class ManualRequest<R> extends StartedRequest<R> {
   }
 
   /** @internal As of others; and tells its maker, who may have to look at something meanwhile. */
-  override hold(abandoned: (error: MpiError) => void): () => void {
-    const release = super.hold(abandoned);
+  override hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void {
+    const release = super.hold(site, abandoned);
     this.onHold(1);
     return () => {
       this.onHold(-1);

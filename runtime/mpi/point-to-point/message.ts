@@ -16,16 +16,18 @@ import { Status } from './status.ts';
 /** A typed array's constructor. */
 export interface ArrayType<A extends ArrayBufferView> {
   new (length: number): A;
+  /** The width of an element. */
   readonly BYTES_PER_ELEMENT: number;
 }
 
 /**
- * A message that was matched and not yet received: no other receive gets it. It is received once, by any
+ * A message that was matched and not yet received (MPI_Message; MPI 4.1, 3.8.2): no other receive gets it. It is received once, by any
  * one of the calls here; one that fails for its arguments leaves the message as it is.
  */
 export class Message {
   /** The sender's rank in the communicator. */
   readonly source: number;
+  /** The message's tag. */
   readonly tag: number;
   /** Bytes of the message. */
   readonly byteLength: number;
@@ -44,7 +46,7 @@ export class Message {
   }
 
   /**
-   * Starts to receive the message (MPI_Imrecv).
+   * Starts to receive the message (MPI_Imrecv; MPI 4.1, 3.8.3).
    * @param into as of `irecv`; longer than the message it may be
    * @throws MpiError ERR_TRUNCATE where it is shorter; ERR_REQUEST where the message was received before;
    *   ERR_BUFFER, ERR_FINALIZED
@@ -58,7 +60,7 @@ export class Message {
   }
 
   /**
-   * Receives the message (MPI_Mrecv).
+   * Receives the message (MPI_Mrecv; MPI 4.1, 3.8.3).
    * @param status filled and returned, if given, instead of a new one
    * @throws MpiError as {@link irecv}; ERR_PEER_FAILED
    */

@@ -4,6 +4,7 @@ import { setImmediate } from '../../base/clock.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf } from './awaited.ts';
 import type { MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
@@ -50,7 +51,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   }
 
   /**
-   * Starts a round: no partition has arrived (MPI_Start).
+   * Starts a round: no partition has arrived (MPI_Start; MPI 4.1, 4.2).
    * @throws MpiError as of {@link Persistent.start}
    */
   start(): StartedRequest<Status> {
@@ -138,16 +139,18 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
     this.#tell();
   }
 
+  /** A round as a promise; what {@link start} throws rejects it. */
   async run(): Promise<Status> {
     return this.start();
   }
 
+  /** A round, blocking the thread. */
   runSync(): Status {
     return this.start().wait();
   }
 
   /**
-   * Whether a partition has arrived in this round, after some progress (MPI_Parrived).
+   * Whether a partition has arrived in this round, after some progress (MPI_Parrived; MPI 4.1, 4.2).
    * @throws MpiError ERR_ARG where there is no such partition
    */
   arrived(partition: number): boolean {
@@ -176,10 +179,11 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   }
 
   async #next(round: StartedRequest<Status>): Promise<void> {
+    const site = callSiteOf(this.endpoint.engine);
     let release = () => {};
     try {
       await new Promise<void>((resolve, reject) => {
-        release = round.hold(reject);
+        release = round.hold(site, reject);
         this.#listeners.push(resolve);
       });
     } finally {

@@ -60,7 +60,7 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
   }
 
   /**
-   * Starts a round: no partition is ready (MPI_Start).
+   * Starts a round: no partition is ready (MPI_Start; MPI 4.1, 4.2).
    * @throws MpiError as of {@link Persistent.start}
    */
   start(): StartedRequest<void> {
@@ -74,16 +74,18 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     return round;
   }
 
+  /** A round as a promise; what {@link start} throws rejects it. */
   async run(): Promise<void> {
     return this.start();
   }
 
+  /** A round, blocking the thread. */
   runSync(): void {
     this.start().wait();
   }
 
   /**
-   * A partition's bytes are there, and will not change in this round (MPI_Pready).
+   * A partition's bytes are there, and will not change in this round (MPI_Pready; MPI 4.1, 4.2).
    * @throws MpiError ERR_ARG where there is no such partition; ERR_REQUEST where it is ready already, or no
    *   round is under way
    */
@@ -91,7 +93,7 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     this.readyRange(partition, partition);
   }
 
-  /** {@link ready} of all partitions from `first` to `last`, the last one included (MPI_Pready_range). */
+  /** {@link ready} of all partitions from `first` to `last`, the last one included (MPI_Pready_range; MPI 4.1, 4.2). */
   readyRange(first: number, last: number): void {
     this.#checkReady(first);
     this.#checkReady(last);
@@ -101,7 +103,7 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     this.poll();
   }
 
-  /** {@link ready} of all partitions of a list (MPI_Pready_list). */
+  /** {@link ready} of all partitions of a list (MPI_Pready_list; MPI 4.1, 4.2). */
   readyList(partitions: ArrayLike<number>): void {
     const list = Array.from(partitions);
     for (const partition of list) this.#checkReady(partition);

@@ -81,6 +81,7 @@ export function checkPartitions(
 
 /** Rounds of an operation of several parts: a round ends when all of its parts have. */
 export abstract class Rounds<R> {
+  /** How many partitions the buffer has. */
   readonly partitions: number;
   /** One word a partition, shared with workers. */
   readonly flags: Int32Array;
@@ -108,6 +109,7 @@ export abstract class Rounds<R> {
     this.flags = new Int32Array(new SharedArrayBuffer(4 * partitions));
   }
 
+  /** Whether a round was started of whose end the program has not heard. */
   get active(): boolean {
     return this.round !== null && !this.round.told;
   }

@@ -6,6 +6,7 @@
  */
 import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf } from './awaited.ts';
 import type { Request } from './request.ts';
 import { waitWithin, within } from './timeout.ts';
 
@@ -73,10 +74,11 @@ export async function awaitParts(parts: readonly Request[]): Promise<void> {
   if (areComplete(parts)) return;
   const whole = new Parts(parts);
   for (const part of parts) if (!part.done) part.owner.engine.loop.poll(part);
+  const site = callSiteOf(parts[0].owner.engine);
   const ended = new Promise<void>((resolve, reject) => {
     const end = () => (whole.error === null ? resolve() : reject(whole.error));
     if (whole.done) return end();
-    const releases = parts.filter((part) => !part.done).map((part) => part.hold(reject));
+    const releases = parts.filter((part) => !part.done).map((part) => part.hold(site, reject));
     whole.ended = () => {
       for (const release of releases) release();
       end();

@@ -20,7 +20,7 @@ export class PersistentOperations {
   }
 
   /**
-   * A standard send (MPI_Send_init).
+   * A standard send (MPI_Send_init; MPI 4.1, 3.9).
    * @param buffer sent as it is when a round starts
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
    */
@@ -28,13 +28,13 @@ export class PersistentOperations {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, false);
   }
 
-  /** A synchronous send (MPI_Ssend_init); as {@link send}. */
+  /** A synchronous send (MPI_Ssend_init; MPI 4.1, 3.9); as {@link send}. */
   ssend(buffer: Data | null, destination: number, tag = 0): Persistent<void> {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, true);
   }
 
   /**
-   * A receive (MPI_Recv_init).
+   * A receive (MPI_Recv_init; MPI 4.1, 3.9).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
    */
   recv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Persistent {
@@ -42,8 +42,8 @@ export class PersistentOperations {
   }
 
   /**
-   * A send whose buffer is filled part by part (MPI 4.1, 4, MPI_Psend_init). A worker that has filled a
-   * partition stores 1 in its word: `Atomics.store(flags, partition, 1)`; or the main thread calls `ready`.
+   * A send whose buffer is filled part by part (MPI_Psend_init; MPI 4.1, 4.2). A worker that has
+   * filled a partition stores 1 in its word: `Atomics.store(flags, partition, 1)`; or the main thread calls `ready`.
    * It matches the `precv` with the same tag, in the order in which both were made.
    * @param partitions how many; the buffer's length is a multiple of it
    * @throws MpiError ERR_COUNT, ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
@@ -58,8 +58,8 @@ export class PersistentOperations {
   }
 
   /**
-   * A receive that says which parts of its buffer are there (MPI 4.1, 4, MPI_Precv_init). It may have other
-   * partitions than its sender. There are no wildcards.
+   * A receive that says which parts of its buffer are there (MPI_Precv_init; MPI 4.1, 4.2). It may have
+   * other partitions than its sender. There are no wildcards.
    * @throws MpiError as {@link psend}
    */
   precv(

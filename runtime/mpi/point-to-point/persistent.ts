@@ -22,7 +22,7 @@ export interface Persistent<R = Status> {
   /** Whether a round was started of whose end the program has not heard. */
   readonly active: boolean;
   /**
-   * Starts a round (MPI_Start).
+   * Starts a round (MPI_Start; MPI 4.1, 3.9).
    * @returns the request of the round; it is the same object for each round
    * @throws MpiError ERR_REQUEST where the last round is under way, or failed without being looked at;
    *   ERR_BUFFER where the buffer was detached or shrunk meanwhile; ERR_CLOSED, ERR_FINALIZED, ERR_PEER_FAILED
@@ -32,7 +32,7 @@ export interface Persistent<R = Status> {
   run(): Promise<R>;
   /** A round, blocking the thread. Of a receive the status is the same object for each round. */
   runSync(): R;
-  /** Frees it (MPI_Request_free). A round under way comes to its end. */
+  /** Frees it (MPI_Request_free; MPI 4.1, 3.9). A round under way comes to its end. */
   [Symbol.dispose](): void;
 }
 
@@ -197,7 +197,7 @@ export class PersistentReceive extends PersistentOperation<Status> {
 }
 
 /**
- * Starts a round of each (MPI_Startall), in their order.
+ * Starts a round of each (MPI_Startall; MPI 4.1, 3.9), in their order.
  * @returns their requests
  * @throws MpiError ERR_REQUEST where it is no array of persistent operations; as their `start`: those before
  *   the one that fails have been started

@@ -7,6 +7,9 @@ import { bsend, flushBuffer } from './buffered.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Message } from './message.ts';
 import { Messages, type Selection } from './messages.ts';
+import type { Codec } from './objects/codec.ts';
+import { msgpackCodec } from './objects/msgpack.ts';
+import { Objects } from './objects/objects.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { PersistentOperations } from './persistent-operations.ts';
 import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
@@ -27,7 +30,7 @@ import { checkTimeout } from './timeout.ts';
  * It belongs to the operation until that has ended. It may be null where the other rank is PROC_NULL.
  */
 export abstract class PointToPoint {
-  /** This process's rank in its group, 0..size-1. */
+  /** This process's rank in its group, 0..size-1 (MPI_Comm_rank; MPI 4.1, 7.4.1). */
   readonly rank: number;
   /** @internal Its contexts, and the ranks that calls name. */
   readonly endpoint: Endpoint;
@@ -73,9 +76,10 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Sends a message and returns when the buffer may be used again (MPI 4.1, 3.2.1). A small message is
-   * copied and on its way; a large one waits until it is received.
-   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
+   * Sends a message, and returns when the buffer may be used again (MPI_Send; MPI 4.1, 3.2.1). A small
+   * message is copied and on its way. A large one waits until it is received.
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED; ERR_DEADLOCK where the
+   *   message goes to this rank itself and nothing receives it
    */
   sendSync(buffer: Data | null, destination: number, tag = 0): void {
     const { endpoint } = this;
@@ -83,13 +87,13 @@ export abstract class PointToPoint {
       sendSlowly(endpoint, buffer, destination, tag);
   }
 
-  /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
+  /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject the promise. */
   send(buffer: Data | null, destination: number, tag = 0): Promise<void> {
     return send(this.endpoint, buffer, destination, tag);
   }
 
   /**
-   * Starts a send (MPI 4.1, 3.7.2).
+   * Starts a send (MPI_Isend; MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
@@ -101,8 +105,8 @@ export abstract class PointToPoint {
 
   /**
    * Sends a message and returns when a receive has matched it and the buffer may be used again: a
-   * synchronous send (MPI 4.1, 3.4). It says that the receiver has come this far, at the cost of an answer
-   * from the receiver.
+   * synchronous send (MPI_Ssend; MPI 4.1, 3.4). It says that the receiver has come this far, at the cost of
+   * an answer from the receiver.
    * @param buffer as of {@link sendSync}
    * @throws MpiError as {@link sendSync}; ERR_DEADLOCK where the message goes to this rank itself and no
    *   receive that fits is posted
@@ -117,8 +121,8 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Starts a synchronous send (MPI 4.1, 3.4 and 3.7.2): the request is complete when a receive has matched
-   * the message and the buffer may be used again.
+   * Starts a synchronous send (MPI_Issend; MPI 4.1, 3.7.2): the request is complete when a receive has
+   * matched the message and the buffer may be used again.
    * @throws MpiError as {@link isend}
    */
   issend(buffer: Data | null, destination: number, tag = 0): Request {
@@ -126,9 +130,9 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Sends a message and returns at once: where it cannot leave yet, it is copied (MPI 4.1, 3.4). There is
-   * room for copies without asking, up to the limit `BSEND_BYTES_MAX` of the rank, which `DREG_BSEND_BYTES`
-   * changes. The call is local, so there is no promise of it.
+   * Sends a message and returns at once: where it cannot leave yet, it is copied (MPI_Bsend; MPI 4.1, 3.4).
+   * There is room for copies without asking, up to the limit `BSEND_BYTES_MAX` of the rank, which
+   * `DREG_BSEND_BYTES` changes. The call is local, so there is no promise of it.
    * @param buffer as of {@link sendSync}; the program may use it again when the call returns
    * @throws MpiError ERR_NO_MEM where there is no room for a copy; as {@link isend}
    */
@@ -137,8 +141,8 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Ends when everything has left that {@link bsend} copied before, on this communicator (MPI 4.1, 3.6,
-   * MPI_Comm_flush_buffer).
+   * Ends when everything has left that {@link bsend} copied before, on this communicator
+   * (MPI_Comm_flush_buffer; MPI 4.1, 3.6).
    * @throws MpiError that one of these messages failed with
    */
   flushBuffer(): StartedRequest<void> {
@@ -151,10 +155,14 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Receives a message into a buffer (MPI 4.1, 3.2.4).
+   * Receives a message into a buffer (MPI_Recv; MPI 4.1, 3.2.4).
+   * @param buffer may be longer than the message; the rest of it stays as it is
+   * @param source a rank, or {@link ANY_SOURCE}
+   * @param tag a tag, or {@link ANY_TAG}
    * @param status filled and returned, if given, instead of a new one
-   * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (it is dropped, the
-   *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (the message is dropped, the
+   *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED;
+   *   ERR_DEADLOCK where only this rank itself could send the message
    */
   recvSync(
     buffer: Data | null,
@@ -179,18 +187,19 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Starts a receive (MPI 4.1, 3.7.2).
-   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
+   * Starts a receive (MPI_Irecv; MPI 4.1, 3.7.2).
+   * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED; the request fails with
+   *   ERR_TRUNCATE where the message is larger than the buffer
    */
   irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
     return irecv(this.endpoint, buffer, source, tag);
   }
 
   /**
-   * Sends and receives at once, without deadlock between ranks that do the same (MPI 4.1, 3.10). Where
-   * one of the two fails, it fails once neither buffer is in use any more; a receive that no message has
-   * met is taken back.
-   * @returns what was received
+   * Sends and receives at once (MPI_Sendrecv; MPI 4.1, 3.10), without deadlock between ranks that do the
+   * same. If one of the two fails, the call fails once neither buffer is in use any more. A receive that no
+   * message has met is then taken back.
+   * @returns the status of the received message
    * @throws as {@link sendSync} and {@link recvSync}
    */
   sendrecvSync(
@@ -239,8 +248,8 @@ export abstract class PointToPoint {
   }
 
   /**
-   * {@link sendrecvSync} with one buffer: what is received takes the place of what was sent (MPI 4.1,
-   * 3.10). The buffer stays as it was where nothing is received.
+   * {@link sendrecvSync} with one buffer: what is received takes the place of what was sent
+   * (MPI_Sendrecv_replace; MPI 4.1, 3.10). The buffer stays as it was where nothing is received.
    * @returns what was received
    * @throws MpiError as {@link sendrecvSync}; ERR_NO_MEM where there is no memory for a copy
    */
@@ -273,7 +282,7 @@ export abstract class PointToPoint {
 
   /**
    * Blocks until a message is there that a receive with the same arguments would get, and leaves it there
-   * (MPI 4.1, 3.8.1).
+   * (MPI_Probe; MPI 4.1, 3.8.1).
    * @param status filled and returned, if given, instead of a new one
    * @returns where the message is from, its tag and its length in bytes
    * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK, ERR_TIMEOUT
@@ -292,7 +301,8 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Looks whether a message is there that a receive with the same arguments would get (MPI 4.1, 3.8.1).
+   * Looks whether a message is there that a receive with the same arguments would get (MPI_Iprobe;
+   * MPI 4.1, 3.8.1).
    * @param status filled and returned, if given, instead of a new one
    * @returns null where there is none now
    * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED
@@ -302,7 +312,8 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Blocks until there is a message, and claims it: no other receive or probe gets it (MPI 4.1, 3.8.2).
+   * Blocks until there is a message, and claims it: no other receive or probe gets it (MPI_Mprobe;
+   * MPI 4.1, 3.8.2).
    * @returns the message, to be received by its own calls
    * @throws MpiError as {@link probeSync}
    */
@@ -319,7 +330,7 @@ export abstract class PointToPoint {
   }
 
   /**
-   * Claims a message, if one is there (MPI 4.1, 3.8.2).
+   * Claims a message, if one is there (MPI_Improbe; MPI 4.1, 3.8.2).
    * @returns null where there is none now
    * @throws MpiError as {@link iprobe}
    */
@@ -337,5 +348,14 @@ export abstract class PointToPoint {
    */
   messages(selection: Selection = {}): AsyncIterableIterator<Message> {
     return new Messages(this.endpoint, selection);
+  }
+
+  /**
+   * Sends and receives values instead of buffers.
+   * @param codec how values become bytes; {@link msgpackCodec} if left out, the same at both ends
+   * @throws MpiError ERR_ARG where it is no codec
+   */
+  objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): Objects<T> {
+    return new Objects(this.endpoint, codec);
   }
 }

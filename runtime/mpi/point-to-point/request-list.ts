@@ -1,6 +1,7 @@
 /** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
 import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf } from './awaited.ts';
 import { within } from './timeout.ts';
 import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
 
@@ -89,8 +90,9 @@ function poll(request: Waitable): void {
 }
 
 function ends(pending: readonly Waitable[]): Promise<void> {
+  const site = callSiteOf(pending[0].owner.engine);
   return new Promise((resolve, reject) => {
-    const releases = pending.map((request) => request.hold(reject));
+    const releases = pending.map((request) => request.hold(site, reject));
     let left = pending.length;
     const end = () => {
       if (--left > 0) return;

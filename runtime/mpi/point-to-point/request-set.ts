@@ -9,10 +9,10 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import { Queue } from '../../base/queue.ts';
-import { noteCallSite } from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { type Awaitable, callSiteOf, holdAwaited } from './awaited.ts';
 import { type Patience, waitWithin, within } from './timeout.ts';
 import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
 
@@ -24,7 +24,7 @@ export const NONE_ENDED = -2;
 /** Polls before the places of the array are looked at again. */
 const POLLS_A_SCAN = 64;
 
-export class RequestSet implements Awaited {
+export class RequestSet implements Awaited, Awaitable {
   readonly isSend = false;
   readonly tag = ANY_TAG;
   readonly #requests: Requests;
@@ -149,19 +149,8 @@ export class RequestSet implements Awaited {
     return { mode: 'any', operations: pending.map((request) => request.describe()) };
   }
 
-  /** Somebody awaits the next one that ends: the process lives until then. */
-  hold({ loop, standstill }: Engine, abandoned: (error: MpiError) => void): () => void {
-    const held = {
-      describe: () => this.#describe(),
-      site: standstill === null ? null : noteCallSite(),
-      giveUp: abandoned,
-    };
-    loop.hold(held);
-    return () => loop.release(held);
-  }
-
   /** As one operation, which any of those can end that can end one of them. */
-  #describe(): WaitedOperation {
+  describe(): WaitedOperation {
     const { operations } = this.waits();
     return {
       operation: `any of ${operations.length} requests`,
@@ -170,6 +159,11 @@ export class RequestSet implements Awaited {
       communicator: operations[0]?.communicator ?? '',
       from: [...new Set(operations.flatMap(({ from }) => from))],
     };
+  }
+
+  /** Nobody will ever end one: the requests go on. */
+  giveUp(error: MpiError, abandoned: (error: MpiError) => void): void {
+    abandoned(error);
   }
 
   /** Calls when the next one ends. */
@@ -256,10 +250,11 @@ export async function whenAny(requests: Requests): Promise<number> {
     if (place === NONE_ACTIVE || owner === undefined) return -1;
     const { engine } = owner;
     const awaitsOthers = set.peer !== engine.rank;
+    const site = callSiteOf(engine);
     let release = () => {};
     try {
       const ended = new Promise<void>((resolve, reject) => {
-        if (awaitsOthers) release = set.hold(engine, reject);
+        if (awaitsOthers) release = holdAwaited(engine, set, site, reject);
         else engine.loop.wake();
         set.whenNext(resolve);
       });

@@ -5,7 +5,7 @@ import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
-import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
+import { COMPLETE, NO_PROBE, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -271,6 +271,7 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   /** @internal */
   override describe(): WaitedOperation {
     const told = super.describe();
-    return this.context === this.owner.context ? told : { ...told, operation: 'a collective' };
+    if (this.context !== this.owner.context) return { ...told, operation: 'a collective' };
+    return this.probe === NO_PROBE ? told : { ...told, operation: 'probe' };
   }
 }

@@ -5,10 +5,15 @@ import type { Request } from './request.ts';
 
 /** What is needed of an AbortSignal. */
 export interface Abortable {
+  /** Whether it was aborted. */
   readonly aborted: boolean;
+  /** Why; what the call that it takes back is rejected with. */
   readonly reason: unknown;
+  /** Throws the reason where it was aborted. */
   throwIfAborted(): void;
+  /** Calls when it is aborted. */
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  /** Ends that. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 

@@ -2,10 +2,11 @@
 import { ANY_SOURCE } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { Members } from '../../messaging/contexts/pair.ts';
-import { noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import type { CallSite } from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf, holdAwaited } from './awaited.ts';
 import { testAll, waitAll, whenAll } from './request-list.ts';
 import { testAny, testSome, waitAny, waitSome, whenAny } from './request-set.ts';
 import type { Status } from './status.ts';
@@ -28,7 +29,7 @@ export interface Owner {
 }
 
 /**
- * An operation that was started. It may be awaited, tested, or waited for; its buffer belongs to the
+ * An operation that was started (MPI_Request; MPI 4.1, 3.7.1). It may be awaited, tested, or waited for; its buffer belongs to the
  * operation until it has ended.
  *
  * In the calls on several requests, `null` is a request that is not active, and so is one of whose end the
@@ -50,8 +51,9 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Makes progress once, and says whether the operation is complete (MPI_Test).
-   * @throws MpiError that the operation failed with
+   * Makes progress once (MPI_Test; MPI 4.1, 3.7.3).
+   * @returns whether the operation is complete
+   * @throws MpiError with which the operation failed
    */
   test(): boolean {
     if (this.state === PENDING) this.owner.engine.progress();
@@ -62,9 +64,9 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Blocks the thread until the operation is complete (MPI_Wait).
+   * Blocks the thread until the operation is complete (MPI_Wait; MPI 4.1, 3.7.3).
    * @returns what the operation ends with
-   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
+   * @throws MpiError with which the operation failed; ERR_DEADLOCK where only this rank itself could
    *   complete it, and ERR_TIMEOUT where it took longer than `comm.timeout`: it is then still under way
    */
   wait(): R {
@@ -75,14 +77,15 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Takes a posted receive back (MPI 4.1, 3.8.4): it is then complete, and `status.cancelled` says so. A
-   * send cannot be cancelled.
+   * Takes a posted receive back (MPI_Cancel; MPI 4.1, 3.8.4): it is then complete, and
+   * `status.cancelled` says so. A send cannot be cancelled.
    * @returns false where it is no receive, or has met its message already: it goes on as if not cancelled
    */
   cancel(): boolean {
     return false;
   }
 
+  /** Makes a request awaitable: `await request` gives what {@link wait} returns, and throws what it throws. */
   // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
   then<A = R, B = never>(
     onComplete?: ((result: R) => A | PromiseLike<A>) | null,
@@ -114,8 +117,9 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   protected takeBack(): void {}
 
   #end(): Promise<R> {
+    const site = callSiteOf(this.owner.engine);
     return new Promise((resolve, reject) => {
-      const release = this.hold(reject);
+      const release = this.hold(site, reject);
       this.whenEnded(() => {
         release();
         this.tell();
@@ -128,23 +132,15 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   /**
    * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
    * could end it.
+   * @param site where it is awaited
    * @param abandoned is called where nobody will ever end it
    * @returns ends that
    */
-  hold(abandoned: (error: MpiError) => void): () => void {
+  hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void {
     const { engine } = this.owner;
-    const { loop, standstill } = engine;
-    if (this.peer === engine.rank) {
-      loop.wake();
-      return nothing;
-    }
-    const held = {
-      describe: () => this.describe(),
-      site: standstill === null ? null : noteCallSite(),
-      giveUp: (error: MpiError) => this.giveUp(error, abandoned),
-    };
-    loop.hold(held);
-    return () => loop.release(held);
+    if (this.peer !== engine.rank) return holdAwaited(engine, this, site, abandoned);
+    engine.loop.wake();
+    return nothing;
   }
 
   /** @internal Nobody will ever end it. */
@@ -172,7 +168,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
+   * Blocks until all are complete (MPI_Waitall; MPI 4.1, 3.7.5). Their statuses are in the requests.
    * @throws MpiError ERR_REQUEST where they are no requests; of the first in order that failed, after all
    *   have ended; of one that can never end ERR_DEADLOCK, after all others have
    */
@@ -181,7 +177,8 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Blocks until one has ended, of which the program has not heard yet (MPI_Waitany). The cost does not
+   * Blocks until one has ended, of which the program has not heard yet (MPI_Waitany; MPI 4.1,
+   * 3.7.5). The cost does not
    * depend on how many there are, where the same array is given again and again.
    * @returns its place in the array; -1 where none is active
    * @throws MpiError that it failed with; ERR_REQUEST, ERR_DEADLOCK, ERR_TIMEOUT
@@ -191,7 +188,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Blocks until at least one has ended (MPI_Waitsome), and gives all that have.
+   * Blocks until at least one has ended (MPI_Waitsome; MPI 4.1, 3.7.5), and gives all that have.
    * @param indices filled and returned, if given, instead of a new array
    * @returns their places in the array, in the order in which they ended; none where none is active
    * @throws MpiError as {@link waitAny}; those that ended before the one that failed are given first, and
@@ -205,7 +202,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * Makes progress, and says whether all are complete (MPI_Testall).
+   * Makes progress, and says whether all are complete (MPI_Testall; MPI 4.1, 3.7.5).
    * @throws MpiError as {@link waitAll}, once all have ended
    */
   static testAll(requests: readonly (StartedRequest<unknown> | null)[]): boolean {
@@ -213,7 +210,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * {@link waitAny} without waiting (MPI_Testany).
+   * {@link waitAny} without waiting (MPI_Testany; MPI 4.1, 3.7.5).
    * @returns the place of one that has ended; -1 where none is active, or none has ended
    * @throws MpiError as {@link waitAny}
    */
@@ -222,7 +219,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   }
 
   /**
-   * {@link waitSome} without waiting (MPI_Testsome): the places of those that have ended, if any.
+   * {@link waitSome} without waiting (MPI_Testsome; MPI 4.1, 3.7.5): the places of those that have ended, if any.
    * @throws MpiError as {@link waitSome}
    */
   static testSome(

@@ -1,6 +1,7 @@
 /** What calls on several requests at once need of each of them. */
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
+import type { CallSite } from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Awaited } from '../../messaging/operation.ts';
 import type { Patience } from './timeout.ts';
@@ -33,7 +34,7 @@ export abstract class Waitable implements Awaited {
   /** @internal */
   abstract waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
   /** @internal */
-  abstract hold(abandoned: (error: MpiError) => void): () => void;
+  abstract hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void;
 
   /** @internal The program hears of its end now. */
   abstract tell(): void;

@@ -21,8 +21,8 @@ const HELP = `usage: npm run demo:stale -- [options]
 Memory is registered, sent, unmapped, mapped again with new content, and sent again.
 
   --monitor ${NAMES.join('|')}
-                     one monitor only; otherwise a cache that nobody tells of anything ('naive')
-                     beside each monitor that works here
+                     this monitor only. By default: each monitor that works here, and 'naive',
+                     which is a cache without a monitor
   --transport uring  (the default) sent through a socket by io_uring, from fixed buffers
   --transport verbs  by RDMA READ and WRITE, the memory at the initiator and at the peer
   --json             print one JSON object a line

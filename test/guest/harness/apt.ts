@@ -33,9 +33,14 @@ export const KERNEL_BUILD_PACKAGES = ['bc', 'bison', 'flex', 'libelf-dev', 'libs
 /** The archive is not always there at the first try, and another apt may be at work. */
 const PATIENCE = ['-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=600'];
 
-const BACKPORTS =
-  'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]' +
-  ' http://deb.debian.org/debian bookworm-backports main\n';
+/** Where a kernel is that the machine's own lists do not have; of two suites, the first has it. */
+const SUITES: Partial<Record<PackagedKernel, string[]>> = {
+  '6.12': ['bookworm-backports'],
+  newest: ['trixie-backports', 'trixie'],
+};
+
+/** `newest` is built on a newer system: its programs need that system's libraries (setup.ts). */
+const NEWER_LIBRARIES = ['libc6', 'libelf1t64', 'zlib1g', 'libzstd1'];
 
 async function missingPackages(packages: string[]): Promise<string[]> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query expands these, not JavaScript
@@ -64,23 +69,27 @@ export async function installPackages(packages: string[], progress: Progress): P
 }
 
 /**
- * The options that make apt look where the kernel is. 6.12 is in bookworm-backports, which the
- * machine need not know: lists and cache of its own leave the machine's configuration alone.
+ * The options that make apt look where the kernel is. The machine need not know that archive: lists and
+ * cache of its own leave the machine's configuration alone.
  */
 async function aptOptions(kernel: PackagedKernel, progress: Progress): Promise<string[]> {
-  if (kernel === '6.1') return [];
-  const folder = join(CACHE, 'apt-backports');
+  const suites = SUITES[kernel];
+  if (suites === undefined) return [];
+  const folder = join(CACHE, `apt-${suites[0]}`);
   const sources = join(folder, 'sources.list');
   mkdirSync(join(folder, 'lists', 'partial'), { recursive: true });
   mkdirSync(join(folder, 'cache', 'archives', 'partial'), { recursive: true });
-  writeFileSync(sources, BACKPORTS);
+  const key = '[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]';
+  const lines = suites.map((suite) => `deb ${key} http://deb.debian.org/debian ${suite} main\n`);
+  writeFileSync(sources, lines.join(''));
   const options = [
     ['Dir::Etc::sourcelist', sources],
     ['Dir::Etc::sourceparts', '-'],
     ['Dir::State::lists', join(folder, 'lists')],
     ['Dir::Cache', join(folder, 'cache')],
+    ['APT::Default-Release', suites[0]],
   ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  progress('apt-get update (bookworm-backports, private lists)');
+  progress(`apt-get update (${suites.join(', ')}, private lists)`);
   await run('apt-get', [...PATIENCE, 'update', ...options]);
   return options;
 }
@@ -114,7 +123,13 @@ export async function findKernelPackages(
   }
   const pattern = /Depends: linux-image-(\S+-amd64)/;
   const abi = dependencyOf(image, pattern, 'linux-image-amd64');
-  if (!abi.startsWith(`${kernel}.`)) throw new Error(`wanted a ${kernel} kernel, apt has ${abi}`);
+  if (kernel !== 'newest' && !abi.startsWith(`${kernel}.`)) {
+    throw new Error(`wanted a ${kernel} kernel, apt has ${abi}`);
+  }
+  // Newer ones come in parts.
+  const parts = (await depends(`linux-image-${abi}`)).matchAll(
+    /Depends: (linux-(?:binary|modules)-\S+)/g,
+  );
   const headers = `linux-headers-${abi}`;
   const headersNeed = await depends(headers);
   return {
@@ -122,6 +137,8 @@ export async function findKernelPackages(
     aptOptions: options,
     packages: [
       `linux-image-${abi}`,
+      ...Array.from(parts, ([, name]) => name!),
+      ...(kernel === 'newest' ? NEWER_LIBRARIES : []),
       headers,
       dependencyOf(headersNeed, /Depends: (linux-headers-\S+-common)/, headers),
       dependencyOf(headersNeed, /Depends: (linux-kbuild-\S+)/, headers),

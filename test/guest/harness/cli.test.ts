@@ -20,7 +20,7 @@ test('--help', async () => {
 });
 
 test.each([
-  [['--kernel', '5.10', 'script'], '--kernel is one of 6.1, 6.12, debug'],
+  [['--kernel', '5.10', 'script'], '--kernel is one of 6.1, 6.12, newest, debug'],
   [['--nodes', '3', 'script'], '--nodes is 1 or 2'],
   [['--timeout', 'soon', 'script'], '--timeout wants a positive number'],
   [['--colour', 'script'], "Unknown option '--colour'"],

@@ -10,7 +10,7 @@ npm run guest -- [options] --command 'SHELL COMMANDS'
 Boots a real kernel under QEMU, runs SCRIPT in it among this machine's files (read-only), powers
 off. Exit status: 0 when the script's was 0 and the kernel has not complained, else 1.
 
-  --kernel 6.1|6.12|debug   which kernel (6.1)
+  --kernel 6.1|6.12|newest|debug   which kernel (6.1)
   --nodes 1|2               two guests, joined by a network, each runs SCRIPT (1)
   --module 'NAME [PARAM=..]'  load a module first, by name or by path; may be repeated
   --env NAME=VALUE          environment of the script; may be repeated

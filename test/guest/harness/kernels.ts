@@ -1,13 +1,16 @@
 import { join } from 'node:path';
 import { CACHE } from './paths.ts';
 
-/** The kernels a guest can boot. `debug` is built by `npm run guest:debug` only. */
-export const KERNEL_NAMES = ['6.1', '6.12', 'debug'] as const;
+/**
+ * The kernels a guest can boot. `debug` is built by `npm run guest:debug` only; `newest` is whatever
+ * trixie-backports has.
+ */
+export const KERNEL_NAMES = ['6.1', '6.12', 'newest', 'debug'] as const;
 export type KernelName = (typeof KERNEL_NAMES)[number];
 
-/** The kernels that Debian packages: what `npm test` uses. */
+/** The kernels that tests use unless they name others. */
 export const PACKAGED_KERNELS = ['6.1', '6.12'] as const;
-export type PackagedKernel = (typeof PACKAGED_KERNELS)[number];
+export type PackagedKernel = (typeof PACKAGED_KERNELS)[number] | 'newest';
 
 /** A kernel that set-up has made ready. */
 export interface Kernel {
@@ -21,6 +24,8 @@ export interface Kernel {
   headers: string;
   /** Holds lib/modules/ABI. */
   modulesRoot: string;
+  /** What a module's build has to be told besides. */
+  makeVariables?: string[];
 }
 
 /** Where a packaged kernel lives; `.cache/6.1` is a symbolic link to its folder. */
@@ -37,5 +42,9 @@ export function packagedKernel(name: KernelName, abi: string): Kernel {
     initramfs: join(folder, 'initramfs.cpio'),
     headers: join(folder, 'root', 'usr', 'src', `linux-headers-${abi}`),
     modulesRoot: join(folder, 'root'),
+    // It was built by gcc 14, which this machine does not have, and took an option of it.
+    ...(name === 'newest' && {
+      makeVariables: ['CC=gcc-12', 'CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT='],
+    }),
   };
 }

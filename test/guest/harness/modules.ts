@@ -54,7 +54,8 @@ export async function buildModule(kernel: Kernel, options: ModuleOptions = {}): 
       }
       // No pahole here, so no BTF: 6.12's headers would ask for it.
       const warnings = foreign ? [] : ['W=1'];
-      const make = [...warnings, 'CONFIG_DEBUG_INFO_BTF_MODULES=', ...assignments, 'modules'];
+      const kernels = ['CONFIG_DEBUG_INFO_BTF_MODULES=', ...(kernel.makeVariables ?? [])];
+      const make = [...warnings, ...kernels, ...assignments, 'modules'];
       const { output } = await run('make', ['-C', kernel.headers, `M=${building}`, ...make]);
       await writeFile(join(building, 'build.log'), output);
       if (!foreign && /: warning:/.test(output))

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   fetchAndUnpack,
   findKernelPackages,
@@ -16,7 +16,7 @@ import {
   MACHINE_PACKAGES,
   type Progress,
 } from './apt.ts';
-import { run } from './command.ts';
+import { quote, run } from './command.ts';
 import { buildInitramfs } from './initramfs.ts';
 import {
   type Kernel,
@@ -62,23 +62,55 @@ export async function once(folder: string, name: string, key: string, step: () =
   writeFileSync(stamp, content);
 }
 
-/** Debian's headers name their other half by an absolute path; nothing is installed there. */
+/** Debian's headers name themselves and their other half by absolute paths; nothing is installed there. */
 async function mendHeaders(kernel: Kernel): Promise<void> {
   const path = join(kernel.headers, 'Makefile');
   const text = await readFile(path, 'utf8');
-  const here = 'include $(dir $(lastword $(MAKEFILE_LIST)))../';
-  await writeFile(path, text.replace(/^include \/usr\/src\//m, here));
+  await writeFile(
+    path,
+    text.replaceAll(/(?<=^(?:include |KBUILD_OUTPUT=))\/usr\/src/gm, dirname(kernel.headers)),
+  );
+}
+
+/** What a module's build runs that needs a newer system's libraries, and where the program proper is. */
+const NEWER_PROGRAMS: [name: string, program: string][] = [
+  // Either only looks for the one for this architecture.
+  ['scripts/mod/modpost', 'scripts/mod/modpost.real-lsb-64'],
+  ['tools/objtool/objtool', 'tools/objtool/objtool.real-x86'],
+];
+
+/** Programs that were built on a newer system run with that system's libraries, where these have been unpacked. */
+async function mendPrograms(kernel: Kernel): Promise<void> {
+  const libraries = join(kernel.modulesRoot, 'usr', 'lib', 'x86_64-linux-gnu');
+  const loader = join(libraries, 'ld-linux-x86-64.so.2');
+  if (!existsSync(loader)) return;
+  for (const [name, program] of NEWER_PROGRAMS) {
+    const words = [loader, '--library-path', libraries, join(kernel.headers, program)];
+    const script = `#!/bin/sh\nexec ${words.map(quote).join(' ')} "$@"\n`;
+    await writeFile(join(kernel.headers, name), script, { mode: 0o755 });
+  }
+}
+
+/** Newer packages have everything under /usr. */
+function joinLib(root: string): void {
+  if (!existsSync(join(root, 'lib'))) symlinkSync('usr/lib', join(root, 'lib'));
 }
 
 async function prepare(kernel: Kernel, folder: string, progress: Progress): Promise<void> {
   const { abi, modulesRoot: root } = kernel;
-  await once(folder, 'headers', abi, () => mendHeaders(kernel));
+  await once(folder, 'headers', abi, async () => {
+    await mendHeaders(kernel);
+    await mendPrograms(kernel);
+    joinLib(root);
+  });
   await once(folder, 'depmod', abi, async () => {
     await run('depmod', ['-b', root, abi]);
   });
   await once(folder, 'vmlinux', abi, async () => {
     progress(`${abi}: unpacking the kernel image`);
-    const image = await readFile(join(root, 'boot', `vmlinuz-${abi}`));
+    const boot = join(root, 'boot', `vmlinuz-${abi}`);
+    const modules = join(root, 'lib', 'modules', abi, 'vmlinuz');
+    const image = await readFile(existsSync(boot) ? boot : modules);
     await writeFile(`${kernel.image}.new`, unpackBzImage(image));
     await rename(`${kernel.image}.new`, kernel.image);
   });

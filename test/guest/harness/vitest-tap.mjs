@@ -57,7 +57,8 @@ const runner = {
     maxConcurrency: 1,
     // A guest on a busy machine is slow; the suite's own limit ends what hangs.
     testTimeout: 180_000,
-    hookTimeout: 180_000,
+    // A start of jobs is in a hook: all of them, one after the other.
+    hookTimeout: 330_000,
     retry: 0,
     tags: [],
   },

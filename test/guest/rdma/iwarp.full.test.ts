@@ -20,7 +20,7 @@ const named = (pattern: string, file: string) => [
   VITEST,
   ...['--name', pattern, `${DIST}/guest/${file}.guest.js`],
 ];
-const TIMEOUT_SECONDS = 240;
+const TIMEOUT_SECONDS = 400;
 const SOAK_OPERATIONS = 2000;
 /** What a WRITE brings arrives well after the WRITE has completed: whoever does not wait, sees it. */
 const DELAY = 'tc qdisc replace dev lo root netem limit 100000 delay 1ms';

@@ -32,7 +32,7 @@ await guestTests('RDMA', {
       }),
       program('the same, every way', remapped('missed'), { module: held }),
       // The last one: it takes the device away.
-      program('jobs', [VITEST, built('guest/rdma/jobs.guest.js')], { timeoutSeconds: 500 }),
+      program('jobs', [VITEST, built('guest/rdma/jobs.guest.js')], { timeoutSeconds: 900 }),
     ];
   },
 });

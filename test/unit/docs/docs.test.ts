@@ -5,6 +5,7 @@ import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { dregrun } from '../../tools/launcher.ts';
 import { documentedLimits, valueIn } from '../../tools/limits.ts';
+import { anchorOf } from '../../tools/markdown.ts';
 
 const root = packageRoot();
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -26,6 +27,9 @@ const programsOf = (document: string) =>
 const ROOTS = ['rank 1 says 1.000', 'rank 2 says 1.414', 'rank 3 says 1.732'];
 const SUMS = [0, 1, 2, 3].map((rank) => `rank ${rank} has the sum 6`);
 const COUNTED = ['1: one', '2: two', '3: three'];
+const PARTS = [1, 2, 3].map((rank) => `rank ${rank} has done part ${rank}: ${rank * 1000}`);
+const HEARD = [0, 1, 2, 3].map((rank) => `rank ${rank} heard of ${(rank + 3) % 4}`);
+const COLUMNS = [0, 1, 2, 3].map((rank) => `rank ${rank} has ${(rank + 3) % 4} and 24 bytes`);
 const WORKERS = [1, 2, 3].map((rank) => `rank ${rank} is worker ${rank}`);
 
 it.each([
@@ -33,6 +37,8 @@ it.each([
   { document: 'docs/start/first-program.md', prints: [ROOTS, SUMS] },
   { document: 'docs/guide/from-child-process.md', prints: [WORKERS] },
   { document: 'docs/guide/point-to-point.md', prints: [ROOTS, COUNTED, SUMS] },
+  { document: 'docs/guide/objects.md', prints: [PARTS, HEARD] },
+  { document: 'docs/guide/layouts.md', prints: [COLUMNS] },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);
@@ -81,10 +87,7 @@ function anchorsOf(document: string): string[] {
   const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
   const found: string[] = [];
   for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
-    const anchor = heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-');
+    const anchor = anchorOf(heading);
     const before = found.filter((one) => one.replace(/-\d+$/, '') === anchor).length;
     found.push(before === 0 ? anchor : `${anchor}-${before}`);
   }

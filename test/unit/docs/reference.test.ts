@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
-import { referencePages } from '../../tools/reference.ts';
-import { between, errorTables, pagesWithTables } from '../../tools/tables.ts';
+import { between } from '../../tools/markdown.ts';
+import { undocumented } from '../../tools/outline.ts';
+import { publicModules, referencePages } from '../../tools/reference.ts';
+import { environmentTable, errorTables, pagesWithTables } from '../../tools/tables.ts';
 
 const root = packageRoot();
 
@@ -17,10 +19,35 @@ describe('docs/reference', () => {
     expect(readFileSync(join(root, path), 'utf8')).toBe(text);
   });
 
+  it('explains everything that a program can use', () => {
+    const modules = [...publicModules(root).values()];
+    expect(modules.flatMap(undocumented)).toEqual([]);
+  });
+
   it('names no error code that there is not', () => {
     const named = [...pages.values()].flatMap((text) => text.match(/(?<=`)ERR_\w+(?=`)/g) ?? []);
     expect(named.length).toBeGreaterThan(30);
     expect(named.filter((code) => !(code in ERROR_CODES))).toEqual([]);
+  });
+});
+
+describe('docs/guide/from-mpi.md', () => {
+  const guide = readFileSync(join(root, 'docs/guide/from-mpi.md'), 'utf8');
+  const reference = readFileSync(join(root, 'docs/reference/calls.md'), 'utf8');
+  const [table, missing] = guide.split('## What is not there');
+
+  it('names calls that there are', () => {
+    const uses = /`[^`]*?\b(?:world|comm|request|status|group|MPI|Request)\.(\w+)/g;
+    const rows = table.match(/^\| .*$/gm)!.map((row) => row.split(' | ').at(-1)!);
+    const named = rows.flatMap((row) => Array.from(row.matchAll(uses), ([, name]) => name));
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(reference))).toEqual([]);
+  });
+
+  it('calls nothing missing that there is', () => {
+    const [, names] = reference.split("## By MPI's names");
+    const listed = missing.match(/MPI_\w+/g) ?? [];
+    expect(listed.filter((name) => names.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
@@ -53,7 +80,7 @@ export abstract class Base {
   /** @internal */
   hidden = 1;
   #secret = 2;
-  /** Which one. */
+  /** Which one (MPI_Comm_rank). */
   readonly rank: number = this.#secret;
   /**
    * Sends (MPI_Send; MPI 4.1, 3.2.1).
@@ -70,6 +97,11 @@ export abstract class Base {
   reduce(value: unknown): unknown { return value; }
   /** Overridden. */
   own(): void {}
+  /** What it is called. */
+  get name(): string { return ''; }
+  set name(name: string) {}
+  /** Read alone. */
+  get fixed(): number { return 1; }
   protected kept(): void {}
 }
 class Local extends Base {
@@ -93,8 +125,11 @@ const INDEX = `
 export { Communicator, Inter } from './base.ts';
 /** What can be asked. */
 export interface Options { /** How long. */ readonly timeout?: number }
-/** One, or the other. */
-export type Either = 'one' | 'other';
+/**
+ * One, or the other.
+ * @typeParam T what it is about
+ */
+export type Either<T = string> = T extends string ? 'one' : 'other';
 /** Makes one. */
 export const make = (length: number, fill = 0): Either => 'one';
 /** The whole (MPI 4.1, 11.2). */
@@ -126,6 +161,9 @@ describe('of a package', () => {
       "## By MPI's names",
     ]);
     expect(page).toContain('| `MPI_Send` | [`communicator.send`](#communicatorsend) |');
+    expect(page).toContain(
+      '| `MPI_Comm_rank` | [`communicator.rank`](#communicator), [`inter.rank`](#inter) |',
+    );
   });
 
   it('a call of a hidden base stands there once, with its twin and the classes that have it', () => {
@@ -168,6 +206,8 @@ reduce(
     expect(page.match(/Ours\./g)).toHaveLength(1);
     expect(page).toContain('static make(): Communicator');
     expect(page).toContain('- `[Symbol.iterator](): void`: Ends it.');
+    expect(page).toContain('- `name: string`: What it is called.');
+    expect(page).toContain('- `readonly fixed: number`: Read alone.');
   });
 
   it('objects, interfaces, types, functions', () => {
@@ -175,9 +215,15 @@ reduce(
     expect(page).toContain('### MPI.init\n\n```ts\ninit(): void\n```\n\nBegins.');
     expect(page).toContain('- `MPI.self: Either`: What there is.');
     expect(page).toContain('- `readonly timeout?: number`: How long.');
-    expect(page).toContain("```ts\ntype Either = 'one' | 'other'\n```");
+    expect(page).toContain("type Either<T = string> = T extends string ? 'one' : 'other'\n```");
+    expect(page).toContain('- `T`: what it is about');
     expect(page).toContain('```ts\nmake(length: number, fill = 0): Either\n```\n\nMakes one.');
   });
+});
+
+it('what no docstring explains is named', () => {
+  file('source/more.ts', 'export const x = 2;\n/** Of it. */\nexport class A {\n  b = 1;\n}\n');
+  expect(undocumented(publicModules(folder).get('./more')!)).toEqual(['x', 'A: b: number']);
 });
 
 describe('tables of error codes', () => {
@@ -198,10 +244,30 @@ describe('tables of error codes', () => {
     expect(() => errorTables(source('/** @why so */'))).toThrow('ERR_A has no @remedy');
   });
 
+  test('environment variables, in order, of the files that are asked for', () => {
+    const sources = new Map([
+      [
+        'a.ts',
+        '/** Not here. */\n/**\n * Reads.\n * @environment B_X | one,\n *   two | does\n */',
+      ],
+      ['b.ts', '/** @environment A_X | 1 | so */'],
+      ['c.ts', '/** @environment C_X | 1 | other */'],
+    ]);
+    const head = ['variable', 'values', 'what'];
+    const table = environmentTable(sources, head, (path) => path !== 'c.ts');
+    expect(table.split('\n').slice(2)).toEqual([
+      '| `A_X` | 1 | so |',
+      '| `B_X` | one, two | does |',
+    ]);
+    expect(() => environmentTable(sources, ['variable', 'what'], () => true)).toThrow(
+      'a.ts: @environment B_X needs: variable | what',
+    );
+  });
+
   test('they stand between their marks', () => {
     expect(between('a\n<!-- x: made -->\nold\n<!-- /x -->\nb\n', 'x', 'new')).toBe(
       'a\n<!-- x: made -->\n\nnew\n\n<!-- /x -->\nb\n',
     );
-    expect(() => between('a', 'x', 'new')).toThrow('no place for its table: x');
+    expect(() => between('a', 'x', 'new')).toThrow('no place between marks: x');
   });
 });

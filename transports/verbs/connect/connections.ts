@@ -3,9 +3,9 @@ import { networkInterfaces } from 'node:os';
 import { CM, CM_DATA_BYTES, CM_EVENT, type RdmacmAddon, rdmacm } from '../../../native/rdmacm.ts';
 import { check, MpiError } from '../../../runtime/base/error.ts';
 
-/** Requests of peers that can wait for an answer; more are refused, and come again. */
+/** Calls of peers that can wait for an answer. Further calls are refused, and the peers call again. */
 export const LISTEN_BACKLOG = 1024;
-/** The way to a peer must be found within so long, in milliseconds. */
+/** Milliseconds within which the route to a peer must be found. */
 export const RESOLVE_MS = 2000;
 
 /** An address of IPv4 or IPv6, and a port of TCP's. */
@@ -16,11 +16,11 @@ export interface IpAddress {
 
 export interface ConnectionEvent {
   kind: 'address' | 'route' | 'request' | 'established' | 'ended' | 'failed' | 'other';
-  /** What it is about; of a request a new end. */
+  /** The end that the event is about; of a call a new end. */
   end: number;
-  /** Of one that failed: why; 0: nobody says. */
+  /** Why it failed; 0 where nobody says. */
   errno: number;
-  /** What the peer said with a request, or with its answer. Valid until the next event. */
+  /** Data that the peer sent with a call or an answer. Valid until the next event. */
   data: Uint8Array;
 }
 
@@ -30,13 +30,16 @@ export interface Reads {
   readonly in: number;
 }
 
-/** What a handshake needs of it: {@link ConnectionManager} is such. Numbers < 0 are negative errnos. */
+/**
+ * What a handshake needs of the connection manager, which {@link ConnectionManager} has. Numbers < 0 are
+ * negative errnos.
+ */
 export interface Connections {
   readonly own: IpAddress;
   /** Readable when `next` has something. */
   readonly fd: number;
   next(): ConnectionEvent | null;
-  /** A new end, for a connection to a peer; 'address' or 'failed' tells how it went. */
+  /** A new end, for a connection to a peer. The event 'address' or 'failed' says how it went. */
   resolve(to: IpAddress): number;
   route(end: number): number;
   connect(end: number, queueNumber: number, data: Uint8Array): number;
@@ -103,7 +106,7 @@ export class ConnectionManager implements Connections {
     return {
       kind: KINDS.get(event[CM_EVENT.type]) ?? 'other',
       end: event[CM_EVENT.end],
-      // What is not negative is a reason of the peer's.
+      // A number that is not negative is a reason of the peer's.
       errno: status < 0 ? -status : 0,
       data: this.#data.subarray(0, event[CM_EVENT.dataBytes]),
     };
@@ -151,14 +154,17 @@ export class ConnectionManager implements Connections {
     this.#native.rdmacmDestroy(this.#channel, end);
   }
 
-  /** Ends all connections. Their queue pairs are closed before. */
+  /** Ends all connections. Their queue pairs have to be closed before. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#native.rdmacmClose(this.#channel);
   }
 
-  /** Which address is the device's the kernel knows: it says of each what device it belongs to. */
+  /**
+   * The kernel knows which address belongs to the device: it says of each address to which device it
+   * belongs.
+   */
   #listen(addresses: string[]): IpAddress {
     for (const ip of addresses) {
       const made = this.#native.rdmacmListen(this.#channel, ip, LISTEN_BACKLOG);
@@ -174,7 +180,7 @@ export class ConnectionManager implements Connections {
   }
 }
 
-/** Not those of the loopback device, through which other machines do not come. */
+/** Addresses of the loopback device are left out, because other machines do not come through them. */
 function addressesOfMachine(): string[] {
   return Object.values(networkInterfaces()).flatMap((entries = []) =>
     entries

@@ -16,15 +16,15 @@ import { type PathAddress, setPath } from '../device/attributes.ts';
 import type { Completer } from '../device/core.ts';
 import type { QueueSite } from '../device/queue-pair.ts';
 
-/** Whoever knows it may send us datagrams; it keeps strangers out, not attackers. */
+/** A sender must know this key. It keeps strangers out, not attackers. */
 export const DATAGRAM_QKEY = 0x6472_6567;
 /** Longest datagram, in bytes. */
 export const DATAGRAM_BYTES_MAX = 216;
-/** Datagrams that can wait to be taken; more are lost, as datagrams may be. */
+/** Datagrams that can wait to be taken. Further ones are lost, as datagrams may be. */
 export const DATAGRAM_RECEIVES = 64;
 /** Datagrams under way at one time. */
 export const DATAGRAM_SENDS = 16;
-/** Ways to peers that are kept. */
+/** Routes to peers (address handles) that are kept. */
 export const DATAGRAM_PATHS_MAX = 256;
 
 /** The device puts the sender's route before each datagram. */
@@ -33,7 +33,7 @@ const SLOT_BYTES = ROUTE_BYTES + DATAGRAM_BYTES_MAX;
 /** In the low half of the id of a receive. */
 const RECEIVE = 1 << 30;
 
-/** Where a datagram goes: a datagram queue's number and the way to it. */
+/** Where a datagram goes: the number of a datagram queue, and the route to it. */
 export interface DatagramAddress extends PathAddress {
   number: number;
 }
@@ -42,13 +42,16 @@ export class DatagramQueue implements Completer {
   tag = 0;
   /** The queue pair's number at the device, 24 bits. */
   readonly number: number;
-  /** A datagram came. The bytes are there during the call only; `source` is the sender's queue number. */
+  /**
+   * Called for each datagram. The bytes are valid during the call only; `source` is the sender's queue
+   * number.
+   */
   onDatagram: (bytes: Uint8Array, source: number) => void = () => {};
 
   readonly #site: QueueSite;
   readonly #area: Area;
   readonly #index: number;
-  /** Slots of the area, behind those for receives, from which nothing is sent just now. */
+  /** Slots of the area behind those for receives, from which no datagram is being sent. */
   readonly #free: number[] = [];
   readonly #paths = new Map<string, number>();
   #closed = false;
@@ -78,10 +81,10 @@ export class DatagramQueue implements Completer {
     this.#start();
   }
 
-  /** Sends a copy of the bytes; false: not now. Whether it arrives nobody knows. */
+  /** Sends a copy of the bytes; false: not now. Nobody learns whether the copy arrives. */
   send(to: DatagramAddress, bytes: Uint8Array): boolean {
     if (bytes.length > DATAGRAM_BYTES_MAX)
-      throw new MpiError('ERR_INTERNAL', `a datagram of ${bytes.length} bytes`);
+      throw new MpiError('ERR_INTERNAL', `a datagram of ${bytes.length} bytes is too long`);
     const { core } = this.#site;
     const slot = this.#free.at(-1);
     if (slot === undefined || this.#closed) return false;
@@ -178,7 +181,7 @@ export class DatagramQueue implements Completer {
     );
   }
 
-  /** An address handle for the way to a peer; the one made first gives way to a new one. */
+  /** An address handle for the route to a peer. Where there are too many the oldest one goes. */
   #pathTo(to: PathAddress): number {
     const { core, port, gidIndex, global } = this.#site;
     const key = `${to.lid} ${to.gid}`;
@@ -196,7 +199,7 @@ export class DatagramQueue implements Completer {
     return path;
   }
 
-  /** Drops a path, once nothing is under way on any. */
+  /** Drops a route, once no datagram is under way on any. */
   #forget(): void {
     if (this.#free.length < DATAGRAM_SENDS) return;
     const [[key, path]] = this.#paths;

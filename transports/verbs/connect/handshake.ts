@@ -10,11 +10,11 @@ import type { Datagrams, PacketDevice, PacketQueue } from '../ports.ts';
 import type { DatagramAddress } from './datagram.ts';
 import type { ConnectionSetup } from './setup.ts';
 
-/** A HELLO that is not answered is sent again after this long, in milliseconds; then after twice as long, … */
+/** Milliseconds after which a HELLO without an answer is sent again. The pause doubles each time, … */
 export const HELLO_FIRST_MS = 4;
-/** … and in the end every so often. */
+/** … up to this many milliseconds. */
 export const HELLO_LAST_MS = 500;
-/** A peer that has not answered for this long, in milliseconds, is worth a word to the user. */
+/** Milliseconds without an answer after which the user is told. */
 export const HELLO_NOTE_MS = 10_000;
 
 /** What the handshake needs of a connection's owner. */
@@ -22,13 +22,17 @@ export interface Host {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** A peer has begun: makes our end, and calls {@link Handshake.begin}. @throws MpiError ERR_NO_MEM */
+  /**
+   * A peer has begun: makes this rank's end, and calls {@link Handshake.begin}. @throws MpiError ERR_NO_MEM
+   */
   invite(peer: number): void;
   /** The peer has connected with us: packets may be sent. */
   ready(peer: number): void;
   /** @param error why there is no connection with the peer */
   failed(peer: number, error: MpiError): void;
-  /** The peer, told once, has not answered for {@link HELLO_NOTE_MS}; it is asked further on. */
+  /**
+   * Called once for a peer that has not answered for {@link HELLO_NOTE_MS}. The rank goes on asking it.
+   */
   silent(peer: number): void;
 }
 
@@ -37,12 +41,12 @@ interface Contact {
   queue: PacketQueue;
   psn: number;
   address: DatagramAddress;
-  /** The peer's queue pair that ours is connected with; null: not yet. */
+  /** The peer's queue pair that this rank's is connected with; null: not yet. */
   remote: { number: number; psn: number } | null;
   ready: boolean;
   nextAt: number;
   delay: number;
-  /** When its silence is worth a word; infinite once that was said. */
+  /** When the user is told of the peer's silence; infinite once that was said. */
   noteAt: number;
 }
 
@@ -73,7 +77,7 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
     return { number: this.#datagrams.number, lid, gid };
   }
 
-  /** Whether somebody has yet to answer. */
+  /** Whether a peer has yet to answer. */
   get pending(): boolean {
     return this.#pending.size > 0;
   }
@@ -85,7 +89,10 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
     return Math.max(0, at - this.#now());
   }
 
-  /** Tells the peer of our queue pair. `address`: where its datagram queue is. */
+  /**
+   * Tells the peer of this rank's queue pair.
+   * @param address where the peer's datagram queue is
+   */
   begin(peer: number, queue: PacketQueue, address: DatagramAddress): void {
     const contact: Contact = {
       peer,
@@ -109,13 +116,13 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
     if (contact?.remote && !contact.ready) this.#becomeReady(contact);
   }
 
-  /** No connection is wanted any more; HELLOs of the peer are not answered from now on. */
+  /** No connection is wanted any more: HELLOs of the peer are not answered from now on. */
   end(peer: number): void {
     const contact = this.#contacts.get(peer);
     if (contact) this.#pending.delete(contact);
   }
 
-  /** Says HELLO again to those who have not answered. */
+  /** Sends HELLO again to peers that have not answered. */
   progress(): void {
     const now = this.#now();
     for (const contact of this.#pending) {
@@ -148,7 +155,7 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
     if (contact) this.#onHello(contact, hello);
   }
 
-  /** Where there is no memory for one more connection the peer asks again. */
+  /** Where there is no memory for another connection the peer asks again. */
   #invite(peer: number): Contact | undefined {
     try {
       this.#host.invite(peer);
@@ -161,7 +168,7 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
   #onHello(contact: Contact, hello: Hello): void {
     const { queue, remote } = contact;
     const first = remote === null;
-    // Of a connection there is one end at the peer, for all time.
+    // A connection has one end at the peer, for ever.
     if (remote && (remote.number !== hello.number || remote.psn !== hello.psn)) return;
     if (!this.#pending.has(contact) && !contact.ready) return;
     if (first && !this.#connect(contact, hello)) return;
@@ -205,7 +212,7 @@ export class Handshake implements ConnectionSetup<DatagramAddress> {
       },
       this.#job,
     );
-    // One that finds no room is sent again later, as if it had been lost.
+    // A datagram that finds no room is sent again later, as if it had been lost.
     this.#datagrams.send(address, hello);
   }
 }

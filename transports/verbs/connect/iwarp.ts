@@ -16,13 +16,13 @@ import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
 import { HELLO_FIRST_MS, HELLO_LAST_MS } from './handshake.ts';
 import type { ConnectionSetup } from './setup.ts';
 
-/** A peer whose machine refuses all calls for so long, in milliseconds, has failed. */
+/** Milliseconds for which a peer's machine may refuse all calls. Then the peer has failed. */
 export const UNREACHABLE_MS = 5000;
 /** Polls between two looks at the connection manager. */
 export const SETUP_POLLS = 64;
 
 const { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } = constants.errno;
-/** Nobody listens there, or there is no way. */
+/** Nobody listens there, or there is no route. */
 const UNREACHABLE = new Set([ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]);
 
 /** What the setup on iWARP needs of a connection's owner. */
@@ -30,7 +30,10 @@ export interface IwarpHost {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** A peer has begun: makes our end, and calls {@link IwarpSetup.begin}. @throws MpiError ERR_NO_MEM */
+  /**
+   * A peer has begun: makes this rank's end, and calls {@link IwarpMeeting.begin}. @throws MpiError
+   * ERR_NO_MEM
+   */
   invite(peer: number): void;
   /** A new queue pair in place of the one that was lost with a call. @throws MpiError ERR_NO_MEM */
   renew(peer: number): PacketQueue;
@@ -43,7 +46,7 @@ interface Contact {
   readonly peer: number;
   readonly address: IpAddress;
   queue: PacketQueue;
-  /** 'answered': a call of the peer's was, and nothing has come over the connection yet. */
+  /** 'answered': a call of the peer's was answered, and no packet has come over the connection yet. */
   step: 'waiting' | 'calling' | 'answered' | 'ready' | 'over';
   /** The connection manager's end of the call; -1: there is none. */
   end: number;
@@ -51,7 +54,7 @@ interface Contact {
   knock: { end: number; queue: PacketQueue | null } | null;
   nextAt: number;
   delay: number;
-  /** Since when the peer cannot be reached; undefined: it can, for all we know. */
+  /** Since when the peer cannot be reached; undefined where it can, as far as this rank knows. */
   unreachableSince: number | undefined;
 }
 
@@ -70,7 +73,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
   readonly #ends = new Map<number, Contact>();
   #inviting = -1;
   #polls = 0;
-  /** Calls that were none of this job's. */
+  /** Calls that were not of this job. */
   strangers = 0;
 
   constructor(device: PacketDevice, host: IwarpHost, connections: Connections, now: () => number) {
@@ -111,7 +114,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
     };
     this.#contacts.set(peer, contact);
     this.#pending.add(contact);
-    // Who was called has only to answer.
+    // A rank that was called only has to answer.
     if (this.#inviting !== peer || this.#calls(peer)) this.#try(contact);
   }
 
@@ -125,7 +128,8 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
     if (!contact || contact.step === 'over') return;
     contact.step = 'over';
     this.#pending.delete(contact);
-    // What waits for the device's answer ends with its queue pair, the end after it.
+    // A work request that waits for the device's answer ends with its queue pair, and the end of the
+    // connection after it.
     contact.queue.close();
     this.#hangUp(contact);
     this.#stopKnocking(contact);
@@ -154,7 +158,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
     return this.#host.rank < peer;
   }
 
-  /** Calls, or knocks, where nothing is under way. */
+  /** Calls or knocks, unless a call is under way. */
   #try(contact: Contact): void {
     contact.nextAt = Number.POSITIVE_INFINITY;
     const calls = this.#calls(contact.peer);
@@ -239,7 +243,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
 
   /** Whether the end is in use now. */
   #answer(contact: Contact | undefined, end: number, target: TargetAddress): boolean {
-    // Who calls once more has given the first call up.
+    // A peer that calls once more has given its first call up.
     if (contact?.step === 'answered') this.#renew(contact);
     if (contact?.step !== 'waiting') return false;
     const data = this.#introduction(contact.peer);
@@ -274,7 +278,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
     this.#host.ready(contact.peer);
   }
 
-  /** The knock was refused, as is due, or did not get through. */
+  /** The knock was refused, as it should be, or did not get through. */
   #onKnocked(contact: Contact, { errno }: ConnectionEvent): void {
     this.#missed(contact, errno);
   }
@@ -284,7 +288,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
       this.#missed(contact, errno);
       return;
     }
-    // What came before the end came is taken first: it may say that the peer has left in order.
+    // Packets that came before the end are taken first: one may say that the peer has left in order.
     while (this.#device.poll() > 0);
     const text = `${this.#device.name}: the peer has closed the connection, or its process is gone`;
     this.#host.failed(contact.peer, new MpiError('ERR_PEER_FAILED', text));
@@ -303,7 +307,7 @@ export class IwarpSetup implements ConnectionSetup<IpAddress> {
       this.#giveUp(contact, errno);
       return;
     }
-    // The peer was busy, and has our old call before it: there should be a new one when it looks.
+    // The peer was busy, and finds the old call first. It should find a new one after that.
     if (errno === ETIMEDOUT) contact.delay = HELLO_FIRST_MS;
     else contact.delay = Math.min(HELLO_LAST_MS, 2 * contact.delay);
     contact.nextAt = now + contact.delay;

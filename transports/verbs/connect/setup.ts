@@ -1,29 +1,29 @@
-/** How two ranks get connected: what the transport sees of it, whatever the link. */
+/** How two ranks connect, as the transport sees it, on any link. */
 import { MpiError } from '../../../runtime/base/error.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { IpAddress } from './connections.ts';
 import type { DatagramAddress } from './datagram.ts';
 
-/** Where a rank is found: its datagram queue, or on iWARP where it listens. */
+/** A rank's address: its datagram queue, or on iWARP where it listens. */
 export type SetupAddress = DatagramAddress | IpAddress;
 
 export interface ConnectionSetup<Address extends SetupAddress = SetupAddress> {
   /** Where peers find us. */
   readonly address: Address;
-  /** Readable when `poll` has something to do; undefined: completions tell. */
+  /** Readable when `poll` has work; undefined where completions tell. */
   readonly fd?: number;
-  /** Whether somebody has yet to answer. */
+  /** Whether a peer has yet to answer. */
   readonly pending: boolean;
-  /** Milliseconds until there is something to do again. */
+  /** Milliseconds until there is work again. */
   readonly dueIn: number;
   begin(peer: number, queue: PacketQueue, address: Address): void;
   /** A packet came over the connection. */
   heard(peer: number): void;
   /** No connection with the peer is wanted any more. */
   end(peer: number): void;
-  /** Does what is due; called while somebody is `pending`. */
+  /** Does the work that is due; called while a peer is `pending`. */
   progress(): void;
-  /** Looks for news of peers; at once, or when it was called so and so often. */
+  /** Looks for news of peers, at once or after a number of calls. */
   poll?(now: boolean): void;
   close(): void;
 }

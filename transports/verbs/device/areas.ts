@@ -1,15 +1,15 @@
-/** Registered memory of the transport's own: what packets leave from and arrive in. */
+/** Registered memory of the transport's own: packets leave from it and arrive in it. */
 import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { DeviceCore } from './core.ts';
 
-/** Memory of which parts are registered; its pages cost nothing before they are used. */
+/** Memory that is registered part by part. Its pages cost nothing before they are used. */
 export class Area {
   readonly bytes: Uint8Array;
   /** Its number in the addon. */
   readonly index: number;
   readonly #core: DeviceCore;
 
-  /** Reserves memory; nothing is registered yet. @throws MpiError ERR_NO_MEM */
+  /** Reserves memory without registering it. @throws MpiError ERR_NO_MEM */
   constructor(core: DeviceCore, bytes: number) {
     const made = core.native.verbsArea(core.id, bytes);
     if (typeof made === 'number') throw noMemory(made, core.name, bytes);
@@ -25,7 +25,7 @@ export class Area {
     if (answer < 0) throw noMemory(answer, name, length);
   }
 
-  /** Gives the registrations back; nothing that uses them may be under way. */
+  /** Gives the registrations back. No operation that uses them may be under way. */
   close(): void {
     if (!this.#core.closed) this.#core.native.verbsAreaClose(this.#core.id, this.index);
   }
@@ -39,18 +39,21 @@ export class SendArea extends Area {
   }
 }
 
-/** Slots of the shared receive queue, at most: SLOTS_PER_PEER (wire.ts) for each connected peer, some 800. */
+/**
+ * Slots of the shared receive queue at most. Each connected peer needs SLOTS_PER_PEER (wire.ts), so there
+ * may be some 800.
+ */
 export const RECEIVE_SLOTS_MAX = 16384;
 
 /**
- * The buffers in which packets of all connected peers arrive, `slotBytes` each. What came in is
- * told to {@link VerbsDevice.onReceive}; whoever took it gives the slot back with `post`.
+ * The buffers in which packets of all connected peers arrive, `slotBytes` each. {@link
+ * VerbsDevice.onReceive} is told of each packet, and its taker gives the slot back with `post`.
  */
 export class ReceiveQueue {
   readonly slotBytes: number;
   /** The most slots there can be. */
   readonly slotsMax: number;
-  /** Slots there are now: 0..slots. */
+  /** Number of slots now: 0..slotsMax. */
   slots = 0;
   /** Slot `n` is `bytes[n * slotBytes, (n + 1) * slotBytes)`. */
   readonly bytes: Uint8Array;
@@ -72,15 +75,15 @@ export class ReceiveQueue {
   }
 
   /**
-   * Registers and posts so many further slots.
-   * @throws MpiError ERR_NO_MEM where they cannot be pinned or there are slotsMax already
+   * Registers and posts further slots.
+   * @throws MpiError ERR_NO_MEM where they cannot be pinned, or there are slotsMax already
    */
   grow(slots: number): void {
     const first = this.slots;
     if (first + slots > this.slotsMax)
       throw new MpiError(
         'ERR_NO_MEM',
-        `${this.#core.name}: ${first + slots} receive buffers are needed, and there can be ${this.slotsMax}: connect fewer peers`,
+        `${this.#core.name}: ${first + slots} receive buffers are needed, and at most ${this.slotsMax} can be had: connect fewer peers`,
       );
     this.#area.register(first * this.slotBytes, slots * this.slotBytes);
     this.slots += slots;
@@ -97,12 +100,12 @@ export class ReceiveQueue {
     if (count + 1 === receives.length) this.flush();
   }
 
-  /** Slots that were given back and are not posted yet: not to be promised to a peer. */
+  /** Slots that were given back and are not posted yet. They must not be promised to a peer. */
   get waiting(): number {
     return this.#core.receiveCount[0];
   }
 
-  /** Posts what was given back. @throws MpiError ERR_SYSTEM where the device takes it no more */
+  /** Posts slots that were given back. @throws MpiError ERR_SYSTEM where the device takes them no more */
   flush(): void {
     const { native, id, name, receiveCount, closed } = this.#core;
     if (receiveCount[0] === 0 || closed) return;

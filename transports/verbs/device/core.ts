@@ -1,4 +1,7 @@
-/** What the parts of a device share: its number in the addon, and the memory of requests and completions. */
+/**
+ * What the parts of a device share: its number in the addon, and the memory of work requests and
+ * completions.
+ */
 import {
   ATTRIBUTE,
   COMPLETION_WORDS,
@@ -11,15 +14,18 @@ import {
 } from '../../../native/verbs.ts';
 import { check } from '../../../runtime/base/error.ts';
 
-/** Whoever has work requests under way. */
+/** An object that has work requests under way. */
 export interface Completer {
-  /** In the high half of each of its work requests' ids. */
+  /** Stands in the high half of the id of each of its work requests. */
   tag: number;
   /** A request has completed: the low half of its id, and the completion's words at `at`. */
   complete(idLow: number, completion: Int32Array, at: number): void;
 }
 
-/** Bits of a tag that are an index of {@link DeviceCore.completers}; the others tell reuse apart. */
+/**
+ * Bits of a tag that are an index into {@link DeviceCore.completers}. The other bits tell reuse of an index
+ * apart.
+ */
 const INDEX_BITS = 20;
 const INDEX_MASK = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK = (1 << (31 - INDEX_BITS)) - 1;
@@ -54,7 +60,7 @@ export class DeviceCore {
     this.receives = new Int32Array(memory, MAILBOX.receives, RECEIVES);
   }
 
-  /** Gives a tag to one who will post. */
+  /** Gives a tag to an object that will post. */
   enter(completer: Completer): void {
     const index = this.#free.pop() ?? this.#completers.push(undefined) - 1;
     this.#generation = (this.#generation + 1) & GENERATION_MASK;
@@ -62,7 +68,7 @@ export class DeviceCore {
     this.#completers[index] = completer;
   }
 
-  /** Completions that come after this are nobody's. */
+  /** Completions that come after this belong to nobody. */
   leave(completer: Completer): void {
     const index = completer.tag & INDEX_MASK;
     if (this.#completers[index] !== completer) return;

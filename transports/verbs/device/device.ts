@@ -1,6 +1,6 @@
 /**
- * An RDMA device, opened: one protection domain, one completion queue, one shared receive queue for
- * all peers. It moves packets and memory; what they mean is its user's business.
+ * An open RDMA device: one protection domain, one completion queue, one shared receive queue for all peers.
+ * It moves packets and memory, and does not know what they mean.
  */
 import {
   COMPLETION,
@@ -54,7 +54,7 @@ export interface DeviceEvent {
   queue: QueuePair | null;
 }
 
-/** Takes a packet that came into a slot of the receive queue; `ReceiveQueue.post` gives it back. */
+/** Takes a packet that came into a slot of the receive queue. `ReceiveQueue.post` gives the slot back. */
 export type OnReceive = (queue: QueuePair, slot: number, bytes: number) => void;
 
 export class VerbsDevice {
@@ -67,19 +67,19 @@ export class VerbsDevice {
   readonly gidIndex: number;
   /** Bytes of a packet on the wire. */
   readonly mtu: number;
-  /** rxe or siw: it works only while a processor is left to it. */
+  /** Whether it is made of software (rxe, siw), and so works only while it gets a processor. */
   readonly software: boolean;
   readonly relaxedOrdering: boolean;
-  /** Registrations there can be, and bytes of each. */
+  /** Number of registrations at most, and bytes of each. */
   readonly regionsMax: number;
   readonly regionBytesMax: number;
   /** Bytes of one packet or RDMA operation. */
   readonly messageBytesMax: number;
   /** RDMA READs of a connection under way at one time, from us and from the peer. */
   readonly reads: { readonly out: number; readonly in: number };
-  /** Readable after `arm` when a completion came. */
+  /** Readable after `arm` once a completion came. */
   readonly wakeFd: number;
-  /** Readable when `takeEvent` has something. */
+  /** Readable while `takeEvent` has an event. */
   readonly asyncFd: number;
   /** Whether the device still works; false after a fatal event. */
   alive = true;
@@ -89,15 +89,17 @@ export class VerbsDevice {
   readonly #core: DeviceCore;
   readonly #limits = new Float64Array(LIMIT.words);
   readonly #site: QueueSite;
-  /** By the device's number: whose packet a completion of the shared receive queue is. */
+  /**
+   * By the device's number: the owner of a packet that a completion of the shared receive queue tells of.
+   */
   readonly #queues = new Map<number, QueuePair>();
   readonly #event = new Int32Array(2);
   #receives: ReceiveQueue | undefined;
   #target: LivenessTarget | undefined;
-  /** Room in the completion queue, and what may come into it at one time. */
+  /** Entries of the completion queue, and how many may be needed at one time. */
   #room: number;
   #need = 0;
-  /** Completions that were taken and not told yet. */
+  /** Completions that were taken and whose owners were not told yet. */
   #next = 0;
   #count = 0;
 
@@ -167,13 +169,13 @@ export class VerbsDevice {
     };
   }
 
-  /** What peers on iWARP read to see whether this process is there. @throws MpiError ERR_SYSTEM */
+  /** Memory that peers on iWARP read to see whether this process is there. @throws MpiError ERR_SYSTEM */
   livenessTarget(): LivenessTarget {
     this.#target ??= new LivenessTarget(this);
     return this.#target;
   }
 
-  /** Slots that a receive queue can have. */
+  /** Slots that a receive queue can have at most. */
   get receivesMax(): number {
     return Math.min(RECEIVE_SLOTS_MAX, this.#limits[LIMIT.receives]);
   }
@@ -202,7 +204,10 @@ export class VerbsDevice {
       throw new MpiError('ERR_ARG', `${this.name}: the receive queue comes before queue pairs`);
     const most = this.#limits[LIMIT.sendDepth];
     if (!(options.sendDepth >= 1 && options.sendDepth <= most))
-      throw new MpiError('ERR_ARG', `a send queue of ${options.sendDepth}; 1..${most} can be`);
+      throw new MpiError(
+        'ERR_ARG',
+        `a send queue of ${options.sendDepth} entries; it may have 1..${most}`,
+      );
     const queue = new QueuePair(this.#site, options);
     try {
       this.#reserve(queue.depth);
@@ -222,9 +227,10 @@ export class VerbsDevice {
   }
 
   /**
-   * Posts receives that were given back and tells what has completed: packets to `onReceive`,
-   * operations to their `done`, failures to `onError`. How many completions. One call of the addon,
-   * which looks for completions up to `looks` times.
+   * Posts receives that were given back, and delivers completions: packets to `onReceive`, operations to
+   * their `done`, failures to `onError`. It makes one call of the addon, which looks for completions up to
+   * `looks` times.
+   * @returns how many completions there were
    */
   poll(looks = 1): number {
     if (this.#next === this.#count) {
@@ -235,7 +241,7 @@ export class VerbsDevice {
       if (count < 0) this.#lost(new MpiError('ERR_SYSTEM', `${this.name}: ibv_poll_cq failed`));
       else this.#count = count;
     }
-    // One that throws, or polls itself, leaves the others to the next round.
+    // A handler that throws, or that polls itself, leaves the other completions to the next round.
     let told = 0;
     while (this.#next < this.#count) {
       const at = this.#next++ * COMPLETION_WORDS;
@@ -250,12 +256,12 @@ export class VerbsDevice {
     check(this.#native.verbsArm(this.#core.id), 'ibv_req_notify_cq', this.name);
   }
 
-  /** Takes what made `wakeFd` readable. */
+  /** Reads `wakeFd` until it is not readable any more. */
   disarm(): void {
     if (!this.#core.closed) this.#native.verbsDisarm(this.#core.id);
   }
 
-  /** What happened to the device; null: nothing. Fails the queue pairs that it concerns. */
+  /** Takes an event of the device; null: there is none. Fails the queue pairs that it concerns. */
   takeEvent(): DeviceEvent | null {
     if (this.#core.closed) return null;
     const event = this.#event;
@@ -278,7 +284,7 @@ export class VerbsDevice {
     return { kind: 'other', error: null, queue: null };
   }
 
-  /** Of which port the event is it does not say: ours is looked at. */
+  /** The event does not say which port it is about, so this rank looks at its own. */
   #portEvent(): DeviceEvent {
     const state = new Int32Array(PORT.words);
     const answer = this.#native.verbsPort(this.#core.id, this.port, state);
@@ -333,7 +339,10 @@ export class VerbsDevice {
     if (status !== 0) queue?.broke(errorOf(status, this.name, completions[at + COMPLETION.vendor]));
   }
 
-  /** Makes room for completions: what does not fit into their queue is lost, and the queue with it. */
+  /**
+   * Makes room for completions. A completion that does not fit into the queue is lost, and the queue with
+   * it.
+   */
   #reserve(completions: number): void {
     this.#need += completions;
     if (this.#need <= this.#room) return;

@@ -4,7 +4,7 @@ import { wakeAddon } from '../../../native/wake.ts';
 import { check } from '../../../runtime/base/error.ts';
 import type { PacketDevice } from '../ports.ts';
 
-/** What else wakes: a descriptor, and what takes what made it readable. */
+/** Another descriptor that wakes, and a function that reads it until it is quiet. */
 export interface News {
   readonly fd: number;
   take(): void;
@@ -22,16 +22,16 @@ export class Doorbell {
     this.#news = news;
   }
 
-  /** Made when it is first asked for. */
+  /** Made at its first use. */
   get fd(): number {
     if (this.#fd < 0) this.#make();
     return this.#fd;
   }
 
-  /** Readable from the next completion or event on, and in any case after so many milliseconds. */
+  /** Readable from the next completion or event on, and in any case after this many milliseconds. */
   arm(milliseconds: number): void {
     if (this.#fd < 0) this.#make();
-    // Of a completion that came when nobody slept any more nothing is left.
+    // Clears a completion that came when nobody slept any more.
     this.#device.disarm();
     this.#device.arm();
     wakeAddon().timerSet(this.#timer, Math.max(1, milliseconds));
@@ -54,7 +54,7 @@ export class Doorbell {
     const { Watcher } = addon();
     return new Watcher(this.fd, false, () => {
       const rung = this.#armed;
-      // What came in late, when nobody listens any more, must not keep the loop turning.
+      // A late event, when nobody listens any more, must not keep the loop turning.
       if (rung) this.disarm();
       else {
         this.#device.disarm();

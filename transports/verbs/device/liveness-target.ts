@@ -1,13 +1,13 @@
 /**
- * What a rank on iWARP reads of its peers to see whether they are there: some bytes that mean nothing.
- * Not none: of a READ of no bytes siw may send what the READ before it has asked for (Linux 6.1).
+ * Bytes without a meaning, which a rank on iWARP reads of its peers to see whether they are there. It must
+ * not read zero bytes: for such a READ siw of Linux 6.1 may send again the data of the READ before it.
  */
 import { addon } from '../../../native/addon.ts';
 import { check } from '../../../runtime/base/error.ts';
 
 /** Bytes of such a READ. */
 export const TARGET_BYTES = 8;
-/** LOCAL_WRITE, REMOTE_WRITE and REMOTE_READ: it is read by peers, and their answers come into it. */
+/** LOCAL_WRITE, REMOTE_WRITE and REMOTE_READ: peers read this memory, and their answers come into it. */
 const ACCESS = 1 | 2 | 4;
 
 /** Where a peer's bytes are. */

@@ -1,7 +1,8 @@
 /**
- * A reliable connection (RC) to one peer: packets by SEND into the peer's shared receive queue, and
- * RDMA READ and WRITE. Only every so many-th SEND asks for a completion: completions come in order
- * (but for READs on iWARP), so that one stands for all before it; what fails completes in any case.
+ * A reliable connection (RC) to one peer: packets by SEND into the peer's shared receive queue, and RDMA
+ * READ and WRITE. One SEND of SIGNAL_SHARE asks for a completion. Completions come in order (except those
+ * of READs on iWARP), so one completion stands for all work requests before it. A work request that fails
+ * completes in any case.
  */
 import { constants } from 'node:os';
 import {
@@ -32,7 +33,7 @@ import { errnoOf, errorOf, FLUSHED } from './status.ts';
 /** RDMA READs under way at one time, from us and from the peer. */
 export const READS_OUT_MAX = 4;
 export const READS_IN_MAX = 16;
-/** SENDs to one that asks for a completion: a share of the send queue. */
+/** One SEND of this many asks for a completion: a share of the send queue. */
 const SIGNAL_SHARE = 4;
 
 const { EAGAIN, ECANCELED, EINVAL, EMSGSIZE, ENOMEM } = constants.errno;
@@ -40,7 +41,7 @@ const { EAGAIN, ECANCELED, EINVAL, EMSGSIZE, ENOMEM } = constants.errno;
 export interface QueueOptions {
   /** Work requests under way at one time, at least {@link SIGNAL_SHARE}. */
   sendDepth: number;
-  /** Longest packet that goes inline, in bytes; the device may do more or less: see `inlineBytes`. */
+  /** Longest packet that goes inline, in bytes. The device may take more or less: see `inlineBytes`. */
   inlineBytes: number;
 }
 
@@ -50,11 +51,11 @@ export interface QueueSite extends LocalEnd {
   readonly messageBytesMax: number;
   readonly readsOut: number;
   /**
-   * On iWARP a WRITE is not answered, and of the work requests only those that send are over in the
-   * order of their posting: siw tells the end of a READ when its answer has come.
+   * On iWARP a WRITE is not answered, and only work requests that send end in the order of their posting.
+   * siw tells the end of a READ when its answer has come.
    */
   readonly iwarp: boolean;
-  /** On iWARP: what is read to see whether a peer answers. */
+  /** On iWARP: the memory that is read to see whether a peer answers. */
   livenessTarget(): LivenessTarget;
   joined(queue: QueuePair): void;
   left(queue: QueuePair): void;
@@ -74,10 +75,12 @@ export class QueuePair implements Completer {
   /** Work requests posted and completed so far, modulo 2^32. A SEND's memory is free once completed. */
   posted = 0;
   completed = 0;
-  /** Whether it is of no use any more: after an error, `fail` or `close`. */
+  /** Whether it cannot be used any more: after an error, `fail` or `close`. */
   failed = false;
   closed = false;
-  /** Called once, where it fails by itself; the error has no rank yet. Then nothing can be posted. */
+  /**
+   * Called once, where it fails by itself. The error names no rank yet. Nothing can be posted after that.
+   */
   onError: (error: MpiError) => void = () => {};
   /** For its user: whose connection it is. */
   owner: unknown;

@@ -31,7 +31,12 @@ export interface Wanted {
   port?: number | undefined;
 }
 
-/** 'mlx5_0' or 'mlx5_0:2'. @throws MpiError ERR_ARG */
+/**
+ * 'mlx5_0' or 'mlx5_0:2'.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_VERBS_DEVICE | `name`, `name:port` | the RDMA device and port. Default: the first port
+ *   that is active
+ */
 export function parseDevice(text: string | undefined): Wanted {
   if (text === undefined || text === '') return {};
   const [, device, port] = /^([^:\s/]+)(?::([1-9]\d{0,2}))?$/.exec(text) ?? [];
@@ -43,7 +48,12 @@ export function parseDevice(text: string | undefined): Wanted {
   return { device, port: port === undefined ? undefined : Number(port) };
 }
 
-/** A number from 0 on. @throws MpiError ERR_ARG */
+/**
+ * A number from 0 on.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_VERBS_GID_INDEX | a number | the entry of the port's GID table. Default: RoCE v2 before
+ *   v1, and IPv4 before link-local
+ */
 export function parseGidIndex(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   if (/^\d{1,5}$/.test(text)) return Number(text);

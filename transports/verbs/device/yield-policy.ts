@@ -1,11 +1,12 @@
 /**
- * When a rank that polls a device made of software leaves the processor to it. Where such a device does its
- * work in interrupts (rxe of Linux 6.1) yielding is a system call for nothing; where it does it in
- * threads of the kernel (rxe of Linux 6.12) these may wait for the processor that polls. So what came
- * is looked at: right after a yield, then the next one comes earlier; before any, then it comes later.
+ * When a rank that polls a device made of software yields its processor. Where the device works in
+ * interrupts (rxe of Linux 6.1), yielding is a useless system call. Where the device works in threads of
+ * the kernel (rxe of Linux 6.12), these threads may wait for the processor that polls. So the policy learns
+ * from the finds: if a poll finds something right after a yield, the next yield comes earlier; if a poll
+ * finds something before a yield, the next yield comes later.
  */
 
-/** Polls that find nothing before a yield: at first and at least, and at most. */
+/** Polls in vain before a yield: at first and at least, and at most. */
 export const YIELD_POLLS = 16;
 export const YIELD_POLLS_MAX = 32768;
 

@@ -26,11 +26,14 @@ import {
   VERBS_MAX_BODY,
 } from './wire.ts';
 
-/** Work requests of a connection that can be under way. One place more a device rounds up to the next power of two. */
+/**
+ * Work requests of a connection that are under way at one time. With one more a device would round up to
+ * the next power of two.
+ */
 export const SEND_DEPTH = 31;
 /** Messages up to this long go eagerly, in packets of VERBS_MAX_BODY. */
 export const VERBS_EAGER_BYTES = 8192;
-/** A receive that polls this connection alone looks so often for completions in one call of the addon. */
+/** Looks for completions in one call of the addon, for a receive that polls this connection alone. */
 export const DIRECT_LOOKS = 32;
 
 const SCHEMES: readonly OneSidedScheme[] = ['get', 'put'];
@@ -43,13 +46,15 @@ export interface Shared {
   /** The receive slots as words. */
   readonly words: Int32Array;
   readonly segmentBytes: number;
-  /** Takes completions, looking for some up to so many times; packets come to {@link VerbsChannel.arrived}. */
+  /**
+   * Takes completions, after up to this many looks for one. Packets go to {@link VerbsChannel.arrived}.
+   */
   pump(looks: number): number;
-  /** Whether the transport's poll has something to tell, beyond packets. */
+  /** Whether the transport's poll has news besides packets. */
   readonly news: boolean;
   /** The channel has packets to deliver. */
   waiting(channel: VerbsChannel): void;
-  /** The channel cannot go on; told from the next poll. */
+  /** The channel has failed; the next poll tells. */
   broken(channel: VerbsChannel): void;
   /** The peer waits to hear that its credit came. */
   owing(channel: VerbsChannel): void;
@@ -75,15 +80,15 @@ export class VerbsChannel implements Channel {
   error: Error | null = null;
   /** The peer said that it is in MPI.finalize(). */
   leaving = false;
-  /** Whether it stands in the transport's list of those with packets. */
+  /** Whether the channel stands in the transport's list of those with packets. */
   listed = false;
   /** A question whether the peer answers is under way. */
   probing = false;
   /** Since when, by the transport's clock. */
   probedAt = 0;
-  readonly #shared: Shared;
-  /** Those that came, the oldest of which is delivered. */
+  /** Packets that came, the oldest of which is delivered. */
   readonly packets: PacketReceiver;
+  readonly #shared: Shared;
   readonly #sender: PacketSender;
 
   constructor(peer: number, queue: PacketQueue, shared: Shared, memory: OneSided) {
@@ -100,7 +105,7 @@ export class VerbsChannel implements Channel {
     this.adopt(queue);
   }
 
-  /** Takes a queue pair for its own, in place of one over which nothing was sent yet. */
+  /** Takes a queue pair, in place of one over which nothing was sent yet. */
   adopt(queue: PacketQueue): void {
     this.queue = queue;
     this.memory.queue = queue;
@@ -170,7 +175,7 @@ export class VerbsChannel implements Channel {
     this.settle(true);
   }
 
-  /** Says what was taken, where it is due. */
+  /** Tells the peer what was taken, where that is due. */
   settle(sleeping: boolean): void {
     const owed = this.window.owed(sleeping);
     if (owed === OWES_NOTHING) return;
@@ -284,17 +289,17 @@ export class VerbsChannel implements Channel {
 
   // ---- the end
 
-  /** The connection is of no use any more; the next poll ends it and tells why. */
+  /** The connection has failed. The next poll ends it and says why. */
   fail(error: Error): void {
     if (this.state === 'broken' || this.state === 'closed') return;
-    // Of a peer that has left nothing more is expected.
+    // Nothing more comes from a peer that has left.
     if (this.state === 'left') return;
     this.state = 'broken';
     this.error = this.#told(error);
     this.#shared.broken(this);
   }
 
-  /** What it sent cannot be dealt with: the rest of it is dropped. */
+  /** The peer has broken the protocol: the rest of its packets is dropped. */
   spoil(error: Error): void {
     this.drop();
     if (this.state === 'left') this.error = error;
@@ -316,7 +321,9 @@ export class VerbsChannel implements Channel {
     );
   }
 
-  /** Nothing of the peer touches this process's memory any more; all that was under way is told. */
+  /**
+   * No operation of the peer touches this process's memory any more. All operations under way are told.
+   */
   close(): void {
     if (this.state === 'closed') return;
     if (this.state !== 'left') this.state = 'closed';
@@ -329,7 +336,7 @@ export class VerbsChannel implements Channel {
     );
   }
 
-  /** Gives the slots of packets that nobody will take back. */
+  /** Gives back the slots of packets that nobody will take. */
   drop(): void {
     while (this.any) this.packets.advance();
   }

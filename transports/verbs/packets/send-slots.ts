@@ -1,4 +1,4 @@
-/** Memory that packets leave from: one place for those that go inline, and a pool for longer ones. */
+/** Memory that packets are sent from: one slot for packets that go inline, and a pool for longer ones. */
 import type { PacketArea, PacketDevice, PacketQueue } from '../ports.ts';
 import { VERBS_SLOT_BYTES } from './wire.ts';
 
@@ -9,7 +9,7 @@ export class SendSlots {
   readonly area: PacketArea;
   readonly words: Int32Array;
   readonly #free: number[] = [];
-  /** By slot: whose packet lies there, and its number among the queue's work requests. */
+  /** By slot: the owner of the packet in it, and the packet's number among the queue's work requests. */
   readonly #queues: (PacketQueue | null)[] = new Array(SEND_SLOTS + 1).fill(null);
   readonly #numbers = new Int32Array(SEND_SLOTS + 1);
 
@@ -21,7 +21,7 @@ export class SendSlots {
     for (let slot = SEND_SLOTS; slot > 0; slot--) this.#free.push(slot);
   }
 
-  /** A slot that nothing is sent from; -1: there is none now. */
+  /** A free slot; -1: there is none now. */
   take(): number {
     if (this.#free.length === 0) this.#reap();
     return this.#free.pop() ?? -1;

@@ -16,7 +16,7 @@ import {
   VERBS_SLOT_BYTES,
 } from './wire.ts';
 
-/** Packets up to this long, header included, go inline, where the device does that. */
+/** Longest packet that goes inline, its header included, where the device does that. */
 export const INLINE_BYTES = 256;
 /** Receive slots, beyond those promised to peers, that wait to be posted without harm. */
 export const SPARE_SLOTS = 32;
@@ -106,7 +106,7 @@ export class PacketSender {
     for (let i = 0; i < EXTENSION_WORDS; i++) words[at + i] = extension[i];
   }
 
-  /** Writes the header before what stands in the slot, and sends it. */
+  /** Writes the header before the body in the slot, and sends the slot. */
   #post(
     slot: number,
     word: number,

@@ -10,22 +10,22 @@
  */
 import { CONTROL, DATA_WINDOW } from './wire.ts';
 
-/** Taken packets that are worth a credit packet at once. */
+/** Taken packets after which a credit packet is worth sending at once. */
 export const CREDIT_DUE = DATA_WINDOW / 2;
 
 const DATA_MASK = 0xff_ffff;
 const CREDIT_SHIFT = 24;
 
-/** What a rank owes its peer: see {@link CreditWindow.owed}. */
+/** What a rank owes its peer ({@link CreditWindow.owed}). */
 export const OWES_NOTHING = 0;
 
 export class CreditWindow {
   /** Credit that the peer returned so far, modulo 2^32. */
   creditReturned = 0;
-  /** Packets of the protocols: sent, and of these taken by the peer; modulo 2^24. */
+  /** Packets of the protocols that were sent, and of these the taken ones; modulo 2^24. */
   #sent = 0;
   #acknowledged = 0;
-  /** Those of the peer that we took, and as far as it was told. */
+  /** The peer's packets that this rank took, and how many of them the peer was told; modulo 2^24. */
   #taken = 0;
   #takenTold = 0;
   /** Credit packets, in the same way; modulo 2^8. */
@@ -68,7 +68,7 @@ export class CreditWindow {
     this.#returning = (this.#returning + credit) | 0;
   }
 
-  /** The words of a header that is about to leave; {@link told} where it has left. */
+  /** The words of a header that is about to be sent; call {@link told} once it has been. */
   get takenWord(): number {
     return this.#taken | (this.#creditsTaken << CREDIT_SHIFT);
   }
@@ -87,7 +87,7 @@ export class CreditWindow {
     this.#creditsSent = (this.#creditsSent + 1) & 0xff;
   }
 
-  /** Reads the words of a header that came. False: no peer of ours says that. */
+  /** Reads the words of a header that came. False: no correct peer says that. */
   learn(takenWord: number, returnedWord: number): boolean {
     const taken = takenWord & DATA_MASK;
     const credits = takenWord >>> CREDIT_SHIFT;

@@ -26,11 +26,11 @@ export const CONTROL_BIT = 1 << 30;
 /** Extension words stand between header and body. */
 export const EXTENDED_BIT = 1 << 31;
 
-/** Kinds of packets that the transports of two ranks exchange. */
+/** Kinds of packets that the transports of two ranks exchange with each other. */
 export const CONTROL = {
-  /** Nothing but its header: what was taken, and what credit is returned. */
+  /** Has only its header: what was taken, and what credit is returned. */
   credit: 1,
-  /** Says that a credit was taken, where nothing else is under way to say it. */
+  /** Says that a credit packet was taken, where no other packet is under way to say it. */
   acknowledge: 2,
   /** The sender is in MPI.finalize(). */
   leaving: 3,
@@ -38,7 +38,7 @@ export const CONTROL = {
   left: 4,
 } as const;
 
-/** Packets of the protocols that a peer may have sent and we have not taken. */
+/** Packets of the protocols that a peer may have sent and this rank has not taken. */
 export const DATA_WINDOW = 16;
 /** Slots for packets of {@link CONTROL}: each kind has at most one under way. */
 export const CONTROL_SLOTS = 4;
@@ -46,14 +46,16 @@ export const CONTROL_SLOTS = 4;
 export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
 
 const MAGIC = 0x4f4c_4844;
-/** Changes with the layout of packets and datagrams, and with what the packets of the protocols mean. */
+/**
+ * Changes whenever the layout of packets and datagrams changes, or the meaning of the protocol's packets.
+ */
 export const VERBS_WIRE_VERSION = 3;
 const JOB_BYTES = 16;
 const GID_BYTES = 16;
 const CONFIRMED = 1;
 export const HELLO_BYTES = 12 * 4 + JOB_BYTES + GID_BYTES;
 
-/** What a rank tells another one to connect with it. */
+/** What a rank tells another rank to connect with it. */
 export interface Hello {
   from: number;
   to: number;
@@ -71,7 +73,7 @@ export interface Hello {
   confirmed: boolean;
 }
 
-/** What tells the datagrams of one job from those of another. */
+/** Distinguishes the datagrams of one job from those of another. */
 export function jobKey(jobId: string): Buffer {
   return createHash('sha256').update(jobId).digest().subarray(0, JOB_BYTES);
 }
@@ -127,7 +129,7 @@ const isMtu = (bytes: number) => bytes >= 256 && bytes <= 4096 && (bytes & (byte
 /** Bytes of what two ranks say to each other when they connect on iWARP. */
 export const INTRODUCTION_BYTES = 4 * 4 + JOB_BYTES + 12;
 
-/** Who calls or answers whom, and what it has to be read (liveness-target.ts). */
+/** Who calls or answers whom, and where the caller's liveness target is (liveness-target.ts). */
 export interface Introduction {
   from: number;
   to: number;

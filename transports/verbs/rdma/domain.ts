@@ -1,7 +1,7 @@
 /**
- * The domain of an RDMA device: registrations are memory regions of its protection domain. Unlike
- * io_uring's fixed buffers a peer may use them too, by a key that it was given: handing out that key
- * ('export') is an operation as READ and WRITE are, so that the same look comes before it (rule R2).
+ * The domain of an RDMA device. Its registrations are memory regions of the device's protection domain.
+ * Unlike io_uring's fixed buffers a peer may use them too, by a key. Handing out that key ('export') is an
+ * operation like READ and WRITE, so the manager looks before it, too (rule R2).
  */
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
@@ -119,7 +119,7 @@ class VerbsPort implements DomainPort<VerbsOperation> {
     );
   }
 
-  /** Exported memory cannot be divided: the peer knows one address and one key. */
+  /** An export cannot be divided: the peer knows one address and one key. */
   piece(
     operation: VerbsOperation,
     offset: number,
@@ -131,7 +131,7 @@ class VerbsPort implements DomainPort<VerbsOperation> {
     return { kind, direction, queue, remote: remote + offset, remoteKey, done };
   }
 
-  /** The device is not the port's to close. */
+  /** The device does not belong to the port, so the port does not close it. */
   close(): void {}
 
   #export(operation: VerbsOperation, key: number, address: number): number {

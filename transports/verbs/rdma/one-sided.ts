@@ -1,6 +1,6 @@
 /**
- * RDMA on the program's memory: every READ and WRITE, and every key that a peer gets, goes through the
- * pinned-memory manager, which looks whether the memory is still what was registered.
+ * RDMA on the program's memory. Every READ and WRITE, and every key that a peer gets, goes through the
+ * pinned-memory manager, which checks that the memory is still the memory that was registered.
  */
 import { constants } from 'node:os';
 import { part } from '../../../runtime/base/bytes.ts';
@@ -11,7 +11,7 @@ import { ACCESS_KEY, ACCESS_NONE } from '../../transport.ts';
 import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
 import { LEASE } from '../ports.ts';
 
-/** Longest range that is exported, read or written at once: the next is registered meanwhile. */
+/** Longest range that is exported, read or written at once. The next range is registered meanwhile. */
 export const VERBS_SEGMENT_BYTES = 2 * 2 ** 20;
 /** RDMA operations of a connection under way at one time; others wait. */
 export const OPERATIONS_MAX = 8;
@@ -30,7 +30,7 @@ export interface MemoryRoom {
   waiting(operations: OneSided): void;
 }
 
-/** A READ or WRITE, from when it is asked for until its end is told. */
+/** A READ or WRITE, from its request until its end is told. */
 export class RdmaOperation implements MemoryOperation {
   readonly kind: 'read' | 'write';
   readonly queue: PacketQueue;
@@ -80,7 +80,7 @@ export class RdmaOperation implements MemoryOperation {
     this.#lease.release();
   }
 
-  /** Tells how it ended; the memory is held no more. */
+  /** Tells how it ended, and releases the memory. */
   tell(): void {
     this.release();
     this.#done(this.error);
@@ -198,7 +198,10 @@ export class OneSided {
     this.#room.waiting(this);
   }
 
-  /** Posts what waits for room; whether none waits any more. */
+  /**
+   * Posts operations that wait for room.
+   * @returns whether none waits any more
+   */
   proceed(): boolean {
     const { leases } = this.#room;
     while (this.#waiting.length > 0 && this.#underWay < OPERATIONS_MAX && leases !== null) {
@@ -220,7 +223,7 @@ export class OneSided {
     return this.#waiting.length === 0;
   }
 
-  /** One that was under way has ended, from within the device's poll. */
+  /** An operation under way has ended, from within the device's poll. */
   ended(operation: RdmaOperation): void {
     this.#underWay -= 1;
     if (this.#open.delete(operation)) this.#room.finished(operation);
@@ -232,7 +235,7 @@ export class OneSided {
     this.#room.finished(operation);
   }
 
-  /** The connection is closed: whatever has not ended yet ends now. */
+  /** The connection is closed: operations that have not ended yet end now. */
   close(error: Error): void {
     if (this.#closed !== null) return;
     this.#closed = error;
@@ -247,7 +250,7 @@ export class OneSided {
     const verb = kind === 'read' ? 'READ from' : 'WRITE to';
     const why = lack
       ? 'no memory can be registered for it'
-      : 'has that rank ended, or was its buffer taken away?';
+      : 'that rank has ended, or its program has taken the buffer away (transfer, resize)';
     const details = { peer: this.#peer, ...(errno > 0 && { errno }) };
     const code = lack ? 'ERR_NO_MEM' : 'ERR_PEER_FAILED';
     return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
@@ -258,7 +261,7 @@ export class OneSided {
     if (kind === ACCESS_KEY && address >= 0 && Number.isSafeInteger(address)) return address;
     throw new MpiError(
       'ERR_PROTOCOL',
-      `rank ${this.#peer} exports memory by access ${kind} at ${address}, which RDMA does not have`,
+      `rank ${this.#peer} exports memory by access ${kind} at ${address}, which RDMA does not have: let all ranks run the same version of dreg-mpi`,
       { peer: this.#peer },
     );
   }

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Peer } from '../../../../../runtime/messaging/peer.ts';
 import {
   CostModel,
-  RETRIAL_INTERVAL,
   type RendezvousScheme,
-  TRIALS_MAX,
-  TRIALS_MIN,
+  TRIAL_INTERVAL,
+  TRIAL_MS,
+  TRIALS,
 } from '../../../../../runtime/messaging/rendezvous/cost-model.ts';
 import { TRANSFERS_MAX, TransferTable } from '../../../../../runtime/messaging/rendezvous/table.ts';
 
@@ -71,7 +71,8 @@ describe('the cost model', () => {
     };
     const chosen = schemesChosen(new CostModel(), 65_536, 12_000, cost, ['copy', 'share', 'get']);
     expect(chosen.at(-1)).toBe('share');
-    expect(chosen.filter((scheme) => scheme === 'copy').length).toBeLessThan(TRIALS_MAX + 30);
+    const copied = chosen.filter((scheme) => scheme === 'copy').length;
+    expect(copied).toBeLessThan((TRIAL_MS * 1e6) / (0.5 * 65_536) + 6 * TRIALS);
   });
 
   test('long messages are tried a few times only, short ones for a bounded number', () => {
@@ -81,8 +82,10 @@ describe('the cost model', () => {
       );
       return chosen.filter((scheme) => scheme !== 'copy').length;
     };
-    expect(trials(2 ** 30, 1)).toBeLessThanOrEqual(3 * (TRIALS_MIN + 3));
-    expect(trials(32_768, 1e-6)).toBeLessThanOrEqual(3 * (TRIALS_MAX + 3));
+    expect(trials(2 ** 30, 1)).toBe(2 * 3 * TRIALS);
+    // Messages of 6 µs, and a second trial.
+    const first = Math.ceil((TRIAL_MS * 1e6) / 6000);
+    expect(trials(2 ** 15, 3000 / 2 ** 15)).toBeLessThanOrEqual(3 * (first + TRIALS));
   });
 
   test('each size has a verdict of its own', () => {
@@ -96,7 +99,7 @@ describe('the cost model', () => {
   test('a machine that changes is noticed', () => {
     const model = new CostModel();
     schemesChosen(model, 1_000_000, 100, (scheme) => (scheme === 'copy' ? 1 : 5));
-    const later = schemesChosen(model, 1_000_000, 40 * RETRIAL_INTERVAL, (scheme) =>
+    const later = schemesChosen(model, 1_000_000, TRIAL_INTERVAL + 40, (scheme) =>
       scheme === 'get' ? 1 : 20,
     );
     expect(new Set(later.slice(-20))).toEqual(new Set(['get']));
@@ -115,34 +118,34 @@ describe('the cost model', () => {
 
   test('many messages under way at once try every scheme', () => {
     const model = new CostModel();
-    const chosen = Array.from({ length: 12 }, () => model.choose(1_000_000, ALL));
-    for (const scheme of ALL) expect(chosen.filter((one) => one === scheme).length).toBe(3);
+    const chosen = Array.from({ length: 4 * TRIALS }, () => model.choose(1_000_000, ALL));
+    const runs = ALL.flatMap((scheme) => new Array(TRIALS).fill(scheme));
+    expect(chosen).toEqual(runs);
   });
 
-  test('a message that was interrupted does not decide, nor does a lucky one', () => {
+  test('messages that were interrupted do not decide, nor do lucky ones', () => {
     const model = new CostModel();
-    const times = { copy: [1000, 90_000, 1000], get: [1400, 1400, 10], share: [], put: [] };
+    const slow = 20e6;
+    const times: Record<string, number[]> = {
+      copy: [slow, 9 * slow, slow, 9 * slow, slow],
+      get: [1.4 * slow, 1.4 * slow, 0.9 * slow, 1.4 * slow, 0.9 * slow],
+    };
     const all: RendezvousScheme[] = ['copy', 'get'];
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 2 * TRIALS; i++) {
       const scheme = model.choose(16_384, all);
       model.record(scheme, 16_384, times[scheme].shift() as number);
     }
     expect(model.choose(16_384, all)).toBe('copy');
   });
 
-  test('a loser that has become the best is known after a few messages', () => {
+  test('a loser that has become the best is known after the next trial', () => {
     const model = new CostModel();
     const all: RendezvousScheme[] = ['copy', 'get'];
-    const time = (scheme: RendezvousScheme) => (scheme === 'copy' ? 1 : 2);
-    schemesChosen(model, 1_000_000, RETRIAL_INTERVAL - 1, time, all);
-    const later = schemesChosen(
-      model,
-      1_000_000,
-      10,
-      (scheme) => (scheme === 'copy' ? 1 : 0.1),
-      all,
-    );
-    expect(later.slice(-4)).toEqual(['get', 'get', 'get', 'get']);
+    const copyFirst = (scheme: RendezvousScheme) => (scheme === 'copy' ? 1 : 2);
+    const getFirst = (scheme: RendezvousScheme) => (scheme === 'copy' ? 1 : 0.1);
+    schemesChosen(model, 1_000_000, 100, copyFirst, all);
+    const later = schemesChosen(model, 1_000_000, TRIAL_INTERVAL + 100, getFirst, all);
+    expect(later.slice(-20)).toEqual(new Array(20).fill('get'));
   });
 
   test('one scheme is no choice', () => {
