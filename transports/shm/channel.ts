@@ -250,10 +250,13 @@ export class ShmChannel implements Channel {
     }
   }
 
+  /** Unless the process has ended (ESRCH) or may not be reached (EPERM), it has no such memory any more. */
   #unreachable(length: number, syscall: string, answer: number): MpiError {
+    const { ESRCH, EPERM } = constants.errno;
+    const gone = answer !== -ESRCH && answer !== -EPERM;
     return new MpiError(
-      'ERR_PEER_FAILED',
-      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; that rank has ended, or its program has taken the buffer away (transfer, resize)`,
+      gone ? 'ERR_BUFFER' : 'ERR_PEER_FAILED',
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; ${gone ? 'its program has taken the buffer away (transfer, resize)' : 'that rank has ended'}`,
       { peer: this.peer, errno: -answer, syscall },
     );
   }

@@ -32,6 +32,8 @@ export default defineJob({
       world.bsend(large, next, 2);
       const error = throws('ERR_NO_MEM', () => world.bsend(large, next, 2));
       assert.match(error.message, /DREG_BSEND_BYTES.*flushBuffer/);
+      // Whoever receives makes room for its sender: not before that has seen that there is none.
+      world.barrierSync();
       const flush = world.flushBuffer();
       assert.equal(flush.done, false);
       const got = new Uint8Array(large.length);

@@ -67,7 +67,7 @@ export default defineJob({
           }
     },
 
-    async 'a message that is claimed is nobody else’s'() {
+    async 'a message that is claimed goes to nobody else'() {
       for (const length of SIZES)
         for (const claim of CLAIMS)
           for (const receive of RECEIVES) {

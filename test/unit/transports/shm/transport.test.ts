@@ -149,10 +149,10 @@ describe('access', () => {
     ]) {
       const forged = { ...newRemoteAccess(), kind: ACCESS_ADDRESS, low, high };
       expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
-        expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_readv' }),
+        expect.objectContaining({ code: 'ERR_BUFFER', syscall: 'process_vm_readv' }),
       );
       expect(() => b.connect(0).push(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
-        expect.objectContaining({ code: 'ERR_PEER_FAILED', syscall: 'process_vm_writev' }),
+        expect.objectContaining({ code: 'ERR_BUFFER', syscall: 'process_vm_writev' }),
       );
     }
   });
