@@ -93,7 +93,7 @@ export default defineJob({
           await around<unknown>(codec, (from) => arrays(length, from));
     },
 
-    async 'what came belongs to the receiver'() {
+    async 'what came belongs to the receiver alone'() {
       for (const length of [10, 300, 1000, 100_000]) {
         const array = new Float64Array(length).fill(rank);
         const { value } = await world
