@@ -245,18 +245,25 @@ export class ShmChannel implements Channel {
     let done = 0;
     while (done < length) {
       const count = call(pid, where + done, bytes, offset + done, length - done);
+      if (count === -constants.errno.EFAULT) throw this.#taken(length, syscall);
       if (count <= 0) throw this.#unreachable(length, syscall, count);
       done += count;
     }
   }
 
-  /** Unless the process has ended (ESRCH) or may not be reached (EPERM), it has no such memory any more. */
-  #unreachable(length: number, syscall: string, answer: number): MpiError {
-    const { ESRCH, EPERM } = constants.errno;
-    const gone = answer !== -ESRCH && answer !== -EPERM;
+  /** The peer is there, and its memory is not: a program may give a buffer away, and its next owner may drop it. */
+  #taken(length: number, syscall: string): MpiError {
     return new MpiError(
-      gone ? 'ERR_BUFFER' : 'ERR_PEER_FAILED',
-      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; ${gone ? 'its program has taken the buffer away (transfer, resize)' : 'that rank has ended'}`,
+      'ERR_BUFFER',
+      `${length} bytes of rank ${this.peer}'s memory are not there any more (${syscall}: EFAULT): its program has taken the buffer away (transfer, resize) while a message was on its way`,
+      { peer: this.peer, errno: constants.errno.EFAULT, syscall },
+    );
+  }
+
+  #unreachable(length: number, syscall: string, answer: number): MpiError {
+    return new MpiError(
+      'ERR_PEER_FAILED',
+      `${length} bytes of rank ${this.peer}'s memory cannot be reached: ${syscall} ${answer === 0 ? 'moved nothing' : `failed with ${errnoName(-answer)}`}; that rank has ended, or its program has taken the buffer away (transfer, resize)`,
       { peer: this.peer, errno: -answer, syscall },
     );
   }

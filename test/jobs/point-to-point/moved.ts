@@ -62,6 +62,26 @@ async function toAnother(): Promise<void> {
     }
 }
 
+/** Its next owner has dropped it as well: there is no such memory when the receiver looks for it. */
+async function toNobody(): Promise<void> {
+  const collect = globalThis.gc;
+  assert(collect !== undefined, 'started without --expose-gc');
+  for (let round = 0; round < 20; round++) {
+    const length = 32 * 2 ** 20;
+    if (rank === 0) {
+      const bytes = new Uint8Array(length);
+      const request = world.isend(bytes, 1, 1);
+      moved(bytes);
+      collect();
+      await world.send(note, 1, 2);
+      await rejects('ERR_BUFFER', request);
+    } else {
+      await world.recv(note, 0, 2);
+      await rejects('ERR_BUFFER', world.recv(new Uint8Array(length), 0, 1));
+    }
+  }
+}
+
 async function toOneself(): Promise<void> {
   if (rank === 0)
     for (const length of [100_000, 2 ** 20]) {
@@ -76,9 +96,11 @@ async function toOneself(): Promise<void> {
 export default defineJob({
   ranks: [2],
   settings: SINGLE_COPY,
+  nodeOptions: ['--expose-gc'],
   rdma: [],
   cases: {
     'buffers that move to another owner in mid-transfer': toAnother,
+    'buffers that are gone when they are fetched': toNobody,
     "a buffer of a rank's message to itself": toOneself,
   },
 });

@@ -197,9 +197,16 @@ export class Simulation {
     const ranks = this.engines.map((_, rank) => rank);
     while (ranks.length > 0)
       this.engines[ranks.splice(this.random.below(ranks.length), 1)[0]].progress();
+    this.#hear();
+  }
+
+  /** A test looks at its requests, or drops them: that is no unhandled rejection. */
+  #hear(): void {
+    for (const engine of this.engines) engine.completion.unseen.clear();
   }
 
   close(): void {
+    this.#hear();
     for (const engine of this.engines) engine.loop.close();
   }
 }

@@ -45,6 +45,9 @@ function linkOf(ranks: number, a: number, b: number) {
 conformance('shm, two ranks', () => linkOf(2, 0, 1), { separate: true });
 conformance('shm, the last of three to the first', () => linkOf(3, 2, 0), { separate: true });
 
+/** No memory at an address, or no address at all. */
+const GONE = /^ERR_(BUFFER|PEER_FAILED)$/;
+
 describe('memory of the segment', () => {
   test('rings are made at first contact, for the pair that talks, within the promised size', () => {
     const group = open(8);
@@ -149,10 +152,13 @@ describe('access', () => {
     ]) {
       const forged = { ...newRemoteAccess(), kind: ACCESS_ADDRESS, low, high };
       expect(() => b.connect(0).pull(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
-        expect.objectContaining({ code: 'ERR_BUFFER', syscall: 'process_vm_readv' }),
+        expect.objectContaining({ code: expect.stringMatching(GONE), syscall: 'process_vm_readv' }),
       );
       expect(() => b.connect(0).push(forged, 0, new Uint8Array(100), 0, 100, () => {})).toThrow(
-        expect.objectContaining({ code: 'ERR_BUFFER', syscall: 'process_vm_writev' }),
+        expect.objectContaining({
+          code: expect.stringMatching(GONE),
+          syscall: 'process_vm_writev',
+        }),
       );
     }
   });
