@@ -157,7 +157,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     const pair = this.receiving.contexts.pairOf(context);
     // The world is open from the start.
     if (pair === undefined) return true;
-    const rank = pair.members.rankOf(peer.rank);
+    const rank = pair.rankOf(peer.rank);
     if (pair.to[rank] === peer) return true;
     const words = pair.keyOf(rank);
     const kind = pair.serials === null ? OPEN_NAMED : OPEN;

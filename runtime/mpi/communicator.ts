@@ -51,7 +51,7 @@ export function worldOf(engine: Engine, alive: () => void): Communicator {
 /** This rank alone. */
 export function selfOf(engine: Engine, alive: () => void): Communicator {
   const group = Group.of(engine.rank, Int32Array.of(engine.rank));
-  const pair = engine.receiving.contexts.begin(group);
-  pair.serials = Float64Array.of(pair.serial);
+  const pair = engine.receiving.contexts.begin();
+  pair.join(group, Float64Array.of(pair.serial));
   return new Communicator(engine, pair, group, alive);
 }

@@ -62,9 +62,12 @@ function sceneOf<R extends Ranks>(simulation: R): Scene<R> {
 function secondOf(engine: Engine): Communicator {
   const { contexts } = engine.receiving;
   const group = Group.ofWorld(engine.rank, engine.size);
-  for (let i = 0; i < engine.rank; i++) contexts.begin(group);
-  const pair = contexts.begin(group);
-  pair.serials = Float64Array.from(group, (rank) => rank + 1);
+  for (let i = 0; i < engine.rank; i++) contexts.begin();
+  const pair = contexts.begin();
+  pair.join(
+    group,
+    Float64Array.from(group, (rank) => rank + 1),
+  );
   return new Communicator(engine, pair, group, () => {});
 }
 
