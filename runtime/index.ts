@@ -23,6 +23,8 @@ export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { Communicator } from './mpi/communicator.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
+export type { Distribution } from './mpi/datatype/distribution.ts';
+export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/request.ts';

@@ -14,7 +14,7 @@ import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import type { Operation, Taken } from './operation.ts';
+import { type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
@@ -284,7 +284,7 @@ export class Engine implements PacketHandler, ReceivingHost {
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
   wait(request: Operation): void {
-    this.#waiting.wait(request);
+    if (request.state === PENDING) this.#waiting.wait(request);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */

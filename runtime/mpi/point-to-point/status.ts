@@ -5,6 +5,16 @@ import { MpiError } from '../../base/error.ts';
 /** Something with elements of a known width: a typed array's constructor, or a width in bytes. */
 export type ElementType = { readonly BYTES_PER_ELEMENT: number } | number;
 
+/** An element's width in bytes. @throws MpiError ERR_ARG where `type` has none */
+export function widthOf(type: ElementType): number {
+  const width = typeof type === 'number' ? type : type?.BYTES_PER_ELEMENT;
+  if (Number.isSafeInteger(width) && width > 0) return width;
+  throw new MpiError(
+    'ERR_ARG',
+    `${inWords(type)} is no element type: pass a typed array's constructor (Float64Array), or a width in bytes (8)`,
+  );
+}
+
 /**
  * What a receive brought (MPI 4.1, 3.2.5). A receive makes one, or fills the one that it is given: a
  * loop that must not allocate keeps one and passes it each time.
@@ -23,13 +33,7 @@ export class Status {
    * @throws MpiError ERR_ARG where `type` has no width
    */
   count(type: ElementType): number | undefined {
-    const width = typeof type === 'number' ? type : type?.BYTES_PER_ELEMENT;
-    if (!Number.isInteger(width) || width <= 0)
-      throw new MpiError(
-        'ERR_ARG',
-        `${inWords(type)} is no element type: pass a typed array's constructor (Float64Array), or a width in bytes (8)`,
-      );
-    const count = this.byteLength / width;
+    const count = this.byteLength / widthOf(type);
     return Number.isInteger(count) ? count : undefined;
   }
 
