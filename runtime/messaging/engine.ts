@@ -14,7 +14,7 @@ import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import { type Operation, PENDING, type Taken } from './operation.ts';
+import { type Awaited, type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
@@ -138,7 +138,8 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (!peer.goesUnasked(bytes, length)) return this.#rendezvous.offer(peer, request);
+    if (request.synchronous || !peer.goesUnasked(bytes, length))
+      return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.pieceBytes) {
@@ -283,8 +284,8 @@ export class Engine implements PacketHandler, ReceivingHost {
    * Blocks until a request has ended.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(request: Operation): void {
-    if (request.state === PENDING) this.#waiting.wait(request);
+  wait(what: Awaited): void {
+    if (what.state === PENDING) this.#waiting.wait(what);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */

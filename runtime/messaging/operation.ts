@@ -6,6 +6,16 @@ export const PENDING = 0;
 export const COMPLETE = 1;
 export const FAILED = 2;
 
+/** What a rank can block for. */
+export interface Awaited {
+  /** PENDING, COMPLETE or FAILED. */
+  readonly state: number;
+  readonly isSend: boolean;
+  /** The world rank that can end it, or a wildcard. */
+  readonly peer: number;
+  readonly tag: number;
+}
+
 /** It is its own link in the queue of posted receives: a receive costs one object. */
 export interface Operation extends Posted, Link<Posted> {
   /** World rank of a receive's source (or a wildcard), or of a send's destination; once complete, the message's. */
@@ -14,6 +24,8 @@ export interface Operation extends Posted, Link<Posted> {
   tag: number;
   readonly context: number;
   readonly isSend: boolean;
+  /** A send that ends no sooner than a receive has matched it. */
+  readonly synchronous: boolean;
   /** The thread is blocked until it ends: its buffer cannot be taken away. */
   readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */

@@ -3,7 +3,7 @@ import type { Transport } from '../../transports/transport.ts';
 import { now } from '../base/clock.ts';
 import { MpiError } from '../base/error.ts';
 import type { BusyPeers } from './busy-peers.ts';
-import { type Operation, PENDING } from './operation.ts';
+import { type Awaited, PENDING } from './operation.ts';
 import type { Peer } from './peer.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
@@ -54,7 +54,7 @@ export class Waiting {
    * Blocks until an operation has ended: polls for a bounded time, then sleeps until a peer rings.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(operation: Operation): void {
+  wait(operation: Awaited): void {
     const host = this.#host;
     let polls = this.#spinPolls;
     let until = 0;
@@ -74,7 +74,7 @@ export class Waiting {
     }
   }
 
-  #sleep(operation: Operation): void {
+  #sleep(operation: Awaited): void {
     const host = this.#host;
     const node = this.#node;
     const alone = node === null || operation.peer === host.rank;
@@ -94,7 +94,7 @@ export class Waiting {
   }
 
   /** A rank that blocks can neither send to itself nor receive from itself any more. */
-  #deadlock({ isSend, peer, tag }: Operation): MpiError {
+  #deadlock({ isSend, peer, tag }: Awaited): MpiError {
     const { rank } = this.#host;
     const what = isSend
       ? 'blocks until its message to itself is received: post the receive first (irecv)'

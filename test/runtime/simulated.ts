@@ -7,7 +7,8 @@ import { MpiError } from '../../runtime/base/error.ts';
 import { Engine } from '../../runtime/messaging/engine.ts';
 import { CREDIT_LIMITS, type CreditLimits } from '../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../runtime/messaging/rendezvous/cost-model.ts';
-import { Request, type StartedRequest } from '../../runtime/mpi/point-to-point/request.ts';
+import { Request } from '../../runtime/mpi/point-to-point/request.ts';
+import type { StartedRequest } from '../../runtime/mpi/point-to-point/started-request.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import type {
   Channel,

@@ -17,7 +17,7 @@ export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
 /** Changes with the layout, and with what the packets of the protocols mean. */
-export const SEGMENT_VERSION = 3;
+export const SEGMENT_VERSION = 4;
 
 /** Header page, as Int32 indices. */
 export const HEADER = {

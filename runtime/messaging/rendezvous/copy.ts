@@ -4,7 +4,7 @@ import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
 import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
-import { CANCEL, COPY, CTS_WORD, DATA, longOf, putLong } from '../wire.ts';
+import { CANCEL, COPY, CTS_WORD, DATA, FIN, longOf, putLong } from '../wire.ts';
 import type { CopyFirst, Offer } from './offer.ts';
 import type { IncomingTransfer, OutgoingTransfer } from './table.ts';
 import type { Transfers } from './transfers.ts';
@@ -26,7 +26,9 @@ export class CopyScheme {
     // The sender wrote that piece before our clock started; reading it took about as long.
     if (began > 0) transfer.ahead = now() - began;
     transfer.received = offer.firstPiece;
-    if (offer.firstPiece === offer.length) this.#transfers.received(transfer);
+    if (offer.firstPiece < offer.length) return;
+    if (offer.synchronous) this.#transfers.output.sendControl(transfer.peer, FIN, transfer.sender);
+    this.#transfers.received(transfer);
   }
 
   /** Asks for the message, or for what another scheme has left of it. */

@@ -2,7 +2,7 @@
 import type { Packet, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_WORD } from '../wire.ts';
+import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_SYNCHRONOUS, RTS_WORD } from '../wire.ts';
 import type { OutgoingTransfer } from './table.ts';
 
 /** What an RTS says; kept with an unexpected message. */
@@ -16,6 +16,8 @@ export interface Offer {
   firstPiece: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
+  /** The sender waits for the match: it hears FIN, though all of the message came along. */
+  synchronous: boolean;
 }
 
 /** Copies an offer's first piece into a buffer. */
@@ -43,6 +45,7 @@ export function offerOf(packet: Packet): Offer {
     exportedBytes,
     firstPiece: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
+    synchronous: (words[RTS_WORD.kind] & RTS_SYNCHRONOUS) !== 0,
   };
 }
 
@@ -51,7 +54,8 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   const { id, request, access, exportedBytes } = transfer;
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
-  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0);
+  const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
+  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | synchronous;
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;

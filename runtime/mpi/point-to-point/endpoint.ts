@@ -7,8 +7,8 @@ import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
-import type { Owner } from './request.ts';
 import { RequestPool } from './request-pool.ts';
+import type { Owner } from './started-request.ts';
 
 export class Endpoint implements Owner {
   readonly engine: Engine;

@@ -6,9 +6,10 @@ import type { MessageBuffer } from './buffer.ts';
 import { Endpoint } from './endpoint.ts';
 import { awaitParts, waitForParts } from './parts.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import type { Request, StartedRequest } from './request.ts';
-import { isend, send, sendSync } from './send.ts';
+import type { Request } from './request.ts';
+import { isend, issend, send, sendSync, ssend, ssendSync } from './send.ts';
 import { startPair } from './sendrecv.ts';
+import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
 /**
@@ -61,6 +62,32 @@ export abstract class PointToPoint {
    */
   isend(buffer: MessageBuffer | null, destination: number, tag = 0): StartedRequest {
     return isend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Sends a message and returns when a receive has matched it and the buffer may be used again: a
+   * synchronous send (MPI 4.1, 3.4). It says that the receiver has come this far, at the cost of an answer
+   * from the receiver.
+   * @param buffer as of {@link sendSync}
+   * @throws MpiError as {@link sendSync}; ERR_DEADLOCK where the message goes to this rank itself and no
+   *   receive that fits is posted
+   */
+  ssendSync(buffer: MessageBuffer | null, destination: number, tag = 0): void {
+    ssendSync(this.endpoint, buffer, destination, tag);
+  }
+
+  /** {@link ssendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
+  ssend(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
+    return ssend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Starts a synchronous send (MPI 4.1, 3.4 and 3.7.2): the request is complete when a receive has matched
+   * the message and the buffer may be used again.
+   * @throws MpiError as {@link isend}
+   */
+  issend(buffer: MessageBuffer | null, destination: number, tag = 0): Request {
+    return issend(this.endpoint, buffer, destination, tag);
   }
 
   /**

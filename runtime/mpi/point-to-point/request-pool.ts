@@ -1,7 +1,8 @@
 /** Requests of blocking operations, used again: such an operation costs no object. */
 import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { PENDING } from '../../messaging/operation.ts';
-import { type Owner, Request } from './request.ts';
+import { Request } from './request.ts';
+import type { Owner } from './started-request.ts';
 
 export class RequestPool {
   readonly #owner: Owner;
@@ -22,6 +23,7 @@ export class RequestPool {
     request.tag = tag;
     request.state = PENDING;
     request.isSend = isSend;
+    request.synchronous = false;
     request.blocking = true;
     return request;
   }

@@ -1,94 +1,11 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
-import { MpiError } from '../../base/error.ts';
-import type { Engine } from '../../messaging/engine.ts';
+import type { MpiError } from '../../base/error.ts';
 import type { Link, Posted } from '../../messaging/matching/bins.ts';
-import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
+import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
+import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
-
-/** What a request needs of its communicator. */
-export interface Owner {
-  readonly engine: Engine;
-  /** The rank in the communicator of a rank of the world, which the wire knows. */
-  rankOf(world: number): number;
-}
-
-/**
- * A send or receive that was started. It may be awaited, tested, or waited for; its buffer belongs to the
- * operation until it has ended.
- */
-export abstract class StartedRequest implements PromiseLike<Status> {
-  /** @internal */
-  abstract readonly owner: Owner;
-  /** @internal */
-  abstract readonly state: number;
-  /** @internal */
-  abstract readonly error: MpiError | null;
-
-  /** What a receive brought, what a send took. Meaningful once complete. */
-  abstract readonly status: Status;
-
-  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
-  abstract promise(): Promise<Status>;
-
-  /** Whether the operation has ended, well or not, without making progress. */
-  get done(): boolean {
-    return this.state !== PENDING;
-  }
-
-  /**
-   * Makes progress once, and says whether the operation is complete (MPI_Test).
-   * @throws MpiError that the operation failed with
-   */
-  test(): boolean {
-    if (this.state === PENDING) this.owner.engine.progress();
-    if (this.state === FAILED) throw this.error;
-    return this.state === COMPLETE;
-  }
-
-  /**
-   * Blocks the thread until the operation is complete (MPI_Wait).
-   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
-   *   complete it, which is then still under way
-   */
-  wait(): Status {
-    this.waitForEnd();
-    if (this.state === FAILED) throw this.error;
-    return this.status;
-  }
-
-  /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
-  abstract waitForEnd(): void;
-
-  // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
-  then<A = Status, B = never>(
-    onComplete?: ((status: Status) => A | PromiseLike<A>) | null,
-    onError?: ((error: MpiError) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.promise().then(onComplete, onError);
-  }
-
-  /**
-   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
-   * @throws MpiError ERR_REQUEST where they are no requests; of the first in order that failed, after all
-   *   have ended; of one that can never end ERR_DEADLOCK, after all others have
-   */
-  static waitAll(requests: readonly StartedRequest[]): void {
-    checkRequests(requests);
-    let failed: MpiError | null = null;
-    for (let i = 0; i < requests.length; i++) {
-      const request = requests[i];
-      try {
-        if (request.state === PENDING) request.waitForEnd();
-      } catch (error) {
-        failed ??= error as MpiError;
-      }
-      if (request.state === FAILED) failed ??= request.error;
-    }
-    if (failed !== null) throw failed;
-  }
-}
 
 /** A send that was complete when it started: all that is left of it is what it sent. */
 export class CompleteSend extends StartedRequest {
@@ -122,11 +39,31 @@ export class CompleteSend extends StartedRequest {
     return status;
   }
 
-  promise(): Promise<Status> {
-    return Promise.resolve(this.status);
+  get result(): Status {
+    return this.status;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get isSend(): boolean {
+    return true;
+  }
+
+  get peer(): number {
+    return this.#destination;
+  }
+
+  get tag(): number {
+    return this.#tag;
   }
 
   waitForEnd(): void {}
+
+  whenEnded(listener: () => void): void {
+    listener();
+  }
 }
 
 /**
@@ -161,6 +98,8 @@ export class Request extends StartedRequest implements Operation {
   state = PENDING;
   /** @internal */
   isSend = false;
+  /** @internal A send that ends no sooner than a receive has matched it. */
+  synchronous = false;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
   /** @internal The event loop makes progress for it. */
@@ -220,56 +159,36 @@ export class Request extends StartedRequest implements Operation {
     return status;
   }
 
+  get result(): Status {
+    return this.status;
+  }
+
   /** @internal */
   waitForEnd(): void {
     this.owner.engine.wait(this);
   }
 
-  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
-  promise(): Promise<Status> {
-    if (this.state === PENDING) this.owner.engine.loop.poll(this);
-    if (this.state === COMPLETE) return Promise.resolve(this.status);
-    if (this.state === FAILED) return Promise.reject(this.error);
-    return new Promise((resolve, reject) => {
-      const before = this.settled;
-      const release = this.hold();
-      this.settled = () => {
-        before?.();
-        release();
-        if (this.state === FAILED) reject(this.error);
-        else resolve(this.status);
-      };
-    });
-  }
-
-  /**
-   * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
-   * could end it.
-   * @returns ends that
-   */
-  hold(): () => void {
-    const { engine } = this.owner;
-    const { loop } = engine;
-    if (this.peer === engine.rank) {
-      loop.wake();
-      return nothing;
+  /** @internal */
+  whenEnded(listener: () => void): void {
+    if (this.state !== PENDING) {
+      listener();
+      return;
     }
-    loop.hold();
-    return () => loop.release();
+    const before = this.settled;
+    this.settled =
+      before === null
+        ? listener
+        : () => {
+            before();
+            listener();
+          };
   }
-}
 
-function nothing(): void {}
-
-function checkRequests(requests: readonly StartedRequest[]): void {
-  if (!Array.isArray(requests)) throw noRequest(requests);
-  for (let i = 0; i < requests.length; i++)
-    if (!(requests[i] instanceof StartedRequest)) throw noRequest(requests[i]);
-}
-
-function noRequest(value: unknown): MpiError {
-  return new MpiError(
-    'ERR_REQUEST',
-    `${inWords(value)} cannot be waited for: it is no request of isend or irecv`,
-  );
+  override cancel(): boolean {
+    const { engine } = this.owner;
+    if (this.isSend || this.state !== PENDING || !engine.receiving.cancel(this)) return false;
+    this.#status = Status.ofCancelled();
+    engine.completion.complete(this, this.peer, this.tag, 0);
+    return true;
+  }
 }

@@ -9,7 +9,8 @@ import { COMPLETE, PENDING } from '../../messaging/operation.ts';
 import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { bytesOf, type MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CompleteSend, Request, type StartedRequest } from './request.ts';
+import { CompleteSend, Request } from './request.ts';
+import type { StartedRequest } from './started-request.ts';
 
 const DONE = Promise.resolve();
 
@@ -37,7 +38,17 @@ export function sendSync(
   tag: number,
 ): void {
   if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
-    sendSlowly(endpoint, buffer, destination, tag);
+    sendSlowly(endpoint, buffer, destination, tag, false);
+}
+
+/** A send that ends no sooner than a receive has matched it (MPI 4.1, 3.4). */
+export function ssendSync(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  destination: number,
+  tag: number,
+): void {
+  sendSlowly(endpoint, buffer, destination, tag, true);
 }
 
 function sendSlowly(
@@ -45,13 +56,15 @@ function sendSlowly(
   buffer: MessageBuffer | null,
   destination: number,
   tag: number,
+  synchronous: boolean,
 ): void {
   const bytes = checkSend(endpoint, buffer, destination, tag);
   if (destination === PROC_NULL) return;
   const { engine, pool } = endpoint;
   const world = endpoint.worldOf(destination);
-  if (world === engine.rank) prepareSelfSend(endpoint, tag, lengthOf(bytes));
+  if (world === engine.rank) prepareSelfSend(endpoint, tag, lengthOf(bytes), synchronous);
   const request = pool.borrow(bytes, world, tag, true);
+  request.synchronous = synchronous;
   engine.send(request);
   engine.wait(request);
   pool.giveBack(request);
@@ -72,13 +85,19 @@ export function checkSend(
 }
 
 /** A blocked rank cannot post the receive that its own message may need. */
-function prepareSelfSend({ engine, context, rank }: Endpoint, tag: number, length: number): void {
+function prepareSelfSend(
+  { engine, context, rank }: Endpoint,
+  tag: number,
+  length: number,
+  synchronous: boolean,
+): void {
   // What was sent to ourselves before goes to its receives, and makes room in the queue.
   engine.progress();
-  if (engine.receiving.awaitsFromSelf(context, tag) || engine.takesNow(engine.rank, length)) return;
+  if (engine.receiving.awaitsFromSelf(context, tag)) return;
+  if (!synchronous && engine.takesNow(engine.rank, length)) return;
   throw new MpiError(
     'ERR_DEADLOCK',
-    `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use isend`,
+    `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use ${synchronous ? 'issend' : 'isend'}`,
     { rank, peer: rank, tag },
   );
 }
@@ -91,7 +110,17 @@ export function isend(
 ): StartedRequest {
   const length = sendAtOnce(endpoint, buffer, destination, tag);
   if (length > 0) return new CompleteSend(endpoint, destination, tag, length);
-  return isendSlowly(endpoint, buffer, destination, tag);
+  return isendSlowly(endpoint, buffer, destination, tag, false);
+}
+
+/** {@link ssendSync} as a request. */
+export function issend(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  destination: number,
+  tag: number,
+): Request {
+  return isendSlowly(endpoint, buffer, destination, tag, true);
 }
 
 function isendSlowly(
@@ -99,9 +128,10 @@ function isendSlowly(
   buffer: MessageBuffer | null,
   destination: number,
   tag: number,
+  synchronous: boolean,
 ): Request {
   const bytes = checkSend(endpoint, buffer, destination, tag);
-  return startSend(endpoint, bytes, destination, tag, endpoint.context);
+  return startSend(endpoint, bytes, destination, tag, endpoint.context, synchronous);
 }
 
 export function startSend(
@@ -110,10 +140,12 @@ export function startSend(
   destination: number,
   tag: number,
   context: number,
+  synchronous = false,
 ): Request {
   if (destination === PROC_NULL) return Request.ofNobody(endpoint, context);
   const request = new Request(endpoint, bytes, context, endpoint.worldOf(destination), tag);
   request.isSend = true;
+  request.synchronous = synchronous;
   endpoint.engine.send(request);
   if (request.state === PENDING) endpoint.engine.completion.track(request);
   return request;
@@ -127,11 +159,28 @@ export function send(
 ): Promise<void> {
   try {
     if (sendAtOnce(endpoint, buffer, destination, tag) > 0) return DONE;
-    const request = isendSlowly(endpoint, buffer, destination, tag);
-    return request.state === COMPLETE ? DONE : request.promise().then(nothing);
+    return endOf(isendSlowly(endpoint, buffer, destination, tag, false));
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** {@link ssendSync} as a promise. */
+export function ssend(
+  endpoint: Endpoint,
+  buffer: MessageBuffer | null,
+  destination: number,
+  tag: number,
+): Promise<void> {
+  try {
+    return endOf(isendSlowly(endpoint, buffer, destination, tag, true));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function endOf(request: Request): Promise<void> {
+  return request.state === COMPLETE ? DONE : request.promise().then(nothing);
 }
 
 function nothing(): void {}

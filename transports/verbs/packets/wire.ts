@@ -46,7 +46,7 @@ export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
 
 const MAGIC = 0x4f4c_4844;
 /** Changes with the layout of packets and datagrams, and with what the packets of the protocols mean. */
-export const VERBS_WIRE_VERSION = 2;
+export const VERBS_WIRE_VERSION = 3;
 const JOB_BYTES = 16;
 const GID_BYTES = 16;
 const CONFIRMED = 1;

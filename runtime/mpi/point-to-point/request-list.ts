@@ -1,0 +1,89 @@
+/** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
+import type { MpiError } from '../../base/error.ts';
+import { FAILED, PENDING } from '../../messaging/operation.ts';
+import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
+
+/** @throws MpiError ERR_REQUEST */
+function check(requests: Requests): void {
+  checkRequests(requests);
+  for (let i = 0; i < requests.length; i++) checkRequest(requests[i]);
+}
+
+/** The program hears of the ends of all. @throws MpiError of the first in order that failed */
+function tellAll(requests: Requests, failed: MpiError | null = null): void {
+  let first = failed;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (request === null || request.state === PENDING) continue;
+    if (request.state === FAILED) first ??= request.error;
+    request.tell();
+  }
+  if (first !== null) throw first;
+}
+
+export function waitAll(requests: Requests): void {
+  check(requests);
+  let failed: MpiError | null = null;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (request === null) continue;
+    try {
+      if (request.state === PENDING) request.waitForEnd();
+    } catch (error) {
+      failed ??= error as MpiError;
+    }
+    if (request.state === FAILED) failed ??= request.error;
+  }
+  tellAll(requests, failed);
+}
+
+function firstPending(requests: Requests): Waitable | null {
+  for (let i = 0; i < requests.length; i++) if (requests[i]?.state === PENDING) return requests[i];
+  return null;
+}
+
+export function testAll(requests: Requests): boolean {
+  check(requests);
+  firstPending(requests)?.owner.engine.progress();
+  if (firstPending(requests) !== null) return false;
+  tellAll(requests);
+  return true;
+}
+
+/** One promise for all. */
+export async function whenAll(requests: Requests): Promise<void> {
+  check(requests);
+  const pending: Waitable[] = [];
+  for (const request of requests) {
+    if (request === null) continue;
+    if (request.state === PENDING) poll(request);
+    if (request.state === PENDING) pending.push(request);
+  }
+  if (pending.length > 0) await ends(pending);
+  tellAll(requests);
+}
+
+function poll(request: Waitable): void {
+  request.owner.engine.loop.poll({
+    get done() {
+      return request.state !== PENDING;
+    },
+    length: request.length,
+  });
+}
+
+function ends(pending: readonly Waitable[]): Promise<void> {
+  const { engine } = pending[0].owner;
+  const awaitsOthers = pending.some(({ peer }) => peer !== engine.rank);
+  if (awaitsOthers) engine.loop.hold();
+  else engine.loop.wake();
+  return new Promise((resolve) => {
+    let left = pending.length;
+    const end = () => {
+      if (--left > 0) return;
+      if (awaitsOthers) engine.loop.release();
+      resolve();
+    };
+    for (const request of pending) request.whenEnded(end);
+  });
+}

@@ -1,0 +1,201 @@
+/** Requests as programs see them (MPI 4.1, 3.7). */
+import type { MpiError } from '../../base/error.ts';
+import type { Engine } from '../../messaging/engine.ts';
+import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { testAll, waitAll, whenAll } from './request-list.ts';
+import { testAny, testSome, waitAny, waitSome, whenAny } from './request-set.ts';
+import type { Status } from './status.ts';
+import { Waitable } from './waitable.ts';
+
+/** What a request needs of its communicator. */
+export interface Owner {
+  readonly engine: Engine;
+  /** The rank in the communicator of a rank of the world, which the wire knows. */
+  rankOf(world: number): number;
+}
+
+/**
+ * An operation that was started. It may be awaited, tested, or waited for; its buffer belongs to the
+ * operation until it has ended.
+ *
+ * In the calls on several requests, `null` is a request that is not active, and so is one of whose end the
+ * program has heard before: from `wait()`, `test()`, `await`, or one of these calls.
+ *
+ * @typeParam R what the operation ends with: a {@link Status}, unless said otherwise
+ */
+export abstract class StartedRequest<R = Status> extends Waitable implements PromiseLike<R> {
+  /** @internal */
+  abstract override readonly owner: Owner;
+  /** @internal What it ends with. */
+  abstract readonly result: R;
+  /** What a receive brought, what a send took. Meaningful once complete. */
+  abstract readonly status: Status;
+
+  /** Whether the operation has ended, well or not, without making progress. */
+  get done(): boolean {
+    return this.state !== PENDING;
+  }
+
+  /**
+   * Makes progress once, and says whether the operation is complete (MPI_Test).
+   * @throws MpiError that the operation failed with
+   */
+  test(): boolean {
+    if (this.state === PENDING) this.owner.engine.progress();
+    if (this.state === PENDING) return false;
+    this.tell();
+    if (this.state === FAILED) throw this.error;
+    return true;
+  }
+
+  /**
+   * Blocks the thread until the operation is complete (MPI_Wait).
+   * @returns what the operation ends with
+   * @throws MpiError that the operation failed with; ERR_DEADLOCK where only this rank itself could
+   *   complete it, and ERR_TIMEOUT where it took longer than `comm.timeout`: it is then still under way
+   */
+  wait(): R {
+    if (this.state === PENDING) this.waitForEnd();
+    this.tell();
+    if (this.state === FAILED) throw this.error;
+    return this.result;
+  }
+
+  /**
+   * Takes a posted receive back (MPI 4.1, 3.8.4): it is then complete, and `status.cancelled` says so. A
+   * send cannot be cancelled.
+   * @returns false where it is no receive, or has met its message already: it goes on as if not cancelled
+   */
+  cancel(): boolean {
+    return false;
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
+  then<A = R, B = never>(
+    onComplete?: ((result: R) => A | PromiseLike<A>) | null,
+    onError?: ((error: MpiError) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.promise().then(onComplete, onError);
+  }
+
+  /** {@link then} for the error alone, as of a promise. */
+  catch<B = never>(onError?: ((error: MpiError) => B | PromiseLike<B>) | null): Promise<R | B> {
+    return this.promise().catch(onError);
+  }
+
+  /** Calls when the operation has ended, well or not, as of a promise. */
+  finally(onEnd?: (() => void) | null): Promise<R> {
+    return this.promise().finally(onEnd);
+  }
+
+  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
+  promise(): Promise<R> {
+    if (this.state === PENDING) this.owner.engine.loop.poll(this);
+    this.tell();
+    if (this.state === COMPLETE) return Promise.resolve(this.result);
+    if (this.state === FAILED) return Promise.reject(this.error);
+    return new Promise((resolve, reject) => {
+      const release = this.hold();
+      this.whenEnded(() => {
+        release();
+        if (this.state === FAILED) reject(this.error);
+        else resolve(this.result);
+      });
+    });
+  }
+
+  /**
+   * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
+   * could end it.
+   * @returns ends that
+   */
+  hold(): () => void {
+    const { engine } = this.owner;
+    const { loop } = engine;
+    if (this.peer === engine.rank) {
+      loop.wake();
+      return nothing;
+    }
+    loop.hold();
+    return () => loop.release();
+  }
+
+  /**
+   * Blocks until all are complete (MPI_Waitall); their statuses are in the requests.
+   * @throws MpiError ERR_REQUEST where they are no requests; of the first in order that failed, after all
+   *   have ended; of one that can never end ERR_DEADLOCK, after all others have
+   */
+  static waitAll(requests: readonly (StartedRequest<unknown> | null)[]): void {
+    waitAll(requests);
+  }
+
+  /**
+   * Blocks until one has ended, of which the program has not heard yet (MPI_Waitany). The cost does not
+   * depend on how many there are, where the same array is given again and again.
+   * @returns its place in the array; -1 where none is active
+   * @throws MpiError that it failed with; ERR_REQUEST, ERR_DEADLOCK, ERR_TIMEOUT
+   */
+  static waitAny(requests: readonly (StartedRequest<unknown> | null)[]): number {
+    return waitAny(requests);
+  }
+
+  /**
+   * Blocks until at least one has ended (MPI_Waitsome), and gives all that have.
+   * @param indices filled and returned, if given, instead of a new array
+   * @returns their places in the array, in the order in which they ended; none where none is active
+   * @throws MpiError as {@link waitAny}; those that ended before the one that failed are given first, and
+   *   the error by the next call
+   */
+  static waitSome(
+    requests: readonly (StartedRequest<unknown> | null)[],
+    indices: number[] = [],
+  ): number[] {
+    return waitSome(requests, indices);
+  }
+
+  /**
+   * Makes progress, and says whether all are complete (MPI_Testall).
+   * @throws MpiError as {@link waitAll}, once all have ended
+   */
+  static testAll(requests: readonly (StartedRequest<unknown> | null)[]): boolean {
+    return testAll(requests);
+  }
+
+  /**
+   * {@link waitAny} without waiting (MPI_Testany).
+   * @returns the place of one that has ended; -1 where none is active, or none has ended
+   * @throws MpiError as {@link waitAny}
+   */
+  static testAny(requests: readonly (StartedRequest<unknown> | null)[]): number {
+    return testAny(requests);
+  }
+
+  /**
+   * {@link waitSome} without waiting (MPI_Testsome): the places of those that have ended, if any.
+   * @throws MpiError as {@link waitSome}
+   */
+  static testSome(
+    requests: readonly (StartedRequest<unknown> | null)[],
+    indices: number[] = [],
+  ): number[] {
+    return testSome(requests, indices);
+  }
+
+  /**
+   * {@link waitAll} as one promise, where Promise.all would make one for each request.
+   * @throws MpiError as {@link waitAll}
+   */
+  static async all(requests: readonly (StartedRequest<unknown> | null)[]): Promise<void> {
+    await whenAll(requests);
+  }
+
+  /**
+   * {@link waitAny} as a promise.
+   * @throws MpiError as {@link waitAny}
+   */
+  static async any(requests: readonly (StartedRequest<unknown> | null)[]): Promise<number> {
+    return whenAny(requests);
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,54 @@
+/** What calls on several requests at once need of each of them. */
+import { inWords } from '../../base/bytes.ts';
+import { MpiError } from '../../base/error.ts';
+import type { Engine } from '../../messaging/engine.ts';
+import type { Awaited } from '../../messaging/operation.ts';
+
+export abstract class Waitable implements Awaited {
+  /** @internal */
+  abstract readonly owner: { readonly engine: Engine };
+  /** @internal */
+  abstract readonly state: number;
+  /** @internal */
+  abstract readonly error: MpiError | null;
+  /** @internal Bytes of its buffer. */
+  abstract readonly length: number;
+  /** @internal */
+  abstract readonly isSend: boolean;
+  /** @internal The world rank that can end it, or a wildcard. */
+  abstract readonly peer: number;
+  /** @internal */
+  abstract readonly tag: number;
+  /** @internal The program has heard of its end: in lists it is no active request any more (MPI_REQUEST_NULL). */
+  told = false;
+
+  /** @internal Blocks until it has ended. @throws MpiError ERR_DEADLOCK, ERR_TIMEOUT */
+  abstract waitForEnd(): void;
+  /** @internal Calls once it has ended. */
+  abstract whenEnded(listener: () => void): void;
+
+  /** @internal The program hears of its end now. */
+  tell(): void {
+    this.told = true;
+  }
+}
+
+/** What a program gives as several requests; null: none. */
+export type Requests = readonly (Waitable | null)[];
+
+/** @throws MpiError ERR_REQUEST where it is no request, and not null */
+export function checkRequest(value: unknown): void {
+  if (value !== null && !(value instanceof Waitable)) throw noRequest(value);
+}
+
+/** @throws MpiError ERR_REQUEST where it is no array; what is in it is looked at by {@link checkRequest} */
+export function checkRequests(value: unknown): void {
+  if (!Array.isArray(value)) throw noRequest(value);
+}
+
+function noRequest(value: unknown): MpiError {
+  return new MpiError(
+    'ERR_REQUEST',
+    `${inWords(value)} cannot be waited for: it is no request, such as isend and irecv give, and not null`,
+  );
+}
