@@ -55,6 +55,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
   readonly #waiting: Waiting;
+  readonly #later: (() => void)[] = [];
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -266,8 +267,22 @@ export class Engine implements PacketHandler, ReceivingHost {
 
   // ---- progress
 
+  /** Calls at the end of this turn of progress, or of the next: operations that have ended set others going. */
+  later(task: () => void): void {
+    this.#later.push(task);
+    this.loop.wake();
+  }
+
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
+    const count = this.#poll();
+    if (this.#later.length === 0) return count;
+    const tasks = this.#later.splice(0);
+    for (const task of tasks) task();
+    return count + tasks.length;
+  }
+
+  #poll(): number {
     const { prematched } = this.receiving;
     if (prematched.any) {
       const taken = prematched.progress();

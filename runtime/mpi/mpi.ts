@@ -22,6 +22,7 @@ import {
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
+import { beginSession, type Session } from './session.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
 export const SPIN_POLLS = 20_000;
@@ -180,8 +181,17 @@ function connect(job: Job): World {
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
-  const world = worldOf(engine, checkAlive);
-  const self = selfOf(engine, checkAlive);
+  const session: Session = {
+    get ended() {
+      return phase === 'finalized';
+    },
+    checkAlive,
+    abort: (code, message) => job.abort(code, message),
+    near: segment?.ranks ?? [job.rank],
+  };
+  beginSession(engine, session);
+  const world = worldOf(engine, session);
+  const self = selfOf(engine, session);
   return { job, engine, world, self, node, rdma };
 }
 
@@ -224,7 +234,9 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
   return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
-function stop({ engine, job, world, node, rdma }: World): void {
+function stop({ engine, job, world, self, node, rdma }: World): void {
+  // First of all, while MPI can be used: libraries have kept there what is to end with it (MPI 4.1, 11.2.4).
+  self.attributes.clear();
   const pending = engine.drain();
   phase = 'finalized';
   current = null;

@@ -8,7 +8,7 @@ import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import type { Request } from './request.ts';
 
-class Parts {
+export class Parts {
   readonly #parts: readonly Request[];
   /** Of the part that failed first. */
   error: MpiError | null = null;

@@ -2,6 +2,7 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
+import type { Session } from '../session.ts';
 import type { MessageBuffer } from './buffer.ts';
 import { Endpoint } from './endpoint.ts';
 import { awaitParts, waitForParts } from './parts.ts';
@@ -29,17 +30,16 @@ export abstract class PointToPoint {
    * @internal
    * @param pair its contexts; null for the world
    * @param members those whom a call can name
-   * @param alive throws where it may not be used any more
    */
   constructor(
     engine: Engine,
     pair: ContextPair | null,
     members: Members,
     rank: number,
-    alive: () => void,
+    session: Session,
   ) {
     this.rank = rank;
-    this.endpoint = new Endpoint(engine, pair, members, rank, alive);
+    this.endpoint = new Endpoint(engine, pair, members, rank, session);
   }
 
   /**
