@@ -3,7 +3,7 @@
  * nothing of matching, requests or protocols; a packet's header words mean nothing to it.
  *
  * A packet is a header (kind, context, tag, and up to {@link EXTENSION_WORDS} further words) and a
- * body of 0..maxBody bytes. `test/transports/` runs the same cases over every implementation.
+ * body of 0..maxBody bytes. `test/conformance/transports/` runs the same cases over every implementation.
  */
 
 import type { MpiError } from '../runtime/base/error.ts';

@@ -59,12 +59,12 @@ test.each([
   ['test/bench/p2p.js', ['--sizes', '8,'], 'bench:p2p: --sizes: "" is no whole number'],
   ['test/bench/launch.js', ['--rounds', '0'], 'bench:launch: --rounds: "0" is no whole number'],
   [
-    'test/kernel/bench.js',
+    'test/bench/kernel.js',
     ['--kernel', '2.6'],
     'bench:kernel: --kernel: "2.6" is none of 6.1, 6.12',
   ],
   [
-    'test/memory/stale/demo.js',
+    'test/conformance/domains/demo.js',
     ['--transport', 'x'],
     'demo:stale: --transport: "x" is none of uring,',
   ],

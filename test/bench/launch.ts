@@ -10,7 +10,7 @@ import { accessSync, constants } from 'node:fs';
 import { cpus } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
-import { positiveInteger, readCommandLine } from '../command-line.ts';
+import { positiveInteger, readCommandLine } from '../tools/command-line.ts';
 import { benchEnvironment } from './environment.ts';
 
 const ROUNDS = 10;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { plot } from '../../examples/plot.ts';
 import { showBytes, showTime } from '../../examples/report.ts';
 import { MONITORS, type MonitorName, openMonitor } from '../../runtime/memory/monitors/open.ts';
-import { oneOf, readCommandLine, someOf } from '../command-line.ts';
+import { oneOf, readCommandLine, someOf } from '../tools/command-line.ts';
 import { type ByAddress, byAddress, type Hit, hotPath } from './memory/hot.ts';
 import { idling, unpinning } from './memory/idle.ts';
 import { type Miss, missOf, type Worth, worthOf } from './memory/miss.ts';

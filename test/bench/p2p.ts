@@ -5,7 +5,7 @@
  * the peers and against the machine's floor (p2p/floor.c), and the figures are medians of such ratios.
  */
 import { cpus } from 'node:os';
-import { positiveInteger, readCommandLine, UsageError } from '../command-line.ts';
+import { positiveInteger, readCommandLine, UsageError } from '../tools/command-line.ts';
 import { type Cost, measureCosts } from './p2p/costs.ts';
 import { buildFloor, MEASURES } from './p2p/programs.ts';
 import { type Comparison, type Plan, runRound } from './p2p/rounds.ts';

@@ -7,12 +7,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { showBytes, showTime } from '../../examples/report.ts';
-import { oneOf, positiveInteger, readCommandLine } from '../command-line.ts';
-import { PACKAGED_KERNELS, type PackagedKernel } from '../guest/kernels.ts';
-import { buildModule } from '../guest/modules.ts';
-import { CHECKOUT } from '../guest/paths.ts';
-import { readyKernel } from '../guest/ready.ts';
-import { describeFailure, runInGuest } from '../guest/run.ts';
+import { PACKAGED_KERNELS, type PackagedKernel } from '../guest/harness/kernels.ts';
+import { buildModule } from '../guest/harness/modules.ts';
+import { CHECKOUT } from '../guest/harness/paths.ts';
+import { readyKernel } from '../guest/harness/ready.ts';
+import { describeFailure, runInGuest } from '../guest/harness/run.ts';
+import { oneOf, positiveInteger, readCommandLine } from '../tools/command-line.ts';
 import type { Spread } from './p2p/spread.ts';
 import type { Report } from './verbs/measures.ts';
 import {

@@ -5,13 +5,13 @@
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
-import { quickPrograms } from '../kernel/programs.ts';
-import { helpers } from '../memory/native/helpers.ts';
-import { guestTests } from './bridge.ts';
-import type { SuiteProgram } from './suite.ts';
+import { helpers } from '../tools/native/helpers.ts';
+import { guestTests } from './harness/bridge.ts';
+import type { SuiteProgram } from './harness/suite.ts';
+import { quickPrograms } from './kernel/programs.ts';
 
 const DIST = join(packageRoot(), 'dist/test');
-const VITEST = join(packageRoot(), 'test/guest/vitest-tap.mjs');
+const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
 const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 
 function node(name: string, command: string[], more: Partial<SuiteProgram> = {}): SuiteProgram {
@@ -24,15 +24,15 @@ await guestTests('one kernel', {
   programs: async () => {
     // Built here: the guest sees this machine's files, but writes none.
     helpers();
-    const stale = join(DIST, 'memory/tap.js');
-    const suite = join(DIST, 'transports/verbs.guest.js');
-    const jobs = join(DIST, 'jobs/verbs.guest.js');
+    const stale = join(DIST, 'guest/memory/tap.js');
+    const suite = join(DIST, 'conformance/transports/verbs.guest.js');
+    const jobs = join(DIST, 'guest/rdma/jobs.guest.js');
     return [
       ...(await quickPrograms()),
       node('stale registrations, naive', [stale, 'naive', 'verbs'], { module: false }),
       node('stale registrations, dreg', [stale, 'dreg', 'verbs']),
       node('the transport suite', [VITEST, suite]),
-      node('a job', [VITEST, '--name', 'every-size, 2 ranks, put', jobs]),
+      node('a job', [VITEST, '--name', 'every job, 2 ranks, put', jobs]),
     ];
   },
 });

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
-import { readCommandLine, someOf } from '../command-line.ts';
+import { readCommandLine, someOf } from './command-line.ts';
 import { PART_NAMES, PARTS, type PartName, type PartResult, readSummary, table } from './parts.ts';
 
 const SOAK_OPERATIONS = '1000000';

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
-import { readCommandLine } from '../command-line.ts';
+import { readCommandLine } from './command-line.ts';
 import { callGraph, circles, climbs, picture, typescriptGraph, withPicture } from './floors.ts';
 
 const PAGE = 'docs/internals/architecture.md';

@@ -5,19 +5,22 @@ export const PARTS = {
     what: 'the soak of the cache on this machine, ten times as long',
     files: ['memory/soak.test'],
   },
-  starts: { what: 'whether 2,000 jobs end', files: ['jobs/starts.full'] },
+  starts: { what: 'whether 2,000 jobs end', files: ['progress/starts.full'] },
   memory: {
     what: 'the cache and its monitors on both kernels',
-    files: ['memory/guest.full', 'memory/verbs.full'],
+    files: ['test/guest/memory/'],
   },
-  kernel: { what: 'dreg.ko on both kernels, and broken on purpose', files: ['test/kernel/'] },
+  kernel: { what: 'dreg.ko on both kernels, and broken on purpose', files: ['test/guest/kernel/'] },
   rdma: {
     what: 'devices, transport, jobs and doctor over rxe, on both kernels',
-    files: ['rdma/guest.full', 'jobs/verbs-guest.full', 'launch/rdma.full'],
+    files: ['guest/rdma/devices.full', 'guest/rdma/jobs.full', 'guest/launch/'],
   },
-  iwarp: { what: 'the same over siw, on 6.1', files: ['rdma/iwarp.full'] },
-  nodes: { what: 'two guests joined by a network', files: ['test/nodes/'] },
-  guest: { what: 'the guest harness itself', files: ['test/guest/guest.full', 'guest/suite.full'] },
+  iwarp: { what: 'the same over siw, on 6.1', files: ['guest/rdma/iwarp.full'] },
+  nodes: { what: 'two guests joined by a network', files: ['test/guest/nodes/'] },
+  guest: {
+    what: 'the guest harness itself',
+    files: ['test/guest/harness/guest.full', 'harness/suite.full'],
+  },
 } as const;
 
 export type PartName = keyof typeof PARTS;

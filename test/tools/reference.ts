@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../native/addon.ts';
-import { readCommandLine } from '../command-line.ts';
+import { readCommandLine } from './command-line.ts';
 import { type Doc, type Member, type Module, readModules } from './declarations.ts';
 import { type Chapter, type Entry, everythingIn, outlineOf } from './outline.ts';
 import { pagesWithTables } from './tables.ts';

@@ -2,7 +2,7 @@
 import { UringDomain } from '../../../runtime/memory/domains/uring.ts';
 import { PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import { type MonitorName, openMonitor } from '../../../runtime/memory/monitors/open.ts';
-import { bytesAt, helpers, map, ok, SYS } from '../../memory/native/helpers.ts';
+import { bytesAt, helpers, map, ok, SYS } from '../../tools/native/helpers.ts';
 import { median } from './timing.ts';
 
 const BYTES = 4 * 2 ** 20;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { PROC_NULL } from '../../../../runtime/base/constants.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import { Group, type RankRange } from '../../../../runtime/mpi/group.ts';
-import { Random } from '../../../jobs/programs/lib.ts';
+import { Random } from '../../../tools/random.ts';
 
 const WORLD = 40;
 const SELF = 7;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Distribution } from '../../../../../runtime/mpi/datatype/distribution.ts';
 import { type Field, Layout } from '../../../../../runtime/mpi/datatype/layout.ts';
-import { Random } from '../../../../memory/simulated/random.ts';
+import { Random } from '../../../../tools/random.ts';
 import { indicesOf, Model } from './model.ts';
 
 const doubles = Layout.of(Float64Array);

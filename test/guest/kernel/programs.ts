@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { buildSelftests } from '../harness/modules.ts';
+import type { SuiteModule, SuiteProgram } from '../harness/suite.ts';
+
+/** The module with its switches (kernel/testing.h), set by parameters. */
+const testBuild = (parameters = ''): SuiteModule => ({
+  variables: { DREG_TEST: '1' },
+  parameters,
+});
+
+/** A software RDMA device, made once in a guest. */
+const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
+
+/** So that user_delta passes 2^32 while the test runs. */
+const BEFORE_WRAP = 2n ** 32n - 296n;
+
+/** A delay far above that of any call: longer than a tick, shorter than a time slice. */
+const LATE_US = 20_000;
+
+/** Bits are the kernel's enum mmu_notifier_event. */
+const ALL_EVENTS = 0xff;
+const NOT_UNMAP = ALL_EVENTS & ~0b1_1101;
+const NOT_CLEAR = ALL_EVENTS & ~0b1_1110;
+
+/** Enough for a broken module to be found out. */
+const FEW_ROUNDS = ['--rounds', '2000'];
+
+/** Ten threads on two emulated processors: on a busy machine they take long. */
+const STRESS = { timeoutSeconds: 180 };
+
+type Make = (name: string, more?: Partial<SuiteProgram>, args?: string[]) => SuiteProgram;
+
+/** `name` may go on after the program's own: "race_ring, user_delta past 2^32". */
+async function maker(): Promise<Make> {
+  const folder = await buildSelftests();
+  return (name, more = {}, args = []) => {
+    const program = name.replace(/\W.*/, '');
+    return { name, command: [join(folder, program), ...args], ...more };
+  };
+}
+
+/** Every row of what can happen to monitored memory, and the rules of the interface. */
+export async function scenarioPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const withRdma = ['map', 'advise', 'files', 'protect', 'huge', 'migrate', 'process'];
+  return [
+    ...withRdma.map((name) => make(name, { before: RDMA })),
+    make('ending'),
+    make('calls'),
+    make('notify'),
+    make('observe'),
+    make('quiet'),
+    make('child'),
+    make('signals', { timeoutSeconds: 120 }),
+    make('limits'),
+    make('holdup', { timeoutSeconds: 120 }),
+  ];
+}
+
+/** Many threads, and random calls. */
+export async function stressPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  return [
+    make('race_munmap', STRESS),
+    make('race_reuse', { before: RDMA, ...STRESS }),
+    make('race_ring', STRESS),
+    make('race_flight', STRESS),
+    make('fuzz'),
+    make('compare', STRESS),
+  ];
+}
+
+/** Another library's registration cache over the module, on a device that librdmacm works on. */
+export async function libraryPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const before = '[ -e /sys/class/infiniband/rxe1 ] || sh test/guest/rdma.sh dummy0 rxe1';
+  return [make('ofi', { before, ...STRESS }, ['10.78.0.1'])];
+}
+
+/** Each scenario, and each kind of stress for a short time. */
+export async function quickPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  return [
+    ...(await scenarioPrograms()),
+    make('race_munmap', STRESS, FEW_ROUNDS),
+    make('race_ring', STRESS, FEW_ROUNDS),
+    make('fuzz'),
+    make('compare', STRESS),
+  ];
+}
+
+/** What takes minutes: as many random operations as a review once did, and more. */
+export async function longPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const rounds = ['--rounds', '1000000'];
+  return [make('compare, a million operations', { timeoutSeconds: 3600 }, rounds)];
+}
+
+/** What only a module built for tests can show. */
+export async function testBuildPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const module = testBuild(`test_delta_start=${BEFORE_WRAP}`);
+  return [
+    make('faults', { module: testBuild() }),
+    make('race_ring, user_delta past 2^32', { module, ...STRESS }),
+    make('notify, user_delta past 2^32', { module }),
+  ];
+}
+
+/** Modules that are broken on purpose, each with the claim that must notice it. */
+export async function brokenPrograms(): Promise<SuiteProgram[]> {
+  const make = await maker();
+  const late = testBuild(`test_late_us=${LATE_US}`);
+  const held = testBuild('test_hold_delta=1');
+  const fires = (mask: number) => testBuild(`test_fire_mask=${mask}`);
+  const flagLate = /when .* has returned, the flag is set/;
+  return [
+    make('race_munmap, late flag', { module: late, mustFail: flagLate }, FEW_ROUNDS),
+    make(
+      'race_reuse, late flag',
+      { module: late, mustFail: /another page is never there while the flag is down/ },
+      FEW_ROUNDS,
+    ),
+    make('race_ring, late flag', { module: late, mustFail: flagLate }, FEW_ROUNDS),
+    make(
+      'race_munmap, held user_delta',
+      { module: held, mustFail: /user_delta counts what UNMONITOR reports/ },
+      FEW_ROUNDS,
+    ),
+    make(
+      'race_ring, held user_delta',
+      { module: held, mustFail: /when the call has returned, user_delta has moved/ },
+      FEW_ROUNDS,
+    ),
+    make('fuzz, unmap not seen', { module: fires(NOT_UNMAP), mustFail: /model and module agree/ }),
+    make(
+      'compare, unmap not seen',
+      {
+        module: fires(NOT_UNMAP),
+        mustFail: /no change goes unnoticed/,
+      },
+      FEW_ROUNDS,
+    ),
+    make(
+      'compare, every event fires',
+      {
+        module: fires(ALL_EVENTS),
+        mustFail: /nothing fires that has no cause/,
+      },
+      FEW_ROUNDS,
+    ),
+    make('map, unmap not seen', {
+      module: fires(NOT_UNMAP),
+      before: RDMA,
+      mustFail: /row 1.*: fires/,
+    }),
+    make('advise, clear not seen', {
+      module: fires(NOT_CLEAR),
+      before: RDMA,
+      mustFail: /row 10.*: fires/,
+    }),
+    make('protect, every event fires', {
+      module: fires(ALL_EVENTS),
+      before: RDMA,
+      mustFail: /row 14.*does not fire/,
+    }),
+  ];
+}
+
+/** All of them, for whoever runs them in a kernel of another kind. */
+export async function selftestPrograms(): Promise<SuiteProgram[]> {
+  return [
+    ...(await scenarioPrograms()),
+    ...(await stressPrograms()),
+    ...(await libraryPrograms()),
+    ...(await testBuildPrograms()),
+    ...(await brokenPrograms()),
+  ];
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/**
+ * `node remapped.js new|old`: jobs over RDMA whose ranks lose memory between messages, as a program that
+ * prints TAP; which bytes must come. Old ones come only where user_delta is held back.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { packageRoot } from '../../../native/addon.ts';
+import { type Claim, runClaims } from '../../tools/claims.ts';
+
+const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
+const PROGRAM = join(packageRoot(), 'dist/test/guest/rdma/programs/remapped.js');
+/** Ends a job that hangs; only broken code needs it. */
+const TIMEOUT_SECONDS = 150;
+
+function run(way: string, side: string) {
+  const words = [DREGRUN, '-n', '2', '--timeout', String(TIMEOUT_SECONDS), PROGRAM, side];
+  const env = { ...process.env, DREG_TRANSPORT: 'verbs', DREG_RNDV: way };
+  return spawnSync(process.execPath, words, { encoding: 'utf8', env });
+}
+
+const expected = process.argv[2];
+const claims = ['get', 'put'].flatMap((way) =>
+  ['sender', 'receiver'].map(
+    (side): Claim => ({
+      name: `${expected} bytes: ${way}, the ${side}'s memory unmapped, mapped again at the same address`,
+      check() {
+        const { status, stdout, stderr } = run(way, side);
+        if (expected === 'new') {
+          const lines = stdout.split('\n').sort();
+          assert.deepEqual(
+            { status, lines, stderr },
+            {
+              status: 0,
+              lines: ['', 'rank 0 ok', 'rank 1 ok'],
+              stderr: '',
+            },
+          );
+        } else {
+          assert.match(stderr, /message 1: byte \d+ of 300000 is \d+, not \d+/);
+          assert.equal(status, 1);
+        }
+      },
+    }),
+  ),
+);
+await runClaims(claims);

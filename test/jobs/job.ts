@@ -1,0 +1,42 @@
+/**
+ * A job: what ranks that talk to each other claim, in one file `test/jobs/CHAPTER/OPERATION.ts` that
+ * exports it and is found by its place. Jobs with the same ranks and settings share one start: each rank
+ * of it runs case after case (rank.ts), and each case is a test (jobs.test.ts; over RDMA in a guest).
+ */
+
+/** Unless a job says otherwise: alone, a pair, odd, more than there are cores. */
+export const RANKS: readonly number[] = [1, 2, 3, 5, 8];
+
+/** Environment variables of all ranks. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** Each way in which large messages can go over shared memory. */
+export const SINGLE_COPY: readonly Settings[] = [
+  {},
+  { DREG_SINGLE_COPY: 'always' },
+  { DREG_SINGLE_COPY: 'never' },
+];
+
+/** DREG_RNDV: how large messages go over RDMA. */
+export type Rendezvous = 'auto' | 'copy' | 'get' | 'put';
+
+export interface Job {
+  /** With how many ranks it runs: {@link RANKS} unless told. */
+  ranks?: readonly number[];
+  /** A run each, over shared memory: one with nothing set unless told. */
+  settings?: readonly Settings[];
+  /** A start of its own for each run over RDMA. Unless told it shares those of jobs.guest.ts; []: none. */
+  rdma?: readonly (readonly [ranks: number, way: Rendezvous])[];
+  /** Its cases take too long on a software device that shares one emulated core with the ranks. */
+  heavy?: boolean;
+  /** Starts of its own: it changes its process, or measures it. */
+  alone?: boolean;
+  /** Options of Node, and so starts of its own. */
+  nodeOptions?: readonly string[];
+  /** By name; every rank runs every one. What fails throws. */
+  cases: Readonly<Record<string, () => void | Promise<void>>>;
+}
+
+export function defineJob(job: Job): Job {
+  return job;
+}

@@ -1,0 +1,76 @@
+/** The package's types: with the oldest TypeScript that the docs name and with ours, with Node's types or not. */
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { packageRoot } from '../../../native/addon.ts';
+import { start } from '../../tools/launcher.ts';
+import { Project } from './support.ts';
+
+const MPI = `
+import { type Communicator, type MessageBuffer, MPI, MpiError, PROC_NULL, Request, Status } from 'dreg-mpi';
+const world: Communicator = MPI.world;
+const buffers: MessageBuffer[] = [new Float64Array(1), new ArrayBuffer(8), new SharedArrayBuffer(8)];
+const request: Request = world.irecv(buffers[0], 0);
+const status: Promise<Status> = world.recv(null, PROC_NULL);
+// @ts-expect-error
+world.send('text', 0);
+export { MpiError, request, status };
+`;
+const MEMORY = `
+import { ACCESS, type Lease, MONITORS, openMonitor, PinnedMemoryManager, UringDomain } from 'dreg-mpi/memory';
+const manager = new PinnedMemoryManager({ monitor: openMonitor(), domain: new UringDomain() });
+const lease: Lease = manager.acquire(new Uint8Array(1), ACCESS.localWrite);
+lease[Symbol.dispose]();
+export { MONITORS };
+`;
+const OPTIONS = {
+  strict: true,
+  noEmit: true,
+  target: 'es2022',
+  skipLibCheck: false,
+  typeRoots: [join(packageRoot(), 'node_modules/@types')],
+};
+
+const COMPILERS = {
+  'TypeScript 5.2': 'test/unit/package/oldest/node_modules/typescript',
+  'TypeScript of today': 'node_modules/typescript',
+};
+const BOTH = Object.keys(COMPILERS) as Compiler[];
+
+let project: Project;
+beforeEach(() => {
+  project = new Project();
+  project.link('dreg-mpi', packageRoot());
+  project.file('mpi.mts', MPI);
+  project.file('memory.mts', MEMORY);
+});
+afterEach(() => project.remove());
+
+type Compiler = keyof typeof COMPILERS;
+
+async function check(compiler: Compiler, files: string[], options: object): Promise<string> {
+  const compilerOptions = { ...OPTIONS, ...options };
+  const file = project.file('tsconfig.json', JSON.stringify({ compilerOptions, files }));
+  const tsc = join(packageRoot(), COMPILERS[compiler], 'bin/tsc');
+  const { stdout, stderr } = await start(process.execPath, [tsc, '-p', file], {}).ended;
+  return stdout + stderr;
+}
+
+const NODE = { module: 'nodenext', moduleResolution: 'nodenext' };
+const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
+
+test.each(
+  BOTH.flatMap((compiler) =>
+    [['memory.mts'], ['mpi.mts', 'memory.mts']].map((files) => [compiler, files] as const),
+  ),
+)('%s takes %j', async (compiler, files) => {
+  expect(await check(compiler, [...files], { ...NODE, types: [] })).toBe('');
+});
+
+test.each(BOTH)('%s, for a bundler', async (compiler) => {
+  expect(await check(compiler, ['mpi.mts', 'memory.mts'], { ...BUNDLER, types: [] })).toBe('');
+});
+
+test("beside Node's types", async () => {
+  const options = { ...NODE, types: ['node'] };
+  expect(await check('TypeScript of today', ['mpi.mts', 'memory.mts'], options)).toBe('');
+});

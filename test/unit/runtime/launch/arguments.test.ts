@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import {
+  parseArguments,
+  RANKS_LIMIT,
+  type RunCommand,
+} from '../../../../runtime/launch/arguments.ts';
+
+const run = (...words: string[]) => parseArguments(words) as RunCommand;
+
+describe('what belongs to dregrun and what to the program', () => {
+  test('options end where the program begins', () => {
+    const command = run('-n', '3', '--tag-output', 'app.js', '-n', '9', '--verbose');
+    expect(command).toMatchObject({ ranks: 3, tagOutput: true, verbose: false, program: 'app.js' });
+    expect(command.programArguments).toEqual(['-n', '9', '--verbose']);
+  });
+
+  test('-- makes the next word the program, whatever it looks like', () => {
+    expect(run('-n', '2', '--', '-odd', '--', 'x')).toMatchObject({
+      program: '-odd',
+      programArguments: ['--', 'x'],
+    });
+    expect(run('--', 'node', '--expose-gc', 'app.js').programArguments).toEqual([
+      '--expose-gc',
+      'app.js',
+    ]);
+  });
+
+  test('a long option takes its value after = or as the next word', () => {
+    expect(run('--timeout=1.5', '--bind-to', 'none', '--wdir=/tmp', 'x')).toMatchObject({
+      timeoutSeconds: 1.5,
+      binding: 'none',
+      workingDirectory: '/tmp',
+    });
+  });
+
+  test('without options: one rank, bound as dregrun sees fit', () => {
+    expect(run('x')).toMatchObject({ ranks: 1, binding: undefined, timeoutSeconds: undefined });
+  });
+
+  test.each(['-n', '-np', '--np'])('%s is the number of ranks', (name) => {
+    expect(run(name, '5', 'x').ranks).toBe(5);
+  });
+
+  test('-x takes values with = and blanks, and values from here', () => {
+    process.env.DREG_TEST_HERE = 'here';
+    try {
+      const { exports } = run('-x', 'A=b=c d', '-x', 'DREG_TEST_HERE', '-x', 'E=', 'x');
+      expect([...exports]).toEqual([
+        ['A', 'b=c d'],
+        ['DREG_TEST_HERE', 'here'],
+        ['E', ''],
+      ]);
+    } finally {
+      delete process.env.DREG_TEST_HERE;
+    }
+  });
+
+  test('a lone : behind -- is an argument of the program', () => {
+    expect(run('--', 'sh', '-c', ':').programArguments).toEqual(['-c', ':']);
+  });
+
+  test('the program’s own words are left as they are', () => {
+    expect(run('x', '-np', '3', '--np', '--unknown').programArguments).toEqual([
+      ...['-np', '3', '--np', '--unknown'],
+    ]);
+  });
+
+  test('--help and --version need no program', () => {
+    expect(parseArguments(['-n', '2', '--help']).kind).toBe('help');
+    expect(parseArguments(['--version']).kind).toBe('version');
+  });
+});
+
+describe('bad usage names what is wrong', () => {
+  test.each([
+    [[], 'no program'],
+    [['-n', '2'], 'no program'],
+    [[''], 'no program'],
+    [['--'], 'no program'],
+    [['-n', '0', 'x'], '-n 0'],
+    [['-n', '-1', 'x'], "'-n'"],
+    [['--np=-1', 'x'], '-n -1'],
+    [['-n', '2x', 'x'], '-n 2x'],
+    [['-n', '1e2', 'x'], '-n 1e2'],
+    [['-n', String(RANKS_LIMIT + 1), 'x'], String(RANKS_LIMIT)],
+    [['-n'], "'-n, --np <value>' argument missing"],
+    [['--timeout', '0', 'x'], '--timeout 0'],
+    [['--timeout', 'soon', 'x'], '--timeout soon'],
+    [['--timeout', '1.2.3', 'x'], '--timeout 1.2.3'],
+    [['--timeout', '9999999999', 'x'], '--timeout'],
+    [['--bind-to', 'socket', 'x'], '--bind-to socket'],
+    [['--transport', '', 'x'], '--transport'],
+    [['--verbose=1', 'x'], "'--verbose' does not take an argument"],
+    [['--unknown', 'x'], '--unknown'],
+    [['--constructor', 'x'], '--constructor'],
+    [['-q', 'x'], '-q'],
+    [['./a', ':', '-n', '1', './b'], 'second program'],
+    [['-x', 'A-B=1', 'x'], 'A-B=1'],
+    [['-x', 'PMI_RANK=7', 'x'], 'PMI_RANK'],
+    [['-x', 'DREG_TEST_NOT_SET', 'x'], 'DREG_TEST_NOT_SET'],
+  ])('%j', (words, message) => {
+    expect(() => parseArguments(words)).toThrow(
+      expect.objectContaining({ code: 'ERR_ARG', message: expect.stringContaining(message) }),
+    );
+  });
+});
+
+describe('MPIEXEC_TIMEOUT', () => {
+  const timeout = (value: string, ...words: string[]) =>
+    (parseArguments([...words, 'x'], { MPIEXEC_TIMEOUT: value }) as RunCommand).timeoutSeconds;
+
+  test('is the time where --timeout gives none; 0 or less is none, as for MPICH', () => {
+    expect(timeout('30')).toBe(30);
+    expect(timeout('30', '--timeout', '5')).toBe(5);
+    for (const none of ['', '0', '-1']) expect(timeout(none)).toBeUndefined();
+  });
+
+  test('that is no number is named', () => {
+    expect(() => timeout('soon')).toThrow('MPIEXEC_TIMEOUT=soon');
+  });
+});
