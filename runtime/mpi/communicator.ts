@@ -92,6 +92,7 @@ export class Communicator extends Collectives {
   }
 
   #split(color: number | null, key: number): Schedule<Communicator | null> {
+    this.endpoint.checkAlive();
     check.checkColor(color);
     check.checkKey(key);
     return this.#making(split(this.endpoint, this.group, this.nextCall(), color, key));
@@ -115,6 +116,7 @@ export class Communicator extends Collectives {
   }
 
   #splitType(part: MachinePart, key: number): Schedule<Communicator> {
+    this.endpoint.checkAlive();
     check.checkPart(part);
     check.checkKey(key);
     return this.#making(splitByPart(this.endpoint, this.group, this.nextCall(), part, key));
@@ -138,6 +140,7 @@ export class Communicator extends Collectives {
   }
 
   #create(group: Group): Schedule<Communicator | null> {
+    this.endpoint.checkAlive();
     check.checkSubgroup(group, this.group);
     return this.#making(create(this.endpoint, this.group, this.nextCall(), group));
   }
@@ -222,6 +225,7 @@ export class Communicator extends Collectives {
     tag: number,
   ): Schedule<InterCommunicator> {
     const { endpoint, group, size, rank } = this;
+    this.endpoint.checkAlive();
     check.checkLeader('local leader', leader, size);
     checkTag(tag);
     const mine = rank === leader ? bridgeOf(bridge, remoteLeader, tag) : null;
