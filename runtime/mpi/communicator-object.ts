@@ -106,7 +106,7 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
     if (pair !== null) engine.receiving.contexts.close(pair);
   }
 
-  /** {@link free}, at the end of a block (`using`); nothing where the job has ended. */
+  /** `free()`, at the end of a block (`using`); nothing where the job has ended. */
   [Symbol.dispose](): void {
     if (this.endpoint.session.ended) return;
     this.free();

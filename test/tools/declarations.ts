@@ -15,6 +15,7 @@ import {
   isPropertyAssignment,
   isPropertyDeclaration,
   isPropertySignatureDeclaration,
+  isSetAccessorDeclaration,
   isTypeAliasDeclaration,
   isVariableDeclaration,
   type Node,
@@ -221,6 +222,8 @@ class Reader {
     if (name === '' || name.startsWith('#') || doc.tags.some((tag) => tag.name === 'internal'))
       return null;
     if (modifiers.includes('private') || modifiers.includes('protected')) return null;
+    // Its getter tells of it.
+    if (isSetAccessorDeclaration(node)) return null;
     const isStatic = modifiers.includes('static');
     const isValue = isPropertyAssignment(node);
     const member = { name, isStatic, isValue, doc, place: placeOf(node) };
@@ -238,7 +241,9 @@ class Reader {
     const text =
       type?.getText() ?? this.#checker.typeToString(this.#checker.getTypeAtLocation(node)!);
     // An object's getter is seen as `MPI.world`, and nobody thinks of assigning to that.
-    const inClass = isClassDeclaration(node.parent) && isGetAccessorDeclaration(node);
+    const { members = [] } = node.parent as unknown as { members?: readonly Node[] };
+    const isSet = members.some((one) => isSetAccessorDeclaration(one) && nameOf(one) === name);
+    const inClass = isClassDeclaration(node.parent) && isGetAccessorDeclaration(node) && !isSet;
     const fixed = modifiersOf(node).includes('readonly') || inClass;
     const known =
       isPropertyDeclaration(node) ||
