@@ -27,6 +27,7 @@ export {
   type CommunicatorComparison,
   InterCommunicator,
 } from './mpi/communicator.ts';
+export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export type { ErrorHandling } from './mpi/errors.ts';

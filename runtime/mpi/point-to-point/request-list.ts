@@ -1,5 +1,7 @@
 /** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
+
 import type { MpiError } from '../../base/error.ts';
+import type { Engine } from '../../messaging/engine.ts';
 import { FAILED, PENDING } from '../../messaging/operation.ts';
 import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
 
@@ -44,7 +46,7 @@ function firstPending(requests: Requests): Waitable | null {
 
 export function testAll(requests: Requests): boolean {
   check(requests);
-  firstPending(requests)?.owner.engine.progress();
+  firstPending(requests)?.owner?.engine.progress();
   if (firstPending(requests) !== null) return false;
   tellAll(requests);
   return true;
@@ -64,7 +66,7 @@ export async function whenAll(requests: Requests): Promise<void> {
 }
 
 function poll(request: Waitable): void {
-  request.owner.engine.loop.poll({
+  request.owner?.engine.loop.poll({
     get done() {
       return request.state !== PENDING;
     },
@@ -73,7 +75,8 @@ function poll(request: Waitable): void {
 }
 
 function ends(pending: readonly Waitable[]): Promise<void> {
-  const { engine } = pending[0].owner;
+  // What is under way has one.
+  const { engine } = pending[0].owner as { engine: Engine };
   const awaitsOthers = pending.some(({ peer }) => peer !== engine.rank);
   if (awaitsOthers) engine.loop.hold();
   else engine.loop.wake();

@@ -44,13 +44,13 @@ export class RequestSet implements Awaited {
   /** This rank, where nobody else can end any of them. */
   get peer(): number {
     for (const { peer, owner } of this.#places.keys())
-      if (peer !== owner.engine.rank) return ANY_SOURCE;
+      if (owner !== null && peer !== owner.engine.rank) return ANY_SOURCE;
     for (const { peer } of this.#places.keys()) return peer;
     return ANY_SOURCE;
   }
 
   get engine(): Engine | undefined {
-    for (const { owner } of this.#places.keys()) return owner.engine;
+    for (const { owner } of this.#places.keys()) if (owner !== null) return owner.engine;
     return undefined;
   }
 

@@ -1,7 +1,7 @@
 /** A send and a receive that end together (MPI 4.1, 3.10). */
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { MessageBuffer } from './buffer.ts';
+import type { Data, Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -10,10 +10,10 @@ import { checkSend, startSend } from './send.ts';
 /** Starts both. */
 export function startPair(
   endpoint: Endpoint,
-  sendBuffer: MessageBuffer | null,
+  sendBuffer: Data | null,
   destination: number,
   sendTag: number,
-  receiveBuffer: MessageBuffer | null,
+  receiveBuffer: Data | null,
   source: number,
   receiveTag: number,
 ): [receive: Request, send: Request] {
@@ -61,15 +61,15 @@ export function receiveOwn(
 /** A send that cannot start is one that has failed: it has parts beside it that have begun. */
 function startPart(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  payload: Payload,
   destination: number,
   tag: number,
   context: number,
 ): Request {
   try {
-    return startSend(endpoint, bytes, destination, tag, context);
+    return startSend(endpoint, payload, destination, tag, context);
   } catch (error) {
-    const request = new Request(endpoint, bytes, context, destination, tag);
+    const request = new Request(endpoint, payload, context, destination, tag);
     request.isSend = true;
     endpoint.engine.completion.fail(request, error as MpiError);
     return request;

@@ -5,8 +5,8 @@ import type { Engine } from '../../messaging/engine.ts';
 import type { Awaited } from '../../messaging/operation.ts';
 
 export abstract class Waitable implements Awaited {
-  /** @internal */
-  abstract readonly owner: { readonly engine: Engine };
+  /** @internal Null where it was complete when it started. */
+  abstract readonly owner: { readonly engine: Engine } | null;
   /** @internal */
   abstract readonly state: number;
   /** @internal */

@@ -137,7 +137,7 @@ describe('what a peer opens', () => {
   const open = (context: number, serial: number, kind = OPEN): Packet => {
     const extension = new Int32Array(EXTENSION_WORDS);
     extension[KEY_WORD.low] = serial;
-    return { kind, context, tag: 0, length: 0, extension, copyTo: () => {} };
+    return { kind, context, tag: 0, length: 0, extension, copyTo: () => {}, unpackTo: () => {} };
   };
   const two = Group.of(0, Int32Array.of(0, 1));
   const serials = Float64Array.of(1, 1);
