@@ -189,7 +189,8 @@ export class EventLoopProgress {
     this.#idleTurns = 0;
     this.#engine.arm('loop');
     // Whoever sent or left before the bell was armed rings no bell.
-    const quiet = this.#engine.progress() === 0 && this.#engine.failures.checkPeers() === 0;
+    // What ends here with a rank that has left may set something going: progress comes last.
+    const quiet = this.#engine.failures.checkPeers() === 0 && this.#engine.progress() === 0;
     if (quiet && this.#tracked > 0) return 'sleeping';
     this.#transport.disarm();
     return 'polling';
