@@ -42,6 +42,16 @@ Owner OwnerOfMapping(void* data, size_t length) {
   return Owner(data, [length](void* mapped) { munmap(mapped, length); });
 }
 
+AnonymousMemory::AnonymousMemory(size_t bytes, int flags) : length(bytes) {
+  void* mapped =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  data = mapped == MAP_FAILED ? nullptr : static_cast<uint8_t*>(mapped);
+}
+
+AnonymousMemory::~AnonymousMemory() {
+  if (data) munmap(data, length);
+}
+
 // What Node-API's finalizer and the caller both hold. Where no ArrayBuffer can be made, Node-API
 // has called the finalizer already, will call it, or never does: it differs by the reason.
 struct Shares {

@@ -3,6 +3,7 @@
 #ifndef DREG_MPI_NATIVE_BUFFER_H_
 #define DREG_MPI_NATIVE_BUFFER_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "util.h"
@@ -23,6 +24,18 @@ Napi::Value PromptBufferOver(Napi::Env env, void* data, size_t length, Owner own
 
 // The owner of a mapping.
 Owner OwnerOfMapping(void* data, size_t length);
+
+// Anonymous memory of this process's own; `data` is null where there was none to have.
+struct AnonymousMemory {
+  // `flags` of mmap(2) beside the ones that make it so.
+  AnonymousMemory(size_t bytes, int flags);
+  ~AnonymousMemory();
+  AnonymousMemory(const AnonymousMemory&) = delete;
+  AnonymousMemory& operator=(const AnonymousMemory&) = delete;
+
+  uint8_t* data;
+  size_t length;
+};
 
 }  // namespace dreg
 

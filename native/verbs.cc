@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // RDMA devices by libibverbs: the library, loaded at run time, and what a device has beside its
-// queue pairs: port, memory, completion channel, events.
+// queue pairs (verbs_queue.cc) and memory (verbs_memory.cc): port, completion channel, events.
 #include "verbs.h"
 
 #ifndef DREG_MPI_VERBS
@@ -25,7 +25,6 @@ void InitVerbs(Napi::Env env, Napi::Object exports) {
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <string>
 
 #include "library.h"
@@ -53,37 +52,6 @@ static std::string LoadVerbs() {
   }
   functions.loaded = true;
   return "";
-}
-
-std::shared_ptr<Mapping> Mapping::Make(size_t bytes) {
-  auto* mapping = new (std::nothrow) Mapping;
-  if (!mapping) return nullptr;
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (data == MAP_FAILED) {
-    delete mapping;
-    return nullptr;
-  }
-  mapping->data = static_cast<uint8_t*>(data);
-  mapping->bytes = bytes;
-  return std::shared_ptr<Mapping>(mapping);
-}
-
-Mapping::~Mapping() {
-  if (data) munmap(data, bytes);
-}
-
-napi_value Mapping::Buffer(napi_env env, const std::shared_ptr<Mapping>& mapping) {
-  napi_value buffer = nullptr;
-  auto* hold = new std::shared_ptr<Mapping>(mapping);
-  auto release = [](napi_env, void*, void* held) {
-    delete static_cast<std::shared_ptr<Mapping>*>(held);
-  };
-  if (napi_create_external_arraybuffer(env, mapping->data, mapping->bytes, release, hold,
-                                       &buffer) == napi_ok)
-    return buffer;
-  delete hold;
-  return nullptr;
 }
 
 // What names other things ends before them.
@@ -148,8 +116,8 @@ static napi_value Open(napi_env env, napi_callback_info info) {
   int error = OpenByName(device.get(), name.As<Napi::String>().Utf8Value());
   if (error != 0) return call.Answer(error);
   errno = ENOMEM;
-  device->mailbox = Mapping::Make(8192);
-  bool made = device->mailbox && (device->pd = verbs_library.alloc_pd(device->context)) &&
+  device->mailbox = std::make_shared<AnonymousMemory>(kMailboxBytes, MAP_NORESERVE);
+  bool made = device->mailbox->data && (device->pd = verbs_library.alloc_pd(device->context)) &&
               (device->channel = verbs_library.create_comp_channel(device->context)) &&
               (device->cq = verbs_library.create_cq(device->context, static_cast<int>(*entries),
                                                     nullptr, device->channel, 0)) &&
@@ -215,8 +183,8 @@ static napi_value Port(napi_env env, napi_callback_info info) {
 static napi_value MailboxBuffer(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
   if (!call.device) return call.Answer(-EBADF);
-  napi_value buffer = Mapping::Buffer(env, call.device->mailbox);
-  return buffer ? buffer : call.Answer(-ENOMEM);
+  const auto& mailbox = call.device->mailbox;
+  return BufferOver(env, mailbox->data, mailbox->length, mailbox);
 }
 
 static napi_value WakeFd(napi_env env, napi_callback_info info) {
@@ -227,61 +195,6 @@ static napi_value WakeFd(napi_env env, napi_callback_info info) {
 static napi_value AsyncFd(napi_env env, napi_callback_info info) {
   VerbsCall call(env, info);
   return call.Answer(call.device ? call.device->context->async_fd : -EBADF);
-}
-
-const ibv_mr* VerbsArea::Find(double offset, double length) const {
-  if (!(offset >= 0) || !(length >= 0)) return nullptr;
-  for (const auto& part : parts) {
-    double start = static_cast<double>(static_cast<uint8_t*>(part->mr->addr) - mapping->data);
-    if (offset >= start && offset + length <= start + static_cast<double>(part->mr->length))
-      return part->mr;
-  }
-  return nullptr;
-}
-
-// verbsArea(device, bytes) -> [area, ArrayBuffer] | -errno.
-static napi_value MakeArea(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  auto bytes = call.Whole(1, 1);
-  if (!call.device) return call.Answer(-EBADF);
-  if (!bytes) return call.Answer(-EINVAL);
-  auto area = std::make_unique<VerbsArea>();
-  area->mapping = Mapping::Make(static_cast<size_t>(*bytes));
-  if (!area->mapping) return call.Answer(-ENOMEM);
-  napi_value buffer = Mapping::Buffer(env, area->mapping);
-  if (!buffer) return call.Answer(-ENOMEM);
-  Napi::Array answer = Napi::Array::New(env, 2);
-  answer[0u] = Napi::Number::New(env, call.device->areas.Add(std::move(area)));
-  answer[1u] = Napi::Value(env, buffer);
-  return answer;
-}
-
-// verbsAreaRegister(device, area, offset, length) -> 0 | -errno.
-static napi_value RegisterArea(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  VerbsArea* area = call.device ? call.device->areas.Get(call.Number(1)) : nullptr;
-  if (!area) return call.Answer(-EBADF);
-  double offset = call.Number(2), length = call.Number(3);
-  bool inside =
-      offset >= 0 && length > 0 && offset + length <= static_cast<double>(area->mapping->bytes);
-  if (!inside) return call.Answer(-EINVAL);
-  auto part = std::make_unique<VerbsRegion>();
-  part->mr =
-      verbs_library.reg_mr(call.device->pd, area->mapping->data + static_cast<size_t>(offset),
-                           static_cast<size_t>(length), IBV_ACCESS_LOCAL_WRITE);
-  if (!part->mr) return call.AnswerError(-1);
-  area->parts.push_back(std::move(part));
-  return call.Answer(0);
-}
-
-// verbsAreaClose(device, area) -> 0 | -EBADF. Not that of the receive queue.
-static napi_value CloseArea(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  VerbsArea* area = call.device ? call.device->areas.Get(call.Number(1)) : nullptr;
-  if (!area) return call.Answer(-EBADF);
-  if (area == call.device->slots) return call.Answer(-EBUSY);
-  call.device->areas.Take(call.Number(1));
-  return call.Answer(0);
 }
 
 // verbsResize(device, entries) -> 0 | -errno.
@@ -347,60 +260,11 @@ static napi_value Event(napi_env env, napi_callback_info info) {
   return call.Answer(1);
 }
 
-// verbsRegister(device, address, length, access) -> region | -errno.
-static napi_value Register(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  auto address = call.Whole(1, 1), length = call.Whole(2, 1), access = call.Whole(3, 0, UINT32_MAX);
-  if (!call.device) return call.Answer(-EBADF);
-  if (!address || !length || !access) return call.Answer(-EINVAL);
-  constexpr unsigned kAllowed = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-                                IBV_ACCESS_REMOTE_READ | IBV_ACCESS_RELAXED_ORDERING;
-  unsigned flags = static_cast<unsigned>(*access) & kAllowed;
-  auto start = static_cast<uint64_t>(*address);
-  auto bytes = static_cast<size_t>(*length);
-  auto region = std::make_unique<VerbsRegion>();
-  errno = EINVAL;
-  region->mr = flags & IBV_ACCESS_OPTIONAL_RANGE && verbs_library.reg_mr_iova2
-                   ? verbs_library.reg_mr_iova2(call.device->pd, reinterpret_cast<void*>(start),
-                                                bytes, start, flags)
-                   : verbs_library.reg_mr(call.device->pd, reinterpret_cast<void*>(start), bytes,
-                                          static_cast<int>(flags & ~IBV_ACCESS_OPTIONAL_RANGE));
-  if (!region->mr) return call.AnswerError(-1);
-  return call.Answer(call.device->regions.Add(std::move(region)));
-}
-
-// verbsDeregister(device, region) -> 0 | -errno.
-static napi_value Deregister(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  auto region = call.device ? call.device->regions.Take(call.Number(1)) : nullptr;
-  if (!region) return call.Answer(-EBADF);
-  ibv_mr* mr = region->mr;
-  region->mr = nullptr;
-  return call.AnswerError(verbs_library.dereg_mr(mr));
-}
-
-// verbsRemoteKey(device, region) -> rkey | -EBADF.
-static napi_value RemoteKey(napi_env env, napi_callback_info info) {
-  VerbsCall call(env, info);
-  VerbsRegion* region = call.device ? call.device->regions.Get(call.Number(1)) : nullptr;
-  return call.Answer(region ? static_cast<double>(region->mr->rkey) : -EBADF);
-}
-
-void SetVerbsFunction(Napi::Env env, Napi::Object exports, const char* name, VerbsFunction call,
-                      VerbsEnvironment* environment) {
-  napi_value function = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, environment, &function) == napi_ok)
-    exports.Set(name, Napi::Value(env, function));
-}
-
 void InitVerbs(Napi::Env env, Napi::Object exports) {
   auto* environment = new VerbsEnvironment;
   napi_add_env_cleanup_hook(
       env, [](void* data) { delete static_cast<VerbsEnvironment*>(data); }, environment);
-  static constexpr struct {
-    const char* name;
-    VerbsFunction call;
-  } kFunctions[] = {
+  static constexpr VerbsFunction kFunctions[] = {
       {"verbsLoad", LoadOnce<LoadVerbs>},
       {"verbsDevices", Devices},
       {"verbsOpen", Open},
@@ -410,19 +274,13 @@ void InitVerbs(Napi::Env env, Napi::Object exports) {
       {"verbsMailbox", MailboxBuffer},
       {"verbsWakeFd", WakeFd},
       {"verbsAsyncFd", AsyncFd},
-      {"verbsArea", MakeArea},
-      {"verbsAreaRegister", RegisterArea},
-      {"verbsAreaClose", CloseArea},
       {"verbsResize", Resize},
       {"verbsArm", Arm},
       {"verbsDisarm", Disarm},
       {"verbsEvent", Event},
-      {"verbsRegister", Register},
-      {"verbsDeregister", Deregister},
-      {"verbsRemoteKey", RemoteKey},
   };
-  for (const auto& function : kFunctions)
-    SetVerbsFunction(env, exports, function.name, function.call, environment);
+  SetVerbsFunctions(env, exports, environment, kFunctions);
+  InitVerbsMemory(env, exports, environment);
   InitVerbsQueues(env, exports, environment);
 }
 

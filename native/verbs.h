@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "buffer.h"
 #include "numbered.h"
 
 namespace dreg {
@@ -43,18 +44,6 @@ struct VerbsLibrary {
 
 extern VerbsLibrary verbs_library;
 
-// Anonymous memory; lives as long as anybody holds it: the device, or the ArrayBuffer over it.
-class Mapping {
- public:
-  static std::shared_ptr<Mapping> Make(size_t bytes);
-  ~Mapping();
-  // The ArrayBuffer over it; made once.
-  static napi_value Buffer(napi_env env, const std::shared_ptr<Mapping>& mapping);
-
-  uint8_t* data = nullptr;
-  size_t bytes = 0;
-};
-
 struct VerbsRegion {
   ibv_mr* mr = nullptr;
   ~VerbsRegion() {
@@ -63,7 +52,7 @@ struct VerbsRegion {
 };
 
 struct VerbsArea {
-  std::shared_ptr<Mapping> mapping;
+  std::shared_ptr<AnonymousMemory> memory;
   std::vector<std::unique_ptr<VerbsRegion>> parts;
   // The registration of [offset, offset + length), or null.
   const ibv_mr* Find(double offset, double length) const;
@@ -90,7 +79,7 @@ struct VerbsDevice {
   ibv_comp_channel* channel = nullptr;
   ibv_cq* cq = nullptr;
   ibv_srq* srq = nullptr;
-  std::shared_ptr<Mapping> mailbox;
+  std::shared_ptr<AnonymousMemory> mailbox;
   const VerbsArea* slots = nullptr;
   double slot_bytes = 0;
   Numbered<VerbsQueue> queues;
@@ -125,7 +114,8 @@ struct VerbsMailbox {
 };
 static_assert(offsetof(VerbsMailbox, completions) == 256, "MAILBOX.completions");
 static_assert(offsetof(VerbsMailbox, receive_count) == 4096, "MAILBOX.receiveCount");
-static_assert(sizeof(VerbsMailbox) <= 8192, "MAILBOX.bytes");
+constexpr size_t kMailboxBytes = 8192;
+static_assert(sizeof(VerbsMailbox) <= kMailboxBytes, "MAILBOX.bytes");
 
 inline VerbsMailbox* MailboxOf(VerbsDevice* device) {
   return reinterpret_cast<VerbsMailbox*>(device->mailbox->data);
@@ -134,10 +124,23 @@ inline VerbsMailbox* MailboxOf(VerbsDevice* device) {
 // Posts the receives that the mailbox names: 0 or an errno; what was not posted stays named.
 int PostVerbsReceives(VerbsDevice* device);
 
-using VerbsFunction = napi_value (*)(napi_env, napi_callback_info);
-void SetVerbsFunction(Napi::Env env, Napi::Object exports, const char* name, VerbsFunction call,
-                      VerbsEnvironment* environment);
+struct VerbsFunction {
+  const char* name;
+  napi_value (*call)(napi_env, napi_callback_info);
+};
 
+// Gives functions their names, and the environment as their data.
+template <size_t kCount>
+void SetVerbsFunctions(Napi::Env env, Napi::Object exports, VerbsEnvironment* environment,
+                       const VerbsFunction (&functions)[kCount]) {
+  for (const auto& [name, call] : functions) {
+    napi_value function = nullptr;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, environment, &function) == napi_ok)
+      exports.Set(name, Napi::Value(env, function));
+  }
+}
+
+void InitVerbsMemory(Napi::Env env, Napi::Object exports, VerbsEnvironment* environment);
 void InitVerbsQueues(Napi::Env env, Napi::Object exports, VerbsEnvironment* environment);
 
 }  // namespace dreg

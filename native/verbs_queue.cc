@@ -25,7 +25,7 @@ static napi_value MakeReceiveQueue(napi_env env, napi_callback_info info) {
   if (!area) return call.Answer(-EBADF);
   auto slot_bytes = call.Whole(2, 1, UINT32_MAX), slots = call.Whole(3, 1, UINT32_MAX);
   if (call.device->srq || !slot_bytes || !slots ||
-      static_cast<uint64_t>(*slots) > area->mapping->bytes / static_cast<uint64_t>(*slot_bytes))
+      static_cast<uint64_t>(*slots) > area->memory->length / static_cast<uint64_t>(*slot_bytes))
     return call.Answer(-EINVAL);
   ibv_srq_init_attr attributes = {};
   attributes.attr.max_wr = static_cast<uint32_t>(*slots);
@@ -48,7 +48,7 @@ int PostVerbsReceives(VerbsDevice* device) {
     // What names no slot is forgotten.
     if (!mr) continue;
     ibv_sge piece = {
-        reinterpret_cast<uintptr_t>(device->slots->mapping->data) + static_cast<uint64_t>(offset),
+        reinterpret_cast<uintptr_t>(device->slots->memory->data) + static_cast<uint64_t>(offset),
         static_cast<uint32_t>(device->slot_bytes), mr->lkey};
     ibv_recv_wr request = {};
     request.wr_id = static_cast<uint32_t>(mailbox->receives[done]);
@@ -196,7 +196,7 @@ static napi_value PostDatagramReceive(napi_env env, napi_callback_info info) {
   const ibv_mr* mr = area->Find(offset, length);
   if (!mr || !IsWord(length) || !IsWord(call.Number(5)) || !IsWord(call.Number(6)))
     return call.Answer(-EINVAL);
-  ibv_sge piece = {reinterpret_cast<uintptr_t>(area->mapping->data) + static_cast<uint64_t>(offset),
+  ibv_sge piece = {reinterpret_cast<uintptr_t>(area->memory->data) + static_cast<uint64_t>(offset),
                    static_cast<uint32_t>(length), mr->lkey};
   ibv_recv_wr request = {};
   request.wr_id = IdOf(call.Number(5), call.Number(6));
@@ -221,7 +221,7 @@ static int MemoryOf(const VerbsDevice* device, const Request& from, ibv_sge* pie
     const ibv_mr* mr = area ? area->Find(from.offset, from.length) : nullptr;
     if (!mr) return EFAULT;
     piece->addr =
-        reinterpret_cast<uintptr_t>(area->mapping->data) + static_cast<uint64_t>(from.offset);
+        reinterpret_cast<uintptr_t>(area->memory->data) + static_cast<uint64_t>(from.offset);
     piece->lkey = mr->lkey;
     return 0;
   }
@@ -307,10 +307,7 @@ static napi_value Poll(napi_env env, napi_callback_info info) {
 }
 
 void InitVerbsQueues(Napi::Env env, Napi::Object exports, VerbsEnvironment* environment) {
-  static constexpr struct {
-    const char* name;
-    VerbsFunction call;
-  } kFunctions[] = {
+  static constexpr VerbsFunction kFunctions[] = {
       {"verbsReceiveQueue", MakeReceiveQueue},
       {"verbsPostReceives", PostReceives},
       {"verbsQueue", MakeQueue},
@@ -322,8 +319,7 @@ void InitVerbsQueues(Napi::Env env, Napi::Object exports, VerbsEnvironment* envi
       {"verbsPost", Post},
       {"verbsPoll", Poll},
   };
-  for (const auto& function : kFunctions)
-    SetVerbsFunction(env, exports, function.name, function.call, environment);
+  SetVerbsFunctions(env, exports, environment, kFunctions);
 }
 
 }  // namespace dreg

@@ -22,6 +22,7 @@ export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { Communicator } from './mpi/communicator.ts';
+export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';

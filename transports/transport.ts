@@ -34,6 +34,20 @@ export interface Packet {
   readonly extension: Int32Array;
   /** Copies the whole body to `to[at..]`. The caller has checked that it fits. */
   copyTo(to: Uint8Array, at: number): void;
+  /** Puts the whole body where a message's bytes from `offset` on lie. The caller has checked that it fits. */
+  unpackTo(to: Noncontiguous, offset: number): void;
+}
+
+/** A message's bytes that do not lie side by side, in the order in which they travel. */
+export interface Noncontiguous {
+  /** Bytes of the message. */
+  readonly length: number;
+  /** The memory is still there: it is not detached or shrunk. */
+  readonly intact: boolean;
+  /** Copies the message's bytes [offset, offset + length) to `to[at..]`. Only while it is intact. */
+  pack(offset: number, length: number, to: Uint8Array, at: number): void;
+  /** Copies `from[at..]` to where the message's bytes [offset, offset + length) lie. Only while it is intact. */
+  unpack(offset: number, length: number, from: Uint8Array, at: number): void;
 }
 
 export interface PacketHandler {
@@ -132,6 +146,17 @@ export interface Channel {
     tag: number,
     extension: Int32Array,
     bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean;
+
+  /** The same, or without extension words, with the bytes [offset, offset + length) of what is intact. */
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
     offset: number,
     length: number,
   ): boolean;

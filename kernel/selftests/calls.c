@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "memory.h"
@@ -379,6 +380,7 @@ int main(void)
 	long bytes;
 	int fd;
 
+	background_off();
 	before_setup();
 	bad_setup();
 	bad_open();

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "libdreg.h"
@@ -207,6 +208,7 @@ static void threads_open_meanwhile(void)
 
 int main(void)
 {
+	background_off();
 	if (dreg_open(&dreg, SLOTS))
 		tap_bail("dreg_open");
 	page = memory_pages(1);

@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "finish.h"
 #include "libdreg.h"
 #include "memory.h"
@@ -43,6 +44,8 @@ static struct range ranges[SLOTS];
 static uint64_t seen;
 static int pagemap;
 static uint64_t before[UPHEAVAL_PAGES], after[UPHEAVAL_PAGES];
+static struct dreg_event events[SLOTS];
+static uint64_t event_round[SLOTS];
 static uint64_t round_now, firings, changed_ranges, missed, spurious, wrong_ring;
 
 /* The frame of each page, 0 where there is none. */
@@ -83,12 +86,33 @@ static bool has_changed(const struct range *range)
 
 static bool may_fire(const struct range *range, const struct upheaval_window *window)
 {
+	uint32_t block;
 	int i;
 
 	for (i = 0; window->may && i < 2; i++)
 		if (range->first < window->last[i] && window->first[i] < range->last)
 			return true;
+	for (block = 0; block < UPHEAVAL_BLOCKS; block++)
+		if (window->whole[block] && range->first < (block + 1) * UPHEAVAL_BLOCK_PAGES &&
+		    block * UPHEAVAL_BLOCK_PAGES < range->last)
+			return true;
 	return false;
+}
+
+/* What the kernel told the monitor.  Reads the events of other slots away, too. */
+static void show_event(uint32_t slot)
+{
+	const uint64_t base = (uintptr_t)arena.base;
+	struct dreg_event event;
+
+	while (read(dreg.fd, &event, sizeof(event)) == sizeof(event)) {
+		events[event.slot] = event;
+		event_round[event.slot] = round_now;
+	}
+	event = events[slot];
+	if (event.start && event_round[slot] == round_now)
+		tap_diag("  fired with reason %u, of pages %llu to %llu of the arena",
+			 event.reason, (event.start - base) / PAGE, (event.end - base) / PAGE);
 }
 
 static void complain(const char *what, uint32_t slot, const struct upheaval_window *windows,
@@ -104,6 +128,9 @@ static void complain(const char *what, uint32_t slot, const struct upheaval_wind
 		tap_diag("  by %s of pages %u to %u, and %u to %u%s", upheaval_name(windows[i].kind),
 			 windows[i].first[0], windows[i].last[0], windows[i].first[1],
 			 windows[i].last[1], windows[i].done ? "" : ", which failed");
+	show_event(slot);
+	if (missed + spurious == 0)
+		background_show();
 }
 
 /* By @count operations, which were done at once. */
@@ -158,6 +185,7 @@ struct other {
 	struct random random;
 	struct upheaval_window window;
 	uint64_t asked;
+	uint64_t begun;
 	uint64_t done;
 	bool stop;
 };
@@ -169,8 +197,11 @@ static void *act_when_asked(void *argument)
 
 	while (!__atomic_load_n(&other->stop, __ATOMIC_ACQUIRE)) {
 		asked = __atomic_load_n(&other->asked, __ATOMIC_ACQUIRE);
-		if (asked == other->done)
+		if (asked == other->done) {
+			nap();
 			continue;
+		}
+		__atomic_store_n(&other->begun, asked, __ATOMIC_RELEASE);
 		other->window = upheaval_act(&arena, &other->random);
 		__atomic_store_n(&other->done, asked, __ATOMIC_RELEASE);
 	}
@@ -183,8 +214,11 @@ static void one_round(struct random *random, struct other *other)
 	bool race = random_below(random, RACE_ONE_IN) == 0;
 
 	look(before);
-	if (race)
+	if (race) {
 		__atomic_add_fetch(&other->asked, 1, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&other->begun, __ATOMIC_ACQUIRE) != other->asked)
+			;
+	}
 	windows[0] = upheaval_act(&arena, random);
 	if (race) {
 		while (__atomic_load_n(&other->done, __ATOMIC_ACQUIRE) != other->asked)
@@ -192,6 +226,9 @@ static void one_round(struct random *random, struct other *other)
 		windows[1] = other->window;
 		/* One may have brought the pages that the other has taken away again. */
 		windows[0].may = windows[1].may = true;
+		/* Or joined the mappings that the other has cut. */
+		memcpy(windows[0].whole, windows[0].cut, sizeof(windows[0].whole));
+		memcpy(windows[1].whole, windows[1].cut, sizeof(windows[1].whole));
 		/* Either may have made huge pages under the other's hands. */
 		if (arena.huge) {
 			windows[0].first[0] = 0;
@@ -210,7 +247,7 @@ static void report(const struct options *options)
 		tap_diag("%s: %" PRIu64, upheaval_name(kind), arena.done[kind]);
 	tap_diag("%" PRIu64 " firings, %" PRIu64 " ranges whose pages changed", firings,
 		 changed_ranges);
-	tap_ok(changed_ranges > options->rounds / 2, "page tables: they really change");
+	tap_ok(changed_ranges > options->rounds / 10, "page tables: they really change");
 	if (!tap_ok(missed == 0, "page tables: no change goes unnoticed"))
 		tap_diag("%" PRIu64 " did", missed);
 	if (!tap_ok(spurious == 0, "page tables: nothing fires that has no cause to"))
@@ -227,11 +264,13 @@ int main(int argc, char **argv)
 	uint32_t slot;
 
 	options_parse(&options, argc, argv);
+	background_off();
 	random = random_seed(options.seed);
 	other.random = random_seed(options.seed + 1);
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0 || dreg_open(&dreg, SLOTS))
 		tap_bail("/proc/self/pagemap, or dreg");
+	must(fcntl(dreg.fd, F_SETFL, O_NONBLOCK), "O_NONBLOCK");
 	seen = dreg_user_delta(&dreg);
 	upheaval_make(&arena);
 	for (slot = 0; slot < SLOTS; slot++)

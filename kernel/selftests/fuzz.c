@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "fuzz.h"
@@ -352,6 +353,7 @@ int main(int argc, char **argv)
 	uint32_t i;
 
 	options_parse(&options, argc, argv);
+	background_off();
 	fuzz.random = random_seed(options.seed);
 	arena_make(&fuzz.arena);
 	fuzz.readable = memory_pages(1);

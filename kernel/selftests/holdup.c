@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "bench.h"
 #include "device.h"
 #include "finish.h"
@@ -260,6 +261,7 @@ static void protection_changes(void)
 
 int main(void)
 {
+	background_off();
 	fired_already();
 	protection_changes();
 	others_may_run();

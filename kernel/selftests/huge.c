@@ -195,6 +195,27 @@ static unsigned char *small_pages(void)
 	return range;
 }
 
+/* The kernel announces the split of a huge page before it looks whether there is one. */
+static void cut_without_huge_page(void)
+{
+	unsigned char *range = small_pages();
+
+	scene_row("row 20, mprotect beside a range where no huge page is");
+	must(madvise(range, HUGE_PAGE, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	scene_watch(&scene, 1, range + PART_OFFSET, PART);
+	protect_tail(range + HUGE_PAGE - PAGE);
+	expect_either(&scene, 1, "a range in the same two megabytes may fire");
+	expect_fresh(&scene, 1, "and is fresh either way");
+	scene_clear(&scene);
+	scene_row("row 20, mprotect beside a range in a mapping that is cut already");
+	scene_watch(&scene, 1, range + PART_OFFSET, PART);
+	protect_tail(range + HUGE_PAGE - 3 * PAGE);
+	expect_quiet(&scene, 1, "does not fire");
+	expect_fresh(&scene, 1, "and is fresh");
+	scene_clear(&scene);
+	munmap(range, HUGE_PAGE);
+}
+
 static void collapse_pinned(void)
 {
 	unsigned char *range = small_pages();
@@ -270,6 +291,7 @@ int main(void)
 	       protect_tail);
 	splits("row 20, MADV_DONTNEED beside a range in the same huge page",
 	       discard_tail);
+	cut_without_huge_page();
 	collapse_pinned();
 	collapse_unpinned();
 	khugepaged();

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "libdreg.h"
@@ -185,6 +186,7 @@ static void subordinate_uids(void)
 
 int main(void)
 {
+	background_off();
 	many_ranks();
 	corners();
 	sparse();

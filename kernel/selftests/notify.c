@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "libdreg.h"
@@ -359,6 +360,7 @@ static void overrun(void)
 
 int main(void)
 {
+	background_off();
 	fires_once();
 	events_in_order();
 	wakes(false);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "device.h"
 #include "finish.h"
 #include "libdreg.h"
@@ -191,6 +192,7 @@ int main(void)
 {
 	struct dreg dreg;
 
+	background_off();
 	if (dreg_open(&dreg, 8))
 		tap_bail("dreg_open");
 	counted(&dreg);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "background.h"
+
 static const char *row_name = "";
 
 void scene_row(const char *name)
@@ -40,6 +42,7 @@ void scene_open(struct scene *scene)
 {
 	int error;
 
+	background_off();
 	memset(scene, 0, sizeof(*scene));
 	error = dreg_open(&scene->dreg, SCENE_SLOTS);
 	if (error) {

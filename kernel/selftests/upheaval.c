@@ -12,6 +12,8 @@
 #include "tap.h"
 #include "upheaval_kinds.h"
 
+enum { ROOM_ONE_IN = 4 };
+
 const char *upheaval_name(uint32_t kind)
 {
 	return kind < upheaval_kind_count ? upheaval_kinds[kind].name : NULL;
@@ -75,23 +77,27 @@ void upheaval_make(struct upheaval *arena)
 		if (arena->rings[i] >= 0)
 			fcntl(arena->rings[i], F_SETFD, FD_CLOEXEC);
 	}
-	/* Nobody but us is to move pages of ours. */
-	write_text("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
-		   "4000000000");
 }
 
 void upheaval_clear(struct upheaval *arena, bool huge_allowed)
 {
+	const size_t bytes = (size_t)UPHEAVAL_PAGES * PAGE;
 	int i;
 
 	for (i = 0; i < 4; i++)
 		syscall(__NR_io_uring_register, arena->rings[i], IORING_UNREGISTER_BUFFERS, NULL, 0);
-	must(munmap(arena->base, (size_t)UPHEAVAL_PAGES * PAGE), "munmap");
+	must(munmap(arena->base, bytes), "munmap");
 	/* The file may have huge pages as well, from MADV_COLLAPSE. */
 	must(ftruncate(arena->file, 0), "ftruncate");
-	must(ftruncate(arena->file, (off_t)UPHEAVAL_PAGES * PAGE), "ftruncate");
+	must(ftruncate(arena->file, (off_t)bytes), "ftruncate");
 	arena->huge = false;
 	arena->huge_allowed = huge_allowed;
+	/*
+	 * Now and then one mapping of it all: the kernel announces more than it cuts, and
+	 * has room for huge pages that nobody has asked for (background.h).
+	 */
+	if (!huge_allowed && ++arena->clears % ROOM_ONE_IN == 0)
+		memory_map_at(arena->base, bytes);
 }
 
 void upheaval_end(struct upheaval *arena)

@@ -12,17 +12,24 @@
 
 #include "random.h"
 
-/* Two huge pages' worth, aligned like them. */
-enum { UPHEAVAL_PAGES = 1024, UPHEAVAL_KINDS = 32 };
+/* Two blocks of a huge page's size, aligned like huge pages. */
+enum { UPHEAVAL_BLOCKS = 2, UPHEAVAL_BLOCK_PAGES = 512,
+       UPHEAVAL_PAGES = UPHEAVAL_BLOCKS * UPHEAVAL_BLOCK_PAGES, UPHEAVAL_KINDS = 32 };
 
 /*
  * What an operation may have touched, in pages.  A range may fire by it only if
  * it overlaps; with @may, also if no page of the range has changed.
+ *
+ * Before the kernel cuts a mapping in the middle of a block, it splits the huge page
+ * that may be there, and announces so for all of the block before it looks whether
+ * there is one.  It does neither where the mapping does not cover the block.
  */
 struct upheaval_window {
 	uint32_t first[2];
 	uint32_t last[2];
 	bool may;
+	bool cut[UPHEAVAL_BLOCKS];	/* in its middle */
+	bool whole[UPHEAVAL_BLOCKS];	/* and one mapping covered it just before */
 	uint32_t kind;
 	bool done;		/* it has not failed */
 };
@@ -37,6 +44,7 @@ struct upheaval {
 	/* Since the arena was last emptied: may huge pages come, and have they? */
 	bool huge_allowed;
 	bool huge;
+	uint32_t clears;
 	/* How often each kind has done its work. */
 	uint64_t done[UPHEAVAL_KINDS];
 };

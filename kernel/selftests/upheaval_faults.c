@@ -33,6 +33,7 @@ bool do_uffd_register(struct place *place)
 
 	if (random_below(place->random, 2))
 		area.mode |= UFFDIO_REGISTER_MODE_WP;
+	cuts(place);
 	if (random_below(place->random, 3) == 0)
 		return ioctl(place->arena->faults, UFFDIO_UNREGISTER, &area.range) == 0;
 	return ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
@@ -46,7 +47,11 @@ static bool uffd_fresh(struct place *place, uint64_t mode)
 		.mode = mode,
 	};
 
-	return do_map(place) && ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
+	if (!do_map(place))
+		return false;
+	/* It may have become one with its neighbours. */
+	cuts(place);
+	return ioctl(place->arena->faults, UFFDIO_REGISTER, &area) == 0;
 }
 
 bool do_uffd_copy(struct place *place)
@@ -85,6 +90,7 @@ bool do_uffd_protect(struct place *place)
 		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
 
+	cuts(place);
 	ioctl(place->arena->faults, UFFDIO_REGISTER, &area);
 	return ioctl(place->arena->faults, UFFDIO_WRITEPROTECT, &protect) == 0;
 }

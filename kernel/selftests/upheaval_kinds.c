@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "upheaval_kinds.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <signal.h>
@@ -12,13 +13,12 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "tap.h"
 
 /* Newer than the headers that this is built with. */
 #define ADVICE_COLLAPSE		25
 #define ADVICE_GUARD_INSTALL	102
 #define ADVICE_GUARD_REMOVE	103
-
-enum { BLOCK_PAGES = 512 };
 
 unsigned char *place_of(const struct upheaval *arena, uint32_t page)
 {
@@ -38,10 +38,41 @@ void wherever_it_is(struct place *place)
 	place->window->may = true;
 }
 
+/*
+ * To stretch a mapping to where the guard behind the arena is fails; the error says
+ * whether it is one mapping that is there.
+ */
+static bool one_mapping_covers(const struct upheaval *arena, uint32_t block)
+{
+	unsigned char *start = place_of(arena, block * UPHEAVAL_BLOCK_PAGES);
+
+	if (mremap(start, HUGE_PAGE, (size_t)(place_of(arena, UPHEAVAL_PAGES) - start) + PAGE,
+		   0) != MAP_FAILED)
+		tap_bail("the arena has grown");
+	return errno != EFAULT;
+}
+
+static void cut_at(struct place *place, const unsigned char *addr)
+{
+	uint32_t page = (uint32_t)((size_t)(addr - place->arena->base) / PAGE);
+	uint32_t block = page / UPHEAVAL_BLOCK_PAGES;
+
+	if (page % UPHEAVAL_BLOCK_PAGES == 0)
+		return;
+	place->window->cut[block] = true;
+	place->window->whole[block] |= one_mapping_covers(place->arena, block);
+}
+
+void cuts(struct place *place)
+{
+	cut_at(place, place->addr);
+	cut_at(place, place->addr + place->bytes);
+}
+
 static void whole_block(struct place *place)
 {
-	place->first -= place->first % BLOCK_PAGES;
-	place->last = place->first + BLOCK_PAGES;
+	place->first -= place->first % UPHEAVAL_BLOCK_PAGES;
+	place->last = place->first + UPHEAVAL_BLOCK_PAGES;
 	place->addr = place_of(place->arena, place->first);
 	place->bytes = HUGE_PAGE;
 	place->window->first[0] = place->first;
@@ -55,6 +86,7 @@ static bool advise(struct place *place, int advice)
 
 static bool map(struct place *place, int flags, int file)
 {
+	cuts(place);
 	return mmap(place->addr, place->bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
 		    file, file < 0 ? 0 : (off_t)place->first * PAGE) == place->addr;
 }
@@ -79,6 +111,7 @@ bool touch(const struct place *place, bool write)
 static bool do_unmap(struct place *place)
 {
 	place->window->may = true;
+	cuts(place);
 	return munmap(place->addr, place->bytes) == 0;
 }
 
@@ -173,6 +206,7 @@ static bool do_protect(struct place *place)
 	static const int protections[] = { PROT_READ, PROT_NONE, PROT_READ | PROT_WRITE,
 					   PROT_READ | PROT_WRITE };
 
+	cuts(place);
 	return mprotect(place->addr, place->bytes,
 			protections[random_below(place->random, 4)]) == 0;
 }
@@ -200,23 +234,28 @@ bool elsewhere(struct place *place, uint32_t *first)
 	return *first >= place->last || *first + pages <= place->first;
 }
 
-static bool do_move(struct place *place)
+static bool move(struct place *place, int flags)
 {
+	struct place target = *place;
 	uint32_t to;
 
-	return elsewhere(place, &to) &&
-	       mremap(place->addr, place->bytes, place->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      place_of(place->arena, to)) != MAP_FAILED;
+	if (!elsewhere(place, &to))
+		return false;
+	target.addr = place_of(place->arena, to);
+	cuts(place);
+	cuts(&target);
+	return mremap(place->addr, place->bytes, place->bytes,
+		      MREMAP_MAYMOVE | MREMAP_FIXED | flags, target.addr) != MAP_FAILED;
+}
+
+static bool do_move(struct place *place)
+{
+	return move(place, 0);
 }
 
 static bool do_move_keeping(struct place *place)
 {
-	uint32_t to;
-
-	return elsewhere(place, &to) &&
-	       mremap(place->addr, place->bytes, place->bytes,
-		      MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-		      place_of(place->arena, to)) != MAP_FAILED;
+	return move(place, MREMAP_DONTUNMAP);
 }
 
 /* The parent writes while the child still has the pages. */
@@ -252,6 +291,7 @@ static bool do_lock(struct place *place)
 {
 	/* Brings pages in, and private ones to where they can stay. */
 	place->window->may = true;
+	cuts(place);
 	return (random_below(place->random, 2) ? mlock : munlock)(place->addr, place->bytes) == 0;
 }
 

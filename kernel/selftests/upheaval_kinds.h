@@ -29,6 +29,8 @@ extern const uint32_t upheaval_kind_count;
 /* upheaval_kinds.c */
 unsigned char *place_of(const struct upheaval *arena, uint32_t page);
 void wherever_it_is(struct place *place);
+/* The mapping is going to be cut at both ends of the place. */
+void cuts(struct place *place);
 bool elsewhere(struct place *place, uint32_t *first);
 bool touch(const struct place *place, bool write);
 bool do_map(struct place *place);

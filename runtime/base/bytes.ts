@@ -40,12 +40,15 @@ export function isTypedArray(value: unknown): value is ArrayBufferView {
   return getTag.call(value) !== undefined;
 }
 
-// Of what is no typed array the following throw TypeError.
-
-/** Elements; 0 where the memory is detached or the array out of its bounds. */
-export function lengthOf(array: unknown): number {
-  return getLength.call(array);
+/**
+ * Elements of what {@link isTypedArray}; 0 where the memory is detached or the array out of its bounds. To
+ * read an element calls nobody's code, and tells V8 what it has in hand: the getter becomes a load.
+ */
+export function lengthOf(array: ArrayBufferView & { readonly length: number }): number {
+  return (array as Uint8Array)[0] === undefined ? 0 : getLength.call(array);
 }
+
+// Of what is no typed array the following throw TypeError.
 
 export function byteLengthOf(array: unknown): number {
   return getByteLength.call(array);
@@ -74,15 +77,9 @@ export function dataViewParts(view: DataView): [ArrayBufferLike, offset: number,
   return [getViewBuffer.call(view), getViewByteOffset.call(view), getViewByteLength.call(view)];
 }
 
-/**
- * The length of what is plainly an array of bytes, for paths on which nanoseconds count; else 0, and a
- * closer look tells. Reading the property is a load, and makes one of the getter behind it: V8 knows by
- * then what it has in hand. (It inlines only so much: no function of ours is called.)
- */
+/** The length of what is an array of bytes; else 0, as of an empty one: a closer look tells. */
 export function plainLength(value: unknown): number {
-  if (getTag.call(value) !== 'Uint8Array') return 0;
-  const { length } = value as Uint8Array;
-  return getLength.call(value) === length ? length : 0;
+  return getTag.call(value) === 'Uint8Array' ? lengthOf(value as Uint8Array) : 0;
 }
 
 /** Whether the array's memory is there: Node 20 has no other way to ask than to see something fail. */

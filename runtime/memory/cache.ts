@@ -3,14 +3,15 @@
  * disjoint; one whose memory changed has left it before anybody can find it again.
  */
 
-import { now } from '../base/clock.ts';
-import { ENOMEM, isExhausted } from '../base/errno.ts';
+import { ENOMEM } from '../base/errno.ts';
 import { COUNT, type Counters } from './counters.ts';
-import { type Access, type DomainPort, NO_KEY, type Operation } from './domain.ts';
+import type { Access, DomainPort, Operation } from './domain.ts';
 import { IntervalIndex } from './interval-index.ts';
 import type { Budget } from './limits.ts';
 import type { Monitor } from './monitor.ts';
-import { NO_SLOT, Region } from './region.ts';
+import { Region } from './region.ts';
+import { type LimitMet, Registrations } from './registrations.ts';
+import { MonitorSlots } from './slots.ts';
 import { UseOrder } from './use-order.ts';
 
 /** Times that a registration is made again because its memory changed meanwhile (rule R1). */
@@ -19,28 +20,11 @@ export const RETRIES_MAX = 3;
 /** Regions that lie beside each other become one while it has at most so many bytes. */
 export const MERGE_BYTES_MAX = 2 ** 20;
 
-/** Slots given up with one call when many have fired. */
-export const REAP_BATCH = 256;
-
-/** For so long a size that the kernel refused is not asked for again. */
-export const REFUSAL_MS = 1000;
-
 /**
  * The answer of {@link RegistrationCache.obtain} for memory that can be registered but not cached:
  * it cannot be monitored, or changes too often.
  */
 export const UNCACHEABLE = Number.MIN_SAFE_INTEGER;
-
-/** Told when a limit is met: bytes that may be pinned, bytes needed. */
-export type LimitMet = (limit: number, need: number) => void;
-
-/**
- * Reads a word of the monitor's header, in the order of the program. x86 does not reorder loads, so
- * a plain one serves there; elsewhere it is Atomics.load, which is a call in V8 (7 ns). V8 keeps
- * plain loads of typed arrays behind every call before them, and posting an operation is one.
- */
-const load: (words: Int32Array, index: number) => number =
-  process.arch === 'x64' ? (words, index) => words[index] : Atomics.load;
 
 interface Bounds {
   start: number;
@@ -52,30 +36,13 @@ interface Bounds {
 const caches = new Set<RegistrationCache>();
 
 export class RegistrationCache {
-  readonly budget: Budget;
   readonly #index = new IntervalIndex<Region>();
   readonly #order = new UseOrder();
   /** Cached regions without a lease. */
   #idle = 0;
-  readonly #monitor: Monitor;
-  readonly #port: DomainPort<Operation>;
+  readonly #slots: MonitorSlots;
+  readonly #registrations: Registrations;
   readonly #counters: Counters;
-  readonly #limitMet: LimitMet;
-  // The monitor's, copied for `look`.
-  readonly #header: Int32Array;
-  readonly #deltaIndex: number;
-  readonly #busyIndex: number;
-  readonly #fenceAlways: boolean;
-  /** `user_delta` (low 32 bits) up to which the ring has been read. */
-  #seen: number;
-  /** The region of each slot in use. */
-  readonly #regions: (Region | undefined)[] = [];
-  readonly #freeSlots: number[] = [];
-  readonly #fired = new Uint32Array(REAP_BATCH);
-  readonly #firedFlags = new Uint8Array(REAP_BATCH);
-  /** Bytes pinned at which the kernel last said no, and until when we believe it. */
-  #refusedAt = Infinity;
-  #refusedUntil = 0;
 
   constructor(
     monitor: Monitor,
@@ -84,17 +51,24 @@ export class RegistrationCache {
     counters: Counters,
     limitMet: LimitMet,
   ) {
-    this.#monitor = monitor;
-    this.#port = port;
     this.#counters = counters;
-    this.#limitMet = limitMet;
-    this.budget = { ...budget, regions: Math.min(budget.regions, port.regionsMax) };
-    this.#header = monitor.header;
-    this.#deltaIndex = monitor.deltaIndex;
-    this.#busyIndex = monitor.busyIndex;
-    this.#fenceAlways = monitor.fenceAlways;
-    this.#seen = Atomics.load(monitor.header, monitor.deltaIndex);
+    const evictOldest = () => this.#evictOldest();
+    const makeRoom = (bytes: number) => this.#makeRoom(bytes);
+    this.#slots = new MonitorSlots(monitor, counters, {
+      evictOldest,
+      fired: (region) => this.#leaveIndex(region),
+      invalidated: (region) => {
+        if (region.leases === 0) this.#retire(region);
+      },
+    });
+    const evictor = { evictOldest, makeRoom };
+    this.#registrations = new Registrations(port, budget, counters, evictor, limitMet);
     caches.add(this);
+  }
+
+  /** The budgets in force. */
+  get budget(): Budget {
+    return this.#registrations.budget;
   }
 
   /** Regions in the index. */
@@ -107,13 +81,9 @@ export class RegistrationCache {
     return this.#idle;
   }
 
-  /**
-   * Whatever changed before this call is known after it (R2): two loads when nothing did. First the
-   * busy word, then `user_delta`: whoever clears the one has written the other.
-   */
+  /** Whatever changed before this call is known after it (R2). */
   look(): void {
-    if (load(this.#header, this.#busyIndex) !== 0 || this.#fenceAlways) this.#monitor.fence();
-    if (load(this.#header, this.#deltaIndex) !== this.#seen) this.reap();
+    this.#slots.look();
   }
 
   /** A cached region that covers the range. The caller has looked. */
@@ -142,10 +112,7 @@ export class RegistrationCache {
    */
   obtain(start: number, end: number, access: Access): Region | number {
     // What can never fit must not drive out everything else first.
-    if (end - start > this.#bytesAllowed()) {
-      this.#limitMet(this.#bytesAllowed(), end - start);
-      return -ENOMEM;
-    }
+    if (!this.#registrations.mayFit(end - start)) return -ENOMEM;
     const alone = { start, end, access };
     if (!this.#index.touches(start, end)) return this.#add(alone);
     const union = this.#absorb(alone);
@@ -162,7 +129,7 @@ export class RegistrationCache {
   /** Registers the range for one operation: not monitored, in no index. One lease on the answer. */
   registerOnce(start: number, end: number, access: Access): Region | number {
     const region = new Region(start, end, access);
-    const answer = this.#register(region);
+    const answer = this.#registrations.register(region);
     if (answer < 0) return answer;
     region.leases = 1;
     return region;
@@ -177,63 +144,13 @@ export class RegistrationCache {
 
   /** Reads the ring up to now. What fired leaves the index; deregistered where nobody uses it. */
   reap(): void {
-    const monitor = this.#monitor;
-    monitor.drain(this.#counters.reasons);
-    const delta = Atomics.load(this.#header, this.#deltaIndex);
-    const news = (delta - this.#seen) >>> 0;
-    if (news > monitor.slots) this.#reapAll();
-    else this.#reapRing(this.#seen >>> 0, news);
-    this.#seen = delta;
+    this.#slots.reap();
   }
 
   /** Gives back what is idle, and the cache's place among its relatives. */
   close(): void {
     this.flush();
     caches.delete(this);
-  }
-
-  #reapRing(from: number, count: number): void {
-    const { ring, flags, slots } = this.#monitor;
-    let batch = 0;
-    for (let i = 0; i < count; i++) {
-      const slot = ring[((from + i) & (slots - 1)) >>> 0];
-      if (this.#regions[slot] === undefined || flags[slot] === 0) continue;
-      this.#fired[batch++] = slot;
-      if (batch === REAP_BATCH) batch = this.#reapBatch(batch);
-    }
-    this.#reapBatch(batch);
-  }
-
-  /** As {@link #reapRing} where the ring went round; the flags say the same, at the cost of a scan. */
-  #reapAll(): void {
-    let batch = 0;
-    for (let slot = 0; slot < this.#regions.length; slot++) {
-      if (this.#regions[slot] === undefined || this.#monitor.flags[slot] === 0) continue;
-      this.#fired[batch++] = slot;
-      if (batch === REAP_BATCH) batch = this.#reapBatch(batch);
-    }
-    this.#reapBatch(batch);
-  }
-
-  /** Takes the regions of `#fired[0..count)` out of use (R3). Answers 0, the new count. */
-  #reapBatch(count: number): 0 {
-    if (count === 0) return 0;
-    const answer = this.#monitor.unmonitorBatch(this.#fired, count, this.#firedFlags);
-    const done = Math.max(answer, 0);
-    for (let i = 0; i < count; i++) {
-      const slot = this.#fired[i];
-      const region = this.#regions[slot]!;
-      region.valid = false;
-      this.#leaveIndex(region);
-      this.#regions[slot] = undefined;
-      // A batch ends at the first slot that is not given up; those behind it go one by one.
-      if (i < done || (i > done && this.#monitor.unmonitor(slot) >= 0)) this.#freeSlots.push(slot);
-      else this.#slotLost();
-      region.slot = NO_SLOT;
-      this.#counters.values[COUNT.invalidations] += 1;
-      if (region.leases === 0) this.#retire(region);
-    }
-    return 0;
   }
 
   #leaveIndex(region: Region): void {
@@ -257,7 +174,7 @@ export class RegistrationCache {
    */
   #absorb(range: Bounds): Bounds {
     const union = { ...range };
-    const most = Math.min(this.#port.regionBytesMax, this.#bytesAllowed());
+    const most = this.#registrations.bytesMost;
     const overlaps = (r: Region) => r.start < union.end && r.end > union.start;
     const beside = (r: Region) =>
       r.access === union.access &&
@@ -288,8 +205,8 @@ export class RegistrationCache {
       if (attempt > 0) this.#counters.values[COUNT.retries] += 1;
       const region = new Region(start, end, access);
       region.leases = 1;
-      if (this.#watch(region) < 0) return UNCACHEABLE;
-      const answer = this.#register(region);
+      if (this.#slots.watch(region) < 0) return UNCACHEABLE;
+      const answer = this.#registrations.register(region);
       if (answer >= 0) this.look();
       if (answer >= 0 && region.valid) {
         region.cached = true;
@@ -300,58 +217,6 @@ export class RegistrationCache {
       if (answer < 0) return answer;
     }
     return UNCACHEABLE;
-  }
-
-  /** Monitors a region under a free slot: 0 or a negative errno. */
-  #watch(region: Region): number {
-    for (;;) {
-      const slot = this.#takeSlot();
-      if (slot === NO_SLOT) return -ENOMEM;
-      this.#regions[slot] = region;
-      const answer = this.#monitor.monitor(slot, region.start, region.bytes);
-      if (answer >= 0) {
-        region.slot = slot;
-        return 0;
-      }
-      this.#regions[slot] = undefined;
-      this.#freeSlots.push(slot);
-      if (!isExhausted(answer) || !this.#evictOldest()) return answer;
-    }
-  }
-
-  #takeSlot(): number {
-    do {
-      const slot = this.#freeSlots.pop();
-      if (slot !== undefined) return slot;
-      if (this.#regions.length < this.#monitor.slots) return this.#regions.push(undefined) - 1;
-    } while (this.#evictOldest());
-    return NO_SLOT;
-  }
-
-  /** Registers a region: 0 or a negative errno. Evicts for the budgets, and again on refusal. */
-  #register(region: Region): number {
-    const bytes = region.bytes;
-    const values = this.#counters.values;
-    while (values[COUNT.regions] >= this.budget.regions) if (!this.#evictOldest()) return -ENOMEM;
-    if (values[COUNT.bytesPinned] + bytes > this.budget.bytes) {
-      this.#limitMet(this.budget.bytes, values[COUNT.bytesPinned] + bytes);
-      while (values[COUNT.bytesPinned] + bytes > this.budget.bytes)
-        if (!this.#evictOldest()) return -ENOMEM;
-    }
-    for (;;) {
-      const answer = this.#port.register(region.start, bytes, region.access);
-      if (answer >= 0) {
-        region.key = answer;
-        this.#counters.pinned(bytes);
-        return 0;
-      }
-      if (!isExhausted(answer)) return answer;
-      this.#limitMet(values[COUNT.bytesPinned], values[COUNT.bytesPinned] + bytes);
-      if (!this.#makeRoom(bytes)) {
-        this.#refused(values[COUNT.bytesPinned] + bytes);
-        return answer;
-      }
-    }
   }
 
   /** Evicts at least so many bytes, from the relatives where we have no more; false: nothing left. */
@@ -365,26 +230,11 @@ export class RegistrationCache {
     return evicted;
   }
 
-  /** The kernel said no with nothing left to evict: for a while, nothing is evicted for so much. */
-  #refused(bytes: number): void {
-    this.#counters.values[COUNT.refusals] += 1;
-    this.#refusedAt = bytes;
-    this.#refusedUntil = now() + REFUSAL_MS;
-  }
-
-  #bytesAllowed(): number {
-    if (this.#refusedAt !== Infinity) {
-      if (now() < this.#refusedUntil) return Math.min(this.budget.bytes, this.#refusedAt - 1);
-      this.#refusedAt = Infinity;
-    }
-    return this.budget.bytes;
-  }
-
   #evictOldest(): boolean {
     if (this.#idle === 0) return false;
-    let region = this.#regions[this.#order.oldest]!;
+    let region = this.#slots.regionOf(this.#order.oldest)!;
     // Leased since: it comes back when its last lease ends.
-    for (; region.leases > 0; region = this.#regions[this.#order.oldest]!)
+    for (; region.leases > 0; region = this.#slots.regionOf(this.#order.oldest)!)
       this.#order.remove(region.slot);
     this.#counters.values[COUNT.evictions] += 1;
     this.#supersede(region);
@@ -393,32 +243,7 @@ export class RegistrationCache {
 
   /** The end of a region that nobody uses and nobody can find. */
   #retire(region: Region): void {
-    if (region.slot !== NO_SLOT) this.#unwatch(region);
-    if (region.key === NO_KEY) return;
-    const answer = this.#port.deregister(region.key);
-    region.key = NO_KEY;
-    // What was not given back stays counted: it is pinned.
-    if (answer < 0) this.#counters.values[COUNT.deregistrationErrors] += 1;
-    else this.#counters.pinned(-region.bytes);
-  }
-
-  #unwatch(region: Region): void {
-    const slot = region.slot;
-    region.slot = NO_SLOT;
-    this.#regions[slot] = undefined;
-    const fired = this.#monitor.unmonitor(slot);
-    if (fired < 0) {
-      this.#slotLost();
-      return;
-    }
-    // Its entry in the ring must be read before the slot is used again: the ring has one place for
-    // each slot, and an old entry must not be taken for the new region's.
-    if (fired === 1) this.reap();
-    this.#freeSlots.push(slot);
-  }
-
-  /** The monitor did not give a slot up: it may still fire, so it is never used again. */
-  #slotLost(): void {
-    this.#counters.values[COUNT.unmonitorErrors] += 1;
+    this.#slots.unwatch(region);
+    this.#registrations.deregister(region);
   }
 }

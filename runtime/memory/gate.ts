@@ -43,6 +43,10 @@ export class Audit {
   /** Looks that found the region stale, after which nothing was posted. */
   refused = 0;
 
+  get counts(): { posts: number; checks: number; refused: number } {
+    return { posts: this.posts, checks: this.checks, refused: this.refused };
+  }
+
   /** Every look has led to one post or one refusal, and every post had its own look. */
   assertEqual(): void {
     if (this.checks === this.posts + this.refused) return;
@@ -54,7 +58,7 @@ export class Audit {
 }
 
 /** The gate of the test build: counts its looks. */
-export class AuditedGate<O extends Operation> extends Gate<O> {
+class AuditedGate<O extends Operation> extends Gate<O> {
   readonly #audit: Audit;
 
   constructor(cache: RegistrationCache, port: DomainPort<O>, audit: Audit) {
@@ -67,6 +71,14 @@ export class AuditedGate<O extends Operation> extends Gate<O> {
     this.#audit.checks += 1;
     if (!region.valid) this.#audit.refused += 1;
   }
+}
+
+export function openGate<O extends Operation>(
+  cache: RegistrationCache,
+  port: DomainPort<O>,
+  audit: Audit | undefined,
+): Gate<O> {
+  return audit === undefined ? new Gate(cache, port) : new AuditedGate(cache, port, audit);
 }
 
 /** The port of the test build: counts what is posted, whoever posts it, and compares. */

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A lease: the right to post operations on a view's memory until it is released. */
 import type { Access } from './domain.ts';
-import type { Region } from './region.ts';
+import type { BufferRecord, Region } from './region.ts';
 import type { Elements, View } from './view.ts';
 
 export interface Lease {
@@ -34,17 +34,6 @@ export const SERVICE_MODE = {
 
 export type ServiceMode = (typeof SERVICE_MODE)[keyof typeof SERVICE_MODE];
 
-/** What is known of an ArrayBuffer: where it lies, and the region that covered it last. */
-export interface BufferRecord {
-  /** Address of the buffer's first byte; it does not move while the buffer is attached. */
-  readonly base: number;
-  /** Bytes from there that any view of the buffer can reach, now or after it grows. */
-  readonly reach: number;
-  region: Region | undefined;
-  /** `region` covers all of it: whatever the view, its bounds need not be compared. */
-  whole: boolean;
-}
-
 /** The manager as its leases see it. */
 export interface Lender {
   release(lease: LeaseRecord): void;
@@ -60,9 +49,9 @@ export class LeaseRecord implements Lease {
   length = 0;
   byteLength = 0;
   access: Access = 0;
-  way: ServiceMode = SERVICE_MODE.region;
+  mode: ServiceMode = SERVICE_MODE.region;
   lender: Lender;
-  known: BufferRecord | undefined;
+  buffer: BufferRecord | undefined;
   region: Region | undefined;
   /** Regions of operations posted before, which end with the lease. */
   earlier: Region[] | undefined;

@@ -1,34 +1,19 @@
-/** The pinned-memory manager: leases on registrations that are never stale. docs/internals/registration-cache.md */
-import { types } from 'node:util';
 import { addon, type Watcher } from '../../native/addon.ts';
 import { pagesAddon } from '../../native/pages.ts';
-import {
-  bufferOf,
-  byteOffsetOf,
-  isTypedArray,
-  lengthOf,
-  memoryLengthOf,
-  reachOf,
-} from '../base/bytes.ts';
-import { isExhausted } from '../base/errno.ts';
+import { byteOffsetOf, isTypedArray, lengthOf } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
+import { BufferRecords } from './buffers.ts';
 import { RETRIES_MAX, RegistrationCache } from './cache.ts';
 import { COUNT, Counters, type Stats } from './counters.ts';
 import { ACCESS, type Access, type Domain, type DomainPort, type Operation } from './domain.ts';
-import { Audit, AuditedGate, auditedPort, Gate, STALE } from './gate.ts';
-import {
-  type BufferRecord,
-  type Lease,
-  LeaseRecord,
-  SERVICE_MODE,
-  type ServiceMode,
-} from './lease.ts';
+import { Audit, auditedPort, type Gate, openGate, STALE } from './gate.ts';
+import { type Lease, LeaseRecord, SERVICE_MODE, type ServiceMode } from './lease.ts';
 import { budgetOf, type Limits } from './limits.ts';
 import type { Monitor } from './monitor.ts';
-import { formatBytes, type Notice, printOnce } from './notice.ts';
+import { limitNotice, type Notice, printOnce } from './notice.ts';
 import { OWNED, ownerWord } from './owner.ts';
 import { PermanentRegions } from './permanent.ts';
-import type { Region } from './region.ts';
+import type { BufferRecord, Region } from './region.ts';
 import { UncachedPath } from './uncached.ts';
 import {
   assertAttached,
@@ -38,7 +23,6 @@ import {
   inside,
   outside,
   plainView,
-  unfit,
   type View,
 } from './view.ts';
 
@@ -65,29 +49,24 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   readonly #cache: RegistrationCache;
   readonly #gate: Gate<O>;
   readonly #counters = new Counters();
-  readonly #slow: UncachedPath<O>;
-  readonly #kept: PermanentRegions;
-  readonly #addressOf: (view: View) => number;
-  readonly #pageBytes: number;
+  readonly #uncached: UncachedPath<O>;
+  readonly #permanent: PermanentRegions;
   readonly #domainName: string;
-  readonly #notice: Notice;
   readonly #audit: Audit | undefined;
-  readonly #known = new WeakMap<ArrayBufferLike, BufferRecord>();
+  readonly #buffers: BufferRecords;
   readonly #watcher: Watcher | undefined;
   /** The living leases (R4); each knows its place. */
   readonly #leases: LeaseRecord[] = [];
   /** OWNED at [0] while this process may use the manager. */
   #alive = ownerWord();
   #closing = false;
-  #told = false;
 
   constructor(options: ManagerOptions<O>) {
     const { monitor, domain } = options;
-    this.#pageBytes = pagesAddon().pageSize();
+    const pageBytes = pagesAddon().pageSize();
     this.#monitor = monitor;
     this.#domainName = domain.name;
-    this.#notice = options.notice ?? printOnce;
-    this.#addressOf = options.addressOf ?? ((view) => addon().addressOf(view));
+    const addressOf = options.addressOf ?? ((view: View) => addon().addressOf(view));
     const budget = budgetOf(options.limits ?? {});
     const audited = options.audit ?? process.env.DREG_AUDIT === '1';
     this.#audit = audited ? new Audit() : undefined;
@@ -98,22 +77,34 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       this.#port as DomainPort<Operation>,
       budget,
       this.#counters,
-      (limit, need) => this.#tell(limit, need),
+      limitNotice(options.notice ?? printOnce, () => this.#cache.budget),
     );
-    this.#gate = this.#audit
-      ? new AuditedGate(this.#cache, this.#port, this.#audit)
-      : new Gate(this.#cache, this.#port);
-    this.#slow = new UncachedPath<O>({
+    this.#gate = openGate(this.#cache, this.#port, this.#audit);
+    this.#uncached = new UncachedPath<O>({
       cache: this.#cache,
       port: this.#port,
       gate: this.#gate,
       counters: this.#counters,
-      pageBytes: this.#pageBytes,
-      addressOf: this.#addressOf,
+      pageBytes,
+      addressOf,
       acquire: (view, access) => this.acquire(view, access),
       post: (operation, lease) => this.post(operation, lease),
     });
-    this.#kept = new PermanentRegions(this.#cache, () => this.#alive[0] === OWNED);
+    this.#buffers = new BufferRecords({
+      cache: this.#cache,
+      monitor,
+      port: this.#port,
+      counters: this.#counters,
+      pageBytes,
+      addressOf,
+    });
+    this.#permanent = new PermanentRegions({
+      cache: this.#cache,
+      buffers: this.#buffers,
+      pageBytes,
+      regionBytesMax: this.#port.regionBytesMax,
+      mayEnd: () => this.#alive[0] === OWNED,
+    });
     this.#watcher = this.#watch();
   }
 
@@ -128,19 +119,19 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   acquire(view: View, access: Access = ACCESS.localWrite, reuse?: Lease): Lease {
     if (this.#alive[0] !== OWNED) this.#refuse();
     const lease = reuse === undefined ? new LeaseRecord(this) : this.#reusable(reuse);
-    if (!isTypedArray(view)) return this.#acquireSlowly(plainView(view), access, lease);
+    if (!isTypedArray(view)) return this.#acquireMissed(plainView(view), access, lease);
     const bytes = view as Elements;
     const length = lengthOf(bytes);
-    const known = this.#known.get(bufferOf(bytes));
-    if (known === undefined || length === 0) return this.#acquireSlowly(bytes, access, lease);
+    const record = this.#buffers.get(bytes);
+    if (record === undefined || length === 0) return this.#acquireMissed(bytes, access, lease);
     this.#cache.look();
-    let region = known.region;
-    if (known.whole && region?.lendable && region.allows(access))
+    let region = record.region;
+    if (record.whole && region?.lendable && region.allows(access))
       this.#counters.values[COUNT.hitsIdentity] += 1;
-    else region = this.#seek(bytes, byteLengthOf(bytes, length), access, known);
-    if (region === undefined) return this.#acquireSlowly(bytes, access, lease);
+    else region = this.#buffers.find(bytes, byteLengthOf(bytes, length), access, record);
+    if (region === undefined) return this.#acquireMissed(bytes, access, lease);
     this.#cache.hold(region);
-    return this.#lend(lease, bytes, length, access, known, region, SERVICE_MODE.region);
+    return this.#lend(lease, bytes, length, access, record, region, SERVICE_MODE.region);
   }
 
   /**
@@ -168,12 +159,12 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       );
     const region = record.region;
     if (region !== undefined) {
-      const address = record.known!.base + byteOffsetOf(view) + offset;
+      const address = record.buffer!.base + byteOffsetOf(view) + offset;
       const answer = this.#gate.post(operation, region, address, length);
       if (answer !== STALE) return answer;
       if (this.#renew(record)) return this.post(operation, lease, offset, length);
     }
-    return this.#slow.post(operation, record, offset, length);
+    return this.#uncached.post(operation, record, offset, length);
   }
 
   /**
@@ -186,25 +177,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
    */
   keep(buffer: ArrayBufferLike, access: Access): (() => void) | null {
     if (this.#alive[0] !== OWNED) this.#refuse();
-    if (!types.isAnyArrayBuffer(buffer))
-      throw new MpiError(
-        'ERR_ARG',
-        'only an ArrayBuffer or SharedArrayBuffer can be kept registered',
-      );
-    const length = memoryLengthOf(buffer);
-    if (length === 0 || reachOf(buffer) !== length) throw unfit(length);
-    const known = this.#known.get(buffer) ?? this.#meet(new Uint8Array(buffer, 0, 1));
-    if (known.region?.kept && known.region.allows(access)) return this.#kept.enderOf(known.region);
-    const page = this.#pageBytes;
-    const start = known.base - (known.base % page);
-    const end = Math.ceil((known.base + length) / page) * page;
-    if (end - start > this.#port.regionBytesMax) return null;
-    const region = this.#cache.registerOnce(start, end, access);
-    if (typeof region === 'number') return null;
-    region.kept = true;
-    remember(known, region, 0, length);
-    this.#kept.add(buffer, region);
-    return this.#kept.enderOf(region);
+    return this.#permanent.keep(buffer, access);
   }
 
   /** What has been counted so far, and what is there now. */
@@ -219,13 +192,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       bytesLimit: budget.bytes,
       regionsLimit: budget.regions,
       bytesLimitSource: budget.source,
-      ...(this.#audit && {
-        audit: {
-          posts: this.#audit.posts,
-          checks: this.#audit.checks,
-          refused: this.#audit.refused,
-        },
-      }),
+      ...(this.#audit && { audit: this.#audit.counts }),
     };
   }
 
@@ -283,8 +250,8 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
   }
 
   #end(): void {
-    this.#slow.close();
-    this.#kept.close();
+    this.#uncached.close();
+    this.#permanent.close();
     this.#cache.close();
     this.#monitor.close();
     this.#port.close();
@@ -299,80 +266,18 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       );
   }
 
-  /** A cached region for a part of a known buffer: the one it had last, or by address. */
-  #seek(view: Elements, length: number, access: Access, known: BufferRecord): Region | undefined {
-    const offset = byteOffsetOf(view);
-    const start = known.base + offset;
-    const end = start + length;
-    const last = known.region;
-    if (last?.lendable && last.allows(access) && last.covers(start, end)) {
-      this.#counters.values[COUNT.hitsIdentity] += 1;
-      return last;
-    }
-    const found = this.#cache.find(start, end, access);
-    if (found === undefined) return undefined;
-    this.#counters.values[COUNT.hitsAddress] += 1;
-    remember(known, found, offset, length);
-    return found;
-  }
-
-  /** Not cached, as far as it is known: met for the first time, registered, or leased without. */
-  #acquireSlowly(view: Elements, access: Access, lease: LeaseRecord): Lease {
+  /** Not cached, as far as is known: met for the first time, registered, or leased without. */
+  #acquireMissed(view: Elements, access: Access, lease: LeaseRecord): Lease {
     const length = lengthOf(view);
     if (length === 0) {
       assertAttached(view);
       return this.#lend(lease, view, 0, access, undefined, undefined, SERVICE_MODE.once);
     }
-    const known = this.#known.get(bufferOf(view)) ?? this.#meet(view);
-    const found = this.#locate(view, byteLengthOf(view, length), access, known);
+    const record = this.#buffers.of(view);
+    const found = this.#buffers.obtain(view, byteLengthOf(view, length), access, record);
     const region = typeof found === 'number' ? undefined : found;
-    const way = typeof found === 'number' ? found : SERVICE_MODE.region;
-    return this.#lend(lease, view, length, access, known, region, way);
-  }
-
-  /** A region that covers the view, one more lease on it; or the way without one. */
-  #locate(
-    view: Elements,
-    length: number,
-    access: Access,
-    known: BufferRecord,
-  ): Region | ServiceMode {
-    const { caches } = this.#monitor;
-    if (caches) this.#cache.look();
-    const cached =
-      caches || known.region?.kept ? this.#seek(view, length, access, known) : undefined;
-    if (cached) {
-      this.#cache.hold(cached);
-      return cached;
-    }
-    if (!caches)
-      return length > this.#slow.registrableBytes ? SERVICE_MODE.pieces : SERVICE_MODE.once;
-    const page = this.#pageBytes;
-    const at = known.base + byteOffsetOf(view);
-    const start = at - (at % page);
-    const end = Math.ceil((at + length) / page) * page;
-    if (end - start > this.#port.regionBytesMax) return SERVICE_MODE.pieces;
-    this.#counters.values[COUNT.misses] += 1;
-    const region = this.#cache.obtain(start, end, access);
-    if (typeof region === 'number')
-      return isExhausted(region) ? SERVICE_MODE.bounce : SERVICE_MODE.once;
-    remember(known, region, byteOffsetOf(view), length);
-    return region;
-  }
-
-  /**
-   * A buffer that was not seen before. Its address may have belonged to another whose end is still
-   * on its way to us: behind the fence it has arrived.
-   */
-  #meet(view: Elements): BufferRecord {
-    if (this.#monitor.caches) this.#monitor.fence();
-    // The buffer first: V8 may keep the bytes of a small array elsewhere until it is asked.
-    const buffer = bufferOf(view);
-    // One byte of it: not every V8 makes a Uint8Array of more than 4 GiB.
-    const base = this.#addressOf(new Uint8Array(buffer, 0, 1));
-    const known: BufferRecord = { base, reach: reachOf(buffer), region: undefined, whole: false };
-    this.#known.set(buffer, known);
-    return known;
+    const mode = typeof found === 'number' ? found : SERVICE_MODE.region;
+    return this.#lend(lease, view, length, access, record, region, mode);
   }
 
   #lend(
@@ -380,17 +285,17 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     view: Elements,
     length: number,
     access: Access,
-    known: BufferRecord | undefined,
+    record: BufferRecord | undefined,
     region: Region | undefined,
-    way: ServiceMode,
+    mode: ServiceMode,
   ): Lease {
     lease.view = view;
     lease.length = length;
     lease.byteLength = byteLengthOf(view, length);
     lease.access = access;
-    lease.known = known;
+    lease.buffer = record;
     lease.region = region;
-    lease.way = way;
+    lease.mode = mode;
     lease.place = this.#leases.push(lease) - 1;
     return lease;
   }
@@ -414,11 +319,11 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     lease.region = undefined;
     this.#counters.values[COUNT.renewals] += 1;
     if (lease.earlier.length > RETRIES_MAX) {
-      lease.way = SERVICE_MODE.once;
+      lease.mode = SERVICE_MODE.once;
       return false;
     }
-    const found = this.#locate(lease.view!, lease.byteLength, lease.access, lease.known!);
-    if (typeof found === 'number') lease.way = found;
+    const found = this.#buffers.obtain(lease.view!, lease.byteLength, lease.access, lease.buffer!);
+    if (typeof found === 'number') lease.mode = found;
     else lease.region = found;
     return lease.region !== undefined;
   }
@@ -434,17 +339,6 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return watcher;
   }
 
-  /** R7: one line, the first time. */
-  #tell(limit: number, need: number): void {
-    if (this.#told) return;
-    this.#told = true;
-    const { source, fix } = this.#cache.budget;
-    this.#notice(
-      `dreg-mpi: no more than ${formatBytes(limit)} can be pinned (${source}), ` +
-        `${formatBytes(need)} are needed; transfers go on more slowly; to speed them up, ${fix}`,
-    );
-  }
-
   #refuse(): never {
     if (this.#closing)
       throw new MpiError('ERR_CLOSED', 'this pinned-memory manager was closed: make another');
@@ -453,13 +347,6 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
       'a forked child cannot use the pinned-memory manager of its parent: make one in the child',
     );
   }
-}
-
-/** The region that was found for a part of a buffer is tried first the next time. */
-function remember(known: BufferRecord, region: Region, offset: number, length: number): void {
-  if (known.region?.kept) return;
-  known.region = region;
-  known.whole = offset === 0 && length === known.reach;
 }
 
 function notOurs(view: View | undefined): MpiError {

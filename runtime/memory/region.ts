@@ -1,4 +1,4 @@
-/** A registration with its range. */
+/** A registration with its range, and which buffer had it last. */
 import type { Access } from './domain.ts';
 
 /** `Region.slot` where the region is not monitored. */
@@ -22,7 +22,7 @@ export class Region {
   /** In the index: may be leased. */
   cached = false;
   /** Registered for as long as its buffer lives: found by the buffer alone, in no index. */
-  kept = false;
+  permanent = false;
   /** False from when its slot fired on: must not be named by an operation. */
   valid = true;
 
@@ -38,7 +38,7 @@ export class Region {
 
   /** Whether a buffer that knows it may lease it again. */
   get lendable(): boolean {
-    return this.cached || this.kept;
+    return this.cached || this.permanent;
   }
 
   covers(start: number, end: number): boolean {
@@ -48,4 +48,28 @@ export class Region {
   allows(access: Access): boolean {
     return (access & ~this.access) === 0;
   }
+}
+
+/** What is known of an ArrayBuffer: where it lies, and its region. */
+export interface BufferRecord {
+  /** Address of the buffer's first byte; it does not move while the buffer is attached. */
+  readonly base: number;
+  /** Bytes from there that any view of the buffer can reach, now or after it grows. */
+  readonly reach: number;
+  /** That covered the buffer, or a part of it, last; tried first the next time. */
+  region: Region | undefined;
+  /** `region` covers all of it: whatever the view, its bounds need not be compared. */
+  whole: boolean;
+}
+
+/** The region was found for `length` bytes at `offset` of the buffer. */
+export function remember(
+  record: BufferRecord,
+  region: Region,
+  offset: number,
+  length: number,
+): void {
+  if (record.region?.permanent) return;
+  record.region = region;
+  record.whole = offset === 0 && length === record.reach;
 }

@@ -15,19 +15,19 @@ export const PIECE_BYTES = 64 * 2 ** 20;
 type Done = (result: number) => void;
 
 /** Makes the part of an operation that one piece is; see `DomainPort.piece`. */
-export type Cut<O> = (operation: O, offset: number, length: number, done: Done) => O | undefined;
+export type Slicer<O> = (operation: O, offset: number, length: number, done: Done) => O | undefined;
 
 /** One piece after the other. */
 export abstract class Transfer<O extends Operation> {
   protected readonly operation: O;
-  readonly #cut: Cut<O>;
+  readonly #slice: Slicer<O>;
   readonly #length: number;
   #moved = 0;
 
-  constructor(operation: O, length: number, cut: Cut<O>) {
+  constructor(operation: O, length: number, slice: Slicer<O>) {
     this.operation = operation;
     this.#length = length;
-    this.#cut = cut;
+    this.#slice = slice;
   }
 
   /** Posts the first piece: a value >= 0, or a negative errno and nothing was posted. */
@@ -35,7 +35,7 @@ export abstract class Transfer<O extends Operation> {
     const offset = this.#moved;
     const length = Math.min(this.pieceBytes(offset), this.#length - offset);
     let finish: Done = () => {};
-    const piece = this.#cut(this.operation, offset, length, (result) => finish(result));
+    const piece = this.#slice(this.operation, offset, length, (result) => finish(result));
     if (!piece) return -ENOBUFS;
     finish = (result) => this.#ended(length, this.finish(result));
     return this.post(piece, offset, length);
@@ -86,11 +86,11 @@ export class BouncedTransfer<O extends Operation> extends Transfer<O> {
   constructor(
     operation: O,
     bytes: Uint8Array,
-    cut: Cut<O>,
+    slice: Slicer<O>,
     pool: BouncePool,
     post: (piece: O, chunk: Chunk, length: number) => number,
   ) {
-    super(operation, bytes.length, cut);
+    super(operation, bytes.length, slice);
     this.#pool = pool;
     this.#bytes = bytes;
     this.#post = post;
@@ -145,8 +145,8 @@ export interface Pieces<O> {
 export class PiecewiseTransfer<O extends Operation> extends Transfer<O> {
   readonly #pieces: Pieces<O>;
 
-  constructor(operation: O, cut: Cut<O>, pieces: Pieces<O>) {
-    super(operation, pieces.length, cut);
+  constructor(operation: O, slice: Slicer<O>, pieces: Pieces<O>) {
+    super(operation, pieces.length, slice);
     this.#pieces = pieces;
   }
 

@@ -13,11 +13,11 @@ import type { DomainPort, Operation } from './domain.ts';
 import type { Gate } from './gate.ts';
 import { type Lease, type LeaseRecord, SERVICE_MODE } from './lease.ts';
 import type { Region } from './region.ts';
-import { BouncedTransfer, type Cut, PIECE_BYTES, PiecewiseTransfer } from './transfer.ts';
-import { changed, type View } from './view.ts';
+import { BouncedTransfer, PIECE_BYTES, PiecewiseTransfer, type Slicer } from './transfer.ts';
+import { changed, pagesAround, type View } from './view.ts';
 
-/** What the slow ways share with their manager. */
-export interface SlowContext<O extends Operation> {
+/** What the uncached path shares with its manager. */
+export interface UncachedContext<O extends Operation> {
   cache: RegistrationCache;
   port: DomainPort<O>;
   gate: Gate<O>;
@@ -32,30 +32,25 @@ export interface SlowContext<O extends Operation> {
 const WANTING = Number.MIN_SAFE_INTEGER;
 
 export class UncachedPath<O extends Operation> {
-  readonly #context: SlowContext<O>;
+  readonly #context: UncachedContext<O>;
   readonly #pool: BouncePool;
-  readonly #cut: Cut<O>;
+  readonly #slice: Slicer<O>;
 
-  constructor(context: SlowContext<O>) {
+  constructor(context: UncachedContext<O>) {
     this.#context = context;
     const { cache, addressOf, pageBytes, port } = context;
     this.#pool = new BouncePool(cache, addressOf, pageBytes);
-    this.#cut = (operation, offset, length, done) => port.piece(operation, offset, length, done);
+    this.#slice = (operation, offset, length, done) => port.piece(operation, offset, length, done);
     // Where bounce buffers are the last resort, they must not be refused when they are needed.
     if (!port.plain) void this.#pool.region;
   }
 
-  /** Bytes of a view that surely fit into one registration, wherever they begin in their page. */
-  get registrableBytes(): number {
-    return this.#context.port.regionBytesMax - 2 * this.#context.pageBytes;
-  }
-
   /** As the manager's `post`, for a lease without a region; the arguments have been checked. */
   post(operation: O, lease: LeaseRecord, offset: number, length: number): number {
-    if (lease.way === SERVICE_MODE.pieces)
+    if (lease.mode === SERVICE_MODE.pieces)
       return this.#postPieces(operation, lease, offset, length);
-    const address = lease.known!.base + byteOffsetOf(lease.view!) + offset;
-    if (lease.way === SERVICE_MODE.once) {
+    const address = lease.buffer!.base + byteOffsetOf(lease.view!) + offset;
+    if (lease.mode === SERVICE_MODE.once) {
       const answer = this.#postOnce(operation, lease, address, length);
       if (answer !== WANTING) return answer;
     }
@@ -69,8 +64,7 @@ export class UncachedPath<O extends Operation> {
   /** Registers for this operation alone. */
   #postOnce(operation: O, lease: LeaseRecord, address: number, length: number): number {
     const { cache, port, pageBytes } = this.#context;
-    const start = address - (address % pageBytes);
-    const end = Math.ceil((address + length) / pageBytes) * pageBytes;
+    const { start, end } = pagesAround(address, length, pageBytes);
     const region = cache.registerOnce(start, end, lease.access);
     if (typeof region !== 'number') return this.#postOn(region, operation, lease, address, length);
     if (region !== -EFAULT) return WANTING;
@@ -101,7 +95,7 @@ export class UncachedPath<O extends Operation> {
       cache.drop(region);
       return answer;
     }
-    const ending = this.#cut(operation, 0, length, (result) => {
+    const ending = this.#slice(operation, 0, length, (result) => {
       cache.drop(region);
       operation.done(result);
     });
@@ -144,7 +138,7 @@ export class UncachedPath<O extends Operation> {
     return new BouncedTransfer<O>(
       operation,
       new Uint8Array(bufferOf(view), byteOffsetOf(view) + offset, length),
-      this.#cut,
+      this.#slice,
       this.#pool,
       (piece, chunk, count) => gate.post(piece, pool, chunk.address, count),
     ).start();
@@ -153,10 +147,10 @@ export class UncachedPath<O extends Operation> {
   #postPieces(operation: O, lease: LeaseRecord, offset: number, length: number): number {
     const context = this.#context;
     const view = lease.view!;
-    const first = lease.known!.base + byteOffsetOf(view) + offset;
+    const first = lease.buffer!.base + byteOffsetOf(view) + offset;
     const most = Math.min(PIECE_BYTES, context.port.regionBytesMax);
     let inner: Lease | undefined;
-    return new PiecewiseTransfer<O>(operation, this.#cut, {
+    return new PiecewiseTransfer<O>(operation, this.#slice, {
       length,
       // Pieces end at page boundaries, so that no page belongs to two.
       bytesAt: (at) => most - ((first + at) % context.pageBytes),

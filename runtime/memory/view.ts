@@ -66,6 +66,16 @@ export function inside(offset: number, length: number, most: number): boolean {
   );
 }
 
+/** The whole pages that [address, address + length) lies in. */
+export function pagesAround(
+  address: number,
+  length: number,
+  page: number,
+): { start: number; end: number } {
+  const start = address - (address % page);
+  return { start, end: Math.ceil((address + length) / page) * page };
+}
+
 export function outside(offset: number, length: number, most: number): MpiError {
   return new MpiError(
     'ERR_COUNT',

@@ -7,6 +7,7 @@ import { TOOK_OTHER } from '../../transports/transport.ts';
 import { NO_BYTES } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 
+import { trySendPart } from './body.ts';
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
 import { MultiPacketEager } from './eager/multi.ts';
@@ -154,7 +155,8 @@ export class Engine implements PacketHandler, ReceivingHost {
       flow.charge(charge);
       return true;
     }
-    if (!peer.channel.trySend(EAGER, request.context, request.tag, bytes, 0, length)) return false;
+    if (!trySendPart(peer.channel, EAGER, request.context, request.tag, null, request, 0, length))
+      return false;
     flow.charge(charge);
     this.completion.complete(request, peer.rank, request.tag, length);
     return true;

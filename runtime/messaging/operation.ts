@@ -1,4 +1,5 @@
 /** A send or receive under way, as the protocols see it. */
+import type { Noncontiguous } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
 import type { Envelope, Link, Posted } from './matching/bins.ts';
 
@@ -39,7 +40,9 @@ export interface Operation extends Posted, Link<Posted> {
   readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */
   readonly bytes: Uint8Array;
-  /** How long `bytes` was when the operation began. */
+  /** The message's bytes, where they do not lie side by side: `bytes` is then empty. */
+  readonly noncontiguous: Noncontiguous | null;
+  /** Bytes of a send's message, or of the room for a receive's, when the operation began. */
   readonly length: number;
   /** The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   readonly intact: boolean;

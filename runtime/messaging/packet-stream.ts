@@ -1,4 +1,5 @@
 /** The bytes of a message in packets, one after the other, as there is room for them. */
+import { trySendPart } from './body.ts';
 import type { Operation } from './operation.ts';
 import type { Peer, Stream } from './peer.ts';
 
@@ -37,14 +38,16 @@ export class PacketStream implements Stream {
   }
 
   stream(): boolean {
-    const { bytes, length } = this.request;
+    const { request } = this;
+    const { length } = request;
     const { channel } = this.#peer;
     // What says where the pieces begin must not be overtaken.
     if (this.#peer.holdsControls) return false;
     while (this.position < length) {
-      if (!this.request.intact) break;
+      if (!request.intact) break;
       const piece = Math.min(channel.maxBody, length - this.position);
-      if (!channel.trySend(this.#kind, 0, this.#id, bytes, this.position, piece)) return false;
+      if (!trySendPart(channel, this.#kind, 0, this.#id, null, request, this.position, piece))
+        return false;
       this.position += piece;
     }
     this.#finish(this);

@@ -116,11 +116,6 @@ export class Peer {
     return this.outgoing[flowOf(context)];
   }
 
-  /** Sends a small message of the program's at once; false: it takes a request. */
-  trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
-    return this.program.trySendNow(context, tag, bytes, length);
-  }
-
   /** Whether a message goes at once, if there is credit: it is short, and not better fetched. */
   goesUnasked(bytes: Uint8Array, length: number): boolean {
     if (length <= this.pieceBytes) return true;

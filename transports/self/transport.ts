@@ -3,6 +3,7 @@ import { lengthOf, part, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
+  Noncontiguous,
   OneSidedScheme,
   Packet,
   PacketHandler,
@@ -48,6 +49,10 @@ class QueuedPacket implements Packet {
 
   copyTo(to: Uint8Array, at: number): void {
     store(to, this.#body, at);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.#body.length, this.#body, 0);
   }
 }
 
@@ -107,6 +112,24 @@ export class SelfTransport implements Transport, Channel {
   ): boolean {
     if (!this.trySend(kind, context, tag, bytes, offset, length)) return false;
     this.#queue[this.#queue.length - 1].extension.set(extension);
+    return true;
+  }
+
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (this.#queue.length >= SELF_QUEUE_MAX) return false;
+    const packed = new Uint8Array(length);
+    body.pack(offset, length, packed, 0);
+    const packet = new QueuedPacket(kind, context, tag, packed);
+    if (extension !== null) packet.extension.set(extension);
+    this.#queue.push(packet);
     return true;
   }
 

@@ -4,7 +4,13 @@ import { addon, type RemoteCall } from '../../native/addon.ts';
 import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
 import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
-import type { Channel, OneSidedScheme, Purpose, RemoteAccess } from '../transport.ts';
+import type {
+  Channel,
+  Noncontiguous,
+  OneSidedScheme,
+  Purpose,
+  RemoteAccess,
+} from '../transport.ts';
 import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../transport.ts';
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
@@ -103,6 +109,21 @@ export class ShmChannel implements Channel {
   ): boolean {
     const sender = this.#sender;
     if (!sender.trySendExtended(kind, context, tag, extension, bytes, offset, length)) return false;
+    ring(this.#control, this.#bell);
+    return true;
+  }
+
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (!this.#sender.trySendPacked(kind, context, tag, extension, body, offset, length))
+      return false;
     ring(this.#control, this.#bell);
     return true;
   }

@@ -16,8 +16,15 @@ import { STORE_IS_BARRIER } from './ordering.ts';
  * Wakes the owner of a control page if it sleeps; called after the store that the owner should see.
  * The common case is one load.
  */
-export function ring(control: Int32Array, bell: number): void {
-  const how = STORE_IS_BARRIER ? control[CONTROL.sleep] : Atomics.load(control, CONTROL.sleep);
+export const ring = STORE_IS_BARRIER ? ringByLoad : ringByAtomicLoad;
+
+function ringByLoad(control: Int32Array, bell: number): void {
+  const how = control[CONTROL.sleep];
+  if (how !== AWAKE) wake(control, bell, how);
+}
+
+function ringByAtomicLoad(control: Int32Array, bell: number): void {
+  const how = Atomics.load(control, CONTROL.sleep);
   if (how !== AWAKE) wake(control, bell, how);
 }
 

@@ -29,23 +29,7 @@ export const HEADER = {
 } as const;
 
 /** Control page of a rank, as Int32 indices. */
-export const CONTROL = {
-  /** AWAKE, BLOCKED or IN_LOOP; on a line of its own: the owner and whoever wakes it write it. */
-  sleep: 0,
-  /** Raised by a peer that has opened its region towards this rank. */
-  contacts: 32,
-  pid: 48,
-  /** ABSENT, PRESENT, LEAVING or LEFT. */
-  presence: 49,
-  /** Address of `probeWord` in the owner's memory (low, high), for the probe of process_vm_readv. */
-  probeAddressLow: 50,
-  probeAddressHigh: 51,
-  probeWord: 52,
-  /** 1: the owner issues a barrier on all CPUs (membarrier) before it sleeps; see doorbell.ts. */
-  fences: 53,
-  /** One word for each local rank: it has opened its region towards this rank. */
-  contactFlags: 64,
-} as const;
+export * as CONTROL from './control-words.ts';
 export const CONTROL_BYTES = PAGE_BYTES;
 
 export const AWAKE = 0;
@@ -65,18 +49,8 @@ export const CELL_BYTES = 128;
 export const CELL_WORDS = CELL_BYTES / 4;
 /** Cells in a ring; a power of two. */
 export const CELLS = 64;
-/**
- * Int32 indices in a cell. `sequence` is written last and read first; `acknowledged` says how many
- * cells of the other direction's ring the sender has taken.
- */
-export const CELL = {
-  extension: 19,
-  acknowledged: 27,
-  kindContext: 28,
-  tag: 29,
-  length: 30,
-  sequence: 31,
-} as const;
+/** Header of a packet, as Int32 indices in a cell. */
+export * as CELL from './cell-words.ts';
 /** Bodies up to this many bytes lie in the cell itself, and end where this byte would be. */
 export const INLINE_BYTES = 104;
 

@@ -6,7 +6,7 @@
  */
 import { lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
-import type { Packet } from '../transport.ts';
+import type { Noncontiguous, Packet } from '../transport.ts';
 import {
   CONTEXT_MAX,
   CREDIT_DUE,
@@ -251,6 +251,12 @@ export class RingReceiver implements Packet {
       const bytes = this.#bytes;
       for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
     }
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    const from = this.#inlineAt;
+    if (from >= 0) to.unpack(offset, this.length, this.#bytes, from);
+    else to.unpack(offset, this.length, this.#data, this.#bodyAt & DATA_MASK);
   }
 
   /** Copies a body from the cell into a small buffer that has an alias; false: it has none. */

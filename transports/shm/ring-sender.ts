@@ -7,8 +7,8 @@
  * read from the ring, a length is checked before it is used.
  */
 import { addon } from '../../native/addon.ts';
-import { lengthOf } from '../../runtime/base/bytes.ts';
-import { EXTENSION_WORDS } from '../transport.ts';
+import { lengthOf, NO_BYTES } from '../../runtime/base/bytes.ts';
+import { EXTENSION_WORDS, type Noncontiguous } from '../transport.ts';
 import { BodyAlias, copyLongs } from './body-alias.ts';
 import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
 import {
@@ -43,6 +43,8 @@ export class RingSender {
   readonly #bytes: Uint8Array;
   readonly #data: Uint8Array;
   readonly #alias = new BodyAlias();
+  /** What has the body of the packet being sent, where its bytes do not lie side by side. */
+  #packed: Noncontiguous | null = null;
   /** The receiving end of the other direction: each packet says what it took, and it knows what we did. */
   reverse: RingReceiver | null = null;
   #position = 0;
@@ -128,7 +130,7 @@ export class RingSender {
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else Atomics.store(words, cell + CELL.sequence, next);
+    else storeAtomically(words, cell + CELL.sequence, next);
     return true;
   }
 
@@ -170,6 +172,24 @@ export class RingSender {
     else Atomics.store(words, cell + CELL.sequence, next);
     this.#look(next);
     return true;
+  }
+
+  /** {@link Channel.trySendPacked}: the body is gathered in the ring itself. */
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    this.#packed = body;
+    try {
+      return this.trySendExtended(kind, context, tag, extension, NO_BYTES, offset, length);
+    } finally {
+      this.#packed = null;
+    }
   }
 
   /** How far the short path goes from here on, and how it publishes. */
@@ -236,7 +256,8 @@ export class RingSender {
     const whole = length === lengthOf(bytes);
     if (whole && this.#copyAlias(at, bytes, length)) return;
     const to = this.#bytes;
-    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
+    if (this.#packed !== null) this.#packed.pack(offset, length, to, at);
+    else if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) to[at + i] = bytes[offset + i];
     else if (whole) to.set(bytes, at);
     else addon().copy(to, at, bytes, offset, length);
   }
@@ -264,8 +285,14 @@ export class RingSender {
       if (((end - this.#dataConsumed) | 0) > DATA_BYTES) return false;
     }
     if (length === lengthOf(bytes)) this.#data.set(bytes, start & DATA_MASK);
+    else if (this.#packed !== null)
+      this.#packed.pack(offset, length, this.#data, start & DATA_MASK);
     else addon().copy(this.#data, start & DATA_MASK, bytes, offset, length);
     this.#dataPosition = end;
     return true;
   }
+}
+
+function storeAtomically(words: Int32Array, at: number, value: number): void {
+  Atomics.store(words, at, value);
 }

@@ -1,25 +1,16 @@
 /** Ranks that an RDMA device reaches (docs/internals/verbs.md). */
 import { wakeAddon } from '../../native/wake.ts';
 import { now } from '../../runtime/base/clock.ts';
-import { MpiError } from '../../runtime/base/error.ts';
 import { Queue } from '../../runtime/base/queue.ts';
 import type { PacketHandler, Transport } from '../transport.ts';
-import { ConnectionManager } from './connect/connections.ts';
-import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
-import { type IwarpHost, IwarpMeeting } from './connect/iwarp.ts';
-import { type ConnectionSetup, formatAddress, parseAddress } from './connect/setup.ts';
+import type { ConnectionSetup } from './connect/setup.ts';
 import { Doorbell } from './device/doorbell.ts';
 import { YieldPolicy } from './device/yield-policy.ts';
 import { EVENTS_MS, HEARTBEAT_MS, Liveness } from './liveness.ts';
-import {
-  INLINE_BYTES,
-  SEND_DEPTH,
-  type Shared,
-  SPARE_SLOTS,
-  VerbsChannel,
-} from './packets/channel.ts';
+import { type Shared, VerbsChannel } from './packets/channel.ts';
 import { SendSlots } from './packets/send-slots.ts';
-import { CONTROL, SLOTS_PER_PEER, VERBS_SLOT_BYTES } from './packets/wire.ts';
+import { VERBS_SLOT_BYTES } from './packets/wire.ts';
+import { type VerbsJob, VerbsPeers } from './peers.ts';
 import type { LeasedMemory, PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
 import {
   type MemoryRoom,
@@ -30,43 +21,25 @@ import {
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
-/** close() waits so long, in milliseconds, for peers' devices to say that they have our last packet. */
-export const LEFT_MS = 1000;
-/** The launcher is asked so often, in milliseconds, whether a peer that does not answer has left. */
-export const PRESENCE_MS = 1000;
 /** Polls between two looks at the clock. */
 export const CLOCK_POLLS = 16384;
 /** Polls that find nothing before a peer is told that its credit came: there is nothing else to say. */
 const ACKNOWLEDGE_POLLS = 64;
 
-/** The job, as far as the transport needs it. */
-export interface VerbsJob {
-  readonly rank: number;
-  readonly size: number;
-  readonly jobId: string;
-  /** The launcher's key-value space. `get` answers undefined where there is no such key. */
-  put(key: string, value: string): void;
-  get(key: string): string | undefined;
-  /** After it everybody sees what everybody has put. */
-  fence(): void;
-}
-
-export class VerbsTransport implements Transport, Host, IwarpHost {
+export class VerbsTransport implements Transport {
   readonly name = 'verbs';
   readonly rank: number;
   readonly size: number;
-  readonly jobId: string;
   /** The pinned-memory manager; without one nothing is exported, and messages are copied. */
   memory: LeasedMemory | null = null;
 
   readonly #device: PacketDevice;
-  readonly #job: VerbsJob;
-  readonly #handshake: ConnectionSetup;
+  readonly #peers: VerbsPeers;
+  readonly #setup: ConnectionSetup;
   readonly #bell: Doorbell;
   readonly #liveness: Liveness;
   readonly #sends: SendSlots;
   readonly #receives: PacketSlots;
-  readonly #channels = new Map<number, VerbsChannel>();
   readonly #shared: Shared;
   readonly #room: MemoryRoom;
   /** Those with packets to deliver. */
@@ -76,114 +49,37 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   readonly #owing = new Set<VerbsChannel>();
   readonly #finished: RdmaOperation[] = [];
   readonly #crowded = new Set<OneSided>();
-  /** Slots that no peer was promised. */
-  #spare = 0;
   #emptyPolls = 0;
   /** For a device made of software. */
   readonly #courtesy: YieldPolicy | null;
-  /** By peer that is not connected: when the launcher was asked, and what it said. */
-  readonly #asked = new Map<number, { at: number; left: boolean }>();
-  #closed = false;
-  /** A peer's silence was spoken of. */
-  #noted = false;
-
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
   constructor(device: PacketDevice, job: VerbsJob) {
     this.#device = device;
     this.#courtesy = device.software ? new YieldPolicy() : null;
-    this.#job = job;
-    this.#liveness = new Liveness(device, this.#channels, now);
     this.rank = job.rank;
     this.size = job.size;
-    this.jobId = job.jobId;
     this.#receives = device.openReceiveQueue(VERBS_SLOT_BYTES);
     this.#sends = new SendSlots(device);
     const { bytes } = this.#receives;
     this.#shared = this.#sharedOf(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     this.#room = this.#roomOf();
     device.onReceive = (queue, slot, count) => this.#onReceive(queue, slot, count);
-    const handshake: ConnectionSetup = this.#openMeeting();
-    this.#handshake = handshake;
-    const { fd } = handshake;
-    const news = fd === undefined ? null : { fd, take: () => handshake.poll?.(true) };
+    this.#peers = new VerbsPeers(device, job, {
+      receives: this.#receives,
+      open: (peer, queue) =>
+        new VerbsChannel(peer, queue, this.#shared, new OneSided(peer, queue, this.#room)),
+      pump: () => this.#pump(),
+    });
+    this.#setup = this.#peers.setup;
+    this.#liveness = new Liveness(device, this.#peers.channels, now);
+    const { fd } = this.#setup;
+    const news = fd === undefined ? null : { fd, take: () => this.#setup.poll?.(true) };
     this.#bell = new Doorbell(device, news);
-    job.put(addressKey(this.rank), formatAddress(handshake.address));
-    job.fence();
-  }
-
-  // ---- connections
-
-  #openMeeting(): ConnectionSetup {
-    const device = this.#device;
-    if (device.link !== 'iwarp') return new Handshake(device, this, now) as ConnectionSetup;
-    const connections = new ConnectionManager(device.name, device.reads ?? { out: 1, in: 1 });
-    return new IwarpMeeting(device, this, connections, now) as ConnectionSetup;
+    this.#peers.publish();
   }
 
   connect(peer: number): VerbsChannel {
-    const known = this.#channels.get(peer);
-    if (known) return known;
-    if (!(peer >= 0 && peer < this.size) || peer === this.rank)
-      throw new MpiError('ERR_UNREACHABLE', `rank ${peer} is not reached by RDMA`, { peer });
-    const address = this.#addressOf(peer);
-    this.#provide();
-    const queue = this.#createQueuePair();
-    this.#spare -= SLOTS_PER_PEER;
-    const memory = new OneSided(peer, queue, this.#room);
-    const channel = new VerbsChannel(peer, queue, this.#shared, memory);
-    this.#channels.set(peer, channel);
-    this.#handshake.begin(peer, queue, address);
-    return channel;
-  }
-
-  /** Slots for one more peer. */
-  #provide(): void {
-    if (this.#receives.slots === 0) this.#receives.grow(SPARE_SLOTS);
-    if (this.#spare >= SLOTS_PER_PEER) return;
-    this.#receives.grow(SLOTS_PER_PEER);
-    this.#spare += SLOTS_PER_PEER;
-  }
-
-  #createQueuePair(): PacketQueue {
-    return this.#device.createQueuePair({ sendDepth: SEND_DEPTH, inlineBytes: INLINE_BYTES });
-  }
-
-  #addressOf(peer: number) {
-    return parseAddress(this.#job.get(addressKey(peer)) ?? '', this.#device.link, peer);
-  }
-
-  invite(peer: number): void {
-    if (!this.#closed) this.connect(peer);
-  }
-
-  ready(peer: number): void {
-    const channel = this.#channels.get(peer);
-    if (channel?.state !== 'meeting') return;
-    channel.state = 'ready';
-    // On iWARP the rank that called sends first: the other one waits for it.
-    if (this.#device.link === 'iwarp' && this.rank < peer) channel.control(CONTROL.acknowledge);
-  }
-
-  renew(peer: number): PacketQueue {
-    const channel = this.#channels.get(peer) as VerbsChannel;
-    const old = channel.queue;
-    channel.adopt(this.#createQueuePair());
-    old.onError = () => {};
-    old.close();
-    return channel.queue;
-  }
-
-  failed(peer: number, error: MpiError): void {
-    this.#channels.get(peer)?.fail(error);
-  }
-
-  /** It may just be computing, so that it is no error; a network that swallows datagrams says nothing. */
-  silent(peer: number): void {
-    if (this.#noted) return;
-    this.#noted = true;
-    process.stderr.write(
-      `dreg-mpi: rank ${this.rank} waits for rank ${peer}, which has not answered over RDMA for ${HELLO_NOTE_MS / 1000} s. Where it is not busy with something else, look for a firewall (UDP port 4791), another MTU or a GID of another network: docs/operating/rdma.md\n`,
-    );
+    return this.#peers.connect(peer);
   }
 
   #sharedOf(words: Int32Array): Shared {
@@ -206,7 +102,7 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
       owing: (channel) => {
         this.#owing.add(channel);
       },
-      heard: (peer) => this.#handshake.heard(peer),
+      heard: (peer) => this.#setup.heard(peer),
     };
   }
 
@@ -232,14 +128,14 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
     if (this.#finished.length > 0) this.#tellFinished();
     if (this.#crowded.size > 0) this.#proceed();
     if (this.#broken.length > 0) this.#endBroken(handler);
-    if (this.#handshake.pending) this.#handshake.progress();
+    if (this.#setup.pending) this.#setup.progress();
     return count;
   }
 
   /** Takes completions. A device made of software gets the processor when there are none. */
   #pump(looks = 1): number {
     const count = this.#device.poll(looks);
-    this.#handshake.poll?.(false);
+    this.#setup.poll?.(false);
     if (count > 0) {
       this.#emptyPolls = 0;
       this.#courtesy?.found();
@@ -278,12 +174,13 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   }
 
   #drain(channel: VerbsChannel, handler: PacketHandler): number {
+    const { packets } = channel;
     let count = 0;
     try {
-      while (count < BURST && channel.any) {
-        channel.open();
-        handler.onPacket(channel.peer, channel);
-        channel.advance();
+      while (count < BURST && packets.any) {
+        packets.open();
+        handler.onPacket(channel.peer, packets);
+        packets.advance();
         count++;
       }
       channel.settle(false);
@@ -310,17 +207,10 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
         continue;
       }
       const { error } = channel;
-      this.#end(channel);
+      this.#peers.end(channel);
+      this.#tellFinished();
       if (error !== null) handler.onPeerError(channel.peer, error);
     }
-  }
-
-  /** The queue pair is destroyed, and what was under way is told. */
-  #end(channel: VerbsChannel): void {
-    this.#handshake.end(channel.peer);
-    channel.close();
-    this.#spare += SLOTS_PER_PEER;
-    this.#tellFinished();
   }
 
   // ---- sleeping
@@ -328,9 +218,9 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   arm(how: 'block' | 'loop'): void {
     void how;
     this.#liveness.look(0);
-    for (const channel of this.#channels.values()) channel.settle(true);
+    for (const channel of this.#peers.channels.values()) channel.settle(true);
     this.#receives.flush();
-    const due = this.#handshake.pending ? this.#handshake.dueIn : HEARTBEAT_MS;
+    const due = this.#setup.pending ? this.#setup.dueIn : HEARTBEAT_MS;
     this.#bell.arm(Math.min(HEARTBEAT_MS, due));
   }
 
@@ -353,58 +243,17 @@ export class VerbsTransport implements Transport, Host, IwarpHost {
   // ---- leaving
 
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left' {
-    const channel = this.#channels.get(peer);
-    if (channel?.state === 'left') return 'left';
-    if (channel?.leaving) return 'leaving';
-    if (channel?.state === 'ready') return 'present';
-    return this.#hasLeft(peer) ? 'left' : 'present';
-  }
-
-  /** Of a rank that we are not connected with the launcher knows whether it has left. */
-  #hasLeft(peer: number): boolean {
-    const time = now();
-    const known = this.#asked.get(peer);
-    if (known && (known.left || time - known.at < PRESENCE_MS)) return known.left;
-    const left = this.#job.get(leftKey(peer)) !== undefined;
-    this.#asked.set(peer, { at: time, left });
-    return left;
+    return this.#peers.presence(peer);
   }
 
   leave(): void {
-    for (const channel of this.#channels.values()) channel.control(CONTROL.leaving);
+    this.#peers.leave();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#job.put(leftKey(this.rank), '1');
-    this.#sayLeft();
-    this.#handshake.close();
-    for (const channel of this.#channels.values()) {
-      channel.close();
-      channel.drop();
-    }
+    if (this.#peers.closed) return;
+    this.#peers.close();
     this.#tellFinished();
     this.#bell.close();
   }
-
-  /** Waits until peers' devices have our last packet: it stands for all before it. */
-  #sayLeft(): void {
-    const open: { channel: VerbsChannel; number: number }[] = [];
-    for (const channel of this.#channels.values()) {
-      let number = channel.queue.posted;
-      if (!channel.control(CONTROL.left)) continue;
-      // On iWARP a packet has completed when it is on its way; the answer to a READ comes after it.
-      const last = channel.queue.posted;
-      if (this.#device.link === 'iwarp' && channel.queue.probe(() => {}) === 0) number = last;
-      open.push({ channel, number });
-    }
-    const end = now() + LEFT_MS;
-    const waits = ({ channel, number }: (typeof open)[number]) =>
-      channel.state === 'ready' && ((channel.queue.completed - number) | 0) <= 0;
-    while (open.some(waits) && now() < end) this.#pump();
-  }
 }
-
-const addressKey = (rank: number) => `verbs-${rank}`;
-const leftKey = (rank: number) => `verbs-left-${rank}`;

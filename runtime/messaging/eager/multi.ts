@@ -5,8 +5,9 @@
  */
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
-import { lengthOf, part, store } from '../../base/bytes.ts';
+import { lengthOf, NO_BYTES, part } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
+import { putFirst, putPacket, trySendPart } from '../body.ts';
 import type { Completion } from '../completion.ts';
 import type { Operation } from '../operation.ts';
 import type { Output } from '../output.ts';
@@ -24,20 +25,28 @@ export class Arrival {
   readonly id: number;
   readonly tag: number;
   readonly length: number;
-  /** Where the pieces go: an unexpected message's own memory until a receive is matched. */
+  /** Where the pieces go until a receive is matched. */
   bytes: Uint8Array;
-  /** The receive; null while there is none, and where it was refused. */
-  request: Operation | null = null;
+  /** The receive, where the pieces go then; null while there is none, and where it was refused. */
+  request: Operation | null;
   received = 0;
   /** The sender's buffer is gone: the rest never comes. */
   cut = false;
 
-  constructor(peer: Peer, id: number, tag: number, length: number, bytes: Uint8Array) {
+  constructor(
+    peer: Peer,
+    id: number,
+    tag: number,
+    length: number,
+    bytes: Uint8Array,
+    request: Operation | null,
+  ) {
     this.peer = peer;
     this.id = id;
     this.tag = tag;
     this.length = length;
     this.bytes = bytes;
+    this.request = request;
   }
 
   get complete(): boolean {
@@ -62,12 +71,13 @@ export class MultiPacketEager {
 
   /** Sends the first packet, and as many others as there is room for; false: no room for the first. */
   start(peer: Peer, request: Operation): boolean {
-    const { bytes, length, context, tag } = request;
+    const { length, context, tag } = request;
     const id = this.#nextId();
     this.#words[LENGTH] = length;
     this.#words[TRANSFER] = id;
     const { channel } = peer;
-    if (!channel.trySendExtended(EAGER_FIRST, context, tag, this.#words, bytes, 0, peer.pieceBytes))
+    const words = this.#words;
+    if (!trySendPart(channel, EAGER_FIRST, context, tag, words, request, 0, peer.pieceBytes))
       return false;
     this.#last = id;
     const stream = new PacketStream(peer, request, EAGER_NEXT, id, peer.pieceBytes, ({ whole }) =>
@@ -96,10 +106,11 @@ export class MultiPacketEager {
     else this.#completion.complete(request, peer.rank, request.tag, request.length);
   }
 
-  /** A first packet: `place` says where its message's bytes go. */
-  onFirst(peer: Peer, packet: Packet, bytes: Uint8Array): Arrival {
+  /** A first packet. The message's bytes go to its receive, or to `bytes` where there is none. */
+  onFirst(peer: Peer, packet: Packet, bytes: Uint8Array, request: Operation | null): Arrival {
     const id = packet.extension[TRANSFER];
-    const arrival = new Arrival(peer, id, packet.tag, packet.extension[LENGTH], bytes);
+    const length = packet.extension[LENGTH];
+    const arrival = new Arrival(peer, id, packet.tag, length, bytes, request);
     let ofPeer = this.#arrivals.get(peer);
     if (ofPeer === undefined) {
       ofPeer = new Map();
@@ -138,14 +149,16 @@ export class MultiPacketEager {
   }
 
   #store(arrival: Arrival, packet: Packet): void {
-    const { bytes, received, length } = arrival;
+    const { bytes, received, length, request } = arrival;
     if (packet.length === 0 || received + packet.length > length)
       throw new MpiError(
         'ERR_PROTOCOL',
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
     // The memory may be gone, or the message refused: then its bytes are dropped.
-    if (received + packet.length <= lengthOf(bytes)) packet.copyTo(bytes, received);
+    if (request !== null) {
+      if (request.intact) putPacket(request, received, packet);
+    } else if (received + packet.length <= lengthOf(bytes)) packet.copyTo(bytes, received);
     arrival.received += packet.length;
     if (!arrival.complete) return;
     this.#arrivals.get(arrival.peer)?.delete(arrival.id);
@@ -161,8 +174,8 @@ export class MultiPacketEager {
       this.#completion.fail(request, error);
       return;
     }
-    store(request.bytes, part(arrival.bytes, 0, arrival.received));
-    arrival.bytes = request.bytes;
+    putFirst(request, part(arrival.bytes, 0, arrival.received));
+    arrival.bytes = NO_BYTES;
     arrival.request = request;
     if (arrival.complete) this.#deliver(arrival, request);
   }

@@ -70,18 +70,24 @@ export class SendFlow {
   trySendNow(context: number, tag: number, bytes: Uint8Array, length: number): boolean {
     // Compared: V8 would test a field for all that counts as true.
     if (this.clear !== true) return false;
-    const charge = chargeOf(length);
-    if (!this.hasCredit(charge)) return false;
+    const charged = (this.#charged + chargeOf(length)) | 0;
+    if (((charged - this.#returned) & this.#beyond) !== 0 && !this.#looksCovered(charged))
+      return false;
     if (!this.#channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
-    this.charge(charge);
+    this.#charged = charged;
     return true;
   }
 
   /** Whether the receiver has room for what is charged with so much. */
   hasCredit(charge: number): boolean {
-    if (((this.#charged + charge - this.#returned) & this.#beyond) === 0) return true;
+    const charged = this.#charged + charge;
+    return ((charged - this.#returned) & this.#beyond) === 0 || this.#looksCovered(charged);
+  }
+
+  /** Looks anew what was returned. Apart from the hot path: V8 inlines only so much. */
+  #looksCovered(charged: number): boolean {
     this.#returned = this.#flow === LIBRARY ? this.#told : this.#channel.creditReturned();
-    return ((this.#charged + charge - this.#returned) & this.#beyond) === 0;
+    return ((charged - this.#returned) & this.#beyond) === 0;
   }
 
   charge(charge: number): void {

@@ -4,7 +4,7 @@
  */
 
 import type { Packet } from '../../../transports/transport.ts';
-import { store } from '../../base/bytes.ts';
+import { type Place, putFirst } from '../body.ts';
 
 /** Longer bodies have arrays of their own. */
 export const SLOT_BYTES_MAX = 128;
@@ -74,10 +74,10 @@ export class KeptBodies {
   }
 
   /** Copies a body to where it belongs, and forgets it. */
-  take(kept: Kept, length: number, to: Uint8Array | null): void {
+  take(kept: Kept, length: number, to: Place | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    if (to !== null) store(to, chunk.bytes.subarray(from, from + length));
+    if (to !== null) putFirst(to, chunk.bytes.subarray(from, from + length));
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

@@ -54,6 +54,10 @@ export class PrematchedReceives {
 
   /** Holds a receive back if it is of those held back, or the first; posts the others where it is not. */
   take(request: Operation, context: Context, peer: Peer | undefined): boolean {
+    if (request.noncontiguous !== null) {
+      this.post();
+      return false;
+    }
     if (this.#peer === null) {
       // What is large comes by other packets than those that are taken here.
       if (peer === undefined || request.length > peer.pieceBytes) return false;

@@ -5,9 +5,10 @@
 
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
-import { NO_BYTES, store } from '../../base/bytes.ts';
+import { NO_BYTES } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import { putFirst, putPacket } from '../body.ts';
 import type { Completion } from '../completion.ts';
 import { ContextTable } from '../contexts/table.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
@@ -150,7 +151,7 @@ export class Receiving {
       const error = this.#completion.refusal(request, source, tag, length);
       if (error !== null) this.#completion.fail(request, error);
       else {
-        this.#copyBody(message, request.bytes);
+        this.#copyBody(message, request);
         this.#completion.complete(request, source, tag, length);
       }
     }
@@ -167,9 +168,9 @@ export class Receiving {
   }
 
   /** Copies what is here of a body, once. */
-  #copyBody(message: UnexpectedMessage, to: Uint8Array): void {
+  #copyBody(message: UnexpectedMessage, to: Operation): void {
     if (message.chunk !== null) this.#bodies.take(message, message.length, to);
-    else store(to, message.body);
+    else putFirst(to, message.body);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -202,7 +203,7 @@ export class Receiving {
         this.#completion.refusal(request, peer.rank, tag, length) as MpiError,
       );
     else {
-      packet.copyTo(request.bytes, 0);
+      putPacket(request, 0, packet);
       this.#completion.complete(request, peer.rank, tag, length);
     }
   }
@@ -215,20 +216,19 @@ export class Receiving {
     const request = this.#match(peer, context, packet);
     if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
-      message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length));
+      message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length), null);
       this.#keep(peer, packet, context, message);
       this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
     if (request === null) {
-      this.#multi.onFirst(peer, packet, NO_BYTES);
+      this.#multi.onFirst(peer, packet, NO_BYTES, null);
       return;
     }
     const refused = this.#completion.refusal(request, peer.rank, tag, length);
-    const arrival = this.#multi.onFirst(peer, packet, refused ? NO_BYTES : request.bytes);
+    this.#multi.onFirst(peer, packet, NO_BYTES, refused === null ? request : null);
     if (refused !== null) this.#completion.fail(request, refused);
-    else arrival.request = request;
   }
 
   onOffer(peer: Peer, packet: Packet): void {
@@ -247,7 +247,7 @@ export class Receiving {
     }
     this.returnCredit(peer, packet.context, charge);
     if (request === null) this.#rendezvous.refuse(peer, offer);
-    else this.#rendezvous.accept(request, peer, tag, offer, (to) => packet.copyTo(to, 0));
+    else this.#rendezvous.accept(request, peer, tag, offer, (to) => putPacket(to, 0, packet));
   }
 
   #keep(peer: Peer, packet: Packet, context: Context, message: UnexpectedMessage): void {

@@ -2,6 +2,7 @@
 import type { Packet } from '../../../transports/transport.ts';
 import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
+import { putPacket } from '../body.ts';
 import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
 import { CANCEL, COPY, CTS_WORD, DATA, FIN, longOf, putLong } from '../wire.ts';
@@ -22,7 +23,7 @@ export class CopyScheme {
     // Asked before the first piece is copied: the sender goes on meanwhile.
     if (offer.firstPiece < offer.length) this.askFrom(transfer, offer.firstPiece);
     const began = transfer.started > 0 ? now() : 0;
-    if (offer.firstPiece > 0) copyFirst(transfer.request.bytes);
+    if (offer.firstPiece > 0) copyFirst(transfer.request);
     // The sender wrote that piece before our clock started; reading it took about as long.
     if (began > 0) transfer.ahead = now() - began;
     transfer.received = offer.firstPiece;
@@ -48,7 +49,7 @@ export class CopyScheme {
         'ERR_PROTOCOL',
         `a piece of ${packet.length} bytes goes beyond its message`,
       );
-    if (request.intact) packet.copyTo(request.bytes, received);
+    if (request.intact) putPacket(request, received, packet);
     transfer.received += packet.length;
     if (transfer.received === length) this.#transfers.received(transfer);
   }

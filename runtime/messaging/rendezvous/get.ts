@@ -26,7 +26,7 @@ export class GetScheme {
     const { request, peer, sender } = transfer;
     const { length, firstPiece: first, access, exportedBytes } = offer;
     if (isFree(peer.channel)) {
-      if (first > 0) copyFirst(request.bytes);
+      if (first > 0) copyFirst(request);
       peer.channel.pull(access, first, request.bytes, first, length - first, atOnce);
       this.#transfers.read(transfer);
       return;
@@ -34,7 +34,7 @@ export class GetScheme {
     const exported = access.kind !== ACCESS_NONE;
     // Before anything else: the sender exports the next segment meanwhile.
     if (!exported || exportedBytes < length) this.#transfers.ask(transfer, GET);
-    if (first > 0) copyFirst(request.bytes);
+    if (first > 0) copyFirst(request);
     const pipeline = new SegmentPipeline(peer.channel, 'pull', request, first, length, {
       moved: () => this.#transfers.output.sendControl(peer, FETCHED, sender),
       ended: (position, error) => this.#ended(transfer, position, error),

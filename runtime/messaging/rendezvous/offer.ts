@@ -2,7 +2,16 @@
 import type { Packet, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_SYNCHRONOUS, RTS_WORD } from '../wire.ts';
+import type { Operation } from '../operation.ts';
+import {
+  longOf,
+  putLong,
+  RTS_HELD,
+  RTS_KIND_MASK,
+  RTS_PACKED,
+  RTS_SYNCHRONOUS,
+  RTS_WORD,
+} from '../wire.ts';
 import type { OutgoingTransfer } from './table.ts';
 
 /** What an RTS says; kept with an unexpected message. */
@@ -18,10 +27,12 @@ export interface Offer {
   held: boolean;
   /** The sender waits for the match: it hears FIN, though all of the message came along. */
   synchronous: boolean;
+  /** The sender's bytes do not lie side by side: they come in packets. */
+  packed: boolean;
 }
 
-/** Copies an offer's first piece into a buffer. */
-export type CopyFirst = (to: Uint8Array) => void;
+/** Puts an offer's first piece where a receive wants it. */
+export type CopyFirst = (to: Operation) => void;
 
 /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
 export function offerOf(packet: Packet): Offer {
@@ -46,6 +57,7 @@ export function offerOf(packet: Packet): Offer {
     firstPiece: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
     synchronous: (words[RTS_WORD.kind] & RTS_SYNCHRONOUS) !== 0,
+    packed: (words[RTS_WORD.kind] & RTS_PACKED) !== 0,
   };
 }
 
@@ -54,8 +66,9 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   const { id, request, access, exportedBytes } = transfer;
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
+  const packed = request.noncontiguous === null ? 0 : RTS_PACKED;
   const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
-  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | synchronous;
+  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | packed | synchronous;
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;

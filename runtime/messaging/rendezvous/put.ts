@@ -44,7 +44,7 @@ export class PutScheme {
       words[CTS_WORD.segmentBytes] = bytes === length ? 0 : bytes;
       words[CTS_WORD.segmentStart] = start;
     });
-    if (offer.firstPiece > 0) copyFirst(request.bytes);
+    if (offer.firstPiece > 0) copyFirst(request);
     transfer.received = offer.firstPiece;
     if (exported.proceed()) this.#transfers.output.markBusy(peer);
     return true;

@@ -13,6 +13,7 @@ import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { now } from '../../base/clock.ts';
 import { MpiError } from '../../base/error.ts';
+import { trySendPart } from '../body.ts';
 import type { Completion } from '../completion.ts';
 import { chargeOf } from '../flow/credit.ts';
 import type { Operation } from '../operation.ts';
@@ -73,7 +74,7 @@ export class Rendezvous {
   offer(peer: Peer, request: Operation): boolean {
     const transfers = this.#transfers;
     if (transfers.outgoing.full) return false;
-    const { bytes, length, context, tag } = request;
+    const { length, context, tag } = request;
     const flow = peer.flow(context);
     const transfer = new OutgoingTransfer(transfers.outgoing.takeId(), request, peer);
     this.#export(transfer);
@@ -81,7 +82,7 @@ export class Rendezvous {
     const first = flow.hasCredit(chargeOf(wanted)) ? wanted : 0;
     const words = this.#words;
     putOffer(words, transfer, this.#selection.holds(transfer));
-    if (!peer.channel.trySendExtended(wire.RTS, context, tag, words, bytes, 0, first)) {
+    if (!trySendPart(peer.channel, wire.RTS, context, tag, words, request, 0, first)) {
       transfers.revoke(transfer);
       return false;
     }
@@ -117,7 +118,7 @@ export class Rendezvous {
 
   /**
    * The message of an offer belongs to `request`: fetch it, or ask for it.
-   * @param copyFirst copies the offer's first piece into the request's buffer
+   * @param copyFirst puts the offer's first piece where the request wants it
    */
   accept(request: Operation, peer: Peer, tag: number, offer: Offer, copyFirst: CopyFirst): void {
     // Of a peer that is lost since only what came along with the offer can be had.
@@ -131,7 +132,7 @@ export class Rendezvous {
       this.#completion.fail(request, error);
       return;
     }
-    const scheme = this.#selection.choose(peer, offer);
+    const scheme = this.#selection.choose(peer, offer, request);
     const started = this.#selection.timed ? now() : 0;
     const { incoming } = this.#transfers;
     const id = incoming.takeId();
@@ -212,6 +213,8 @@ export class Rendezvous {
     const again = how === wire.COPY && (transfer.exported !== null || transfer.gaveUp);
     if (transfer.receiver !== 0 && !again)
       throw new MpiError('ERR_PROTOCOL', `a peer asked twice for a message, now by scheme ${how}`);
+    if (transfer.request.noncontiguous !== null && how !== wire.COPY)
+      throw new MpiError('ERR_PROTOCOL', `a peer asked by scheme ${how} for what comes in packets`);
     this.#transfers.answered(transfer);
     if (how === wire.SHARE) this.#share.onCts(transfer, id, words);
     else if (how === wire.COPY) this.#copy.onCts(transfer, id, words);

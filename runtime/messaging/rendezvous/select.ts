@@ -4,6 +4,7 @@
  */
 import type { Channel, OneSidedScheme } from '../../../transports/transport.ts';
 import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE } from '../../../transports/transport.ts';
+import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import {
   CostModel,
@@ -52,10 +53,12 @@ export class SchemeSelection {
     this.#singleCopy = singleCopy;
   }
 
-  choose({ channel, rank }: Peer, offer: Offer): RendezvousScheme {
+  choose({ channel, rank }: Peer, offer: Offer, request: Operation): RendezvousScheme {
     const { kind } = offer.access;
     this.timed = false;
     if (offer.firstPiece === offer.length) return 'copy';
+    // Bytes that do not lie side by side are gathered into packets, and put in place from there.
+    if (offer.packed || request.noncontiguous !== null) return 'copy';
     if (rank === this.#rank) return kind === ACCESS_NONE ? 'copy' : 'get';
     const schemes = this.#schemesOf(channel, offer);
     const forced = this.#preference;
@@ -102,6 +105,7 @@ export class SchemeSelection {
     // Of what would have gone eagerly, had there been credit, fetching costs more than it saves.
     const unasked = peer.goesUnasked(request.bytes, request.length);
     if (unasked && (peer.rank !== this.#rank || request.synchronous)) return false;
+    if (request.noncontiguous !== null) return false;
     if (isFree(peer.channel)) return true;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
     // before may wait again, each time with another registration.

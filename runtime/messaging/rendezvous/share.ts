@@ -32,7 +32,7 @@ export class ShareScheme {
       putAccess(words, share.own);
       words[CTS_WORD.generation] = share.copies.generation;
     });
-    if (first > 0) copyFirst(transfer.request.bytes);
+    if (first > 0) copyFirst(transfer.request);
     try {
       share.copies.copy(share.pull);
     } catch (error) {

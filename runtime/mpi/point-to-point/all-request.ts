@@ -5,6 +5,7 @@ import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
 export class AllRequest extends StartedRequest<void> {
+  told = false;
   readonly owner: Owner;
   readonly isSend = true;
   readonly result = undefined;
@@ -55,8 +56,8 @@ export class AllRequest extends StartedRequest<void> {
     return this.#first?.tag ?? 0;
   }
 
-  override tell(): void {
-    super.tell();
+  tell(): void {
+    this.told = true;
     for (const part of this.#parts) part.tell();
   }
 

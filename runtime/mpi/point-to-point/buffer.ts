@@ -13,7 +13,6 @@ import {
   lengthOf,
   memoryLengthOf,
   NO_BYTES,
-  store,
 } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
@@ -94,20 +93,4 @@ function detached(): MpiError {
     'ERR_BUFFER',
     'the buffer is detached or shrunk: its memory was transferred elsewhere (postMessage, structuredClone), or its view lies beyond it',
   );
-}
-
-/** The same bytes in memory of their own. @throws MpiError ERR_NO_MEM */
-export function copyOf(bytes: Uint8Array): Uint8Array {
-  const length = lengthOf(bytes);
-  try {
-    const copy = new Uint8Array(length);
-    store(copy, bytes);
-    return copy;
-  } catch (cause) {
-    throw new MpiError(
-      'ERR_NO_MEM',
-      `there is no memory for a copy of a message of ${length} bytes: use a call that needs none (send, sendrecv)`,
-      { cause },
-    );
-  }
 }

@@ -1,10 +1,10 @@
 /** Buffered sends (MPI 4.1, 3.4 and 3.6): the message is copied, and leaves when it can. */
-import { inWords, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { inWords, NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { PENDING } from '../../messaging/operation.ts';
+import { copyOf, type Data, sizeOf } from '../datatype/data.ts';
 import { AllRequest } from './all-request.ts';
-import { copyOf, type MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Request } from './request.ts';
 import { checkSend, sendAtOnce, startSend } from './send.ts';
@@ -33,16 +33,16 @@ function limit(): number {
 
 export function bsend(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   destination: number,
   tag: number,
 ): void {
   if (sendAtOnce(endpoint, buffer, destination, tag) > 0) return;
-  const bytes = checkSend(endpoint, buffer, destination, tag);
+  const payload = checkSend(endpoint, buffer, destination, tag);
   if (destination === PROC_NULL) return;
-  const length = lengthOf(bytes);
+  const length = sizeOf(payload);
   makeRoom(endpoint, length);
-  const request = startSend(endpoint, copyOf(bytes), destination, tag, endpoint.context);
+  const request = startSend(endpoint, copyOf(payload), destination, tag, endpoint.context);
   if (request.state !== PENDING) {
     if (request.error !== null) throw request.error;
     return;

@@ -5,6 +5,7 @@ import { type Owner, StartedRequest } from './started-request.ts';
 import type { Status } from './status.ts';
 
 export class DerivedRequest<R> extends StartedRequest<R> {
+  told = false;
   readonly owner: Owner;
   readonly #of: StartedRequest<unknown>;
   readonly #make: () => R;
@@ -62,8 +63,8 @@ export class DerivedRequest<R> extends StartedRequest<R> {
     return this.#of.tag;
   }
 
-  override tell(): void {
-    super.tell();
+  tell(): void {
+    this.told = true;
     this.#of.tell();
   }
 

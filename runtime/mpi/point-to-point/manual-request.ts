@@ -5,6 +5,7 @@ import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
 export class ManualRequest<R> extends StartedRequest<R> {
+  told = false;
   readonly owner: Owner;
   readonly isSend: boolean;
   readonly peer: number;
@@ -52,6 +53,10 @@ export class ManualRequest<R> extends StartedRequest<R> {
     this.error = error;
     this.state = error === null ? COMPLETE : FAILED;
     for (const listener of this.#listeners.splice(0)) listener();
+  }
+
+  tell(): void {
+    this.told = true;
   }
 
   waitForEnd(): void {

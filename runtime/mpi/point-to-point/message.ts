@@ -1,11 +1,12 @@
 /** A message that a matching probe has claimed (MPI 4.1, 3.8.2). */
-import { inWords, lengthOf } from '../../base/bytes.ts';
+import { inWords } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Envelope } from '../../messaging/matching/bins.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import { checkStatus } from '../arguments.ts';
-import { bytesOf, type MessageBuffer } from './buffer.ts';
+import { type Data, type Payload, roomOf, sizeOf } from '../datatype/data.ts';
+import { bytesOf } from './buffer.ts';
 import { DerivedRequest } from './derived-request.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
@@ -48,12 +49,12 @@ export class Message {
    * @throws MpiError ERR_TRUNCATE where it is shorter; ERR_REQUEST where the message was received before;
    *   ERR_BUFFER, ERR_FINALIZED
    */
-  irecv(into: MessageBuffer): Request {
+  irecv(into: Data): Request {
     const endpoint = this.#endpoint;
     endpoint.checkAlive();
-    const bytes = bytesOf(into, this.source);
-    this.#check(lengthOf(bytes));
-    return this.#start(bytes);
+    const room = roomOf(into, this.source);
+    this.#check(sizeOf(room));
+    return this.#start(room);
   }
 
   /**
@@ -61,7 +62,7 @@ export class Message {
    * @param status filled and returned, if given, instead of a new one
    * @throws MpiError as {@link irecv}; ERR_PEER_FAILED
    */
-  recvSync(into: MessageBuffer, status: Status = new Status()): Status {
+  recvSync(into: Data, status: Status = new Status()): Status {
     checkStatus(status);
     const request = this.irecv(into);
     request.wait();
@@ -69,7 +70,7 @@ export class Message {
   }
 
   /** {@link recvSync} as a promise. */
-  async recv(into: MessageBuffer): Promise<Status> {
+  async recv(into: Data): Promise<Status> {
     return this.irecv(into);
   }
 
@@ -128,13 +129,13 @@ export class Message {
     );
   }
 
-  #start(bytes: Uint8Array): Request {
+  #start(room: Payload): Request {
     const endpoint = this.#endpoint;
     const { engine, context } = endpoint;
     const envelope = this.#envelope;
     if (envelope === null) return Request.ofNobody(endpoint, context);
     this.#envelope = null;
-    const request = new Request(endpoint, bytes, context, envelope.source, this.tag);
+    const request = new Request(endpoint, room, context, envelope.source, this.tag);
     engine.receiving.receiveClaimed(request, envelope);
     if (request.state === PENDING) engine.completion.track(request);
     return request;

@@ -9,6 +9,7 @@ import type { Endpoint } from './endpoint.ts';
 import {
   checkPartitions,
   DIVISION_WORDS,
+  denseBytes,
   divisionTag,
   partitionTag,
   Rounds,
@@ -40,7 +41,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
     source: number,
     tag: number,
   ) {
-    const bytes = checkReceive(endpoint, buffer, source, tag);
+    const bytes = denseBytes(checkReceive(endpoint, buffer, source, tag));
     checkPartitions(bytes, partitions, source, tag);
     super(endpoint, bytes, partitions, source, tag);
     this.#missing = new Int32Array(partitions);

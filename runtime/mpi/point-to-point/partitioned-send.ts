@@ -10,6 +10,7 @@ import type { Endpoint } from './endpoint.ts';
 import {
   checkPartitions,
   DIVISION_WORDS,
+  denseBytes,
   divisionTag,
   partitionTag,
   Rounds,
@@ -40,7 +41,7 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     destination: number,
     tag: number,
   ) {
-    const bytes = checkSend(endpoint, buffer, destination, tag);
+    const bytes = denseBytes(checkSend(endpoint, buffer, destination, tag));
     checkPartitions(bytes, partitions, destination, tag);
     super(endpoint, bytes, partitions, destination, tag);
     this.#firstTag = takePartitionTags(partitions);

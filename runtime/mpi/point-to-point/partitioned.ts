@@ -3,10 +3,11 @@
  * context, so that no other receive gets them. The sender tells the receiver once how it has divided the
  * buffer; then each partition is a message of its own, in each round under the same tag.
  */
-import { inWords, lengthOf } from '../../base/bytes.ts';
+import { inWords, isBytes, lengthOf } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { COMPLETE, PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ManualRequest } from './manual-request.ts';
 import type { StartedRequest } from './started-request.ts';
@@ -41,6 +42,15 @@ export function takePartitionTags(partitions: number): number {
 
 /** What the sender tells: partitions, bytes, first tag. */
 export const DIVISION_WORDS = 3;
+
+/** @throws MpiError ERR_BUFFER where they do not lie side by side */
+export function denseBytes(payload: Payload): Uint8Array {
+  if (isBytes(payload)) return payload;
+  throw new MpiError(
+    'ERR_BUFFER',
+    'a partitioned operation takes a buffer whose bytes lie side by side, no strided array and no layout',
+  );
+}
 
 /** @throws MpiError ERR_COUNT, ERR_TAG, ERR_RANK */
 export function checkPartitions(

@@ -1,5 +1,6 @@
 /** `comm.persistent`: operations that are made once and started often. */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
+import type { Data } from '../datatype/data.ts';
 import type { MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { PartitionedReceive } from './partitioned-receive.ts';
@@ -23,12 +24,12 @@ export class PersistentOperations {
    * @param buffer sent as it is when a round starts
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
    */
-  send(buffer: MessageBuffer | null, destination: number, tag = 0): Persistent<void> {
+  send(buffer: Data | null, destination: number, tag = 0): Persistent<void> {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, false);
   }
 
   /** A synchronous send (MPI_Ssend_init); as {@link send}. */
-  ssend(buffer: MessageBuffer | null, destination: number, tag = 0): Persistent<void> {
+  ssend(buffer: Data | null, destination: number, tag = 0): Persistent<void> {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, true);
   }
 
@@ -36,7 +37,7 @@ export class PersistentOperations {
    * A receive (MPI_Recv_init).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED
    */
-  recv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Persistent {
+  recv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Persistent {
     return new PersistentReceive(this.#endpoint, buffer, source, tag);
   }
 

@@ -6,7 +6,7 @@ import { lengthOf } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
-import type { MessageBuffer } from './buffer.ts';
+import type { Data } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -44,6 +44,7 @@ class SendRequest extends Request<void> {
 
 abstract class PersistentOperation<R> implements Persistent<R> {
   protected readonly endpoint: Endpoint;
+  /** Of what does not lie side by side, none. */
   protected readonly bytes: Uint8Array;
   protected readonly length: number;
   /** The destination or source, as the program names it. */
@@ -52,16 +53,10 @@ abstract class PersistentOperation<R> implements Persistent<R> {
   readonly #request: Request<R>;
   #freed = false;
 
-  constructor(
-    endpoint: Endpoint,
-    bytes: Uint8Array,
-    rank: number,
-    tag: number,
-    request: Request<R>,
-  ) {
+  constructor(endpoint: Endpoint, rank: number, tag: number, request: Request<R>) {
     this.endpoint = endpoint;
-    this.bytes = bytes;
-    this.length = lengthOf(bytes);
+    this.bytes = request.bytes;
+    this.length = request.length;
     this.rank = rank;
     this.tag = tag;
     this.#request = request;
@@ -91,7 +86,7 @@ abstract class PersistentOperation<R> implements Persistent<R> {
         'ERR_REQUEST',
         `a persistent operation was started ${state === PENDING ? 'while its last round is under way: wait for it first' : 'again, and the error of its last round was not looked at: wait for it'}`,
       );
-    if (lengthOf(this.bytes) >= this.length) return;
+    if (this.#request.intact) return;
     throw new MpiError(
       'ERR_BUFFER',
       'the buffer of a persistent operation was detached or shrunk since the operation was made',
@@ -135,14 +130,14 @@ export class PersistentSend extends PersistentOperation<void> {
 
   constructor(
     endpoint: Endpoint,
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     destination: number,
     tag: number,
     synchronous: boolean,
   ) {
-    const bytes = checkSend(endpoint, buffer, destination, tag);
-    const request = new SendRequest(endpoint, bytes, endpoint.context, destination, tag);
-    super(endpoint, bytes, destination, tag, request);
+    const payload = checkSend(endpoint, buffer, destination, tag);
+    const request = new SendRequest(endpoint, payload, endpoint.context, destination, tag);
+    super(endpoint, destination, tag, request);
     request.isSend = true;
     request.synchronous = synchronous;
     this.#synchronous = synchronous;
@@ -167,22 +162,16 @@ export class PersistentSend extends PersistentOperation<void> {
     if (!this.ready || this.#synchronous || length === 0) return false;
     const peer = endpoint.peerTo(this.rank);
     if (peer === undefined || length > peer.pieceBytes) return false;
-    return peer.trySendNow(endpoint.context, this.tag, this.bytes, length);
+    return peer.program.trySendNow(endpoint.context, this.tag, this.bytes, length);
   }
 }
 
 export class PersistentReceive extends PersistentOperation<Status> {
   readonly #status = new Status();
 
-  constructor(endpoint: Endpoint, buffer: MessageBuffer | null, source: number, tag: number) {
-    const bytes = checkReceive(endpoint, buffer, source, tag);
-    super(
-      endpoint,
-      bytes,
-      source,
-      tag,
-      new Request(endpoint, bytes, endpoint.context, source, tag),
-    );
+  constructor(endpoint: Endpoint, buffer: Data | null, source: number, tag: number) {
+    const payload = checkReceive(endpoint, buffer, source, tag);
+    super(endpoint, source, tag, new Request(endpoint, payload, endpoint.context, source, tag));
   }
 
   protected begin(request: Request): void {

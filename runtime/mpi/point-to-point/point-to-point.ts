@@ -2,7 +2,7 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
-import type { MessageBuffer } from './buffer.ts';
+import type { Data } from '../datatype/data.ts';
 import { bsend, flushBuffer } from './buffered.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Message } from './message.ts';
@@ -11,8 +11,8 @@ import { awaitParts, waitForParts } from './parts.ts';
 import { PersistentOperations } from './persistent-operations.ts';
 import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import type { Request } from './request.ts';
-import { isend, issend, send, sendSync, ssend, ssendSync } from './send.ts';
+import { CompleteSend, type Request } from './request.ts';
+import { isendSlowly, send, sendAtOnce, sendSlowly, ssend } from './send.ts';
 import { startPair, startReplacing } from './sendrecv.ts';
 import type { ReceiveOptions } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
@@ -60,12 +60,14 @@ export abstract class PointToPoint {
    * copied and on its way; a large one waits until it is received.
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK
    */
-  sendSync(buffer: MessageBuffer | null, destination: number, tag = 0): void {
-    sendSync(this.endpoint, buffer, destination, tag);
+  sendSync(buffer: Data | null, destination: number, tag = 0): void {
+    const { endpoint } = this;
+    if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
+      sendSlowly(endpoint, buffer, destination, tag);
   }
 
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  send(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
+  send(buffer: Data | null, destination: number, tag = 0): Promise<void> {
     return send(this.endpoint, buffer, destination, tag);
   }
 
@@ -73,8 +75,11 @@ export abstract class PointToPoint {
    * Starts a send (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  isend(buffer: MessageBuffer | null, destination: number, tag = 0): StartedRequest {
-    return isend(this.endpoint, buffer, destination, tag);
+  isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
+    const { endpoint } = this;
+    const length = sendAtOnce(endpoint, buffer, destination, tag);
+    if (length > 0) return new CompleteSend(destination, tag, length);
+    return isendSlowly(endpoint, buffer, destination, tag);
   }
 
   /**
@@ -85,12 +90,12 @@ export abstract class PointToPoint {
    * @throws MpiError as {@link sendSync}; ERR_DEADLOCK where the message goes to this rank itself and no
    *   receive that fits is posted
    */
-  ssendSync(buffer: MessageBuffer | null, destination: number, tag = 0): void {
-    ssendSync(this.endpoint, buffer, destination, tag);
+  ssendSync(buffer: Data | null, destination: number, tag = 0): void {
+    sendSlowly(this.endpoint, buffer, destination, tag, true);
   }
 
   /** {@link ssendSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  ssend(buffer: MessageBuffer | null, destination: number, tag = 0): Promise<void> {
+  ssend(buffer: Data | null, destination: number, tag = 0): Promise<void> {
     return ssend(this.endpoint, buffer, destination, tag);
   }
 
@@ -99,8 +104,8 @@ export abstract class PointToPoint {
    * the message and the buffer may be used again.
    * @throws MpiError as {@link isend}
    */
-  issend(buffer: MessageBuffer | null, destination: number, tag = 0): Request {
-    return issend(this.endpoint, buffer, destination, tag);
+  issend(buffer: Data | null, destination: number, tag = 0): Request {
+    return isendSlowly(this.endpoint, buffer, destination, tag, true);
   }
 
   /**
@@ -110,7 +115,7 @@ export abstract class PointToPoint {
    * @param buffer as of {@link sendSync}; the program may use it again when the call returns
    * @throws MpiError ERR_NO_MEM where there is no room for a copy; as {@link isend}
    */
-  bsend(buffer: MessageBuffer | null, destination: number, tag = 0): void {
+  bsend(buffer: Data | null, destination: number, tag = 0): void {
     bsend(this.endpoint, buffer, destination, tag);
   }
 
@@ -135,7 +140,7 @@ export abstract class PointToPoint {
    *   buffer untouched); ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
   recvSync(
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     source = ANY_SOURCE,
     tag = ANY_TAG,
     status: Status = new Status(),
@@ -148,7 +153,7 @@ export abstract class PointToPoint {
    * @param options `signal` takes the receive back, unless it has met its message: no message is lost
    */
   recv(
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     source = ANY_SOURCE,
     tag = ANY_TAG,
     options?: ReceiveOptions,
@@ -160,7 +165,7 @@ export abstract class PointToPoint {
    * Starts a receive (MPI 4.1, 3.7.2).
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  irecv(buffer: MessageBuffer | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
+  irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
     return irecv(this.endpoint, buffer, source, tag);
   }
 
@@ -172,10 +177,10 @@ export abstract class PointToPoint {
    * @throws as {@link sendSync} and {@link recvSync}
    */
   sendrecvSync(
-    sendBuffer: MessageBuffer | null,
+    sendBuffer: Data | null,
     destination: number,
     sendTag: number,
-    receiveBuffer: MessageBuffer | null,
+    receiveBuffer: Data | null,
     source = ANY_SOURCE,
     receiveTag = ANY_TAG,
   ): Status {
@@ -195,10 +200,10 @@ export abstract class PointToPoint {
 
   /** {@link sendrecvSync} as a promise. */
   async sendrecv(
-    sendBuffer: MessageBuffer | null,
+    sendBuffer: Data | null,
     destination: number,
     sendTag: number,
-    receiveBuffer: MessageBuffer | null,
+    receiveBuffer: Data | null,
     source = ANY_SOURCE,
     receiveTag = ANY_TAG,
   ): Promise<Status> {
@@ -223,7 +228,7 @@ export abstract class PointToPoint {
    * @throws MpiError as {@link sendrecvSync}; ERR_NO_MEM where there is no memory for a copy
    */
   sendrecvReplaceSync(
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     destination: number,
     sendTag = 0,
     source = ANY_SOURCE,
@@ -237,7 +242,7 @@ export abstract class PointToPoint {
 
   /** {@link sendrecvReplaceSync} as a promise. */
   async sendrecvReplace(
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     destination: number,
     sendTag = 0,
     source = ANY_SOURCE,

@@ -2,12 +2,13 @@
  * Receives (MPI 4.1, 3.2 and 3.7). The next packet of a quiet context is the one that matching would give:
  * it is taken at once. Everything else, errors too, is told apart on the slow path.
  */
-import { NO_BYTES, plainLength } from '../../base/bytes.ts';
+import { TOOK_OTHER } from '../../../transports/transport.ts';
+import { isBytes, NO_BYTES, plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Peer } from '../../messaging/peer.ts';
 import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../arguments.ts';
-import { bytesOf, type MessageBuffer } from './buffer.ts';
+import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
 import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
@@ -15,7 +16,7 @@ import { Status } from './status.ts';
 
 export function recvSync(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
   status: Status,
@@ -35,16 +36,16 @@ export function recvSync(
 
 function receiveSlowly(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
   status: Status,
 ): Status {
-  const bytes = checkReceive(endpoint, buffer, source, tag);
+  const payload = checkReceive(endpoint, buffer, source, tag);
   checkStatus(status);
   if (source === PROC_NULL) return status.setNull();
   const { engine, pool } = endpoint;
-  const request = pool.borrow(bytes, endpoint.worldOf(source), tag, false);
+  const request = pool.borrow(payload, endpoint.worldOf(source), tag, false);
   engine.receiving.receive(request);
   if (request.state === PENDING) waitForReceive(endpoint, request);
   pool.giveBack(request);
@@ -54,15 +55,15 @@ function receiveSlowly(
 /** The bytes to fill. @throws MpiError where an argument is bad */
 export function checkReceive(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
-): Uint8Array {
+): Payload {
   endpoint.checkAlive();
-  const bytes = bytesOf(buffer, source);
+  const payload = roomOf(buffer, source);
   checkSource(source, endpoint.size);
   checkReceiveTag(tag);
-  return bytes;
+  return payload;
 }
 
 /** A receive that nobody can complete is taken back. */
@@ -77,20 +78,20 @@ function waitForReceive({ engine }: Endpoint, request: Request): void {
 
 export function irecv(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
 ): Request {
   const { context } = endpoint;
   if (plainLength(buffer) > 0 && isReceiveTag(tag) && endpoint.peerFrom(source) !== undefined)
     return startReceive(endpoint, buffer as Uint8Array, source, tag, context);
-  const bytes = checkReceive(endpoint, buffer, source, tag);
-  return startReceive(endpoint, bytes, source, tag, context);
+  const payload = checkReceive(endpoint, buffer, source, tag);
+  return startReceive(endpoint, payload, source, tag, context);
 }
 
 export function startReceive(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  payload: Payload,
   source: number,
   tag: number,
   context: number,
@@ -99,10 +100,12 @@ export function startReceive(
   const { engine } = endpoint;
   const peer = endpoint.peerFrom(source);
   if (peer !== undefined && context === endpoint.context && endpoint.messages.quiet) {
-    const length = engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+    const length = isBytes(payload)
+      ? engine.tryTake(peer, endpoint.contextFrom(source), tag, payload)
+      : TOOK_OTHER;
     if (length >= 0) return received(endpoint, peer, length);
   }
-  const request = new Request(endpoint, bytes, context, endpoint.worldOf(source), tag);
+  const request = new Request(endpoint, payload, context, endpoint.worldOf(source), tag);
   engine.receiving.receive(request);
   if (request.state === PENDING) engine.completion.track(request);
   return request;
@@ -117,7 +120,7 @@ function received(endpoint: Endpoint, peer: Peer, length: number): Request {
 
 export function recv(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   source: number,
   tag: number,
   options: ReceiveOptions | undefined,

@@ -1,7 +1,7 @@
 /** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
 import type { MpiError } from '../../base/error.ts';
-import { FAILED, PENDING } from '../../messaging/operation.ts';
-import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
+import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
 
 /** @throws MpiError ERR_REQUEST */
 function check(requests: Requests): void {
@@ -21,8 +21,23 @@ function tellAll(requests: Requests, failed: MpiError | null = null): void {
   if (first !== null) throw first;
 }
 
+/** Whether all are. @throws MpiError ERR_REQUEST */
+function areComplete(requests: Requests): boolean {
+  checkRequests(requests);
+  let complete = true;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!(request instanceof Waitable)) checkRequest(request);
+    else if (request.state !== COMPLETE) complete = false;
+  }
+  return complete;
+}
+
 export function waitAll(requests: Requests): void {
-  check(requests);
+  if (areComplete(requests)) {
+    tellAll(requests);
+    return;
+  }
   let failed: MpiError | null = null;
   for (let i = 0; i < requests.length; i++) {
     const request = requests[i];

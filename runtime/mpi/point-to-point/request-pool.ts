@@ -1,6 +1,7 @@
 /** Requests of blocking operations, used again: such an operation costs no object. */
-import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { NO_BYTES } from '../../base/bytes.ts';
 import { PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import { Request } from './request.ts';
 import type { Owner } from './started-request.ts';
 
@@ -15,10 +16,10 @@ export class RequestPool {
   }
 
   /** @param peer a rank of the world, or a wildcard */
-  borrow(bytes: Uint8Array, peer: number, tag: number, isSend: boolean): Request {
-    const request = this.#idle.pop() ?? new Request(this.#owner, bytes, this.#context, peer, tag);
-    request.bytes = bytes;
-    request.length = lengthOf(bytes);
+  borrow(payload: Payload, peer: number, tag: number, isSend: boolean): Request {
+    const request =
+      this.#idle.pop() ?? new Request(this.#owner, NO_BYTES, this.#context, peer, tag);
+    request.carry(payload);
     request.peer = peer;
     request.tag = tag;
     request.state = PENDING;
@@ -32,6 +33,7 @@ export class RequestPool {
   giveBack(request: Request): void {
     const { error } = request;
     request.bytes = NO_BYTES;
+    request.noncontiguous = null;
     request.error = null;
     this.#idle.push(request);
     if (error !== null) throw error;

@@ -1,26 +1,32 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
-import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import type { Noncontiguous } from '../../../transports/transport.ts';
+import { isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
+import type { Payload } from '../datatype/data.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
-/** A send that was complete when it started: all that is left of it is what it sent. */
+/**
+ * A send that was complete when it started: all that is left of it is what it sent. There is one for each
+ * small message, so it has no field more, and none that is defined before it is set.
+ */
 export class CompleteSend extends StartedRequest {
-  readonly owner: Owner;
-  readonly #destination: number;
-  readonly #tag: number;
-  readonly #length: number;
+  /** @internal A rank of the communicator. */
+  declare readonly peer: number;
+  /** @internal */
+  declare readonly tag: number;
+  /** Bytes sent; their complement once the program has heard of the end. */
+  declare private bytes: number;
 
-  /** @internal @param destination a rank of the communicator */
-  constructor(owner: Owner, destination: number, tag: number, length: number) {
+  /** @internal */
+  constructor(destination: number, tag: number, length: number) {
     super();
-    this.owner = owner;
-    this.#destination = destination;
-    this.#tag = tag;
-    this.#length = length;
+    this.peer = destination;
+    this.tag = tag;
+    this.bytes = length;
   }
 
   get state(): number {
@@ -31,32 +37,36 @@ export class CompleteSend extends StartedRequest {
     return null;
   }
 
-  get status(): Status {
-    const status = new Status();
-    status.source = this.#destination;
-    status.tag = this.#tag;
-    status.byteLength = this.#length;
-    return status;
-  }
-
-  get result(): Status {
-    return this.status;
-  }
-
   get length(): number {
-    return this.#length;
+    return this.bytes < 0 ? ~this.bytes : this.bytes;
   }
 
   get isSend(): boolean {
     return true;
   }
 
-  get peer(): number {
-    return this.#destination;
+  get told(): boolean {
+    return this.bytes < 0;
   }
 
-  get tag(): number {
-    return this.#tag;
+  tell(): void {
+    if (this.bytes >= 0) this.bytes = ~this.bytes;
+  }
+
+  get owner(): never {
+    throw new Error('what is complete waits for nobody');
+  }
+
+  get status(): Status {
+    const status = new Status();
+    status.source = this.peer;
+    status.tag = this.tag;
+    status.byteLength = this.length;
+    return status;
+  }
+
+  get result(): Status {
+    return this.status;
   }
 
   waitForEnd(): void {}
@@ -90,7 +100,9 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   context = 0;
   /** @internal The buffer's bytes: held strongly while the operation lives. */
   bytes: Uint8Array;
-  /** @internal How long `bytes` was when the operation began. */
+  /** @internal The message's bytes, where they do not lie side by side: `bytes` is then empty. */
+  noncontiguous: Noncontiguous | null = null;
+  /** @internal Bytes of the message, or of the room for it, when the operation began. */
   length = 0;
   /** @internal Bytes of the message, once complete; `peer` and `tag` are then the message's too. */
   matchedLength = 0;
@@ -106,6 +118,8 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   message: Envelope | null = null;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
+  /** @internal */
+  told = false;
   /** @internal The event loop makes progress for it. */
   tracked = false;
   /** @internal */
@@ -117,14 +131,22 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   #status: Status | null = null;
 
   /** @internal */
-  constructor(owner: Owner, bytes: Uint8Array, context: number, peer: number, tag: number) {
+  constructor(owner: Owner, payload: Payload, context: number, peer: number, tag: number) {
     super();
     this.owner = owner;
-    this.bytes = bytes;
-    this.length = lengthOf(bytes);
+    this.bytes = NO_BYTES;
+    this.carry(payload);
     this.context = context;
     this.peer = peer;
     this.tag = tag;
+  }
+
+  /** @internal Its message's bytes from now on. */
+  carry(payload: Payload): void {
+    const dense = isBytes(payload);
+    this.bytes = dense ? payload : NO_BYTES;
+    this.noncontiguous = dense ? null : payload;
+    this.length = dense ? lengthOf(payload) : payload.length;
   }
 
   /** @internal A request with PROC_NULL: complete from the start. */
@@ -141,7 +163,8 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
 
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   get intact(): boolean {
-    return lengthOf(this.bytes) >= this.length;
+    const { noncontiguous } = this;
+    return noncontiguous === null ? lengthOf(this.bytes) >= this.length : noncontiguous.intact;
   }
 
   /** @internal */
@@ -161,6 +184,11 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
     status.tag = this.tag;
     status.byteLength = this.matchedLength;
     return status;
+  }
+
+  /** @internal */
+  tell(): void {
+    this.told = true;
   }
 
   /** @internal */

@@ -2,7 +2,7 @@
 import { NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import { copyOf, type MessageBuffer } from './buffer.ts';
+import { copyOf, type Data, type Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -11,10 +11,10 @@ import { checkSend, startSend } from './send.ts';
 /** Starts both. */
 export function startPair(
   endpoint: Endpoint,
-  sendBuffer: MessageBuffer | null,
+  sendBuffer: Data | null,
   destination: number,
   sendTag: number,
-  receiveBuffer: MessageBuffer | null,
+  receiveBuffer: Data | null,
   source: number,
   receiveTag: number,
 ): [receive: Request, send: Request] {
@@ -30,7 +30,7 @@ export function startPair(
 /** The same with one buffer: what is sent is copied before the other message comes. */
 export function startReplacing(
   endpoint: Endpoint,
-  buffer: MessageBuffer | null,
+  buffer: Data | null,
   destination: number,
   sendTag: number,
   source: number,
@@ -57,15 +57,15 @@ export function signal(
 /** A send that cannot start is one that has failed: it has parts beside it that have begun. */
 function startPart(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  payload: Payload,
   destination: number,
   tag: number,
   context: number,
 ): Request {
   try {
-    return startSend(endpoint, bytes, destination, tag, context);
+    return startSend(endpoint, payload, destination, tag, context);
   } catch (error) {
-    const request = new Request(endpoint, bytes, context, destination, tag);
+    const request = new Request(endpoint, payload, context, destination, tag);
     request.isSend = true;
     endpoint.engine.completion.fail(request, error as MpiError);
     return request;

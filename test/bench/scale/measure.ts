@@ -10,11 +10,8 @@ import { LIMIT, verbs } from '../../../native/verbs.ts';
 import { joinJob } from '../../../runtime/job/job.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
-import {
-  INLINE_BYTES,
-  SEND_DEPTH,
-  SPARE_SLOTS,
-} from '../../../transports/verbs/packets/channel.ts';
+import { SEND_DEPTH } from '../../../transports/verbs/packets/channel.ts';
+import { INLINE_BYTES, SPARE_SLOTS } from '../../../transports/verbs/packets/sender.ts';
 import {
   decodeHello,
   encodeHello,

@@ -3,8 +3,9 @@
 import { PinnedMemoryManager } from '../../../runtime/memory/manager.ts';
 import { NoneMonitor } from '../../../runtime/memory/monitors/none.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
+import type { VerbsJob } from '../../../transports/verbs/peers.ts';
 import { VerbsDomain } from '../../../transports/verbs/rdma/domain.ts';
-import { type VerbsJob, VerbsTransport } from '../../../transports/verbs/transport.ts';
+import { VerbsTransport } from '../../../transports/verbs/transport.ts';
 
 let jobs = 0;
 

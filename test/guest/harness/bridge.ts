@@ -21,6 +21,9 @@ export interface GuestTestOptions {
 /** How much of a program's output a failed claim shows. */
 const OUTPUT_TAIL_LINES = 30;
 
+/** How many comments from each end. */
+const COMMENT_LINES = 60;
+
 /**
  * Where no guest can run, a test of this name says what is missing: skipped, and under CI failed.
  * True when there is nothing to skip.
@@ -38,6 +41,12 @@ export function guestsCanRun(what: string): boolean {
   return false;
 }
 
+/** The beginning says how to run it again, the end what the claim itself is about. */
+function ends(comments: string[]): string[] {
+  if (comments.length <= 2 * COMMENT_LINES) return comments;
+  return [...comments.slice(0, COMMENT_LINES), '# ...', ...comments.slice(-COMMENT_LINES)];
+}
+
 function claimTests({ tap }: ProgramResult): void {
   for (const claim of tap.claims) {
     test(`${claim.number} ${claim.name}`, (context) => {
@@ -45,7 +54,7 @@ function claimTests({ tap }: ProgramResult): void {
         if (process.env.CI) throw new Error(`skipped under CI: ${claim.skip}`);
         context.skip(claim.skip);
       }
-      expect(claim.ok, ['not ok', ...claim.comments].join('\n')).toBe(true);
+      expect(claim.ok, ['not ok', ...ends(claim.comments)].join('\n')).toBe(true);
     });
   }
 }

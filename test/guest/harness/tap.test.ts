@@ -18,6 +18,17 @@ test('claims, their names, numbers and comments', () => {
   ]);
 });
 
+test('a failed claim shows what was said before the claims ahead of it', () => {
+  const { claims } = parseTap(
+    '# --seed 7\n# round 3: slot 5, by mremap\nok 1 - none is missed\nnot ok 2 - none fires\n# 1 did\nok 3 - no leak\n1..3\n',
+  );
+  expect(claims.map(({ comments }) => comments)).toEqual([
+    ['# --seed 7', '# round 3: slot 5, by mremap'],
+    ['# --seed 7', '# round 3: slot 5, by mremap', '# 1 did'],
+    ['# 1 did'],
+  ]);
+});
+
 test('a skip carries its reason and is no failure', () => {
   const { claims } = parseTap('1..1\nok 1 - hugetlb # SKIP no huge pages\n');
   expect(claims[0]).toMatchObject({ ok: true, name: 'hugetlb', skip: 'no huge pages' });

@@ -5,7 +5,7 @@ export interface TapClaim {
   name: string;
   /** Why it was skipped, if it was. */
   skip: string | undefined;
-  /** The `#` lines just before and after it. */
+  /** The `#` lines just before and after it; of a claim that failed, all that came before: its seed, say. */
   comments: string[];
 }
 
@@ -36,6 +36,7 @@ function parseClaim(line: string, expected: number): TapClaim | undefined {
 export function parseTap(text: string): TapStream {
   const claims: TapClaim[] = [];
   const problems: string[] = [];
+  const all: string[] = [];
   let comments: string[] = [];
   let planned: number | undefined;
   for (const line of text.split(/\r?\n/)) {
@@ -45,7 +46,7 @@ export function parseTap(text: string): TapStream {
         problems.push(`claim ${claim.number} where ${claims.length + 1} was due`);
       }
       // A comment may belong to either neighbour: both show it.
-      claim.comments.push(...comments);
+      claim.comments.push(...(claim.ok ? comments : all));
       comments = [];
       claims.push(claim);
     } else if (PLAN.test(line)) {
@@ -53,6 +54,7 @@ export function parseTap(text: string): TapStream {
     } else if (line.startsWith('Bail out!')) {
       problems.push(line);
     } else if (line.trim() !== '') {
+      all.push(line);
       comments.push(line);
       claims.at(-1)?.comments.push(line);
     }

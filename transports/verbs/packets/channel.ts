@@ -1,48 +1,39 @@
-/** The connection to one peer: packets by SEND, memory by RDMA. */
-import { constants } from 'node:os';
-import { lengthOf } from '../../../runtime/base/bytes.ts';
+import { NO_BYTES } from '../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 import type {
   Channel,
   Done,
+  Noncontiguous,
   OneSidedScheme,
-  Packet,
   Purpose,
   RemoteAccess,
 } from '../../transport.ts';
-import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
+import { TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
 import type { PacketQueue, PacketSlots } from '../ports.ts';
 import type { OneSided } from '../rdma/one-sided.ts';
-import { copyBytes } from './bytes.ts';
+import { PacketReceiver } from './receiver.ts';
 import type { SendSlots } from './send-slots.ts';
+import { PacketSender } from './sender.ts';
 import { CreditWindow, OWES_NOTHING } from './window.ts';
 import {
   CONTROL,
   CONTROL_BIT,
-  DATA_WINDOW,
   EXTENDED_BIT,
   HEADER,
+  SLOT_WORDS,
   VERBS_EXTENSION_BYTES,
   VERBS_HEADER_BYTES,
   VERBS_MAX_BODY,
-  VERBS_SLOT_BYTES,
 } from './wire.ts';
 
 /** Work requests of a connection that can be under way. One place more a device rounds up to the next power of two. */
 export const SEND_DEPTH = 31;
-/** Packets up to this long, header included, go inline, where the device does that. */
-export const INLINE_BYTES = 256;
 /** Messages up to this long go unasked, in packets of VERBS_MAX_BODY. */
 export const VERBS_EAGER_BYTES = 8192;
-/** Receive slots, beyond those promised to peers, that wait to be posted without harm. */
-export const SPARE_SLOTS = 32;
-
 /** A receive that polls this connection alone looks so often for completions in one call of the addon. */
 export const DIRECT_LOOKS = 32;
 
-const SLOT_WORDS = VERBS_SLOT_BYTES / 4;
 const SCHEMES: readonly OneSidedScheme[] = ['get', 'put'];
-const { EAGAIN } = constants.errno;
 
 /** What the channels of a transport share. */
 export interface Shared {
@@ -67,7 +58,7 @@ export interface Shared {
 
 type State = 'meeting' | 'ready' | 'broken' | 'left' | 'closed';
 
-export class VerbsChannel implements Channel, Packet {
+export class VerbsChannel implements Channel {
   readonly transport = 'verbs';
   readonly peer: number;
   readonly maxBody = VERBS_MAX_BODY;
@@ -90,23 +81,10 @@ export class VerbsChannel implements Channel, Packet {
   probing = false;
   /** Since when, by the transport's clock. */
   probedAt = 0;
-  takenTag = 0;
-
-  // The packet being delivered.
-  kind = 0;
-  context = 0;
-  tag = 0;
-  length = 0;
-  readonly extension = new Int32Array(EXTENSION_WORDS);
-  #body = 0;
-
   readonly #shared: Shared;
-  #inlineBytes = 0;
-  /** Packets that came and were not taken: their slots and lengths, in a ring. */
-  readonly #slots = new Int32Array(DATA_WINDOW);
-  readonly #lengths = new Int32Array(DATA_WINDOW);
-  #head = 0;
-  #tail = 0;
+  /** Those that came, the oldest of which is delivered. */
+  readonly packets: PacketReceiver;
+  readonly #sender: PacketSender;
 
   constructor(peer: number, queue: PacketQueue, shared: Shared, memory: OneSided) {
     this.peer = peer;
@@ -114,6 +92,11 @@ export class VerbsChannel implements Channel, Packet {
     this.memory = memory;
     this.segmentBytes = shared.segmentBytes;
     this.#shared = shared;
+    const { sends, receives, words } = shared;
+    this.packets = new PacketReceiver(receives, words, this.window);
+    this.#sender = new PacketSender(queue, this.window, sends, receives, (error) =>
+      this.fail(error),
+    );
     this.adopt(queue);
   }
 
@@ -121,7 +104,7 @@ export class VerbsChannel implements Channel, Packet {
   adopt(queue: PacketQueue): void {
     this.queue = queue;
     this.memory.queue = queue;
-    this.#inlineBytes = Math.min(INLINE_BYTES, queue.inlineBytes);
+    this.#sender.adopt(queue);
     queue.owner = this;
     queue.onError = (error) => this.fail(error);
   }
@@ -136,7 +119,8 @@ export class VerbsChannel implements Channel, Packet {
     offset: number,
     length: number,
   ): boolean {
-    return this.#sendData(kind | (context << 8), tag, null, bytes, offset, length);
+    if (this.state !== 'ready') return false;
+    return this.#sender.data(kind | (context << 8), tag, null, bytes, null, offset, length);
   }
 
   trySendExtended(
@@ -148,86 +132,28 @@ export class VerbsChannel implements Channel, Packet {
     offset: number,
     length: number,
   ): boolean {
+    if (this.state !== 'ready') return false;
     const word = kind | (context << 8) | EXTENDED_BIT;
-    return this.#sendData(word, tag, extension, bytes, offset, length);
+    return this.#sender.data(word, tag, extension, bytes, null, offset, length);
   }
 
-  #sendData(
-    word: number,
+  trySendPacked(
+    kind: number,
+    context: number,
     tag: number,
     extension: Int32Array | null,
-    bytes: Uint8Array,
+    body: Noncontiguous,
     offset: number,
     length: number,
   ): boolean {
-    if (this.state !== 'ready' || !this.window.room) return false;
-    const { sends } = this.#shared;
-    const head =
-      extension === null ? VERBS_HEADER_BYTES : VERBS_HEADER_BYTES + VERBS_EXTENSION_BYTES;
-    const inline = head + length <= this.#inlineBytes;
-    const slot = inline ? 0 : sends.take();
-    if (slot < 0) return false;
-    const at = slot * VERBS_SLOT_BYTES;
-    if (extension !== null) this.#writeExtension(slot, extension);
-    copyBytes(sends.area.bytes, at + head, bytes, offset, length);
-    const number = this.queue.posted;
-    const sent = this.#post(slot, word, tag, head + length, inline, !inline);
-    if (sent) this.window.sent();
-    if (inline) return sent;
-    if (sent) sends.hold(slot, this.queue, number);
-    else sends.giveBack(slot);
-    return sent;
-  }
-
-  #writeExtension(slot: number, extension: Int32Array): void {
-    const { words } = this.#shared.sends;
-    const at = slot * SLOT_WORDS + VERBS_HEADER_BYTES / 4;
-    for (let i = 0; i < EXTENSION_WORDS; i++) words[at + i] = extension[i];
-  }
-
-  /** Writes the header before what stands in the slot, and sends it. */
-  #post(
-    slot: number,
-    word: number,
-    tag: number,
-    bytes: number,
-    inline: boolean,
-    signal: boolean,
-  ): boolean {
-    const { sends, receives } = this.#shared;
-    // Only slots that are posted may be promised.
-    if (receives.waiting > SPARE_SLOTS) receives.flush();
-    const { words, area } = sends;
-    const at = slot * SLOT_WORDS;
-    words[at + HEADER.kindContext] = word;
-    words[at + HEADER.tag] = tag;
-    words[at + HEADER.taken] = this.window.takenWord;
-    words[at + HEADER.returned] = this.window.returnedWord;
-    const answer = this.queue.send(area, slot * VERBS_SLOT_BYTES, bytes, inline, signal);
-    if (answer === 0) this.window.told();
-    else if (answer !== -EAGAIN) this.#refused(-answer);
-    return answer === 0;
-  }
-
-  #refused(errno: number): void {
-    this.fail(
-      new MpiError('ERR_PEER_FAILED', 'ibv_post_send failed', { errno, syscall: 'ibv_post_send' }),
-    );
+    if (this.state !== 'ready') return false;
+    const word = kind | (context << 8) | (extension === null ? 0 : EXTENDED_BIT);
+    return this.#sender.data(word, tag, extension, NO_BYTES, body, offset, length);
   }
 
   /** Sends one of {@link CONTROL}; false: not now. */
   control(kind: number): boolean {
-    if (this.state !== 'ready') return false;
-    const inline = this.#inlineBytes >= VERBS_HEADER_BYTES;
-    const { sends } = this.#shared;
-    const slot = inline ? 0 : sends.take();
-    if (slot < 0) return false;
-    const number = this.queue.posted;
-    const signal = !inline || kind === CONTROL.left;
-    const sent = this.#post(slot, kind | CONTROL_BIT, 0, VERBS_HEADER_BYTES, inline, signal);
-    if (!inline && sent) sends.hold(slot, this.queue, number);
-    else if (!inline) sends.giveBack(slot);
-    return sent;
+    return this.state === 'ready' && this.#sender.control(kind);
   }
 
   // ---- credits
@@ -255,7 +181,7 @@ export class VerbsChannel implements Channel, Packet {
 
   /** Packets to deliver. */
   get any(): boolean {
-    return this.#head !== this.#tail;
+    return this.packets.any;
   }
 
   /** A packet came into a slot, from within {@link Shared.pump}. */
@@ -273,15 +199,11 @@ export class VerbsChannel implements Channel, Packet {
     } else if (word & CONTROL_BIT) {
       receives.post(slot);
       this.#onControl(word & 0xff);
-    } else if (((this.#tail - this.#head) | 0) >= DATA_WINDOW) {
+    } else if (this.packets.keep(slot, bytes)) {
+      if (!this.listed) this.#shared.waiting(this);
+    } else {
       receives.post(slot);
       this.#garbage('more packets than it has credit for');
-    } else {
-      const place = this.#tail & (DATA_WINDOW - 1);
-      this.#slots[place] = slot;
-      this.#lengths[place] = bytes;
-      this.#tail = (this.#tail + 1) | 0;
-      if (!this.listed) this.#shared.waiting(this);
     }
   }
 
@@ -303,55 +225,19 @@ export class VerbsChannel implements Channel, Packet {
     } else if (kind !== CONTROL.acknowledge) this.#garbage(`the unknown control packet ${kind}`);
   }
 
-  /** Makes the oldest packet the one that is delivered. */
-  open(): void {
-    const { words } = this.#shared;
-    const place = this.#head & (DATA_WINDOW - 1);
-    const at = this.#slots[place] * SLOT_WORDS;
-    const word = words[at + HEADER.kindContext];
-    this.kind = word & 0xff;
-    this.context = (word >>> 8) & 0x3f_ffff;
-    this.tag = words[at + HEADER.tag];
-    let head = VERBS_HEADER_BYTES;
-    if (word & EXTENDED_BIT) {
-      for (let i = 0; i < EXTENSION_WORDS; i++)
-        this.extension[i] = words[at + VERBS_HEADER_BYTES / 4 + i];
-      head += VERBS_EXTENSION_BYTES;
-    }
-    this.#body = 4 * at + head;
-    this.length = this.#lengths[place] - head;
-  }
-
-  copyTo(to: Uint8Array, at: number): void {
-    copyBytes(to, at, this.#shared.receives.bytes, this.#body, this.length);
-  }
-
-  /** The oldest packet was taken. */
-  advance(): void {
-    const slot = this.#slots[this.#head & (DATA_WINDOW - 1)];
-    this.#head = (this.#head + 1) | 0;
-    this.#shared.receives.post(slot);
-    this.window.took();
-  }
-
   tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
-    if (this.#head === this.#tail) {
+    const { packets } = this;
+    if (!packets.any) {
       this.#shared.pump(DIRECT_LOOKS);
-      if (this.#head === this.#tail) return this.#shared.news ? TOOK_OTHER : TOOK_NOTHING;
+      if (!packets.any) return this.#shared.news ? TOOK_OTHER : TOOK_NOTHING;
     }
-    const { words, receives } = this.#shared;
-    const place = this.#head & (DATA_WINDOW - 1);
-    const at = this.#slots[place] * SLOT_WORDS;
-    const length = this.#lengths[place] - VERBS_HEADER_BYTES;
-    const itsTag = words[at + HEADER.tag];
-    if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
-    if (length > lengthOf(to) || itsTag < 0) return TOOK_OTHER;
-    if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
-    copyBytes(to, 0, receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
-    this.takenTag = itsTag;
-    this.advance();
-    if (this.window.owed(false) !== OWES_NOTHING) this.settle(false);
+    const length = packets.take(kind, context, tag, to);
+    if (length >= 0 && this.window.owed(false) !== OWES_NOTHING) this.settle(false);
     return length;
+  }
+
+  get takenTag(): number {
+    return this.packets.takenTag;
   }
 
   // ---- memory
@@ -445,6 +331,6 @@ export class VerbsChannel implements Channel, Packet {
 
   /** Gives the slots of packets that nobody will take back. */
   drop(): void {
-    while (this.any) this.advance();
+    while (this.any) this.packets.advance();
   }
 }

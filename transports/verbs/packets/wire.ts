@@ -4,6 +4,7 @@ import { EXTENSION_WORDS } from '../../transport.ts';
 
 /** Bytes of a receive slot: header, extension words and body of one packet. */
 export const VERBS_SLOT_BYTES = 2048;
+export const SLOT_WORDS = VERBS_SLOT_BYTES / 4;
 /** A packet's header: four words, {@link HEADER}. */
 export const VERBS_HEADER_BYTES = 16;
 export const VERBS_EXTENSION_BYTES = 4 * EXTENSION_WORDS;

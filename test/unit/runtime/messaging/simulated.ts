@@ -13,6 +13,7 @@ import { SelfTransport } from '../../../../transports/self/transport.ts';
 import type {
   Channel,
   Done,
+  Noncontiguous,
   OneSidedScheme,
   Packet,
   PacketHandler,
@@ -87,6 +88,10 @@ class SimulatedPacket implements Packet {
 
   copyTo(to: Uint8Array, at: number): void {
     to.set(this.#body, at);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.length, this.#body, 0);
   }
 }
 
@@ -310,6 +315,20 @@ class SimulatedChannel implements Channel {
     length: number,
   ): boolean {
     return this.#send(kind, context, tag, extension, bytes, offset, length);
+  }
+
+  trySendPacked(
+    kind: number,
+    context: number,
+    tag: number,
+    extension: Int32Array | null,
+    body: Noncontiguous,
+    offset: number,
+    length: number,
+  ): boolean {
+    const packed = new Uint8Array(length);
+    body.pack(offset, length, packed, 0);
+    return this.#send(kind, context, tag, extension, packed, 0, length);
   }
 
   #send(

@@ -1,0 +1,36 @@
+/** How an operation's bytes get into packets and out of them, wherever they lie. */
+import type { Channel, Packet } from '../../transports/transport.ts';
+import { store } from '../base/bytes.ts';
+import type { Operation } from './operation.ts';
+
+/** Where a message's bytes lie. */
+export type Place = Pick<Operation, 'bytes' | 'noncontiguous'>;
+
+/** Sends a packet with the message's bytes [offset, offset + length); false: no room now. */
+export function trySendPart(
+  channel: Channel,
+  kind: number,
+  context: number,
+  tag: number,
+  extension: Int32Array | null,
+  { bytes, noncontiguous }: Place,
+  offset: number,
+  length: number,
+): boolean {
+  if (noncontiguous !== null && length > 0)
+    return channel.trySendPacked(kind, context, tag, extension, noncontiguous, offset, length);
+  if (extension === null) return channel.trySend(kind, context, tag, bytes, offset, length);
+  return channel.trySendExtended(kind, context, tag, extension, bytes, offset, length);
+}
+
+/** Puts a packet's body where the message's bytes from `offset` on belong. Only while the buffer is intact. */
+export function putPacket({ bytes, noncontiguous }: Place, offset: number, packet: Packet): void {
+  if (noncontiguous === null) packet.copyTo(bytes, offset);
+  else packet.unpackTo(noncontiguous, offset);
+}
+
+/** Puts `from` where the message's first bytes belong. Only while the buffer is intact. */
+export function putFirst({ bytes, noncontiguous }: Place, from: Uint8Array): void {
+  if (noncontiguous === null) store(bytes, from);
+  else noncontiguous.unpack(0, from.length, from, 0);
+}

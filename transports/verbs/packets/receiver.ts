@@ -1,0 +1,108 @@
+/** Packets of one peer that came and were not taken yet, in the slots in which they came. */
+import { lengthOf } from '../../../runtime/base/bytes.ts';
+import type { Noncontiguous, Packet } from '../../transport.ts';
+import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../../transport.ts';
+import type { PacketSlots } from '../ports.ts';
+import { copyBytes } from './bytes.ts';
+import type { CreditWindow } from './window.ts';
+import {
+  DATA_WINDOW,
+  EXTENDED_BIT,
+  HEADER,
+  SLOT_WORDS,
+  VERBS_EXTENSION_BYTES,
+  VERBS_HEADER_BYTES,
+} from './wire.ts';
+
+/** It is itself the packet that was opened last. */
+export class PacketReceiver implements Packet {
+  kind = 0;
+  context = 0;
+  tag = 0;
+  length = 0;
+  readonly extension = new Int32Array(EXTENSION_WORDS);
+  /** Of the packet that {@link take} took last. */
+  takenTag = 0;
+
+  readonly #receives: PacketSlots;
+  /** The receive slots as words. */
+  readonly #words: Int32Array;
+  readonly #window: CreditWindow;
+  #body = 0;
+  /** Slots and lengths of the packets, in a ring. */
+  readonly #slots = new Int32Array(DATA_WINDOW);
+  readonly #lengths = new Int32Array(DATA_WINDOW);
+  #head = 0;
+  #tail = 0;
+
+  constructor(receives: PacketSlots, words: Int32Array, window: CreditWindow) {
+    this.#receives = receives;
+    this.#words = words;
+    this.#window = window;
+  }
+
+  get any(): boolean {
+    return this.#head !== this.#tail;
+  }
+
+  /** Keeps a packet; false: there are as many as the peer has credit for. */
+  keep(slot: number, bytes: number): boolean {
+    if (((this.#tail - this.#head) | 0) >= DATA_WINDOW) return false;
+    const place = this.#tail & (DATA_WINDOW - 1);
+    this.#slots[place] = slot;
+    this.#lengths[place] = bytes;
+    this.#tail = (this.#tail + 1) | 0;
+    return true;
+  }
+
+  /** Opens the oldest packet. */
+  open(): void {
+    const words = this.#words;
+    const place = this.#head & (DATA_WINDOW - 1);
+    const at = this.#slots[place] * SLOT_WORDS;
+    const word = words[at + HEADER.kindContext];
+    this.kind = word & 0xff;
+    this.context = (word >>> 8) & 0x3f_ffff;
+    this.tag = words[at + HEADER.tag];
+    let head = VERBS_HEADER_BYTES;
+    if (word & EXTENDED_BIT) {
+      for (let i = 0; i < EXTENSION_WORDS; i++)
+        this.extension[i] = words[at + VERBS_HEADER_BYTES / 4 + i];
+      head += VERBS_EXTENSION_BYTES;
+    }
+    this.#body = 4 * at + head;
+    this.length = this.#lengths[place] - head;
+  }
+
+  copyTo(to: Uint8Array, at: number): void {
+    copyBytes(to, at, this.#receives.bytes, this.#body, this.length);
+  }
+
+  unpackTo(to: Noncontiguous, offset: number): void {
+    to.unpack(offset, this.length, this.#receives.bytes, this.#body);
+  }
+
+  /** The oldest packet was taken: its slot is posted again. */
+  advance(): void {
+    const slot = this.#slots[this.#head & (DATA_WINDOW - 1)];
+    this.#head = (this.#head + 1) | 0;
+    this.#receives.post(slot);
+    this.#window.took();
+  }
+
+  /** Takes the oldest packet if it is such a one and fits: its length, or TOOK_OTHER. */
+  take(kind: number, context: number, tag: number, to: Uint8Array): number {
+    const words = this.#words;
+    const place = this.#head & (DATA_WINDOW - 1);
+    const at = this.#slots[place] * SLOT_WORDS;
+    const length = this.#lengths[place] - VERBS_HEADER_BYTES;
+    const itsTag = words[at + HEADER.tag];
+    if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
+    if (length > lengthOf(to) || itsTag < 0) return TOOK_OTHER;
+    if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
+    copyBytes(to, 0, this.#receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
+    this.takenTag = itsTag;
+    this.advance();
+    return length;
+  }
+}

@@ -1,0 +1,136 @@
+/** Packets to one peer: each is written into a slot, header first, and posted from there. */
+import { constants } from 'node:os';
+import { MpiError } from '../../../runtime/base/error.ts';
+import { EXTENSION_WORDS, type Noncontiguous } from '../../transport.ts';
+import type { PacketQueue, PacketSlots } from '../ports.ts';
+import { copyBytes } from './bytes.ts';
+import type { SendSlots } from './send-slots.ts';
+import type { CreditWindow } from './window.ts';
+import {
+  CONTROL,
+  CONTROL_BIT,
+  HEADER,
+  SLOT_WORDS,
+  VERBS_EXTENSION_BYTES,
+  VERBS_HEADER_BYTES,
+  VERBS_SLOT_BYTES,
+} from './wire.ts';
+
+/** Packets up to this long, header included, go inline, where the device does that. */
+export const INLINE_BYTES = 256;
+/** Receive slots, beyond those promised to peers, that wait to be posted without harm. */
+export const SPARE_SLOTS = 32;
+
+const { EAGAIN } = constants.errno;
+
+const inlineBytesOf = (queue: PacketQueue) => Math.min(INLINE_BYTES, queue.inlineBytes);
+
+export class PacketSender {
+  readonly #window: CreditWindow;
+  readonly #sends: SendSlots;
+  readonly #receives: PacketSlots;
+  readonly #onError: (error: Error) => void;
+  #queue: PacketQueue;
+  #inlineBytes: number;
+
+  constructor(
+    queue: PacketQueue,
+    window: CreditWindow,
+    sends: SendSlots,
+    receives: PacketSlots,
+    onError: (error: Error) => void,
+  ) {
+    this.#window = window;
+    this.#sends = sends;
+    this.#receives = receives;
+    this.#onError = onError;
+    this.#queue = queue;
+    this.#inlineBytes = inlineBytesOf(queue);
+  }
+
+  adopt(queue: PacketQueue): void {
+    this.#queue = queue;
+    this.#inlineBytes = inlineBytesOf(queue);
+  }
+
+  /**
+   * Sends a packet of the protocols; false: no room now.
+   * @param packed what has the body in place of `bytes`, where it does not lie side by side
+   */
+  data(
+    word: number,
+    tag: number,
+    extension: Int32Array | null,
+    bytes: Uint8Array,
+    packed: Noncontiguous | null,
+    offset: number,
+    length: number,
+  ): boolean {
+    if (!this.#window.room) return false;
+    const sends = this.#sends;
+    const head =
+      extension === null ? VERBS_HEADER_BYTES : VERBS_HEADER_BYTES + VERBS_EXTENSION_BYTES;
+    const inline = head + length <= this.#inlineBytes;
+    const slot = inline ? 0 : sends.take();
+    if (slot < 0) return false;
+    if (extension !== null) this.#writeExtension(slot, extension);
+    const at = slot * VERBS_SLOT_BYTES + head;
+    if (packed !== null) packed.pack(offset, length, sends.area.bytes, at);
+    else copyBytes(sends.area.bytes, at, bytes, offset, length);
+    const number = this.#queue.posted;
+    const sent = this.#post(slot, word, tag, head + length, inline, !inline);
+    if (sent) this.#window.sent();
+    if (inline) return sent;
+    if (sent) sends.hold(slot, this.#queue, number);
+    else sends.giveBack(slot);
+    return sent;
+  }
+
+  /** Sends one of {@link CONTROL}; false: not now. */
+  control(kind: number): boolean {
+    const inline = this.#inlineBytes >= VERBS_HEADER_BYTES;
+    const sends = this.#sends;
+    const slot = inline ? 0 : sends.take();
+    if (slot < 0) return false;
+    const number = this.#queue.posted;
+    const signal = !inline || kind === CONTROL.left;
+    const sent = this.#post(slot, kind | CONTROL_BIT, 0, VERBS_HEADER_BYTES, inline, signal);
+    if (!inline && sent) sends.hold(slot, this.#queue, number);
+    else if (!inline) sends.giveBack(slot);
+    return sent;
+  }
+
+  #writeExtension(slot: number, extension: Int32Array): void {
+    const { words } = this.#sends;
+    const at = slot * SLOT_WORDS + VERBS_HEADER_BYTES / 4;
+    for (let i = 0; i < EXTENSION_WORDS; i++) words[at + i] = extension[i];
+  }
+
+  /** Writes the header before what stands in the slot, and sends it. */
+  #post(
+    slot: number,
+    word: number,
+    tag: number,
+    bytes: number,
+    inline: boolean,
+    signal: boolean,
+  ): boolean {
+    // Only slots that are posted may be promised.
+    if (this.#receives.waiting > SPARE_SLOTS) this.#receives.flush();
+    const { words, area } = this.#sends;
+    const at = slot * SLOT_WORDS;
+    words[at + HEADER.kindContext] = word;
+    words[at + HEADER.tag] = tag;
+    words[at + HEADER.taken] = this.#window.takenWord;
+    words[at + HEADER.returned] = this.#window.returnedWord;
+    const answer = this.#queue.send(area, slot * VERBS_SLOT_BYTES, bytes, inline, signal);
+    if (answer === 0) this.#window.told();
+    else if (answer !== -EAGAIN) this.#refused(-answer);
+    return answer === 0;
+  }
+
+  #refused(errno: number): void {
+    const syscall = 'ibv_post_send';
+    this.#onError(new MpiError('ERR_PEER_FAILED', `${syscall} failed`, { errno, syscall }));
+  }
+}
