@@ -27,7 +27,7 @@ import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, OPEN, OPEN_NAMED, RTS, STALLED } f
 export interface EngineOptions extends SpinLimits {
   rank: number;
   size: number;
-  self: Transport;
+  self: Transport & { onSent: () => void };
   /** Reaches the ranks of this node; absent in a world of one. */
   node: Transport | null;
   /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
@@ -36,6 +36,11 @@ export interface EngineOptions extends SpinLimits {
   rendezvous: RendezvousPreference;
   /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
   credit?: readonly CreditLimits[];
+}
+
+/** Looks at words of this process's workers. */
+export interface Poller {
+  poll(): void;
 }
 
 export class Engine implements PacketHandler, ReceivingHost {
@@ -55,6 +60,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
+  readonly #pollers: Poller[] = [];
   readonly #waiting: Waiting;
   readonly #later: (() => void)[] = [];
   /** Whether something was sent to ourselves. */
@@ -71,6 +77,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     const { rank, node, rendezvous, singleCopy } = options;
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
+    options.self.onSent = () => this.loop.wake();
     const completion = new Completion(rank, this.loop);
     const selection = new SchemeSelection(rank, rendezvous, singleCopy);
     this.completion = completion;
@@ -275,6 +282,21 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.loop.wake();
   }
 
+  /** Asks for what no peer tells of: words that workers write. */
+  addPoller(poller: Poller): void {
+    this.#pollers.push(poller);
+  }
+
+  removePoller(poller: Poller): void {
+    const at = this.#pollers.indexOf(poller);
+    if (at >= 0) this.#pollers.splice(at, 1);
+  }
+
+  /** Whether a rank that blocks has to look at such words now and then. */
+  get polls(): boolean {
+    return this.#pollers.length > 0;
+  }
+
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
     const count = this.#poll();
@@ -285,6 +307,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   }
 
   #poll(): number {
+    if (this.#pollers.length > 0) for (const poller of [...this.#pollers]) poller.poll();
     const { prematched } = this.receiving;
     if (prematched.any) {
       const taken = prematched.progress();

@@ -1,11 +1,16 @@
 /** A send or receive under way, as the protocols see it. */
 import type { Noncontiguous } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
-import type { Link, Posted } from './matching/bins.ts';
+import type { Envelope, Link, Posted } from './matching/bins.ts';
 
 export const PENDING = 0;
 export const COMPLETE = 1;
 export const FAILED = 2;
+
+/** {@link Operation.probe}: it receives, shows a message and leaves it, or takes a message for a later receive. */
+export const NO_PROBE = 0;
+export const PEEK = 1;
+export const CLAIM = 2;
 
 /** What a rank can block for. */
 export interface Awaited {
@@ -27,6 +32,10 @@ export interface Operation extends Posted, Link<Posted> {
   readonly isSend: boolean;
   /** A send that ends no sooner than a receive has matched it. */
   readonly synchronous: boolean;
+  /** What it does with the message that it matches; 0: it receives. */
+  readonly probe: number;
+  /** The message that a probe has claimed. */
+  message: Envelope | null;
   /** The thread is blocked until it ends: its buffer cannot be taken away. */
   readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */

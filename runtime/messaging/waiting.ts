@@ -8,6 +8,8 @@ import type { Peer } from './peer.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
+/** A blocked rank that looks at words of its workers sleeps so long between two looks, in milliseconds. */
+export const WORKER_LOOK_MS = 1;
 /** A blocked rank that polls looks at the clock once in so many polls. */
 const POLLS_A_LOOK = 64;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
@@ -28,6 +30,8 @@ interface WaitingHost {
   /** From now on whatever comes rings the doorbell. */
   arm(how: 'block'): void;
   readonly loop: { wake(): void };
+  /** Words of workers have to be looked at, who ring no doorbell. */
+  readonly polls: boolean;
   readonly failures: { checkPeers(): number };
 }
 
@@ -83,12 +87,14 @@ export class Waiting {
     try {
       // What was published before the doorbell was armed does not ring it: look once more.
       quiet = host.progress() === 0 && operation.state === PENDING;
-      if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+      if (quiet && host.polls) nap();
+      else if (quiet && !alone) node.block(SLEEP_CHECK_MS);
     } finally {
       node?.disarm();
       host.loop.wake();
     }
     if (!quiet || host.progress() > 0 || operation.state !== PENDING) return;
+    if (host.polls) return;
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
   }
@@ -132,4 +138,10 @@ export class Waiting {
     const others = peers.filter(({ rank }) => rank !== this.#host.rank);
     return others.some(({ rank }) => node.presence(rank) === 'present');
   }
+}
+
+const napping = new Int32Array(new SharedArrayBuffer(4));
+
+function nap(): void {
+  Atomics.wait(napping, 0, 0, WORKER_LOOK_MS);
 }

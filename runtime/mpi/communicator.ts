@@ -297,7 +297,7 @@ export class InterCommunicator extends CommunicatorObject {
     const { endpoint, group, remoteGroup } = this;
     endpoint.checkAlive();
     check.checkHigh(high);
-    const tag = ++this.#calls & 0x7fff_ffff;
+    const tag = ++this.#calls & 0x1fff_ffff;
     return mergedOf(this, merge(endpoint, this.#local, group, remoteGroup, tag, high));
   }
 

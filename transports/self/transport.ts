@@ -71,6 +71,8 @@ export class SelfTransport implements Transport, Channel {
   readonly #queue: QueuedPacket[] = [];
   readonly #exported = new Map<number, Uint8Array>();
   #nextAccess = 1;
+  /** Called when the rank has sent to itself: whoever sleeps in the event loop has to look. */
+  onSent: () => void = () => {};
   #credit = 0;
 
   constructor(rank: number) {
@@ -95,6 +97,7 @@ export class SelfTransport implements Transport, Channel {
       length === lengthOf(bytes) ? bytes : part(bytes, offset, offset + length),
     );
     this.#queue.push(new QueuedPacket(kind, context, tag, body));
+    this.onSent();
     return true;
   }
 
@@ -215,7 +218,7 @@ export class SelfTransport implements Transport, Channel {
     throw new MpiError('ERR_PROTOCOL', 'this rank does not export that memory to itself');
   }
 
-  /** Nobody else sends here, so there is no bell to wait for. */
+  /** Nobody else sends here, so there is no bell to wait for; see {@link onSent}. */
   arm(): void {}
   disarm(): void {}
   block(): void {}

@@ -66,9 +66,9 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   const { id, request, access, exportedBytes } = transfer;
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
-  const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
   const packed = request.noncontiguous === null ? 0 : RTS_PACKED;
-  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | synchronous | packed;
+  const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
+  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | packed | synchronous;
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;

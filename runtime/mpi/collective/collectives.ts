@@ -4,6 +4,9 @@ import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { barrier } from './barrier.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 
+/** Tags of the library's context that collective calls use in turn; those above are of partitioned operations. */
+const COLLECTIVE_TAGS = 2 ** 29;
+
 export abstract class Collectives extends CommunicatorObject {
   #calls = 0;
 
@@ -14,7 +17,7 @@ export abstract class Collectives extends CommunicatorObject {
    */
   protected nextCall(): number {
     this.endpoint.checkAlive();
-    this.#calls = (this.#calls + 1) & 0x7fff_ffff;
+    this.#calls = (this.#calls + 1) % COLLECTIVE_TAGS;
     return this.#calls;
   }
 

@@ -9,6 +9,7 @@ import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
 import type { Session } from '../session.ts';
+import type { Request } from './request.ts';
 import { RequestPool } from './request-pool.ts';
 import type { Owner } from './started-request.ts';
 
@@ -26,6 +27,12 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** Buffered sends that have not left, or have failed. */
+  readonly buffered = new Set<Request>();
+  /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */
+  readonly sought = new Map<string, { readonly state: number }>();
+  /** Probes that did not wait, and found nothing. */
+  looks = 0;
   readonly #to: (Peer | undefined)[];
   readonly #from: (Peer | undefined)[];
   /** What senders call the program's context; null: all as we do. */
@@ -69,6 +76,15 @@ export class Endpoint implements Owner {
         'a communicator was used after free(): what was started before goes on, but nothing new can begin',
         { rank: this.rank },
       );
+  }
+
+  /** Something begins that will start further messages, after the program has freed the communicator as well. */
+  beginUse(): void {
+    if (this.pair !== null) this.pair.uses++;
+  }
+
+  endUse(): void {
+    if (this.pair !== null) this.pair.uses--;
   }
 
   /** The rank of a rank of the world, which the wire knows; -1: it has none. */

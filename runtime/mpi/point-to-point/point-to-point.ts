@@ -4,12 +4,18 @@ import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Data } from '../datatype/data.ts';
 import type { Session } from '../session.ts';
+import { bsend, flushBuffer } from './buffered.ts';
 import { Endpoint } from './endpoint.ts';
+import type { Message } from './message.ts';
+import { Messages, type Selection } from './messages.ts';
 import { awaitParts, waitForParts } from './parts.ts';
+import { PersistentOperations } from './persistent-operations.ts';
+import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
 import { irecv, recv, recvSync } from './receive.ts';
 import { CompleteSend, type Request } from './request.ts';
 import { isendSlowly, send, sendAtOnce, sendSlowly, ssend } from './send.ts';
-import { startPair } from './sendrecv.ts';
+import { startPair, startReplacing } from './sendrecv.ts';
+import type { ReceiveOptions } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 
@@ -25,6 +31,7 @@ export abstract class PointToPoint {
   readonly rank: number;
   /** @internal Its contexts, and the ranks that calls name. */
   readonly endpoint: Endpoint;
+  #persistent: PersistentOperations | null = null;
 
   /**
    * @internal
@@ -40,6 +47,12 @@ export abstract class PointToPoint {
   ) {
     this.rank = rank;
     this.endpoint = new Endpoint(engine, pair, members, rank, session);
+  }
+
+  /** Makes operations that are started again and again: checked once, and fast (MPI 4.1, 3.9). */
+  get persistent(): PersistentOperations {
+    this.#persistent ??= new PersistentOperations(this.endpoint);
+    return this.#persistent;
   }
 
   /**
@@ -96,6 +109,31 @@ export abstract class PointToPoint {
   }
 
   /**
+   * Sends a message and returns at once: where it cannot leave yet, it is copied (MPI 4.1, 3.4). There is
+   * room for copies without asking, up to the limit `BSEND_BYTES_MAX` of the rank, which `DREG_BSEND_BYTES`
+   * changes. The call is local, so there is no promise of it.
+   * @param buffer as of {@link sendSync}; the program may use it again when the call returns
+   * @throws MpiError ERR_NO_MEM where there is no room for a copy; as {@link isend}
+   */
+  bsend(buffer: Data | null, destination: number, tag = 0): void {
+    bsend(this.endpoint, buffer, destination, tag);
+  }
+
+  /**
+   * Ends when everything has left that {@link bsend} copied before, on this communicator (MPI 4.1, 3.6,
+   * MPI_Comm_flush_buffer).
+   * @throws MpiError that one of these messages failed with
+   */
+  flushBuffer(): StartedRequest<void> {
+    return flushBuffer(this.endpoint);
+  }
+
+  /** {@link flushBuffer}, blocking the thread. */
+  flushBufferSync(): void {
+    flushBuffer(this.endpoint).wait();
+  }
+
+  /**
    * Receives a message into a buffer (MPI 4.1, 3.2.4).
    * @param status filled and returned, if given, instead of a new one
    * @throws MpiError ERR_TRUNCATE where the message is larger than the buffer (it is dropped, the
@@ -110,9 +148,17 @@ export abstract class PointToPoint {
     return recvSync(this.endpoint, buffer, source, tag, status);
   }
 
-  /** {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it. */
-  recv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Promise<Status> {
-    return recv(this.endpoint, buffer, source, tag);
+  /**
+   * {@link recvSync} as a promise, which never blocks the thread. Bad arguments reject it.
+   * @param options `signal` takes the receive back, unless it has met its message: no message is lost
+   */
+  recv(
+    buffer: Data | null,
+    source = ANY_SOURCE,
+    tag = ANY_TAG,
+    options?: ReceiveOptions,
+  ): Promise<Status> {
+    return recv(this.endpoint, buffer, source, tag, options);
   }
 
   /**
@@ -173,5 +219,106 @@ export abstract class PointToPoint {
     );
     await awaitParts(pair);
     return pair[0].status;
+  }
+
+  /**
+   * {@link sendrecvSync} with one buffer: what is received takes the place of what was sent (MPI 4.1,
+   * 3.10). The buffer stays as it was where nothing is received.
+   * @returns what was received
+   * @throws MpiError as {@link sendrecvSync}; ERR_NO_MEM where there is no memory for a copy
+   */
+  sendrecvReplaceSync(
+    buffer: Data | null,
+    destination: number,
+    sendTag = 0,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Status {
+    const { endpoint } = this;
+    const pair = startReplacing(endpoint, buffer, destination, sendTag, source, receiveTag);
+    waitForParts(pair);
+    return pair[0].status;
+  }
+
+  /** {@link sendrecvReplaceSync} as a promise. */
+  async sendrecvReplace(
+    buffer: Data | null,
+    destination: number,
+    sendTag = 0,
+    source = ANY_SOURCE,
+    receiveTag = ANY_TAG,
+  ): Promise<Status> {
+    const { endpoint } = this;
+    const pair = startReplacing(endpoint, buffer, destination, sendTag, source, receiveTag);
+    await awaitParts(pair);
+    return pair[0].status;
+  }
+
+  /**
+   * Blocks until a message is there that a receive with the same arguments would get, and leaves it there
+   * (MPI 4.1, 3.8.1).
+   * @param status filled and returned, if given, instead of a new one
+   * @returns where the message is from, its tag and its length in bytes
+   * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED, ERR_DEADLOCK, ERR_TIMEOUT
+   */
+  probeSync(source = ANY_SOURCE, tag = ANY_TAG, status: Status = new Status()): Status {
+    return probeSync(this.endpoint, source, tag, status);
+  }
+
+  /**
+   * {@link probeSync} as a promise, which never blocks the thread. Bad arguments reject it. With several
+   * consumers use {@link mprobe}: another one may receive the message meanwhile.
+   * @param options `signal` takes the probe back
+   */
+  probe(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Status> {
+    return probe(this.endpoint, source, tag, options);
+  }
+
+  /**
+   * Looks whether a message is there that a receive with the same arguments would get (MPI 4.1, 3.8.1).
+   * @param status filled and returned, if given, instead of a new one
+   * @returns null where there is none now
+   * @throws MpiError ERR_RANK, ERR_TAG, ERR_ARG, ERR_FINALIZED, ERR_PEER_FAILED
+   */
+  iprobe(source = ANY_SOURCE, tag = ANY_TAG, status: Status = new Status()): Status | null {
+    return iprobe(this.endpoint, source, tag, status);
+  }
+
+  /**
+   * Blocks until there is a message, and claims it: no other receive or probe gets it (MPI 4.1, 3.8.2).
+   * @returns the message, to be received by its own calls
+   * @throws MpiError as {@link probeSync}
+   */
+  mprobeSync(source = ANY_SOURCE, tag = ANY_TAG): Message {
+    return mprobeSync(this.endpoint, source, tag);
+  }
+
+  /**
+   * {@link mprobeSync} as a promise, which never blocks the thread. Bad arguments reject it.
+   * @param options `signal` takes the probe back, unless it has met its message: no message is lost
+   */
+  mprobe(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Message> {
+    return mprobe(this.endpoint, source, tag, options);
+  }
+
+  /**
+   * Claims a message, if one is there (MPI 4.1, 3.8.2).
+   * @returns null where there is none now
+   * @throws MpiError as {@link iprobe}
+   */
+  improbe(source = ANY_SOURCE, tag = ANY_TAG): Message | null {
+    return improbe(this.endpoint, source, tag);
+  }
+
+  /**
+   * Messages as they come, each claimed when it is asked for:
+   * `for await (const message of comm.messages({ tag: 7, signal }))`. What is not asked for stays where it
+   * is, and holds its sender back in the end. Several loops share the messages: each message goes to one
+   * of them. To leave the loop loses no message.
+   * @param selection `source` and `tag`, each any unless given; `signal` ends the loop with its reason
+   * @throws MpiError ERR_ARG, ERR_RANK, ERR_TAG, ERR_FINALIZED; the loop: ERR_PEER_FAILED
+   */
+  messages(selection: Selection = {}): AsyncIterableIterator<Message> {
+    return new Messages(this.endpoint, selection);
   }
 }

@@ -11,6 +11,7 @@ import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../argu
 import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
+import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
 import { Status } from './status.ts';
 
 export function recvSync(
@@ -122,8 +123,14 @@ export function recv(
   buffer: Data | null,
   source: number,
   tag: number,
+  options: ReceiveOptions | undefined,
 ): Promise<Status> {
   try {
+    if (options !== undefined) {
+      const signal = signalOf(options);
+      const request = irecv(endpoint, buffer, source, tag);
+      return untilAborted(request, signal, ({ status }) => status);
+    }
     return irecv(endpoint, buffer, source, tag).promise();
   } catch (error) {
     return Promise.reject(error);

@@ -1,9 +1,7 @@
 /** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
-
 import type { MpiError } from '../../base/error.ts';
-import type { Engine } from '../../messaging/engine.ts';
-import { FAILED, PENDING } from '../../messaging/operation.ts';
-import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
+import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
 
 /** @throws MpiError ERR_REQUEST */
 function check(requests: Requests): void {
@@ -23,8 +21,23 @@ function tellAll(requests: Requests, failed: MpiError | null = null): void {
   if (first !== null) throw first;
 }
 
+/** Whether all are. @throws MpiError ERR_REQUEST */
+function areComplete(requests: Requests): boolean {
+  checkRequests(requests);
+  let complete = true;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!(request instanceof Waitable)) checkRequest(request);
+    else if (request.state !== COMPLETE) complete = false;
+  }
+  return complete;
+}
+
 export function waitAll(requests: Requests): void {
-  check(requests);
+  if (areComplete(requests)) {
+    tellAll(requests);
+    return;
+  }
   let failed: MpiError | null = null;
   for (let i = 0; i < requests.length; i++) {
     const request = requests[i];
@@ -46,7 +59,7 @@ function firstPending(requests: Requests): Waitable | null {
 
 export function testAll(requests: Requests): boolean {
   check(requests);
-  firstPending(requests)?.owner?.engine.progress();
+  firstPending(requests)?.owner.engine.progress();
   if (firstPending(requests) !== null) return false;
   tellAll(requests);
   return true;
@@ -66,7 +79,7 @@ export async function whenAll(requests: Requests): Promise<void> {
 }
 
 function poll(request: Waitable): void {
-  request.owner?.engine.loop.poll({
+  request.owner.engine.loop.poll({
     get done() {
       return request.state !== PENDING;
     },
@@ -75,8 +88,7 @@ function poll(request: Waitable): void {
 }
 
 function ends(pending: readonly Waitable[]): Promise<void> {
-  // What is under way has one.
-  const { engine } = pending[0].owner as { engine: Engine };
+  const { engine } = pending[0].owner;
   const awaitsOthers = pending.some(({ peer }) => peer !== engine.rank);
   if (awaitsOthers) engine.loop.hold();
   else engine.loop.wake();

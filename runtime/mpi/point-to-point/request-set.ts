@@ -43,14 +43,16 @@ export class RequestSet implements Awaited {
 
   /** This rank, where nobody else can end any of them. */
   get peer(): number {
-    for (const { peer, owner } of this.#places.keys())
-      if (owner !== null && peer !== owner.engine.rank) return ANY_SOURCE;
+    for (const request of this.#places.keys())
+      if (request.state === PENDING && request.peer !== request.owner.engine.rank)
+        return ANY_SOURCE;
     for (const { peer } of this.#places.keys()) return peer;
     return ANY_SOURCE;
   }
 
   get engine(): Engine | undefined {
-    for (const { owner } of this.#places.keys()) if (owner !== null) return owner.engine;
+    for (const request of this.#places.keys())
+      if (request.state === PENDING) return request.owner.engine;
     return undefined;
   }
 

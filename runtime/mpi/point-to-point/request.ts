@@ -3,7 +3,7 @@ import type { Noncontiguous } from '../../../transports/transport.ts';
 import { isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { Link, Posted } from '../../messaging/matching/bins.ts';
+import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
@@ -15,18 +15,18 @@ import { Status } from './status.ts';
  */
 export class CompleteSend extends StartedRequest {
   /** @internal A rank of the communicator. */
-  declare readonly destination: number;
+  declare readonly peer: number;
   /** @internal */
   declare readonly tag: number;
-  /** @internal */
-  declare readonly length: number;
+  /** Bytes sent; their complement once the program has heard of the end. */
+  declare private bytes: number;
 
   /** @internal */
   constructor(destination: number, tag: number, length: number) {
     super();
-    this.destination = destination;
+    this.peer = destination;
     this.tag = tag;
-    this.length = length;
+    this.bytes = length;
   }
 
   get state(): number {
@@ -37,9 +37,29 @@ export class CompleteSend extends StartedRequest {
     return null;
   }
 
+  get length(): number {
+    return this.bytes < 0 ? ~this.bytes : this.bytes;
+  }
+
+  get isSend(): boolean {
+    return true;
+  }
+
+  get told(): boolean {
+    return this.bytes < 0;
+  }
+
+  tell(): void {
+    if (this.bytes >= 0) this.bytes = ~this.bytes;
+  }
+
+  get owner(): never {
+    throw new Error('what is complete waits for nobody');
+  }
+
   get status(): Status {
     const status = new Status();
-    status.source = this.destination;
+    status.source = this.peer;
     status.tag = this.tag;
     status.byteLength = this.length;
     return status;
@@ -47,19 +67,6 @@ export class CompleteSend extends StartedRequest {
 
   get result(): Status {
     return this.status;
-  }
-
-  /** It needs nothing more of its communicator. */
-  get owner(): null {
-    return null;
-  }
-
-  get isSend(): boolean {
-    return true;
-  }
-
-  get peer(): number {
-    return this.destination;
   }
 
   waitForEnd(): void {}
@@ -74,7 +81,7 @@ export class CompleteSend extends StartedRequest {
  *
  * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request extends StartedRequest implements Operation {
+export class Request<R = Status> extends StartedRequest<R> implements Operation {
   /** @internal What follows belongs to matching and the protocol engine. */
   next: Link<Posted> | null = null;
   /** @internal */
@@ -105,8 +112,14 @@ export class Request extends StartedRequest implements Operation {
   isSend = false;
   /** @internal A send that ends no sooner than a receive has matched it. */
   synchronous = false;
+  /** @internal What it does with the message that it matches; 0: it receives. */
+  probe = 0;
+  /** @internal The message that a probe has claimed. */
+  message: Envelope | null = null;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
+  /** @internal */
+  told = false;
   /** @internal The event loop makes progress for it. */
   tracked = false;
   /** @internal */
@@ -173,8 +186,25 @@ export class Request extends StartedRequest implements Operation {
     return status;
   }
 
-  get result(): Status {
-    return this.status;
+  /** @internal */
+  tell(): void {
+    this.told = true;
+  }
+
+  /** @internal */
+  get result(): R {
+    return this.status as R;
+  }
+
+  /** @internal It begins anew, with the same buffer. */
+  restart(peer: number, tag: number): void {
+    this.peer = peer;
+    this.tag = tag;
+    this.state = PENDING;
+    this.error = null;
+    this.told = false;
+    this.tracked = false;
+    this.#status = null;
   }
 
   /** @internal */

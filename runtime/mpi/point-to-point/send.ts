@@ -30,13 +30,12 @@ export function sendAtOnce(
   return peer.program.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
 }
 
-/** @param synchronous it ends no sooner than a receive has matched it (MPI 4.1, 3.4) */
 export function sendSlowly(
   endpoint: Endpoint,
   buffer: Data | null,
   destination: number,
   tag: number,
-  synchronous: boolean,
+  synchronous = false,
 ): void {
   const payload = checkSend(endpoint, buffer, destination, tag);
   if (destination === PROC_NULL) return;
@@ -87,7 +86,7 @@ export function isendSlowly(
   buffer: Data | null,
   destination: number,
   tag: number,
-  synchronous: boolean,
+  synchronous = false,
 ): Request {
   const payload = checkSend(endpoint, buffer, destination, tag);
   return startSend(endpoint, payload, destination, tag, endpoint.context, synchronous);
@@ -118,7 +117,7 @@ export function send(
 ): Promise<void> {
   try {
     if (sendAtOnce(endpoint, buffer, destination, tag) > 0) return DONE;
-    return endOf(isendSlowly(endpoint, buffer, destination, tag, false));
+    return endOf(isendSlowly(endpoint, buffer, destination, tag));
   } catch (error) {
     return Promise.reject(error);
   }

@@ -1,7 +1,7 @@
 /** A send and a receive that end together (MPI 4.1, 3.10). */
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { Data, Payload } from '../datatype/data.ts';
+import { copyOf, type Data, type Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -24,6 +24,21 @@ export function startPair(
   if (destination !== PROC_NULL) engine.peer(endpoint.worldOf(destination));
   const receive = startReceive(endpoint, incoming, source, receiveTag, context);
   return [receive, startPart(endpoint, outgoing, destination, sendTag, context)];
+}
+
+/** The same with one buffer: what is sent is copied before the other message comes. */
+export function startReplacing(
+  endpoint: Endpoint,
+  buffer: Data | null,
+  destination: number,
+  sendTag: number,
+  source: number,
+  receiveTag: number,
+): [receive: Request, send: Request] {
+  const outgoing = checkSend(endpoint, buffer, destination, sendTag);
+  checkReceive(endpoint, buffer, source, receiveTag);
+  const copy = destination === PROC_NULL ? null : copyOf(outgoing);
+  return startPair(endpoint, copy, destination, sendTag, buffer, source, receiveTag);
 }
 
 /** The library's own: a message to one member, and one of another's. */

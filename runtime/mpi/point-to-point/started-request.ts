@@ -25,7 +25,7 @@ export interface Owner {
  */
 export abstract class StartedRequest<R = Status> extends Waitable implements PromiseLike<R> {
   /** @internal */
-  abstract override readonly owner: Owner | null;
+  abstract override readonly owner: Owner;
   /** @internal What it ends with. */
   abstract readonly result: R;
   /** What a receive brought, what a send took. Meaningful once complete. */
@@ -41,7 +41,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
    * @throws MpiError that the operation failed with
    */
   test(): boolean {
-    if (this.state === PENDING) this.owner?.engine.progress();
+    if (this.state === PENDING) this.owner.engine.progress();
     if (this.state === PENDING) return false;
     this.tell();
     if (this.state === FAILED) throw this.error;
@@ -90,7 +90,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
 
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
   promise(): Promise<R> {
-    if (this.state === PENDING) this.owner?.engine.loop.poll(this);
+    if (this.state === PENDING) this.owner.engine.loop.poll(this);
     this.tell();
     if (this.state === COMPLETE) return Promise.resolve(this.result);
     if (this.state === FAILED) return Promise.reject(this.error);
@@ -110,7 +110,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
    * @returns ends that
    */
   hold(): () => void {
-    const { engine } = this.owner as Owner;
+    const { engine } = this.owner;
     const { loop } = engine;
     if (this.peer === engine.rank) {
       loop.wake();

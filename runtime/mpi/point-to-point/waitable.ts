@@ -5,8 +5,8 @@ import type { Engine } from '../../messaging/engine.ts';
 import type { Awaited } from '../../messaging/operation.ts';
 
 export abstract class Waitable implements Awaited {
-  /** @internal Null where it was complete when it started. */
-  abstract readonly owner: { readonly engine: Engine } | null;
+  /** @internal */
+  abstract readonly owner: { readonly engine: Engine };
   /** @internal */
   abstract readonly state: number;
   /** @internal */
@@ -20,7 +20,7 @@ export abstract class Waitable implements Awaited {
   /** @internal */
   abstract readonly tag: number;
   /** @internal The program has heard of its end: in lists it is no active request any more (MPI_REQUEST_NULL). */
-  told = false;
+  abstract readonly told: boolean;
 
   /** @internal Blocks until it has ended. @throws MpiError ERR_DEADLOCK, ERR_TIMEOUT */
   abstract waitForEnd(): void;
@@ -28,9 +28,7 @@ export abstract class Waitable implements Awaited {
   abstract whenEnded(listener: () => void): void;
 
   /** @internal The program hears of its end now. */
-  tell(): void {
-    this.told = true;
-  }
+  abstract tell(): void;
 }
 
 /** What a program gives as several requests; null: none. */

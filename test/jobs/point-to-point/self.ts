@@ -1,7 +1,7 @@
 /** Messages that a rank sends to itself. */
 import { ANY_SOURCE, type Communicator, MPI } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
-import { filled, verify } from '../lib.ts';
+import { assert, filled, pause, verify } from '../lib.ts';
 import { checkStatus, SIZES, world } from '../ring.ts';
 
 async function selfSends(comm: Communicator): Promise<void> {
@@ -29,5 +29,14 @@ export default defineJob({
   cases: {
     'messages to oneself': () => selfSends(world),
     'messages to oneself, in MPI.self': () => selfSends(MPI.self),
+
+    async 'a message to oneself wakes who sleeps in the event loop'() {
+      const got = new Uint8Array(1);
+      const receive = MPI.self.recv(got, 0, 5);
+      await pause(20);
+      MPI.self.isend(Uint8Array.of(7), 0, 5);
+      await receive;
+      assert.equal(got[0], 7);
+    },
   },
 });
