@@ -96,6 +96,11 @@ export const ERROR_CODES = {
    */
   ERR_PEER_FAILED: 'a rank that this rank waits for has ended, left, or cannot be reached any more',
   /**
+   * @why a wait took longer than `comm.timeout`
+   * @remedy look at what the rank that is waited for does; or let `comm.timeout` be longer
+   */
+  ERR_TIMEOUT: 'an operation took longer than it may',
+  /**
    * @why the rank runs on another node without RDMA, or `DREG_TRANSPORT` forbids the transport
    * @remedy `dregrun --doctor` on both nodes;
    *   [rdma.md](../operating/rdma.md#when-something-goes-wrong)
