@@ -321,11 +321,11 @@ export class Engine implements PacketHandler, ReceivingHost {
   }
 
   /**
-   * Blocks until a request has ended.
+   * Blocks until a request has ended; false: the time, in milliseconds, is over before that.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(what: Awaited): void {
-    if (what.state === PENDING) this.#waiting.wait(what);
+  wait(what: Awaited, timeout = Number.POSITIVE_INFINITY): boolean {
+    return what.state !== PENDING || this.#waiting.wait(what, timeout);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the bell. */

@@ -56,10 +56,13 @@ export class Waiting {
 
   /**
    * Blocks until an operation has ended: polls for a bounded time, then sleeps until a peer rings.
+   * @param timeout milliseconds; Infinity: it waits as long as it takes
+   * @returns false where the time is over, and the operation still under way
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(operation: Awaited): void {
+  wait(operation: Awaited, timeout: number): boolean {
     const host = this.#host;
+    const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : now() + timeout;
     let polls = this.#spinPolls;
     let until = 0;
     while (operation.state === PENDING) {
@@ -67,7 +70,8 @@ export class Waiting {
         polls = this.#spinPolls;
         until = 0;
       } else if (operation.state === PENDING) {
-        if (--polls <= 0) this.#sleep(operation);
+        if (timeout !== Number.POSITIVE_INFINITY && now() >= deadline) return false;
+        if (--polls <= 0) this.#sleep(operation, deadline);
         else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();
@@ -76,9 +80,10 @@ export class Waiting {
         }
       }
     }
+    return true;
   }
 
-  #sleep(operation: Awaited): void {
+  #sleep(operation: Awaited, deadline: number): void {
     const host = this.#host;
     const node = this.#node;
     const alone = node === null || operation.peer === host.rank;
@@ -88,7 +93,7 @@ export class Waiting {
       // What was published before the doorbell was armed does not ring it: look once more.
       quiet = host.progress() === 0 && operation.state === PENDING;
       if (quiet && host.polls) nap();
-      else if (quiet && !alone) node.block(SLEEP_CHECK_MS);
+      else if (quiet && !alone) node.block(sleepMs(deadline));
     } finally {
       node?.disarm();
       host.loop.wake();
@@ -138,6 +143,12 @@ export class Waiting {
     const others = peers.filter(({ rank }) => rank !== this.#host.rank);
     return others.some(({ rank }) => node.presence(rank) === 'present');
   }
+}
+
+/** Until the next look at whether others are there, or the deadline. */
+function sleepMs(deadline: number): number {
+  if (deadline === Number.POSITIVE_INFINITY) return SLEEP_CHECK_MS;
+  return Math.min(SLEEP_CHECK_MS, Math.max(1, Math.ceil(deadline - now())));
 }
 
 const napping = new Int32Array(new SharedArrayBuffer(4));

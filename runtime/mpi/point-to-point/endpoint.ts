@@ -27,6 +27,8 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** The longest that a wait takes, in milliseconds. */
+  timeout = Number.POSITIVE_INFINITY;
   /** Buffered sends that have not left, or have failed. */
   readonly buffered = new Set<Request>();
   /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */

@@ -3,6 +3,7 @@ import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
+import { waitWithin } from './timeout.ts';
 
 export class ManualRequest<R> extends StartedRequest<R> {
   told = false;
@@ -60,7 +61,7 @@ export class ManualRequest<R> extends StartedRequest<R> {
   }
 
   waitForEnd(): void {
-    this.owner.engine.wait(this);
+    waitWithin(this.owner, this);
   }
 
   whenEnded(listener: () => void): void {

@@ -18,6 +18,7 @@ import { startPair, startReplacing } from './sendrecv.ts';
 import type { ReceiveOptions } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
+import { checkTimeout } from './timeout.ts';
 
 /**
  * Ranks that send messages to each other. Operations come twice: those that end in `Sync` block the
@@ -47,6 +48,21 @@ export abstract class PointToPoint {
   ) {
     this.rank = rank;
     this.endpoint = new Endpoint(engine, pair, members, rank, session);
+  }
+
+  /**
+   * The longest that a wait on this communicator takes, in milliseconds; Infinity unless set. Then the wait
+   * ends with ERR_TIMEOUT, which says who is waited for and in what. A receive or a probe that waits is
+   * taken back; a send, and what a {@link Request} stands for, is still under way.
+   * @throws MpiError ERR_ARG where it is set to what is no number from 0 on
+   */
+  get timeout(): number {
+    return this.endpoint.timeout;
+  }
+
+  set timeout(milliseconds: number) {
+    checkTimeout(milliseconds);
+    this.endpoint.timeout = milliseconds;
   }
 
   /** Makes operations that are started again and again: checked once, and fast (MPI 4.1, 3.9). */

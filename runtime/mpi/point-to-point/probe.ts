@@ -33,6 +33,7 @@ export function startProbe(
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
   const probe = new Request(endpoint, NO_BYTES, context, endpoint.worldOf(source), tag);
   probe.probe = kind;
+  probe.transient = true;
   engine.receiving.probe(probe);
   if (probe.state === PENDING) engine.completion.track(probe);
   return probe;

@@ -13,6 +13,7 @@ import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
 import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
 import { Status } from './status.ts';
+import { waitWithin } from './timeout.ts';
 
 export function recvSync(
   endpoint: Endpoint,
@@ -67,11 +68,12 @@ export function checkReceive(
 }
 
 /** A receive that nobody can complete is taken back. */
-function waitForReceive({ engine }: Endpoint, request: Request): void {
+function waitForReceive(endpoint: Endpoint, request: Request): void {
   try {
-    engine.wait(request);
+    waitWithin(endpoint, request);
   } catch (error) {
-    engine.receiving.cancel(request);
+    // One that has met its message goes on.
+    if (!endpoint.engine.receiving.cancel(request)) endpoint.engine.completion.track(request);
     throw error;
   }
 }
@@ -129,9 +131,12 @@ export function recv(
     if (options !== undefined) {
       const signal = signalOf(options);
       const request = irecv(endpoint, buffer, source, tag);
+      request.transient = true;
       return untilAborted(request, signal, ({ status }) => status);
     }
-    return irecv(endpoint, buffer, source, tag).promise();
+    const request = irecv(endpoint, buffer, source, tag);
+    request.transient = true;
+    return request.promise();
   } catch (error) {
     return Promise.reject(error);
   }

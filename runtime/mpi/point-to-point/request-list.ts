@@ -1,6 +1,7 @@
 /** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
 import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { within } from './timeout.ts';
 import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
 
 /** @throws MpiError ERR_REQUEST */
@@ -74,7 +75,7 @@ export async function whenAll(requests: Requests): Promise<void> {
     if (request.state === PENDING) poll(request);
     if (request.state === PENDING) pending.push(request);
   }
-  if (pending.length > 0) await ends(pending);
+  if (pending.length > 0) await within(pending[0].owner, pending[0], ends(pending));
   tellAll(requests);
 }
 

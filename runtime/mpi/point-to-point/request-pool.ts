@@ -25,7 +25,8 @@ export class RequestPool {
     request.state = PENDING;
     request.isSend = isSend;
     request.synchronous = false;
-    request.blocking = true;
+    // Whoever may leave the call before its end can take the buffer away.
+    request.blocking = this.#owner.timeout === Number.POSITIVE_INFINITY;
     return request;
   }
 

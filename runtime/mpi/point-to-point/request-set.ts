@@ -10,6 +10,7 @@ import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { Queue } from '../../base/queue.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { type Patience, waitWithin, within } from './timeout.ts';
 import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
 
 /** No request of the array is active. */
@@ -51,8 +52,11 @@ export class RequestSet implements Awaited {
   }
 
   get engine(): Engine | undefined {
-    for (const request of this.#places.keys())
-      if (request.state === PENDING) return request.owner.engine;
+    return this.owner?.engine;
+  }
+
+  get owner(): Patience | undefined {
+    for (const request of this.#places.keys()) if (request.state === PENDING) return request.owner;
     return undefined;
   }
 
@@ -132,7 +136,8 @@ export class RequestSet implements Awaited {
     for (let polls = POLLS_A_SCAN; polls > 0 && this.state === PENDING; polls--) engine.progress();
     if (this.state !== PENDING) return;
     this.#scan();
-    engine.wait(this);
+    const owner = this.owner;
+    if (owner !== undefined) waitWithin(owner, this);
   }
 
   /** Calls when the next one ends. */
@@ -215,12 +220,16 @@ export async function whenAny(requests: Requests): Promise<number> {
   for (;;) {
     const place = poll(set);
     if (place >= 0) return give(set, place);
-    const { engine } = set;
-    if (place === NONE_ACTIVE || engine === undefined) return -1;
+    const { owner } = set;
+    if (place === NONE_ACTIVE || owner === undefined) return -1;
+    const { engine } = owner;
     const awaitsOthers = set.peer !== engine.rank;
     if (awaitsOthers) engine.loop.hold();
     else engine.loop.wake();
-    await new Promise<void>((resolve) => set.whenNext(resolve));
-    if (awaitsOthers) engine.loop.release();
+    try {
+      await within(owner, set, new Promise<void>((resolve) => set.whenNext(resolve)));
+    } finally {
+      if (awaitsOthers) engine.loop.release();
+    }
   }
 }

@@ -8,6 +8,7 @@ import { COMPLETE, type Operation, PENDING } from '../../messaging/operation.ts'
 import type { Payload } from '../datatype/data.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
+import { waitWithin } from './timeout.ts';
 
 /**
  * A send that was complete when it started: all that is left of it is what it sent. There is one for each
@@ -196,6 +197,13 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
     return this.status as R;
   }
 
+  /** @internal A receive that only a promise of ours knows. */
+  transient = false;
+
+  protected override takeBack(): void {
+    if (this.transient) this.cancel();
+  }
+
   /** @internal It begins anew, with the same buffer. */
   restart(peer: number, tag: number): void {
     this.peer = peer;
@@ -209,7 +217,7 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
 
   /** @internal */
   waitForEnd(): void {
-    this.owner.engine.wait(this);
+    waitWithin(this.owner, this);
   }
 
   /** @internal */

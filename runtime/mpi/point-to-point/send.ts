@@ -10,6 +10,7 @@ import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { type Data, type Payload, payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
+import { waitWithin } from './timeout.ts';
 
 const DONE = Promise.resolve();
 
@@ -45,8 +46,18 @@ export function sendSlowly(
   const request = pool.borrow(payload, world, tag, true);
   request.synchronous = synchronous;
   engine.send(request);
-  engine.wait(request);
+  waitForSend(endpoint, request);
   pool.giveBack(request);
+}
+
+/** A send that nobody has received in time goes on. */
+function waitForSend(endpoint: Endpoint, request: Request): void {
+  try {
+    waitWithin(endpoint, request);
+  } catch (error) {
+    endpoint.engine.completion.track(request);
+    throw error;
+  }
 }
 
 /** The bytes to send. @throws MpiError where an argument is bad */

@@ -5,11 +5,14 @@ import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { testAll, waitAll, whenAll } from './request-list.ts';
 import { testAny, testSome, waitAny, waitSome, whenAny } from './request-set.ts';
 import type { Status } from './status.ts';
+import { within } from './timeout.ts';
 import { Waitable } from './waitable.ts';
 
 /** What a request needs of its communicator. */
 export interface Owner {
   readonly engine: Engine;
+  /** The longest that a wait takes, in milliseconds. */
+  readonly timeout: number;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;
 }
@@ -91,13 +94,21 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
   /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
   promise(): Promise<R> {
     if (this.state === PENDING) this.owner.engine.loop.poll(this);
-    this.tell();
+    if (this.state !== PENDING) this.tell();
     if (this.state === COMPLETE) return Promise.resolve(this.result);
     if (this.state === FAILED) return Promise.reject(this.error);
+    return within(this.owner, this, this.#end(), () => this.takeBack());
+  }
+
+  /** @internal Its time is over: what nobody else could wait for is taken back. */
+  protected takeBack(): void {}
+
+  #end(): Promise<R> {
     return new Promise((resolve, reject) => {
       const release = this.hold();
       this.whenEnded(() => {
         release();
+        this.tell();
         if (this.state === FAILED) reject(this.error);
         else resolve(this.result);
       });

@@ -1,12 +1,12 @@
 /** What calls on several requests at once need of each of them. */
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Engine } from '../../messaging/engine.ts';
 import type { Awaited } from '../../messaging/operation.ts';
+import type { Patience } from './timeout.ts';
 
 export abstract class Waitable implements Awaited {
   /** @internal */
-  abstract readonly owner: { readonly engine: Engine };
+  abstract readonly owner: Patience;
   /** @internal */
   abstract readonly state: number;
   /** @internal */
