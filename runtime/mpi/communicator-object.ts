@@ -3,7 +3,7 @@ import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import type { ContextPair, Members } from '../messaging/contexts/pair.ts';
 import type { Engine } from '../messaging/engine.ts';
-import { Attributes } from './attributes.ts';
+import { Attributes, Copies } from './attributes.ts';
 import { abortOnErrors, checkHandling, type ErrorHandling, throwErrors } from './errors.ts';
 import type { Group } from './group.ts';
 import { PointToPoint } from './point-to-point/point-to-point.ts';
@@ -14,13 +14,9 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
   readonly size: number;
   /** This process's group (MPI_Comm_group; MPI 4.1, 7.3.2). */
   readonly group: Group;
-  /**
-   * What the program keeps with the communicator (MPI 4.1, 7.7), under keys of any kind. Under an
-   * {@link AttributeKey} the key says what `dup` and `free` do with the value; what is kept under any other is
-   * not copied.
-   */
-  readonly attributes: Attributes = new Attributes();
   #name: string;
+  /** Made when it is first asked for: most communicators have none. */
+  #attributes: Attributes | null = null;
   #errors: ErrorHandling = 'throw';
 
   /** @internal @param pair its contexts; null for the world. @param members those whom a call can name */
@@ -36,6 +32,21 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
     this.group = group;
     this.size = group.size;
     this.#name = name;
+  }
+
+  /**
+   * What the program keeps with the communicator (MPI 4.1, 7.7), under keys of any kind. Under an
+   * {@link AttributeKey} the key says what `dup` and `free` do with the value; what is kept under any other is
+   * not copied.
+   */
+  get attributes(): Attributes {
+    this.#attributes ??= new Attributes();
+    return this.#attributes;
+  }
+
+  /** @internal What a duplicate gets. */
+  protected copyAttributes(): Copies {
+    return this.#attributes?.copies() ?? new Copies();
   }
 
   /**
@@ -97,7 +108,7 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
       throw new MpiError('ERR_ARG', `${this.#name} cannot be freed: MPI.finalize() ends it`);
     endpoint.freed = true;
     this.giveUp();
-    this.attributes.clear();
+    this.#attributes?.clear();
   }
 
   /** @internal Its contexts go. */

@@ -53,13 +53,13 @@ export class Communicator extends Collectives {
   }
 
   *#dup(tag: number): Schedule<Communicator> {
-    const copied = this.attributes.copies();
+    const copied = this.copyAttributes();
     const everybody = (said: Float64Array) => Int32Array.from(said, (_, rank) => rank);
     const serial = copied.error === null ? null : REFUSED;
     try {
       const { endpoint, group } = this;
       const made = this.#made(yield* agree(endpoint, group, tag, [], serial, everybody));
-      copied.moveTo((made as Communicator).attributes);
+      if (copied.made.length > 0) copied.moveTo((made as Communicator).attributes);
       return made as Communicator;
     } catch (error) {
       copied.free();
