@@ -21,11 +21,18 @@ export type { SharedMemory } from '../transports/shm/heap.ts';
 export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
-export { Communicator } from './mpi/communicator.ts';
+export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
+export {
+  Communicator,
+  type CommunicatorComparison,
+  InterCommunicator,
+} from './mpi/communicator.ts';
 export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
+export type { ErrorHandling } from './mpi/errors.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
+export type { MachinePart } from './mpi/locality.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
 export { type ArrayType, Message } from './mpi/point-to-point/message.ts';

@@ -69,6 +69,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #busy = new BusyPeers();
   readonly #pollers: Poller[] = [];
   readonly #waiting: Waiting;
+  readonly #later: (() => void)[] = [];
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -178,7 +179,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     const pair = this.receiving.contexts.pairOf(context);
     // The world is open from the start.
     if (pair === undefined) return true;
-    const rank = pair.members.rankOf(peer.rank);
+    const rank = pair.rankOf(peer.rank);
     if (pair.to[rank] === peer) return true;
     const words = pair.keyOf(rank);
     const kind = pair.serials === null ? OPEN_NAMED : OPEN;
@@ -286,6 +287,12 @@ export class Engine implements PacketHandler, ReceivingHost {
 
   // ---- progress
 
+  /** Calls at the end of this turn of progress, or of the next: operations that have ended set others going. */
+  later(task: () => void): void {
+    this.#later.push(task);
+    this.loop.wake();
+  }
+
   /** Asks for what no peer tells of: words that workers write. */
   addPoller(poller: Poller): void {
     this.#pollers.push(poller);
@@ -303,6 +310,14 @@ export class Engine implements PacketHandler, ReceivingHost {
 
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
+    const count = this.#poll();
+    if (this.#later.length === 0) return count;
+    const tasks = this.#later.splice(0);
+    for (const task of tasks) task();
+    return count + tasks.length;
+  }
+
+  #poll(): number {
     if (this.#pollers.length > 0) for (const poller of [...this.#pollers]) poller.poll();
     const { prematched } = this.receiving;
     if (prematched.any) {

@@ -24,6 +24,7 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { beginSession, type Session } from './session.ts';
 import { endPorts } from './worker/open-ports.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
@@ -210,10 +211,17 @@ function connect(job: Job): World {
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
-  const world = worldOf(engine, checkAlive);
-  const self = selfOf(engine, checkAlive);
-  world.endpoint.name = 'MPI.world';
-  self.endpoint.name = 'MPI.self';
+  const session: Session = {
+    get ended() {
+      return phase === 'finalized';
+    },
+    checkAlive,
+    abort: (code, message) => job.abort(code, message),
+    near: segment?.ranks ?? [job.rank],
+  };
+  beginSession(engine, session);
+  const world = worldOf(engine, session);
+  const self = selfOf(engine, session);
   return { job, engine, world, self, node, rdma };
 }
 
@@ -284,7 +292,9 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
   return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
-function stop({ engine, job, world, node, rdma }: World): void {
+function stop({ engine, job, world, self, node, rdma }: World): void {
+  // First of all, while MPI can be used: libraries have kept there what is to end with it (MPI 4.1, 11.2.4).
+  self.attributes.clear();
   endPorts();
   const pending = engine.drain();
   const [unseen] = engine.completion.unseen;

@@ -135,6 +135,8 @@ export abstract class Rounds<R> {
       { isSend, peer, tag, length: lengthOf(bytes) },
       result,
     );
+    endpoint.beginUse();
+    this.round.whenEnded(() => endpoint.endUse());
     this.#error = null;
     return this.round;
   }

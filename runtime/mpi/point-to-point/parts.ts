@@ -10,7 +10,7 @@ import { callSiteOf } from './awaited.ts';
 import type { Request } from './request.ts';
 import { waitWithin, within } from './timeout.ts';
 
-class Parts {
+export class Parts {
   readonly #parts: readonly Request[];
   /** Of the part that failed first. */
   error: MpiError | null = null;

@@ -3,6 +3,7 @@ import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Data } from '../datatype/data.ts';
+import type { Session } from '../session.ts';
 import { bsend, flushBuffer } from './buffered.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Message } from './message.ts';
@@ -40,17 +41,16 @@ export abstract class PointToPoint {
    * @internal
    * @param pair its contexts; null for the world
    * @param members those whom a call can name
-   * @param alive throws where it may not be used any more
    */
   constructor(
     engine: Engine,
     pair: ContextPair | null,
     members: Members,
     rank: number,
-    alive: () => void,
+    session: Session,
   ) {
     this.rank = rank;
-    this.endpoint = new Endpoint(engine, pair, members, rank, alive);
+    this.endpoint = new Endpoint(engine, pair, members, rank, session);
   }
 
   /**
@@ -84,7 +84,7 @@ export abstract class PointToPoint {
   sendSync(buffer: Data | null, destination: number, tag = 0): void {
     const { endpoint } = this;
     if (sendAtOnce(endpoint, buffer, destination, tag) === 0)
-      sendSlowly(endpoint, buffer, destination, tag);
+      sendSlowly(endpoint, buffer, destination, tag, false);
   }
 
   /** {@link sendSync} as a promise, which never blocks the thread. Bad arguments reject the promise. */
@@ -100,7 +100,7 @@ export abstract class PointToPoint {
     const { endpoint } = this;
     const length = sendAtOnce(endpoint, buffer, destination, tag);
     if (length > 0) return new CompleteSend(destination, tag, length);
-    return isendSlowly(endpoint, buffer, destination, tag);
+    return isendSlowly(endpoint, buffer, destination, tag, false);
   }
 
   /**

@@ -1,5 +1,4 @@
 /** A send and a receive that end together (MPI 4.1, 3.10). */
-import { NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import { copyOf, type Data, type Payload } from '../datatype/data.ts';
@@ -42,16 +41,36 @@ export function startReplacing(
   return startPair(endpoint, copy, destination, sendTag, buffer, source, receiveTag);
 }
 
-/** A zero-byte exchange in the library's context. */
-export function signal(
+/** The library's own: a message to one member, and one of another's. */
+export function exchange(
   endpoint: Endpoint,
+  outgoing: Uint8Array,
   destination: number,
+  incoming: Uint8Array,
   source: number,
   tag: number,
 ): [receive: Request, send: Request] {
-  const context = endpoint.context + 1;
-  const receive = startReceive(endpoint, NO_BYTES, source, tag, context);
-  return [receive, startPart(endpoint, NO_BYTES, destination, tag, context)];
+  const receive = receiveOwn(endpoint, incoming, source, tag);
+  return [receive, sendOwn(endpoint, outgoing, destination, tag)];
+}
+
+/** A message of the library's own. One that cannot start has failed. */
+export function sendOwn(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  destination: number,
+  tag: number,
+): Request {
+  return startPart(endpoint, bytes, destination, tag, endpoint.context + 1);
+}
+
+export function receiveOwn(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  source: number,
+  tag: number,
+): Request {
+  return startReceive(endpoint, bytes, source, tag, endpoint.context + 1);
 }
 
 /** A send that cannot start is one that has failed: it has parts beside it that have begun. */
