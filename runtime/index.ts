@@ -21,13 +21,22 @@ export type { SharedMemory } from '../transports/shm/heap.ts';
 export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
-export { Communicator } from './mpi/communicator.ts';
+export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
+export {
+  Communicator,
+  type CommunicatorComparison,
+  InterCommunicator,
+} from './mpi/communicator.ts';
 export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
+export type { ErrorHandling } from './mpi/errors.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';
+export type { MachinePart } from './mpi/locality.ts';
 export { MPI, type Statistics } from './mpi/mpi.ts';
 export type { MessageBuffer } from './mpi/point-to-point/buffer.ts';
+export { type ArrayType, Message } from './mpi/point-to-point/message.ts';
+export type { Selection } from './mpi/point-to-point/messages.ts';
 export type { Codec } from './mpi/point-to-point/objects/codec.ts';
 export { msgpackCodec } from './mpi/point-to-point/objects/msgpack.ts';
 export {
@@ -36,6 +45,11 @@ export {
   type Received,
 } from './mpi/point-to-point/objects/objects.ts';
 export { v8Codec } from './mpi/point-to-point/objects/v8.ts';
-export { StartedRequest as Request } from './mpi/point-to-point/request.ts';
+export type { PartitionedReceive } from './mpi/point-to-point/partitioned-receive.ts';
+export type { PartitionedSend } from './mpi/point-to-point/partitioned-send.ts';
+export { type Persistent, startAll } from './mpi/point-to-point/persistent.ts';
+export type { PersistentOperations } from './mpi/point-to-point/persistent-operations.ts';
+export type { Abortable, ReceiveOptions } from './mpi/point-to-point/signal.ts';
+export { StartedRequest as Request } from './mpi/point-to-point/started-request.ts';
 export type { ElementType } from './mpi/point-to-point/status.ts';
 export { Status } from './mpi/point-to-point/status.ts';

@@ -3,7 +3,11 @@
  * that stand still until they are moved. Messages must go on meanwhile.
  */
 import { performance } from 'node:perf_hooks';
-import { setImmediate as nodeSetImmediate } from 'node:timers';
+import {
+  clearTimeout as nodeClearTimeout,
+  setImmediate as nodeSetImmediate,
+  setTimeout as nodeSetTimeout,
+} from 'node:timers';
 
 /** Milliseconds on a clock that never goes back. */
 export const now: () => number = performance.now.bind(performance);
@@ -14,3 +18,5 @@ export function unixTime(time: number): number {
 }
 
 export const setImmediate = nodeSetImmediate;
+export const setTimeout = nodeSetTimeout;
+export const clearTimeout = nodeClearTimeout;

@@ -96,6 +96,13 @@ export const ERROR_CODES = {
    */
   ERR_PEER_FAILED: 'a rank that this rank waits for has ended, left, or cannot be reached any more',
   /**
+   * @why `comm.timeout` is set, and a rank did not send or receive in that time: it computes, waits for
+   *   another one, or has no such call
+   * @remedy the message says who is waited for, and in what: look at that rank; or wait longer. What was
+   *   started (`isend`, `irecv`) is still under way, as is a blocking send, whose buffer is in use
+   */
+  ERR_TIMEOUT: 'a wait took longer than its communicator allows',
+  /**
    * @why the rank runs on another node without RDMA, or `DREG_TRANSPORT` forbids the transport
    * @remedy `dregrun --doctor` on both nodes;
    *   [rdma.md](../operating/rdma.md#when-something-goes-wrong)

@@ -11,6 +11,12 @@ interface Tracking {
 export class Completion {
   readonly #rank: number;
   readonly #loop: Tracking;
+  /** What operations failed with of which the program has not heard. */
+  readonly unseen = new Set<MpiError>();
+  /** Whoever drops such an operation never hears of it: that is an unhandled rejection. */
+  readonly #dropped = new FinalizationRegistry<MpiError>((error) => {
+    if (this.unseen.delete(error)) Promise.reject(error);
+  });
 
   constructor(rank: number, loop: Tracking) {
     this.#rank = rank;
@@ -28,6 +34,11 @@ export class Completion {
   fail(operation: Operation, error: MpiError): void {
     if (operation.state !== PENDING) return;
     operation.error = error;
+    // Nobody waits for it at this moment.
+    if (operation.tracked && operation.settled === null) {
+      this.unseen.add(error);
+      this.#dropped.register(operation, error);
+    }
     this.#settle(operation, FAILED);
   }
 

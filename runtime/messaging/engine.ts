@@ -16,7 +16,7 @@ import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import { type Operation, PENDING, type Taken } from './operation.ts';
+import { type Awaited, type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
@@ -43,6 +43,11 @@ export interface EngineOptions extends SpinLimits {
   credit?: readonly CreditLimits[];
 }
 
+/** Looks at words of this process's workers. */
+export interface Poller {
+  poll(): void;
+}
+
 export class Engine implements PacketHandler, ReceivingHost {
   readonly rank: number;
   readonly size: number;
@@ -62,7 +67,9 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
   readonly #busy = new BusyPeers();
+  readonly #pollers: Poller[] = [];
   readonly #waiting: Waiting;
+  readonly #later: (() => void)[] = [];
   /** Whether something was sent to ourselves. */
   selfInUse = false;
 
@@ -151,7 +158,8 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (!peer.goesEagerly(bytes, length)) return this.#rendezvous.offer(peer, request);
+    if (request.synchronous || !peer.goesEagerly(bytes, length))
+      return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);
     if (length > peer.packetBytes) {
@@ -171,7 +179,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     const pair = this.receiving.contexts.pairOf(context);
     // The world is open from the start.
     if (pair === undefined) return true;
-    const rank = pair.members.rankOf(peer.rank);
+    const rank = pair.rankOf(peer.rank);
     if (pair.to[rank] === peer) return true;
     const words = pair.keyOf(rank);
     const kind = pair.serials === null ? OPEN_NAMED : OPEN;
@@ -279,8 +287,38 @@ export class Engine implements PacketHandler, ReceivingHost {
 
   // ---- progress
 
+  /** Calls at the end of this turn of progress, or of the next: operations that have ended set others going. */
+  later(task: () => void): void {
+    this.#later.push(task);
+    this.loop.wake();
+  }
+
+  /** Asks for what no peer tells of: words that workers write. */
+  addPoller(poller: Poller): void {
+    this.#pollers.push(poller);
+  }
+
+  removePoller(poller: Poller): void {
+    const at = this.#pollers.indexOf(poller);
+    if (at >= 0) this.#pollers.splice(at, 1);
+  }
+
+  /** Whether a rank that blocks has to look at such words now and then. */
+  get polls(): boolean {
+    return this.#pollers.length > 0;
+  }
+
   /** Takes what has arrived and sends what there is room for; how many packets came. */
   progress(): number {
+    const count = this.#poll();
+    if (this.#later.length === 0) return count;
+    const tasks = this.#later.splice(0);
+    for (const task of tasks) task();
+    return count + tasks.length;
+  }
+
+  #poll(): number {
+    if (this.#pollers.length > 0) for (const poller of [...this.#pollers]) poller.poll();
     const { prematched } = this.receiving;
     if (prematched.any) {
       const taken = prematched.progress();
@@ -294,11 +332,11 @@ export class Engine implements PacketHandler, ReceivingHost {
   }
 
   /**
-   * Blocks until a request has ended.
+   * Blocks until a request has ended; false: the time, in milliseconds, is over before that.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(request: Operation): void {
-    if (request.state === PENDING) this.#waiting.wait(request);
+  wait(what: Awaited, timeout = Number.POSITIVE_INFINITY): boolean {
+    return what.state !== PENDING || this.#waiting.wait(what, timeout);
   }
 
   /** Before a rank sleeps: every receive is posted, and whatever comes rings the doorbell. */

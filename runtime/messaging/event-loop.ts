@@ -201,7 +201,8 @@ export class EventLoopProgress {
     this.#idleTurns = 0;
     this.#engine.arm('loop');
     // Whoever sent or left before the doorbell was armed rings no doorbell.
-    const quiet = this.#engine.progress() === 0 && this.#engine.failures.checkPeers() === 0;
+    // What ends here with a rank that has left may set something going: progress comes last.
+    const quiet = this.#engine.failures.checkPeers() === 0 && this.#engine.progress() === 0;
     if (quiet && this.#tracked > 0) {
       this.#watchSleep();
       return 'sleeping';

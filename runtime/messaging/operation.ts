@@ -2,11 +2,28 @@
 import type { Noncontiguous } from '../../transports/transport.ts';
 import type { MpiError } from '../base/error.ts';
 import type { WaitedOperation } from './deadlock/waits.ts';
-import type { Link, Posted } from './matching/bins.ts';
+import type { Envelope, Link, Posted } from './matching/bins.ts';
 
 export const PENDING = 0;
 export const COMPLETE = 1;
 export const FAILED = 2;
+
+/** {@link Operation.probe}: it receives, shows a message and leaves it, or takes a message for a later receive. */
+export const NO_PROBE = 0;
+export const PEEK = 1;
+export const CLAIM = 2;
+
+/** What a rank can block for. */
+export interface Awaited {
+  /** PENDING, COMPLETE or FAILED. */
+  readonly state: number;
+  readonly isSend: boolean;
+  /** The world rank that can end it, or a wildcard. */
+  readonly peer: number;
+  readonly tag: number;
+  /** For those who are told what this rank waits for: all of them, or any. */
+  waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
+}
 
 /** It is its own link in the queue of posted receives: a receive costs one object. */
 export interface Operation extends Posted, Link<Posted> {
@@ -16,6 +33,12 @@ export interface Operation extends Posted, Link<Posted> {
   tag: number;
   readonly context: number;
   readonly isSend: boolean;
+  /** A send that ends no sooner than a receive has matched it. */
+  readonly synchronous: boolean;
+  /** What it does with the message that it matches; 0: it receives. */
+  readonly probe: number;
+  /** The message that a probe has claimed. */
+  message: Envelope | null;
   /** The thread is blocked until it ends: its buffer cannot be taken away. */
   readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */
@@ -37,8 +60,6 @@ export interface Operation extends Posted, Link<Posted> {
   tracked: boolean;
   /** Called when it has ended. */
   settled: (() => void) | null;
-  /** For those who are told what this rank waits for. */
-  describe(): WaitedOperation;
 }
 
 /** What is told of a message that was taken at once. */

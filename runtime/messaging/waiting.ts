@@ -5,11 +5,13 @@ import { MpiError } from '../base/error.ts';
 import type { BusyPeers } from './busy-peers.ts';
 import { currentCalls } from './deadlock/call-site.ts';
 import type { Standstill } from './deadlock/standstill.ts';
-import { type Operation, PENDING } from './operation.ts';
+import { type Awaited, PENDING } from './operation.ts';
 import type { Peer } from './peer.ts';
 
 /** A blocked rank looks this often whether those it waits for are still there, in milliseconds. */
 export const SLEEP_CHECK_MS = 500;
+/** A blocked rank that looks at words of its workers sleeps so long between two looks, in milliseconds. */
+export const WORKER_LOOK_MS = 1;
 /** A blocked rank that polls looks at the clock once in so many polls. */
 const POLLS_A_LOOK = 64;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
@@ -30,6 +32,8 @@ interface WaitingHost {
   /** From now on whatever comes rings the doorbell. */
   arm(how: 'block'): void;
   readonly loop: { wake(): void };
+  /** Words of workers have to be looked at, who ring no doorbell. */
+  readonly polls: boolean;
   readonly failures: { checkPeers(): number };
   /** Null where there is no other rank to look at. */
   readonly standstill: Standstill | null;
@@ -56,10 +60,13 @@ export class Waiting {
 
   /**
    * Blocks until an operation has ended: polls for a bounded time, then sleeps until a peer rings.
+   * @param timeout milliseconds; Infinity: it waits as long as it takes
+   * @returns false where the time is over, and the operation still under way
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(operation: Operation): void {
+  wait(operation: Awaited, timeout: number): boolean {
     const host = this.#host;
+    const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : now() + timeout;
     let polls = this.#spinPolls;
     let until = 0;
     let slept = false;
@@ -68,10 +75,11 @@ export class Waiting {
         polls = this.#spinPolls;
         until = 0;
       } else if (operation.state === PENDING) {
+        if (timeout !== Number.POSITIVE_INFINITY && now() >= deadline) return this.#late(slept);
         if (--polls <= 0) {
           if (!slept) host.standstill?.moved();
           slept = true;
-          this.#sleep(operation);
+          this.#sleep(operation, deadline);
         } else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();
@@ -81,9 +89,15 @@ export class Waiting {
       }
     }
     if (slept) host.standstill?.moved();
+    return true;
   }
 
-  #sleep(operation: Operation): void {
+  #late(slept: boolean): false {
+    if (slept) this.#host.standstill?.moved();
+    return false;
+  }
+
+  #sleep(operation: Awaited, deadline: number): void {
     const host = this.#host;
     const node = this.#node;
     const alone = node === null || operation.peer === host.rank;
@@ -92,9 +106,10 @@ export class Waiting {
     try {
       // What was published before the doorbell was armed does not ring it: look once more.
       quiet = host.progress() === 0 && operation.state === PENDING;
-      if (quiet && !alone) {
+      if (quiet && host.polls) nap();
+      else if (quiet && !alone) {
         host.standstill?.sleeps();
-        node.block(Math.min(SLEEP_CHECK_MS, host.standstill?.lookMs ?? SLEEP_CHECK_MS));
+        node.block(Math.min(sleepMs(deadline), host.standstill?.lookMs ?? SLEEP_CHECK_MS));
       }
     } finally {
       node?.disarm();
@@ -105,18 +120,18 @@ export class Waiting {
       if (told && operation.state === PENDING) throw told;
       return;
     }
+    if (host.polls) return;
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
-    if (operation.state === PENDING) this.#lookAround(operation);
+    if (operation.state === PENDING) this.#lookAround(operation, deadline);
   }
 
   /** @throws MpiError ERR_DEADLOCK where all ranks that could end the operation wait, too */
-  #lookAround(operation: Operation): void {
+  #lookAround(operation: Awaited, deadline: number): void {
     const { standstill } = this.#host;
     const error = standstill?.slept(() => ({
-      mode: 'all',
-      operations: [operation.describe()],
-      mayGoOn: false,
+      ...operation.waits(),
+      mayGoOn: deadline !== Number.POSITIVE_INFINITY,
       stack: currentCalls(),
     }));
     if (!error) return;
@@ -125,7 +140,7 @@ export class Waiting {
   }
 
   /** A rank that blocks can neither send to itself nor receive from itself any more. */
-  #deadlock({ isSend, peer, tag }: Operation): MpiError {
+  #deadlock({ isSend, peer, tag }: Awaited): MpiError {
     const { rank } = this.#host;
     const what = isSend
       ? 'blocks until its message to itself is received: post the receive first (irecv)'
@@ -163,4 +178,16 @@ export class Waiting {
     const others = peers.filter(({ rank }) => rank !== this.#host.rank);
     return others.some(({ rank }) => node.presence(rank) === 'present');
   }
+}
+
+/** Until the next look at whether others are there, or the deadline. */
+function sleepMs(deadline: number): number {
+  if (deadline === Number.POSITIVE_INFINITY) return SLEEP_CHECK_MS;
+  return Math.min(SLEEP_CHECK_MS, Math.max(1, Math.ceil(deadline - now())));
+}
+
+const napping = new Int32Array(new SharedArrayBuffer(4));
+
+function nap(): void {
+  Atomics.wait(napping, 0, 0, WORKER_LOOK_MS);
 }

@@ -104,6 +104,8 @@ export const CTS_KIND_SHIFT = 8;
  * send ends, so what is read of it needs no CONFIRM.
  */
 export const RTS_HELD = 1 << 8;
+/** In the same word: the sender waits for the match, and hears FIN of a message that came whole as well. */
+export const RTS_SYNCHRONOUS = 1 << 9;
 /** Beside it: the bytes do not lie side by side, and come in packets. */
 export const RTS_PACKED = 1 << 10;
 export const RTS_KIND_MASK = 0xff;

@@ -24,6 +24,7 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { beginSession, type Session } from './session.ts';
 import { endPorts } from './worker/open-ports.ts';
 
 /** Polls that find nothing before a blocked rank sleeps; DREG_SPIN_POLLS changes it. */
@@ -100,7 +101,8 @@ export const MPI = {
   /**
    * Leaves the job (MPI_Finalize; MPI 4.1, 11.2.2), once everything that was sent has been received. A
    * process that ends well does it by itself.
-   * @throws MpiError ERR_PENDING where a message will never be received; ERR_FINALIZED the second time
+   * @throws MpiError with which a request failed of which the program has not heard; ERR_PENDING where a
+   *   message will never be received; ERR_FINALIZED the second time
    */
   finalize(): void {
     if (phase === 'finalized') throw finalizedError();
@@ -209,10 +211,17 @@ function connect(job: Job): World {
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });
-  const world = worldOf(engine, checkAlive);
-  const self = selfOf(engine, checkAlive);
-  world.endpoint.name = 'MPI.world';
-  self.endpoint.name = 'MPI.self';
+  const session: Session = {
+    get ended() {
+      return phase === 'finalized';
+    },
+    checkAlive,
+    abort: (code, message) => job.abort(code, message),
+    near: segment?.ranks ?? [job.rank],
+  };
+  beginSession(engine, session);
+  const world = worldOf(engine, session);
+  const self = selfOf(engine, session);
   return { job, engine, world, self, node, rdma };
 }
 
@@ -283,9 +292,12 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
   return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
-function stop({ engine, job, world, node, rdma }: World): void {
+function stop({ engine, job, world, self, node, rdma }: World): void {
+  // First of all, while MPI can be used: libraries have kept there what is to end with it (MPI 4.1, 11.2.4).
+  self.attributes.clear();
   endPorts();
   const pending = engine.drain();
+  const [unseen] = engine.completion.unseen;
   phase = 'finalized';
   current = null;
   engine.close();
@@ -294,6 +306,7 @@ function stop({ engine, job, world, node, rdma }: World): void {
   soloTransport?.close();
   process.off('exit', atExit);
   job.finalize();
+  if (unseen !== undefined) throw unseen;
   if (pending === 0) return;
   throw new MpiError(
     'ERR_PENDING',

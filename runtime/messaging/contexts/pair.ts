@@ -16,9 +16,6 @@ export interface Members {
   rankOf(world: number): number;
 }
 
-/** Before there is a communicator nobody is a member. */
-const NOBODY: Members = { size: 0, worldOf: () => -1, rankOf: () => -1 };
-
 /**
  * A rank calls its own contexts by numbers that it gives itself, and gives again. Its OPEN tells a peer which
  * communicator the number means from then on: packets of a pair stay in order, so neither an earlier nor
@@ -31,8 +28,9 @@ export class ContextPair {
   serial = 0;
   readonly program: Context;
   readonly library: Context;
-  members: Members = NOBODY;
-  /** By member: what it calls the communicator; null while only the name is known. */
+  /** Null until {@link join}: whoever has learnt the serial may open it before this rank knows who is in it. */
+  members: Members | null = null;
+  /** By member: the serial that it has there; null while only the name is known. */
   serials: Float64Array | null = null;
   /** What it is opened by meanwhile. */
   name: Int32Array | null = null;
@@ -53,7 +51,7 @@ export class ContextPair {
       const number = this.bound.get(peer);
       return number === undefined ? -1 : number + offset;
     };
-    const includes = (world: number) => this.members.rankOf(world) >= 0;
+    const includes = (world: number) => this.rankOf(world) >= 0;
     this.program = new Context(clock, PROGRAM, {
       nameOf: (peer) => nameOf(peer, PROGRAM),
       includes,
@@ -64,12 +62,16 @@ export class ContextPair {
     });
   }
 
-  /** It gets its number here, and its members. What has been opened by name before is theirs, if they are. */
-  begin(id: number, serial: number, members: Members): void {
+  /** The member that a rank of the world is; -1: none. */
+  rankOf(world: number): number {
+    return this.members === null ? -1 : this.members.rankOf(world);
+  }
+
+  /** @throws MpiError ERR_PROTOCOL where somebody has opened it who is no member */
+  join(members: Members, serials: Float64Array | null): void {
     const { size } = members;
-    this.id = id;
-    this.serial = serial;
     this.members = members;
+    this.serials = serials;
     this.to = new Array(size).fill(undefined);
     this.from = new Array(size).fill(undefined);
     this.numbers = new Int32Array(size);
@@ -87,8 +89,8 @@ export class ContextPair {
   /** @throws MpiError ERR_PROTOCOL where the peer is no member, or calls it something else already */
   bind(peer: Peer, number: number): void {
     const known = this.bound.get(peer);
-    const rank = this.members.rankOf(peer.rank);
-    if ((rank < 0 && this.id >= 0) || (known !== undefined && known !== number))
+    const rank = this.rankOf(peer.rank);
+    if ((rank < 0 && this.members !== null) || (known !== undefined && known !== number))
       throw new MpiError(
         'ERR_PROTOCOL',
         `rank ${peer.rank} opens a communicator that is not its own, or opens it twice`,
@@ -102,7 +104,7 @@ export class ContextPair {
   /** The peer's number means something else from here on. */
   unbind(peer: Peer): void {
     this.bound.delete(peer);
-    const rank = this.members.rankOf(peer.rank);
+    const rank = this.rankOf(peer.rank);
     if (rank >= 0) this.from[rank] = undefined;
   }
 

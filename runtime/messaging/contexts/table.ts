@@ -9,7 +9,7 @@ import { PostingClock } from '../matching/bins.ts';
 import { Context } from '../matching/context.ts';
 import type { Peer } from '../peer.ts';
 import { KEY_WORD, longOf, OPEN_NAMED } from '../wire.ts';
-import { ContextPair, type Members } from './pair.ts';
+import { ContextPair } from './pair.ts';
 
 /** Communicators that a rank can have at the same time, those it frees while operations are under way included. */
 export const COMMUNICATORS_MAX = 2 ** 16;
@@ -105,27 +105,21 @@ export class ContextTable {
     return this.#live;
   }
 
-  /** @throws MpiError ERR_NO_CONTEXT */
-  begin(members: Members): ContextPair {
-    return this.#begin(new ContextPair(this.#clock), members);
+  /** A new communicator; its members come later. @throws MpiError ERR_NO_CONTEXT */
+  begin(): ContextPair {
+    return this.#begin(new ContextPair(this.#clock));
   }
 
-  /** One that members open by a name until they know its serials: then {@link forgetName}. */
-  beginNamed(members: Members, name: Int32Array): ContextPair {
+  /** One that its members open by a name until they know its serials: then {@link forgetName}. */
+  beginNamed(name: Int32Array): ContextPair {
     const list = this.#named(name);
     let pair = list.find((each) => each.id < 0);
     if (pair === undefined) {
       pair = new ContextPair(this.#clock);
+      pair.name = name;
       list.push(pair);
     }
-    pair.name = name;
-    // Who is no member has no business here: what it sent is dropped.
-    for (const [peer, number] of pair.bound)
-      if (members.rankOf(peer.rank) < 0) {
-        pair.unbind(peer);
-        this.#mean(peer, number, null);
-      }
-    return this.#begin(pair, members);
+    return this.#begin(pair);
   }
 
   #named(name: Int32Array): ContextPair[] {
@@ -147,12 +141,13 @@ export class ContextTable {
     if (list.length === 0) this.#byName.delete(key);
   }
 
-  #begin(pair: ContextPair, members: Members): ContextPair {
+  #begin(pair: ContextPair): ContextPair {
     this.#sweep();
     const half = this.#free.pop() ?? this.#pairs.length;
     if (half * 2 >= NUMBERS_MAX * 2) throw noContext();
     this.#live++;
-    pair.begin(half * 2, ++this.#lastSerial, members);
+    pair.id = half * 2;
+    pair.serial = ++this.#lastSerial;
     this.#pairs[half] = pair;
     this.#own[half * 2] = pair.program;
     this.#own[half * 2 + 1] = pair.library;

@@ -2,7 +2,7 @@
 import { packageRoot } from '../../../native/addon.ts';
 
 /** Calls that are kept of an awaited operation: those of this package and one or two of the program's. */
-const AWAITED_CALLS = 6;
+const AWAITED_CALLS = 10;
 const BLOCKED_CALLS = 30;
 
 /** A place in the program that costs a microsecond to note, and more only where it is told. */

@@ -309,11 +309,15 @@ export class UnexpectedMessages<Message extends Envelope> {
   /** Takes out the first message that a receive for (source, tag), wildcards allowed, gets. */
   take(source: number, tag: number): Message | null {
     const message = this.peek(source, tag);
-    if (message === null) return null;
+    if (message !== null) this.remove(message);
+    return message;
+  }
+
+  /** Takes out a message that is one of these. */
+  remove(message: Message): void {
     unlink(message);
     for (let { links } = message; links !== null; links = links.more) unlink(links);
     this.count--;
-    return message;
   }
 
   /** The same without taking it out. */

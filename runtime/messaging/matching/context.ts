@@ -9,7 +9,7 @@ import type { Kept } from './kept-bodies.ts';
 /** A message that came before its receive: whole, still arriving in packets, or only offered. */
 export class UnexpectedMessage extends Envelope implements Kept {
   /** What the sender was charged with for it. */
-  readonly charge: number;
+  charge: number;
   /** Bytes of its body that are here, and where: in a slot, or an array of its own. */
   length = 0;
   chunk: Kept['chunk'] = null;
@@ -22,6 +22,11 @@ export class UnexpectedMessage extends Envelope implements Kept {
   constructor(source: number, tag: number, charge: number) {
     super(source, tag);
     this.charge = charge;
+  }
+
+  /** Bytes of the whole message. */
+  get size(): number {
+    return this.offer?.length ?? this.arrival?.length ?? this.length;
   }
 }
 

@@ -15,13 +15,14 @@ import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import type { Operation } from '../operation.ts';
+import { NO_PROBE, type Operation, PEEK } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
-import { offerOf } from '../rendezvous/offer.ts';
+import { messageLength, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
+import type { Envelope } from './bins.ts';
 import { type Context, UnexpectedMessage } from './context.ts';
 import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
@@ -44,6 +45,8 @@ export class Receiving {
   readonly prematched: PrematchedReceives;
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
+  /** Probes that have met the message that is being delivered. */
+  readonly #probes: Operation[] = [];
 
   constructor(
     host: ReceivingHost,
@@ -81,6 +84,50 @@ export class Receiving {
     this.post(context, request);
   }
 
+  /** Posts a probe, or gives it the unexpected message that it matches. */
+  probe(probe: Operation): void {
+    this.prematched.post();
+    const context = this.contexts.of(probe.context);
+    const message = context.unexpected.peek(probe.peer, probe.tag);
+    if (message !== null) {
+      this.#show(probe, context, message);
+      return;
+    }
+    const peer = this.#host.peers[probe.peer];
+    if (peer !== undefined && peer.error !== null) throw peer.error;
+    this.post(context, probe);
+  }
+
+  #show(probe: Operation, context: Context, message: UnexpectedMessage): void {
+    if (probe.probe !== PEEK) {
+      context.unexpected.remove(message);
+      this.#discharge(message, probe.context);
+      probe.message = message;
+    }
+    this.#completion.complete(probe, message.source, message.tag, message.size);
+  }
+
+  /** It counts no more among those that are kept for its sender. */
+  #discharge(message: UnexpectedMessage, context: number): void {
+    const { charge, source } = message;
+    if (charge === 0) return;
+    const peer = this.#host.contact(source);
+    peer.incoming[flowOf(context)].kept -= charge;
+    message.charge = 0;
+    this.returnCredit(peer, context, charge);
+  }
+
+  /** Gives the message that a probe has claimed to a receive. */
+  receiveClaimed(request: Operation, message: Envelope): void {
+    this.#take(request, message as UnexpectedMessage);
+  }
+
+  /** The first unexpected message that fits; null: there is none. */
+  peek(context: number, source: number, tag: number): UnexpectedMessage | null {
+    this.prematched.post();
+    return this.contexts.of(context).unexpected.peek(source, tag);
+  }
+
   /** A receive waits from here on. */
   post(context: Context, request: Operation): void {
     context.posted.post(request);
@@ -96,8 +143,7 @@ export class Receiving {
   #take(request: Operation, message: UnexpectedMessage): void {
     const { source, tag, arrival, offer, length } = message;
     const peer = this.#host.contact(source);
-    peer.incoming[flowOf(request.context)].kept -= message.charge;
-    this.returnCredit(peer, request.context, message.charge);
+    this.#discharge(message, request.context);
     if (offer !== null)
       this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
     else if (arrival !== null) this.#multi.take(request, arrival);
@@ -146,6 +192,7 @@ export class Receiving {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
+      this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
@@ -171,6 +218,7 @@ export class Receiving {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.arrival = this.#multi.onFirst(peer, packet, new Uint8Array(length), null);
       this.#keep(peer, packet, context, message);
+      this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
@@ -194,6 +242,7 @@ export class Receiving {
       message.offer = offer;
       this.#keep(peer, packet, context, message);
       this.#keepBody(message, packet);
+      this.#showAll(context, message);
       return;
     }
     this.returnCredit(peer, packet.context, charge);
@@ -202,7 +251,11 @@ export class Receiving {
   }
 
   #keep(peer: Peer, packet: Packet, context: Context, message: UnexpectedMessage): void {
-    if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
+    // What was asked for may come beyond all credit.
+    if (this.#probes.length > 0) {
+      this.returnCredit(peer, packet.context, message.charge);
+      message.charge = 0;
+    } else if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
     context.unexpected.add(message);
   }
@@ -229,6 +282,12 @@ export class Receiving {
     this.#search.onOpen(peer);
   }
 
+  /** Those who probed for a message hear of it once it is kept. */
+  #showAll(context: Context, message: UnexpectedMessage): void {
+    if (this.#probes.length === 0) return;
+    for (const probe of this.#probes.splice(0)) this.#show(probe, context, message);
+  }
+
   /** A message that `peer` was charged with has found its receive. */
   returnCredit(peer: Peer, context: number, charge: number): void {
     if (flowOf(context) !== LIBRARY) {
@@ -242,8 +301,29 @@ export class Receiving {
     this.#host.sendControl(peer, CREDIT, LIBRARY, words);
   }
 
-  /** Takes out the receive that a message belongs to. */
-  #match(peer: Peer, context: Context, { tag }: Packet): Operation | null {
+  /**
+   * Takes out the receive that a message belongs to, and the probes before it; one that claims the message
+   * leaves none to the receives.
+   */
+  #match(peer: Peer, context: Context, packet: Packet): Operation | null {
+    let found = this.#matchFirst(peer, context, packet);
+    if (found === null || found.probe === NO_PROBE) return found;
+    while (found !== null && found.probe === PEEK) {
+      this.#probes.push(found);
+      found = context.posted.match(peer.rank, packet.tag) as Operation | null;
+    }
+    if (found !== null && found.probe !== NO_PROBE) {
+      this.#probes.push(found);
+      return null;
+    }
+    // The receive takes it at once: who only looks hears of it before.
+    if (found !== null)
+      for (const probe of this.#probes.splice(0))
+        this.#completion.complete(probe, peer.rank, packet.tag, messageLength(packet));
+    return found;
+  }
+
+  #matchFirst(peer: Peer, context: Context, { tag }: Packet): Operation | null {
     const flow = peer.incoming[context.flow];
     if (peer.promises > 0 && flow.promised !== null) {
       const { context: wanted, tag: asked } = flow.promised;

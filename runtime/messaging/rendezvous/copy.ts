@@ -5,7 +5,7 @@ import { MpiError } from '../../base/error.ts';
 import { putPacket } from '../body.ts';
 import { PacketStream } from '../packet-stream.ts';
 import type { Peer } from '../peer.ts';
-import { CANCEL, COPY, CTS_WORD, DATA, longOf, putLong } from '../wire.ts';
+import { CANCEL, COPY, CTS_WORD, DATA, FIN, longOf, putLong } from '../wire.ts';
 import type { CopyFirst, Offer } from './offer.ts';
 import type { IncomingTransfer, OutgoingTransfer } from './table.ts';
 import type { Transfers } from './transfers.ts';
@@ -27,7 +27,9 @@ export class CopyScheme {
     // The sender wrote those bytes before our clock started; reading them took about as long.
     if (began > 0) transfer.ahead = now() - began;
     transfer.received = offer.firstBytes;
-    if (offer.firstBytes === offer.length) this.#transfers.received(transfer);
+    if (offer.firstBytes < offer.length) return;
+    if (offer.synchronous) this.#transfers.output.sendControl(transfer.peer, FIN, transfer.sender);
+    this.#transfers.received(transfer);
   }
 
   /** Asks for the message, or for what another scheme has left of it. */

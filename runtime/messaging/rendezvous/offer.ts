@@ -3,7 +3,17 @@ import type { Packet, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Operation } from '../operation.ts';
-import { longOf, putLong, RTS_HELD, RTS_KIND_MASK, RTS_PACKED, RTS_WORD } from '../wire.ts';
+import {
+  EAGER_FIRST,
+  longOf,
+  putLong,
+  RTS,
+  RTS_HELD,
+  RTS_KIND_MASK,
+  RTS_PACKED,
+  RTS_SYNCHRONOUS,
+  RTS_WORD,
+} from '../wire.ts';
 import type { OutgoingTransfer } from './table.ts';
 
 /** What an RTS says; kept with an unexpected message. */
@@ -17,6 +27,8 @@ export interface Offer {
   firstBytes: number;
   /** The sender's buffer cannot be taken away while it is read. */
   held: boolean;
+  /** The sender waits for the match: it hears FIN, though all of the message came along. */
+  synchronous: boolean;
   /** The sender's bytes do not lie side by side: they come in packets. */
   packed: boolean;
 }
@@ -46,6 +58,7 @@ export function offerOf(packet: Packet): Offer {
     exportedBytes,
     firstBytes: packet.length,
     held: (words[RTS_WORD.kind] & RTS_HELD) !== 0,
+    synchronous: (words[RTS_WORD.kind] & RTS_SYNCHRONOUS) !== 0,
     packed: (words[RTS_WORD.kind] & RTS_PACKED) !== 0,
   };
 }
@@ -55,10 +68,17 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   const { id, request, access, exportedBytes } = transfer;
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
-  const packed = request.noncontiguous !== null;
-  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | (packed ? RTS_PACKED : 0);
+  const packed = request.noncontiguous === null ? 0 : RTS_PACKED;
+  const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
+  words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | packed | synchronous;
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;
   words[RTS_WORD.key] = access.key;
   words[RTS_WORD.exportedBytes] = exportedBytes === request.length ? 0 : exportedBytes;
+}
+
+/** Bytes of the whole message that a packet begins. */
+export function messageLength(packet: Packet): number {
+  if (packet.kind === RTS) return offerOf(packet).length;
+  return packet.kind === EAGER_FIRST ? packet.extension[0] : packet.length;
 }

@@ -88,7 +88,7 @@ export class Rendezvous {
     }
     flow.charge(chargeOf(first));
     transfer.position = first;
-    if (first < length) transfers.outgoing.add(transfer);
+    if (first < length || request.synchronous) transfers.outgoing.add(transfer);
     // All of it is on its way: nobody will ask for more.
     else {
       transfers.revoke(transfer);

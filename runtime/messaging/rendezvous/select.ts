@@ -103,7 +103,8 @@ export class SchemeSelection {
    */
   exportsAhead({ peer, request }: OutgoingTransfer, exported: number): boolean {
     // Of what would have gone eagerly, had there been credit, fetching costs more than it saves.
-    if (peer.goesEagerly(request.bytes, request.length) && peer.rank !== this.#rank) return false;
+    const eager = peer.goesEagerly(request.bytes, request.length);
+    if (eager && (peer.rank !== this.#rank || request.synchronous)) return false;
     if (request.noncontiguous !== null) return false;
     if (isFree(peer.channel)) return true;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room

@@ -104,7 +104,8 @@ export class Transfers {
 
   /** We want no more of a message; of one that came whole the sender knows nothing any more. */
   refuse(peer: Peer, offer: Offer): void {
-    if (offer.firstBytes < offer.length) this.output.sendControl(peer, FIN, offer.transfer);
+    if (offer.firstBytes < offer.length || offer.synchronous)
+      this.output.sendControl(peer, FIN, offer.transfer);
   }
 
   /** Fails a receive, not before nothing touches its buffer any more. */
@@ -137,7 +138,10 @@ export class Transfers {
 
   /** The receiver has all, or wants no more. */
   onFin(peer: Peer, id: number): void {
-    this.sent(this.#ended(peer, id));
+    const transfer = this.#ended(peer, id);
+    // It came along with its offer: nothing was fetched.
+    if (transfer.position === transfer.request.length) transfer.scheme = 'copy';
+    this.sent(transfer);
   }
 
   /** The receiver has read all. What it read is the message if the buffer is still whole. */

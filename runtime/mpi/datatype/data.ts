@@ -12,6 +12,7 @@ import {
   isTypedArray,
   lengthOf,
   part,
+  store,
 } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import { bytesOf, type MessageBuffer } from '../point-to-point/buffer.ts';
@@ -76,6 +77,23 @@ export type Payload = Uint8Array | Noncontiguous;
 /** Its bytes; the array's own property could say anything. */
 export function sizeOf(payload: Payload): number {
   return isBytes(payload) ? lengthOf(payload) : payload.length;
+}
+
+/** The same bytes side by side, in memory of their own. @throws MpiError ERR_NO_MEM */
+export function copyOf(payload: Payload): Uint8Array {
+  const length = sizeOf(payload);
+  try {
+    const copy = new Uint8Array(length);
+    if (isBytes(payload)) store(copy, payload);
+    else payload.pack(0, length, copy, 0);
+    return copy;
+  } catch (cause) {
+    throw new MpiError(
+      'ERR_NO_MEM',
+      `there is no memory for a copy of a message of ${length} bytes: use a call that needs none (send, sendrecv)`,
+      { cause },
+    );
+  }
 }
 
 /**

@@ -3,12 +3,15 @@
  * It is one class for all kinds of communicators, so that the fast paths see one shape of object.
  */
 import { ANY_SOURCE } from '../../base/constants.ts';
+import { MpiError } from '../../base/error.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
-import type { Owner } from './request.ts';
+import type { Session } from '../session.ts';
+import type { Request } from './request.ts';
 import { RequestPool } from './request-pool.ts';
+import type { Owner } from './started-request.ts';
 
 export class Endpoint implements Owner {
   readonly engine: Engine;
@@ -26,22 +29,31 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** The longest that a wait takes, in milliseconds. */
+  timeout = Number.POSITIVE_INFINITY;
+  /** Buffered sends that have not left, or have failed. */
+  readonly buffered = new Set<Request>();
+  /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */
+  readonly sought = new Map<string, { readonly state: number }>();
+  /** Probes that did not wait, and found nothing. */
+  looks = 0;
   readonly #to: (Peer | undefined)[];
   readonly #from: (Peer | undefined)[];
   /** What senders call the program's context; null: all as we do. */
   readonly #numbers: Int32Array | null;
-  readonly #alive: () => void;
+  readonly session: Session;
+  /** The program has freed the communicator. */
+  freed = false;
+  /** It lives as long as the job: MPI.world, MPI.self. */
+  permanent = false;
 
-  /**
-   * @param pair null for the world
-   * @param alive throws where the communicator may not be used any more
-   */
+  /** @param pair null for the world */
   constructor(
     engine: Engine,
     pair: ContextPair | null,
     members: Members,
     rank: number,
-    alive: () => void,
+    session: Session,
   ) {
     const { contexts } = engine.receiving;
     this.engine = engine;
@@ -50,7 +62,7 @@ export class Endpoint implements Owner {
     this.rank = rank;
     this.members = members;
     this.size = members.size;
-    this.#alive = alive;
+    this.session = session;
     this.messages = pair?.program ?? contexts.openFixed(0);
     if (pair === null) contexts.openFixed(1);
     this.#to = pair?.to ?? engine.peers;
@@ -61,7 +73,22 @@ export class Endpoint implements Owner {
 
   /** @throws MpiError where it may not be used any more */
   checkAlive(): void {
-    this.#alive();
+    this.session.checkAlive();
+    if (this.freed)
+      throw new MpiError(
+        'ERR_CLOSED',
+        'a communicator was used after free(): what was started before goes on, but nothing new can begin',
+        { rank: this.rank },
+      );
+  }
+
+  /** Something begins that will start further messages, after the program has freed the communicator as well. */
+  beginUse(): void {
+    if (this.pair !== null) this.pair.uses++;
+  }
+
+  endUse(): void {
+    if (this.pair !== null) this.pair.uses--;
   }
 
   /** The rank of a rank of the world, which the wire knows; -1: it has none. */

@@ -6,9 +6,11 @@
  */
 import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf } from './awaited.ts';
 import type { Request } from './request.ts';
+import { waitWithin, within } from './timeout.ts';
 
-class Parts {
+export class Parts {
   readonly #parts: readonly Request[];
   /** Of the part that failed first. */
   error: MpiError | null = null;
@@ -57,7 +59,7 @@ export function waitForParts(parts: readonly Request[]): void {
   for (const part of parts) {
     const { engine } = part.owner;
     try {
-      engine.wait(part);
+      waitWithin(part.owner, part);
     } catch (error) {
       // Nobody can end it; what is on its way goes on.
       if (!engine.receiving.cancel(part)) throw whole.error ?? error;
@@ -72,8 +74,8 @@ export async function awaitParts(parts: readonly Request[]): Promise<void> {
   if (areComplete(parts)) return;
   const whole = new Parts(parts);
   for (const part of parts) if (!part.done) part.owner.engine.loop.poll(part);
-  const site = parts[0].callSite();
-  return new Promise((resolve, reject) => {
+  const site = callSiteOf(parts[0].owner.engine);
+  const ended = new Promise<void>((resolve, reject) => {
     const end = () => (whole.error === null ? resolve() : reject(whole.error));
     if (whole.done) return end();
     const releases = parts.filter((part) => !part.done).map((part) => part.hold(site, reject));
@@ -81,5 +83,11 @@ export async function awaitParts(parts: readonly Request[]): Promise<void> {
       for (const release of releases) release();
       end();
     };
+  });
+  const late = parts.find(({ state }) => state === PENDING);
+  if (late === undefined) return ended;
+  // Receives that no message has met are taken back.
+  return within(late.owner, late, ended, () => {
+    for (const part of parts) part.cancel();
   });
 }

@@ -10,7 +10,9 @@ import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../argu
 import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
+import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
 import { Status } from './status.ts';
+import { waitWithin } from './timeout.ts';
 
 export function recvSync(
   endpoint: Endpoint,
@@ -65,11 +67,12 @@ export function checkReceive(
 }
 
 /** A receive that nobody can complete is taken back. */
-function waitForReceive({ engine }: Endpoint, request: Request): void {
+function waitForReceive(endpoint: Endpoint, request: Request): void {
   try {
-    engine.wait(request);
+    waitWithin(endpoint, request);
   } catch (error) {
-    engine.receiving.cancel(request);
+    // One that has met its message goes on.
+    if (!endpoint.engine.receiving.cancel(request)) endpoint.engine.completion.track(request);
     throw error;
   }
 }
@@ -137,9 +140,18 @@ export function recv(
   buffer: Data | null,
   source: number,
   tag: number,
+  options: ReceiveOptions | undefined,
 ): Promise<Status> {
   try {
-    return irecv(endpoint, buffer, source, tag).promise();
+    if (options !== undefined) {
+      const signal = signalOf(options);
+      const request = irecv(endpoint, buffer, source, tag);
+      request.transient = true;
+      return untilAborted(request, signal, ({ status }) => status);
+    }
+    const request = irecv(endpoint, buffer, source, tag);
+    request.transient = true;
+    return request.promise();
   } catch (error) {
     return Promise.reject(error);
   }

@@ -2,7 +2,8 @@
 import { NO_BYTES } from '../../base/bytes.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
-import { type Owner, Request } from './request.ts';
+import { Request } from './request.ts';
+import type { Owner } from './started-request.ts';
 
 export class RequestPool {
   readonly #owner: Owner;
@@ -23,7 +24,9 @@ export class RequestPool {
     request.tag = tag;
     request.state = PENDING;
     request.isSend = isSend;
-    request.blocking = true;
+    request.synchronous = false;
+    // Whoever may leave the call before its end can take the buffer away.
+    request.blocking = this.#owner.timeout === Number.POSITIVE_INFINITY;
     return request;
   }
 

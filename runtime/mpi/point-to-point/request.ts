@@ -1,109 +1,15 @@
 /** Nonblocking operations (MPI 4.1, 3.7). */
 import type { Noncontiguous } from '../../../transports/transport.ts';
-import { inWords, isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
-import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../base/constants.ts';
-import { MpiError } from '../../base/error.ts';
-import type { Members } from '../../messaging/contexts/pair.ts';
-import { type CallSite, noteCallSite } from '../../messaging/deadlock/call-site.ts';
+import { isBytes, lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
+import type { MpiError } from '../../base/error.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
-import type { Engine } from '../../messaging/engine.ts';
-import type { Link, Posted } from '../../messaging/matching/bins.ts';
-import { COMPLETE, FAILED, type Operation, PENDING } from '../../messaging/operation.ts';
+import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
+import { COMPLETE, NO_PROBE, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
-import { AwaitedRequest } from './awaited.ts';
+import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
-
-/** What a request needs of its communicator. */
-export interface Owner {
-  readonly engine: Engine;
-  /** The rank in the communicator of a rank of the world, which the wire knows. */
-  rankOf(world: number): number;
-  /** Those that can be addressed. */
-  readonly members: Members;
-  /** What errors and tables call the communicator. */
-  readonly name: string;
-  /** Of the program's messages; the next one is the library's own. */
-  readonly context: number;
-}
-
-/**
- * A send or receive that was started (MPI_Request; MPI 4.1, 3.7.1). A program may await, test, or wait for
- * it. The buffer belongs to the operation until the operation has ended.
- */
-export abstract class StartedRequest implements PromiseLike<Status> {
-  /** @internal */
-  abstract readonly state: number;
-  /** @internal */
-  abstract readonly error: MpiError | null;
-
-  /** What a receive brought, or what a send took. It is valid once the operation is complete. */
-  abstract readonly status: Status;
-
-  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
-  abstract promise(): Promise<Status>;
-
-  /** Whether the operation has ended, well or not, without making progress. */
-  get done(): boolean {
-    return this.state !== PENDING;
-  }
-
-  /**
-   * Makes progress once (MPI_Test; MPI 4.1, 3.7.3).
-   * @returns whether the operation is complete
-   * @throws MpiError with which the operation failed
-   */
-  test(): boolean {
-    if (this.state === PENDING) this.makeProgress();
-    if (this.state === FAILED) throw this.error;
-    return this.state === COMPLETE;
-  }
-
-  /**
-   * Blocks the thread until the operation is complete (MPI_Wait; MPI 4.1, 3.7.3).
-   * @throws MpiError with which the operation failed; ERR_DEADLOCK where only this rank itself could
-   *   complete it, which is then still under way
-   */
-  wait(): Status {
-    this.waitForEnd();
-    if (this.state === FAILED) throw this.error;
-    return this.status;
-  }
-
-  /** @internal Asked while it is under way. */
-  abstract makeProgress(): void;
-
-  /** @internal Blocks until the operation has ended. @throws MpiError ERR_DEADLOCK */
-  abstract waitForEnd(): void;
-
-  /** Makes a request awaitable: `await request` gives what {@link wait} returns, and throws what it throws. */
-  // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
-  then<A = Status, B = never>(
-    onComplete?: ((status: Status) => A | PromiseLike<A>) | null,
-    onError?: ((error: MpiError) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.promise().then(onComplete, onError);
-  }
-
-  /**
-   * Blocks until all are complete (MPI_Waitall; MPI 4.1, 3.7.5). Their statuses are in the requests.
-   * @throws MpiError ERR_REQUEST where one is no request; else, after all have ended, with which the first in
-   *   order failed; ERR_DEADLOCK where one can never end, after all others have
-   */
-  static waitAll(requests: readonly StartedRequest[]): void {
-    if (areComplete(requests)) return;
-    let failed: MpiError | null = null;
-    for (let i = 0; i < requests.length; i++) {
-      const request = requests[i];
-      try {
-        if (request.state === PENDING) request.waitForEnd();
-      } catch (error) {
-        failed ??= error as MpiError;
-      }
-      if (request.state === FAILED) failed ??= request.error;
-    }
-    if (failed !== null) throw failed;
-  }
-}
+import { waitWithin } from './timeout.ts';
 
 /**
  * A send that was complete when it started: all that is left of it is what it sent. There is one for each
@@ -111,18 +17,18 @@ export abstract class StartedRequest implements PromiseLike<Status> {
  */
 export class CompleteSend extends StartedRequest {
   /** @internal A rank of the communicator. */
-  declare readonly destination: number;
+  declare readonly peer: number;
   /** @internal */
   declare readonly tag: number;
-  /** @internal */
-  declare readonly length: number;
+  /** Bytes sent; their complement once the program has heard of the end. */
+  declare private bytes: number;
 
   /** @internal */
   constructor(destination: number, tag: number, length: number) {
     super();
-    this.destination = destination;
+    this.peer = destination;
     this.tag = tag;
-    this.length = length;
+    this.bytes = length;
   }
 
   get state(): number {
@@ -133,21 +39,43 @@ export class CompleteSend extends StartedRequest {
     return null;
   }
 
+  get length(): number {
+    return this.bytes < 0 ? ~this.bytes : this.bytes;
+  }
+
+  get isSend(): boolean {
+    return true;
+  }
+
+  get told(): boolean {
+    return this.bytes < 0;
+  }
+
+  tell(): void {
+    if (this.bytes >= 0) this.bytes = ~this.bytes;
+  }
+
+  get owner(): never {
+    throw new Error('what is complete waits for nobody');
+  }
+
   get status(): Status {
     const status = new Status();
-    status.source = this.destination;
+    status.source = this.peer;
     status.tag = this.tag;
     status.byteLength = this.length;
     return status;
   }
 
-  promise(): Promise<Status> {
-    return Promise.resolve(this.status);
+  get result(): Status {
+    return this.status;
   }
 
-  makeProgress(): void {}
-
   waitForEnd(): void {}
+
+  whenEnded(listener: () => void): void {
+    listener();
+  }
 }
 
 /**
@@ -155,7 +83,7 @@ export class CompleteSend extends StartedRequest {
  *
  * It is its own link in the queue of posted receives: a receive costs one object.
  */
-export class Request extends StartedRequest implements Operation {
+export class Request<R = Status> extends StartedRequest<R> implements Operation {
   /** @internal What follows belongs to matching and the protocol engine. */
   next: Link<Posted> | null = null;
   /** @internal */
@@ -185,8 +113,16 @@ export class Request extends StartedRequest implements Operation {
   state = PENDING;
   /** @internal */
   isSend = false;
+  /** @internal A send that ends no sooner than a receive has matched it. */
+  synchronous = false;
+  /** @internal What it does with the message that it matches; 0: it receives. */
+  probe = 0;
+  /** @internal The message that a probe has claimed. */
+  message: Envelope | null = null;
   /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
   blocking = false;
+  /** @internal */
+  told = false;
   /** @internal The event loop makes progress for it. */
   tracked = false;
   /** @internal */
@@ -268,94 +204,74 @@ export class Request extends StartedRequest implements Operation {
   }
 
   /** @internal */
-  makeProgress(): void {
-    this.owner.engine.progress();
+  tell(): void {
+    this.told = true;
+    if (this.error !== null) this.owner.engine.completion.unseen.delete(this.error);
+  }
+
+  /** @internal */
+  get result(): R {
+    return this.status as R;
+  }
+
+  /** @internal A receive that only a promise of ours knows. */
+  transient = false;
+
+  protected override takeBack(): void {
+    if (this.transient) this.cancel();
+  }
+
+  /** @internal It begins anew, with the same buffer. */
+  restart(peer: number, tag: number): void {
+    this.peer = peer;
+    this.tag = tag;
+    this.state = PENDING;
+    this.error = null;
+    this.told = false;
+    this.tracked = false;
+    this.#status = null;
   }
 
   /** @internal */
   waitForEnd(): void {
-    this.owner.engine.wait(this);
+    waitWithin(this.owner, this);
   }
 
-  /** @internal The operation as a promise; polls a while before it leaves the work to the loop. */
-  promise(): Promise<Status> {
-    if (this.state === PENDING) this.owner.engine.loop.poll(this);
-    if (this.state === COMPLETE) return Promise.resolve(this.status);
-    if (this.state === FAILED) return Promise.reject(this.error);
-    const site = this.callSite();
-    return new Promise((resolve, reject) => {
-      const before = this.settled;
-      const release = this.hold(site, reject);
-      this.settled = () => {
-        before?.();
-        release();
-        if (this.state === FAILED) reject(this.error);
-        else resolve(this.status);
-      };
-    });
-  }
-
-  /**
-   * @internal Somebody awaits it: the process lives until it has ended, unless only the process itself
-   * could end it.
-   * @param site where it is awaited
-   * @param abandoned is called where nobody will ever end it
-   * @returns ends that
-   */
-  hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void {
-    const { engine } = this.owner;
-    const { loop } = engine;
-    if (this.peer === engine.rank) {
-      loop.wake();
-      return nothing;
+  /** @internal */
+  whenEnded(listener: () => void): void {
+    if (this.state !== PENDING) {
+      listener();
+      return;
     }
-    const awaited = new AwaitedRequest(engine, this, site, abandoned);
-    loop.hold(awaited);
-    return () => loop.release(awaited);
+    const before = this.settled;
+    this.settled =
+      before === null
+        ? listener
+        : () => {
+            before();
+            listener();
+          };
   }
 
-  /** @internal Where the program awaits it: for those who are told, should it never end. */
-  callSite(): CallSite | null {
-    return this.owner.engine.standstill === null ? null : noteCallSite();
+  override cancel(): boolean {
+    const { engine } = this.owner;
+    if (this.isSend || this.state !== PENDING || !engine.receiving.cancel(this)) return false;
+    this.#status = Status.ofCancelled();
+    engine.completion.complete(this, this.peer, this.tag, 0);
+    return true;
   }
 
-  /** @internal For those who are told what this rank waits for. */
-  describe(): WaitedOperation {
-    const { owner, peer, tag, isSend } = this;
-    const self = owner.engine.rank;
-    const any = peer === ANY_SOURCE;
-    return {
-      operation: this.context !== owner.context ? 'a collective' : isSend ? 'send' : 'recv',
-      peer: any ? ANY_SOURCE : owner.rankOf(peer),
-      tag,
-      communicator: owner.name,
-      from: any ? others(owner.members, self) : [peer],
-    };
+  /** @internal A receive is taken back; what a send has begun goes on. */
+  override giveUp(error: MpiError, abandoned: (error: MpiError) => void): void {
+    const { engine } = this.owner;
+    if (!this.isSend && engine.receiving.cancel(this)) engine.completion.fail(this, error);
+    else abandoned(error);
   }
-}
 
-function nothing(): void {}
-
-function others(members: Members, self: number): number[] {
-  const worlds = Array.from({ length: members.size }, (_, rank) => members.worldOf(rank));
-  return worlds.filter((world) => world !== self);
-}
-
-/** Whether all are. @throws MpiError ERR_REQUEST where they are no requests */
-function areComplete(requests: readonly StartedRequest[]): boolean {
-  if (!Array.isArray(requests)) throw noRequest(requests);
-  let complete = true;
-  for (let i = 0; i < requests.length; i++) {
-    const request = requests[i];
-    if (!(request instanceof StartedRequest)) throw noRequest(request);
-    if (request.state !== COMPLETE) complete = false;
+  /** @internal */
+  override describe(): WaitedOperation {
+    const told = super.describe();
+    if (this.context !== this.owner.context) return { ...told, operation: 'a collective' };
+    return this.probe === NO_PROBE ? told : { ...told, operation: 'probe' };
   }
-  return complete;
-}
-
-function noRequest(value: unknown): MpiError {
-  return new MpiError(
-    'ERR_REQUEST',
-    `${inWords(value)} cannot be waited for: it is no request of isend or irecv`,
-  );
 }

@@ -10,6 +10,7 @@ import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { type Data, type Payload, payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Request } from './request.ts';
+import { waitWithin } from './timeout.ts';
 
 const DONE = Promise.resolve();
 
@@ -35,16 +36,28 @@ export function sendSlowly(
   buffer: Data | null,
   destination: number,
   tag: number,
+  synchronous = false,
 ): void {
   const payload = checkSend(endpoint, buffer, destination, tag);
   if (destination === PROC_NULL) return;
   const { engine, pool } = endpoint;
   const world = endpoint.worldOf(destination);
-  if (world === engine.rank) prepareSelfSend(endpoint, tag, sizeOf(payload));
+  if (world === engine.rank) prepareSelfSend(endpoint, tag, sizeOf(payload), synchronous);
   const request = pool.borrow(payload, world, tag, true);
+  request.synchronous = synchronous;
   engine.send(request);
-  engine.wait(request);
+  waitForSend(endpoint, request);
   pool.giveBack(request);
+}
+
+/** A send that nobody has received in time goes on. */
+function waitForSend(endpoint: Endpoint, request: Request): void {
+  try {
+    waitWithin(endpoint, request);
+  } catch (error) {
+    endpoint.engine.completion.track(request);
+    throw error;
+  }
 }
 
 /** The bytes to send. @throws MpiError where an argument is bad */
@@ -62,13 +75,19 @@ export function checkSend(
 }
 
 /** A blocked rank cannot post the receive that its own message may need. */
-function prepareSelfSend({ engine, context, rank }: Endpoint, tag: number, length: number): void {
+function prepareSelfSend(
+  { engine, context, rank }: Endpoint,
+  tag: number,
+  length: number,
+  synchronous: boolean,
+): void {
   // What was sent to ourselves before goes to its receives, and makes room in the queue.
   engine.progress();
-  if (engine.receiving.awaitsFromSelf(context, tag) || engine.takesNow(engine.rank, length)) return;
+  if (engine.receiving.awaitsFromSelf(context, tag)) return;
+  if (!synchronous && engine.takesNow(engine.rank, length)) return;
   throw new MpiError(
     'ERR_DEADLOCK',
-    `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use isend`,
+    `a blocking send of ${length} bytes to this rank itself would wait for ever: post the receive first (irecv), or use ${synchronous ? 'issend' : 'isend'}`,
     { rank, peer: rank, tag },
   );
 }
@@ -78,9 +97,10 @@ export function isendSlowly(
   buffer: Data | null,
   destination: number,
   tag: number,
+  synchronous = false,
 ): Request {
   const payload = checkSend(endpoint, buffer, destination, tag);
-  return startSend(endpoint, payload, destination, tag, endpoint.context);
+  return startSend(endpoint, payload, destination, tag, endpoint.context, synchronous);
 }
 
 export function startSend(
@@ -89,10 +109,12 @@ export function startSend(
   destination: number,
   tag: number,
   context: number,
+  synchronous = false,
 ): Request {
   if (destination === PROC_NULL) return Request.ofNobody(endpoint, context);
   const request = Request.of(endpoint, payload, context, endpoint.worldOf(destination), tag);
   request.isSend = true;
+  request.synchronous = synchronous;
   endpoint.engine.send(request);
   if (request.state === PENDING) endpoint.engine.completion.track(request);
   return request;
@@ -106,11 +128,28 @@ export function send(
 ): Promise<void> {
   try {
     if (sendAtOnce(endpoint, buffer, destination, tag) > 0) return DONE;
-    const request = isendSlowly(endpoint, buffer, destination, tag);
-    return request.state === COMPLETE ? DONE : request.promise().then(nothing);
+    return endOf(isendSlowly(endpoint, buffer, destination, tag));
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** A synchronous send as a promise. */
+export function ssend(
+  endpoint: Endpoint,
+  buffer: Data | null,
+  destination: number,
+  tag: number,
+): Promise<void> {
+  try {
+    return endOf(isendSlowly(endpoint, buffer, destination, tag, true));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function endOf(request: Request): Promise<void> {
+  return request.state === COMPLETE ? DONE : request.promise().then(nothing);
 }
 
 function nothing(): void {}

@@ -1,8 +1,7 @@
 /** A send and a receive that end together (MPI 4.1, 3.10). */
-import { NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
-import type { Data, Payload } from '../datatype/data.ts';
+import { copyOf, type Data, type Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
 import { Request } from './request.ts';
@@ -27,16 +26,51 @@ export function startPair(
   return [receive, startPart(endpoint, outgoing, destination, sendTag, context)];
 }
 
-/** A zero-byte exchange in the library's context. */
-export function signal(
+/** The same with one buffer: what is sent is copied before the other message comes. */
+export function startReplacing(
   endpoint: Endpoint,
+  buffer: Data | null,
   destination: number,
+  sendTag: number,
+  source: number,
+  receiveTag: number,
+): [receive: Request, send: Request] {
+  const outgoing = checkSend(endpoint, buffer, destination, sendTag);
+  checkReceive(endpoint, buffer, source, receiveTag);
+  const copy = destination === PROC_NULL ? null : copyOf(outgoing);
+  return startPair(endpoint, copy, destination, sendTag, buffer, source, receiveTag);
+}
+
+/** The library's own: a message to one member, and one of another's. */
+export function exchange(
+  endpoint: Endpoint,
+  outgoing: Uint8Array,
+  destination: number,
+  incoming: Uint8Array,
   source: number,
   tag: number,
 ): [receive: Request, send: Request] {
-  const context = endpoint.context + 1;
-  const receive = startReceive(endpoint, NO_BYTES, source, tag, context);
-  return [receive, startPart(endpoint, NO_BYTES, destination, tag, context)];
+  const receive = receiveOwn(endpoint, incoming, source, tag);
+  return [receive, sendOwn(endpoint, outgoing, destination, tag)];
+}
+
+/** A message of the library's own. One that cannot start has failed. */
+export function sendOwn(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  destination: number,
+  tag: number,
+): Request {
+  return startPart(endpoint, bytes, destination, tag, endpoint.context + 1);
+}
+
+export function receiveOwn(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  source: number,
+  tag: number,
+): Request {
+  return startReceive(endpoint, bytes, source, tag, endpoint.context + 1);
 }
 
 /** A send that cannot start is one that has failed: it has parts beside it that have begun. */

@@ -29,6 +29,23 @@ export class Status {
   tag = ANY_TAG;
   /** Bytes received. */
   byteLength = 0;
+  #cancelled = false;
+
+  /** @internal Of a receive that was taken back. */
+  static ofCancelled(): Status {
+    const status = new Status();
+    status.#cancelled = true;
+    return status;
+  }
+
+  /**
+   * Whether the receive was taken back by `cancel()` (MPI_Test_cancelled; MPI 4.1, 3.8.4): then nothing
+   * else here says anything.
+   */
+  get cancelled(): boolean {
+    // A receive that fills it anew names a source.
+    return this.#cancelled && this.source === ANY_SOURCE;
+  }
 
   /**
    * How many elements were received (MPI_Get_count; MPI 4.1, 3.2.5).

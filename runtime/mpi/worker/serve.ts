@@ -7,7 +7,7 @@ import type { Codec } from '../point-to-point/objects/codec.ts';
 import type { Objects, Received } from '../point-to-point/objects/objects.ts';
 import type { Encoded } from '../point-to-point/objects/transfer.ts';
 import type { PointToPoint } from '../point-to-point/point-to-point.ts';
-import type { StartedRequest } from '../point-to-point/request.ts';
+import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { whenFinalized } from './open-ports.ts';
 import { type Call, type Envelope, failureOf } from './protocol.ts';
 

@@ -1,4 +1,5 @@
 /** What a job costs beside its messages: the time to start, and memory. */
+import type { CommunicatorFigures } from './communicators.ts';
 import { run, runJob } from './programs.ts';
 import { median } from './spread.ts';
 
@@ -8,6 +9,10 @@ const START_MANY_RANKS = 32;
 const START_MANY_MOST_MS = 10_000;
 const OVERHEAD_MOST_MB = 25;
 const PAIR_MOST_KIB = 160;
+/** On a communicator of split, to the same on the world. */
+const SPLIT_MOST = 1.05;
+/** To a barrier. */
+const DUP_MOST = 2.5;
 /** Bytes of heap a message: the smallest object takes more. */
 const HEAP_MOST = 1;
 
@@ -82,6 +87,17 @@ async function memoryCosts(): Promise<Cost[]> {
   ];
 }
 
+async function communicatorCosts(): Promise<Cost[]> {
+  const ratio = async (ranks: number) => {
+    const text = await runJob(ranks, 'test/bench/p2p/communicators.js', []);
+    return (JSON.parse(text) as CommunicatorFigures).ratio;
+  };
+  return [
+    cost('a message on a communicator of split, to the world', await ratio(2), '', SPLIT_MOST),
+    cost('dup and free on 4 ranks, to a barrier', await ratio(4), '', DUP_MOST),
+  ];
+}
+
 export async function measureCosts(): Promise<Cost[]> {
-  return [...(await startCosts()), ...(await memoryCosts())];
+  return [...(await startCosts()), ...(await memoryCosts()), ...(await communicatorCosts())];
 }

@@ -25,6 +25,14 @@ const SENDING: Record<string, Call> = {
   sendSync: (b, rank, tag) => world.sendSync(b, rank, tag),
   isend: (b, rank, tag) => world.isend(b, rank, tag),
   send: (b, rank, tag) => world.send(b, rank, tag),
+  ssendSync: (b, rank, tag) => world.ssendSync(b, rank, tag),
+  ssend: (b, rank, tag) => world.ssend(b, rank, tag),
+  issend: (b, rank, tag) => world.issend(b, rank, tag),
+  bsend: (b, rank, tag) => world.bsend(b, rank, tag),
+  'persistent.send': (b, rank, tag) => world.persistent.send(b, rank, tag),
+  'persistent.ssend': (b, rank, tag) => world.persistent.ssend(b, rank, tag),
+  sendrecvReplaceSync: (b, rank, tag) => world.sendrecvReplaceSync(b, rank, tag, other, 0),
+  sendrecvReplace: (b, rank, tag) => world.sendrecvReplace(b, rank, tag, other, 0),
   sendrecvSync: (b, rank, tag) => world.sendrecvSync(b, rank, tag, good(), other, 0),
   sendrecv: (b, rank, tag) => world.sendrecv(b, rank, tag, good(), other, 0),
 };
@@ -32,11 +40,32 @@ const RECEIVING: Record<string, Call> = {
   recvSync: (b, rank, tag) => world.recvSync(b, rank, tag),
   irecv: (b, rank, tag) => world.irecv(b, rank, tag),
   recv: (b, rank, tag) => world.recv(b, rank, tag),
+  'recv with options': (b, rank, tag) => world.recv(b, rank, tag, {}),
+  'persistent.recv': (b, rank, tag) => world.persistent.recv(b, rank, tag),
   sendrecvSync: (b, rank, tag) => world.sendrecvSync(good(), other, 0, b, rank, tag),
   sendrecv: (b, rank, tag) => world.sendrecv(good(), other, 0, b, rank, tag),
 };
+/** A source and a tag, without a buffer. */
+const PROBING: Record<string, (rank: number, tag: number) => unknown> = {
+  probeSync: (rank, tag) => world.probeSync(rank, tag),
+  probe: (rank, tag) => world.probe(rank, tag),
+  iprobe: (rank, tag) => world.iprobe(rank, tag),
+  mprobeSync: (rank, tag) => world.mprobeSync(rank, tag),
+  mprobe: (rank, tag) => world.mprobe(rank, tag),
+  improbe: (rank, tag) => world.improbe(rank, tag),
+  messages: (source, tag) => world.messages({ source, tag }),
+};
 /** They reject and never throw. */
-const PROMISES = ['send', 'recv', 'sendrecv'];
+const PROMISES = [
+  'send',
+  'ssend',
+  'recv',
+  'recv with options',
+  'sendrecv',
+  'sendrecvReplace',
+  'probe',
+  'mprobe',
+];
 
 function detached<Buffer extends MessageBuffer>(buffer: Buffer): Buffer {
   const memory = ArrayBuffer.isView(buffer) ? buffer.buffer : buffer;
@@ -147,6 +176,25 @@ async function tryAll(): Promise<void> {
         );
     }
   }
+  for (const [name, call] of Object.entries(PROBING)) {
+    for (const [what, value] of Object.entries({ ...NO_NUMBERS, 'no such rank': world.size }))
+      await expectError(name, `receiving the rank ${what}`, 'ERR_RANK', () => call(any(value), 0));
+    for (const [what, value] of Object.entries(NO_NUMBERS))
+      await expectError(name, `receiving the tag ${what}`, 'ERR_TAG', () =>
+        call(other, any(value)),
+      );
+  }
+  for (const value of [null, 5, 'text', { signal: 5 }, { signal: {} }]) {
+    const options = any(value);
+    const what = `the options ${JSON.stringify(value)}`;
+    await expectError('recv', what, 'ERR_ARG', () => world.recv(good(), other, 0, options));
+    await expectError('probe', what, 'ERR_ARG', () => world.probe(other, 0, options));
+    await expectError('mprobe', what, 'ERR_ARG', () => world.mprobe(other, 0, options));
+  }
+  for (const value of [null, 5, {}, 'text', Object.create(null)])
+    await expectError('probeSync', `the status ${typeof value} ${value === null}`, 'ERR_ARG', () =>
+      world.probeSync(other, 0, any(value)),
+    );
   for (const value of [null, 5, {}, 'text', Object.create(null)])
     await expectError('recvSync', `the status ${typeof value} ${value === null}`, 'ERR_ARG', () =>
       world.recvSync(good(), other, 0, any(value)),

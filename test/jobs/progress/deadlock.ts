@@ -5,6 +5,7 @@
 import { ANY_SOURCE, MPI, MpiError } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
 import { assert, Random, scaled } from '../lib.ts';
+import { meet } from '../ring.ts';
 
 const { world } = MPI;
 const { rank, size } = world;
@@ -12,7 +13,6 @@ const LENGTHS = [0, 8, 20_000, 300_000];
 /** Longer than a rank sleeps before it looks. */
 const PAUSE_MS = 12;
 const ENDLESS_TAG = 77;
-const MEETING_TAG = 99;
 
 function compute(milliseconds: number): void {
   const until = performance.now() + milliseconds;
@@ -90,15 +90,6 @@ async function toldOf(waiting: Promise<unknown>): Promise<MpiError> {
     throw error;
   }
   return assert.fail(`rank ${rank}: nothing should have come`);
-}
-
-/** Meets the others without ever waiting for them: who is still to be told that it waits in vain is told alone. */
-async function meet(): Promise<void> {
-  const others = Array.from({ length: size }, (_, one) => one).filter((one) => one !== rank);
-  const signals = others.map((one) => world.irecv(new Uint8Array(1), one, MEETING_TAG));
-  for (const one of others) world.isend(new Uint8Array(1), one, MEETING_TAG);
-  while (!signals.every((signal) => signal.test()))
-    await new Promise((resolve) => setImmediate(resolve));
 }
 
 function shuffled(random: Random): number[] {

@@ -26,17 +26,26 @@ const programsOf = (document: string) =>
 
 const ROOTS = ['rank 1 says 1.000', 'rank 2 says 1.414', 'rank 3 says 1.732'];
 const SUMS = [0, 1, 2, 3].map((rank) => `rank ${rank} has the sum 6`);
+const COUNTED = ['1: one', '2: two', '3: three'];
 const PARTS = [1, 2, 3].map((rank) => `rank ${rank} has done part ${rank}: ${rank * 1000}`);
 const HEARD = [0, 1, 2, 3].map((rank) => `rank ${rank} heard of ${(rank + 3) % 4}`);
 const COLUMNS = [0, 1, 2, 3].map((rank) => `rank ${rank} has ${(rank + 3) % 4} and 24 bytes`);
 const WORKERS = [1, 2, 3].map((rank) => `rank ${rank} is worker ${rank}`);
+const COMMUNICATORS = [
+  [0, 1, 2, 3].map((rank) => `rank ${rank} is ${rank % 2} of 2, beside ${rank ^ 1}`),
+  ['rank 1 is 0 in 1 3', 'rank 3 is 1 in 1 3'],
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: 4 and 6`),
+  [0, 1, 2].map((rank) => `client ${rank} got ${2 * rank}`),
+];
 
 it.each([
   { document: 'README.md', prints: [ROOTS] },
   { document: 'docs/start/first-program.md', prints: [ROOTS, SUMS] },
   { document: 'docs/guide/from-child-process.md', prints: [WORKERS] },
+  { document: 'docs/guide/point-to-point.md', prints: [ROOTS, COUNTED, SUMS] },
   { document: 'docs/guide/objects.md', prints: [PARTS, HEARD] },
   { document: 'docs/guide/layouts.md', prints: [COLUMNS] },
+  { document: 'docs/guide/communicators.md', prints: COMMUNICATORS },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);

@@ -49,7 +49,7 @@ const MAGIC = 0x4f4c_4844;
 /**
  * Changes whenever the layout of packets and datagrams changes, or the meaning of the protocol's packets.
  */
-export const VERBS_WIRE_VERSION = 2;
+export const VERBS_WIRE_VERSION = 3;
 const JOB_BYTES = 16;
 const GID_BYTES = 16;
 const CONFIRMED = 1;

@@ -36,7 +36,7 @@ function pollsBeforeSleep(spinPolls: number, spinMs: number): number {
     singleCopy: 'auto',
     rendezvous: 'auto',
   });
-  const request = worldOf(engine, () => {}).irecv(new Uint8Array(8), 1);
+  const request = worldOf(engine).irecv(new Uint8Array(8), 1);
   node.block = () => {
     before = polls;
     engine.completion.fail(request, new MpiError('ERR_DEADLOCK', 'the rank slept'));

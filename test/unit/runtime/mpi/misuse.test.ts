@@ -50,7 +50,7 @@ test.each<[string, ErrorCode, string]>([
   ['allocate 8n', 'ERR_COUNT', '8n'],
   ['abort with 1n', 'ERR_ARG', '1n'],
   ['waitAll of no array', 'ERR_REQUEST', 'an object'],
-  ['waitAll of no requests', 'ERR_REQUEST', 'null'],
+  ['waitAll of no requests', 'ERR_REQUEST', '5 cannot'],
   ['alone in recvSync', 'ERR_DEADLOCK', 'only this rank itself could send'],
   ['alone in wait', 'ERR_DEADLOCK', 'only this rank itself could send'],
   ['large sendSync to itself', 'ERR_DEADLOCK', '100000 bytes'],

@@ -49,7 +49,7 @@ afterEach(closeScenes);
 function scene(): Scene {
   const group = new ShmGroup(3);
   const all = engines(group, 'auto');
-  const comms = all.map((engine) => worldOf(engine, () => {}));
+  const comms = all.map((engine) => worldOf(engine));
   const made: Scene = { group, all, comms, words: new Int32Array(0) };
   scenes.push(made);
   for (const from of [0, 1, 2])
@@ -317,7 +317,7 @@ test.each([
 ] as const)('%s of a peer that is lost since fails its receive', (_what, length, singleCopy) => {
   const group = new ShmGroup(2);
   const all = engines(group, singleCopy);
-  const comms = all.map((engine) => worldOf(engine, () => {}));
+  const comms = all.map((engine) => worldOf(engine));
   const made: Scene = { group, all, comms, words: new Int32Array(0) };
   scenes.push(made);
   comms[ATTACKER].isend(new Uint8Array(length), VICTIM, 5);

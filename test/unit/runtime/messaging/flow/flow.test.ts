@@ -1,10 +1,13 @@
 /** Messages that wait for credit at their sender, and receives that ask for one of them. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { NO_BYTES } from '../../../../../runtime/base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import type { MpiError } from '../../../../../runtime/base/error.ts';
 import type { Request } from '../../../../../runtime/index.ts';
 import { LIBRARY, ONE_MESSAGE } from '../../../../../runtime/messaging/flow/credit.ts';
 import { SOUGHT_MAX } from '../../../../../runtime/messaging/flow/send-flow.ts';
+import type { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { exchange } from '../../../../../runtime/mpi/point-to-point/sendrecv.ts';
 import { closeScenes, credit, finish, type Scene, scene, settle, step } from './scene.ts';
 
 afterEach(closeScenes);
@@ -134,20 +137,24 @@ describe('a receive gets a message behind others that nobody receives', () => {
   });
 });
 
+/** A message of the library's to another rank, and one from it. */
+const signal = ({ endpoint }: Communicator, other: number, tag: number) =>
+  exchange(endpoint, NO_BYTES, other, NO_BYTES, other, tag);
+
 test("the library's own messages do not wait behind the program's", () => {
   const made = scene(1);
   const [a, b] = [made.comms[0][0], made.comms[1][0]];
   const waiting = flood(made, 0, 1, 1, 50);
   settle(made);
   for (let round = 0; round < 20; round++)
-    finish(made, [...a.signal(1, 1, round), ...b.signal(0, 0, round)]);
+    finish(made, [...signal(a, 1, round), ...signal(b, 0, round)]);
   // What was received is credited again.
   settle(made);
   expect(made.simulation.engines[0].peers[1]?.outgoing[LIBRARY].hasCredit(ONE_MESSAGE)).toBe(true);
   // Nor does a message that nobody receives stand before them in their own flow.
-  const signals = Array.from({ length: 9 }, (_, i) => a.signal(1, 1, 100 + i));
+  const signals = Array.from({ length: 9 }, (_, i) => signal(a, 1, 100 + i));
   settle(made);
-  for (const i of [8, 3, 0]) finish(made, [...signals[i], ...b.signal(0, 0, 100 + i)]);
+  for (const i of [8, 3, 0]) finish(made, [...signals[i], ...signal(b, 0, 100 + i)]);
   expect(waiting.some(({ done }) => !done)).toBe(true);
 });
 

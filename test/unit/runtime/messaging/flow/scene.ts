@@ -10,7 +10,6 @@ import {
   type CreditLimits,
 } from '../../../../../runtime/messaging/flow/credit.ts';
 import { Communicator, worldOf } from '../../../../../runtime/mpi/communicator.ts';
-import { Group } from '../../../../../runtime/mpi/group.ts';
 import { SelfTransport } from '../../../../../transports/self/transport.ts';
 import type { Transport } from '../../../../../transports/transport.ts';
 import { VerbsTransport } from '../../../../../transports/verbs/transport.ts';
@@ -55,20 +54,26 @@ export function scene(seed: number, options: Omit<SimulationOptions, 'random'> =
 
 function sceneOf<R extends Ranks>(simulation: R): Scene<R> {
   open.push(simulation);
-  const comms = simulation.engines.map((engine) => [worldOf(engine, () => {}), secondOf(engine)]);
+  const comms = simulation.engines.map((engine) => {
+    const world = worldOf(engine);
+    return [world, secondOf(world)];
+  });
   for (const engine of simulation.engines)
     for (let rank = 0; rank < comms.length; rank++) engine.contact(rank);
   return { simulation, comms };
 }
 
 /** Another communicator of all ranks, which each rank calls by a number of its own. */
-function secondOf(engine: Engine): Communicator {
+function secondOf({ endpoint, group }: Communicator): Communicator {
+  const { engine, session } = endpoint;
   const { contexts } = engine.receiving;
-  const group = Group.ofWorld(engine.rank, engine.size);
-  for (let i = 0; i < engine.rank; i++) contexts.begin(group);
-  const pair = contexts.begin(group);
-  pair.serials = Float64Array.from(group, (rank) => rank + 1);
-  return new Communicator(engine, pair, group, () => {});
+  for (let i = 0; i < engine.rank; i++) contexts.begin();
+  const pair = contexts.begin();
+  pair.join(
+    group,
+    Float64Array.from(group, (rank) => rank + 1),
+  );
+  return new Communicator(engine, pair, group, session);
 }
 
 export function step(made: Scene<Ranks>, until: () => boolean): void {

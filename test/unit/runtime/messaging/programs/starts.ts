@@ -36,7 +36,7 @@ async function somethingElse(random: Random): Promise<unknown> {
 }
 
 async function run(engine: Engine, random: Random, bytes: number): Promise<void> {
-  const comm = worldOf(engine, () => {});
+  const comm = worldOf(engine);
   const other = 1 - engine.rank;
   const got = new Uint8Array(bytes);
   if (random.below(4) === 0) comm.irecv(new Uint8Array(1), other, 77);

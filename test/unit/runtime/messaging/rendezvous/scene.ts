@@ -22,7 +22,7 @@ afterEach(() => {
 export function scene(seed: number, options: Omit<SimulationOptions, 'random'> = {}): Scene {
   const simulation = new Simulation({ random: new Random(seed), ...options });
   open.push(simulation);
-  const comms = simulation.engines.map((engine) => worldOf(engine, () => {}));
+  const comms = simulation.engines.map((engine) => worldOf(engine));
   // Contact, so that each has the other.
   for (const engine of simulation.engines)
     for (let rank = 0; rank < comms.length; rank++) if (rank !== engine.rank) engine.contact(rank);

@@ -19,7 +19,7 @@ class Ranks {
 
   constructor(ranks: number) {
     this.simulation = new Simulation({ random: new Random(1), ranks });
-    this.worlds = this.simulation.engines.map((engine) => worldOf(engine, () => {}));
+    this.worlds = this.simulation.engines.map((engine) => worldOf(engine));
   }
 
   /** Lets all that can happen happen, reactions to promises included. */
@@ -167,11 +167,7 @@ describe('a rank that blocks for a message that only itself could send', () => {
   const DEADLOCK = expect.objectContaining({ code: 'ERR_DEADLOCK' });
   const communicators: [string, number, (ranks: Ranks) => Communicator][] = [
     ['the world', 0, (ranks) => ranks.worlds[0]],
-    [
-      'a communicator of its own',
-      ANY_SOURCE,
-      (ranks) => selfOf(ranks.simulation.engines[0], () => {}),
-    ],
+    ['a communicator of its own', ANY_SOURCE, (ranks) => selfOf(ranks.simulation.engines[0])],
   ];
 
   test.each(communicators)('learns it in %s, and loses nothing', (_name, source, make) => {

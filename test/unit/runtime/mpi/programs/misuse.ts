@@ -67,7 +67,7 @@ const SCENES: Record<string, () => unknown> = {
   'waitAll of no array': () => Request.waitAll({ length: 1 } as never),
   'waitAll of no requests': () => {
     const posted = MPI.world.irecv(buffer);
-    return Request.waitAll([posted, null as never]);
+    return Request.waitAll([posted, 5 as never]);
   },
   'alone in recvSync': () => MPI.world.recvSync(buffer),
   'alone in wait': () => MPI.world.irecv(buffer).wait(),

@@ -1,0 +1,104 @@
+/** Requests of which a program waits for all (MPI 4.1, 3.7.5). */
+import type { MpiError } from '../../base/error.ts';
+import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { callSiteOf } from './awaited.ts';
+import { within } from './timeout.ts';
+import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
+
+/** @throws MpiError ERR_REQUEST */
+function check(requests: Requests): void {
+  checkRequests(requests);
+  for (let i = 0; i < requests.length; i++) checkRequest(requests[i]);
+}
+
+/** The program hears of the ends of all. @throws MpiError of the first in order that failed */
+function tellAll(requests: Requests, failed: MpiError | null = null): void {
+  let first = failed;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (request === null || request.state === PENDING) continue;
+    if (request.state === FAILED) first ??= request.error;
+    request.tell();
+  }
+  if (first !== null) throw first;
+}
+
+/** Whether all are. @throws MpiError ERR_REQUEST */
+function areComplete(requests: Requests): boolean {
+  checkRequests(requests);
+  let complete = true;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!(request instanceof Waitable)) checkRequest(request);
+    else if (request.state !== COMPLETE) complete = false;
+  }
+  return complete;
+}
+
+export function waitAll(requests: Requests): void {
+  if (areComplete(requests)) {
+    tellAll(requests);
+    return;
+  }
+  let failed: MpiError | null = null;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (request === null) continue;
+    try {
+      if (request.state === PENDING) request.waitForEnd();
+    } catch (error) {
+      failed ??= error as MpiError;
+    }
+    if (request.state === FAILED) failed ??= request.error;
+  }
+  tellAll(requests, failed);
+}
+
+function firstPending(requests: Requests): Waitable | null {
+  for (let i = 0; i < requests.length; i++) if (requests[i]?.state === PENDING) return requests[i];
+  return null;
+}
+
+export function testAll(requests: Requests): boolean {
+  check(requests);
+  firstPending(requests)?.owner.engine.progress();
+  if (firstPending(requests) !== null) return false;
+  tellAll(requests);
+  return true;
+}
+
+/** One promise for all. */
+export async function whenAll(requests: Requests): Promise<void> {
+  check(requests);
+  const pending: Waitable[] = [];
+  for (const request of requests) {
+    if (request === null) continue;
+    if (request.state === PENDING) poll(request);
+    if (request.state === PENDING) pending.push(request);
+  }
+  if (pending.length > 0) await within(pending[0].owner, pending[0], ends(pending));
+  tellAll(requests);
+}
+
+function poll(request: Waitable): void {
+  request.owner.engine.loop.poll({
+    get done() {
+      return request.state !== PENDING;
+    },
+    length: request.length,
+  });
+}
+
+function ends(pending: readonly Waitable[]): Promise<void> {
+  const site = callSiteOf(pending[0].owner.engine);
+  return new Promise((resolve, reject) => {
+    const releases = pending.map((request) => request.hold(site, reject));
+    let left = pending.length;
+    const end = () => {
+      if (--left > 0) return;
+      for (const release of releases) release();
+      resolve();
+    };
+    for (const request of pending) request.whenEnded(end);
+  });
+}

@@ -1,0 +1,61 @@
+/** What calls on several requests at once need of each of them. */
+import { inWords } from '../../base/bytes.ts';
+import { MpiError } from '../../base/error.ts';
+import type { CallSite } from '../../messaging/deadlock/call-site.ts';
+import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
+import type { Awaited } from '../../messaging/operation.ts';
+import type { Patience } from './timeout.ts';
+
+export abstract class Waitable implements Awaited {
+  /** @internal */
+  abstract readonly owner: Patience;
+  /** @internal */
+  abstract readonly state: number;
+  /** @internal */
+  abstract readonly error: MpiError | null;
+  /** @internal Bytes of its buffer. */
+  abstract readonly length: number;
+  /** @internal */
+  abstract readonly isSend: boolean;
+  /** @internal The world rank that can end it, or a wildcard. */
+  abstract readonly peer: number;
+  /** @internal */
+  abstract readonly tag: number;
+  /** @internal The program has heard of its end: in lists it is no active request any more (MPI_REQUEST_NULL). */
+  abstract readonly told: boolean;
+
+  /** @internal Blocks until it has ended. @throws MpiError ERR_DEADLOCK, ERR_TIMEOUT */
+  abstract waitForEnd(): void;
+  /** @internal Calls once it has ended. */
+  abstract whenEnded(listener: () => void): void;
+
+  /** @internal */
+  abstract describe(): WaitedOperation;
+  /** @internal */
+  abstract waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
+  /** @internal */
+  abstract hold(site: CallSite | null, abandoned: (error: MpiError) => void): () => void;
+
+  /** @internal The program hears of its end now. */
+  abstract tell(): void;
+}
+
+/** What a program gives as several requests; null: none. */
+export type Requests = readonly (Waitable | null)[];
+
+/** @throws MpiError ERR_REQUEST where it is no request, and not null */
+export function checkRequest(value: unknown): void {
+  if (value !== null && !(value instanceof Waitable)) throw noRequest(value);
+}
+
+/** @throws MpiError ERR_REQUEST where it is no array; what is in it is looked at by {@link checkRequest} */
+export function checkRequests(value: unknown): void {
+  if (!Array.isArray(value)) throw noRequest(value);
+}
+
+function noRequest(value: unknown): MpiError {
+  return new MpiError(
+    'ERR_REQUEST',
+    `${inWords(value)} cannot be waited for: it is no request, such as isend and irecv give, and not null`,
+  );
+}

@@ -1,0 +1,29 @@
+/** A communicator whose errors end the job: argv[2] says how one comes about at rank 1. */
+import { MPI } from '../../../../runtime/index.ts';
+import { pause } from '../../lib.ts';
+
+const how = process.argv[2];
+const { world } = MPI;
+const comm = await world.dup();
+comm.name = 'the tested one';
+comm.errors = 'abort';
+// A choice that is taken back leaves no trace.
+comm.errors = 'throw';
+comm.errors = 'abort';
+const used = how === 'inherited' ? await comm.dup() : comm;
+if (comm.rank === 1) {
+  const short = new Uint8Array(1);
+  try {
+    if (how === 'argument' || how === 'inherited') used.sendSync(short, 99);
+    else if (how === 'request') used.irecv(short, 0).wait();
+    else if (how === 'promise') await used.recv(short, 0);
+    else if (how === 'collective') await used.split(-1);
+    else if (how === 'caught') {
+      comm.errors = 'throw';
+      comm.sendSync(short, 99);
+    }
+  } catch {
+    process.stdout.write('the program goes on\n');
+  }
+} else await used.send(new Uint8Array(8), 1);
+if (how !== 'caught') await pause(20_000);
