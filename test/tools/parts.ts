@@ -5,7 +5,10 @@ export const PARTS = {
     what: 'the soak of the cache on this machine, ten times as long',
     files: ['memory/soak.test'],
   },
-  starts: { what: 'whether 2,000 jobs end', files: ['progress/starts.full'] },
+  starts: {
+    what: 'whether 2,000 jobs end, and 100,000 communicators leave nothing',
+    files: ['progress/starts.full', 'communicators/numbers.full'],
+  },
   memory: {
     what: 'the cache and its monitors on both kernels',
     files: ['test/guest/memory/'],

@@ -32,10 +32,10 @@ export default defineJob({
       world.bsend(large, next, 2);
       const error = throws('ERR_NO_MEM', () => world.bsend(large, next, 2));
       assert.match(error.message, /DREG_BSEND_BYTES.*flushBuffer/);
-      // Whoever receives makes room for its sender: not before that has seen that there is none.
-      world.barrierSync();
       const flush = world.flushBuffer();
       assert.equal(flush.done, false);
+      // Whoever receives makes room for its sender: not before that has seen that there is none.
+      world.barrierSync();
       const got = new Uint8Array(large.length);
       for (let i = 0; i < 2; i++) {
         world.recvSync(got, previous, 2);
