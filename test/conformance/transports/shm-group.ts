@@ -2,11 +2,12 @@
 import { readdirSync } from 'node:fs';
 import { addon } from '../../../native/addon.ts';
 import { check } from '../../../runtime/base/error.ts';
-import { Engine } from '../../../runtime/messaging/engine.ts';
+import type { Engine } from '../../../runtime/messaging/engine.ts';
 import { SelfTransport } from '../../../transports/self/transport.ts';
 import { CONTROL, PRESENT } from '../../../transports/shm/layout.ts';
 import { createSegment, Segment, type SegmentFiles } from '../../../transports/shm/segment.ts';
 import { ShmTransport } from '../../../transports/shm/transport.ts';
+import { BareEngine } from '../../tools/bare-engine.ts';
 
 /** Bells are shared within the process: the group closes them once. */
 class LocalSegment extends Segment {
@@ -63,7 +64,7 @@ export function engines(
 ): Engine[] {
   return group.transports.map(
     (node, rank) =>
-      new Engine({
+      new BareEngine({
         rank,
         size: group.transports.length,
         self: new SelfTransport(rank),

@@ -4,13 +4,14 @@
  * comes from a seed. It watches over what the protocol must never do with exported memory.
  */
 import { MpiError } from '../../../../runtime/base/error.ts';
-import { Engine } from '../../../../runtime/messaging/engine.ts';
+import type { Engine } from '../../../../runtime/messaging/engine.ts';
 import { CREDIT_LIMITS, type CreditLimits } from '../../../../runtime/messaging/flow/credit.ts';
 import type { RendezvousPreference } from '../../../../runtime/messaging/rendezvous/cost-model.ts';
 import { Request } from '../../../../runtime/mpi/point-to-point/request.ts';
 import type { StartedRequest } from '../../../../runtime/mpi/point-to-point/started-request.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
 import type { Done, OneSidedScheme, Purpose } from '../../../../transports/transport.ts';
+import { BareEngine } from '../../../tools/bare-engine.ts';
 import type { Random } from '../../../tools/random.ts';
 import { SimulatedTransport } from './simulated-transport.ts';
 
@@ -106,7 +107,7 @@ export class Simulation {
     this.transports = ranks.map((rank) => new SimulatedTransport(this, rank));
     this.engines = ranks.map(
       (rank) =>
-        new Engine({
+        new BareEngine({
           rank,
           size: ranks.length,
           self: new SelfTransport(rank),
@@ -197,16 +198,9 @@ export class Simulation {
     const ranks = this.engines.map((_, rank) => rank);
     while (ranks.length > 0)
       this.engines[ranks.splice(this.random.below(ranks.length), 1)[0]].progress();
-    this.#hear();
-  }
-
-  /** A test looks at its requests, or drops them: that is no unhandled rejection. */
-  #hear(): void {
-    for (const engine of this.engines) engine.completion.unseen.clear();
   }
 
   close(): void {
-    this.#hear();
     for (const engine of this.engines) engine.loop.close();
   }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
-import { Engine } from '../../../../runtime/messaging/engine.ts';
 import { worldOf } from '../../../../runtime/mpi/communicator.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
+import { BareEngine } from '../../../tools/bare-engine.ts';
 import { Random } from '../../../tools/random.ts';
 import { Simulation } from './simulated.ts';
 
@@ -26,7 +26,7 @@ function pollsBeforeSleep(spinPolls: number, spinMs: number): number {
     if (++polls > TOO_MANY_POLLS) throw new Error('it polls without an end');
     return 0;
   };
-  const engine = new Engine({
+  const engine = new BareEngine({
     rank: 0,
     size: 2,
     self: new SelfTransport(0),

@@ -4,7 +4,6 @@
  */
 import { expect } from 'vitest';
 import type { Request } from '../../../../../runtime/index.ts';
-import { Engine } from '../../../../../runtime/messaging/engine.ts';
 import {
   CREDIT_UNIT_BYTES,
   type CreditLimits,
@@ -15,6 +14,7 @@ import type { Transport } from '../../../../../transports/transport.ts';
 import { VerbsTransport } from '../../../../../transports/verbs/transport.ts';
 import { ShmGroup } from '../../../../conformance/transports/shm-group.ts';
 import { localJobs } from '../../../../conformance/transports/verbs-group.ts';
+import { BareEngine } from '../../../../tools/bare-engine.ts';
 import { Random } from '../../../../tools/random.ts';
 import { Fabric, SimulatedDevice } from '../../../transports/verbs/simulated.ts';
 import { Simulation, type SimulationOptions } from '../simulated.ts';
@@ -119,7 +119,7 @@ function ranksOver(
 ): Scene<Ranks> {
   const engines = transports.map(
     (node, rank) =>
-      new Engine({
+      new BareEngine({
         rank,
         size: transports.length,
         self: new SelfTransport(rank),
