@@ -11,6 +11,7 @@ export interface Shape {
   readonly ranks: number;
   /** Of a rank's block, or of the whole where there is one; 0 where the ranks' lengths differ. */
   readonly bytes: number;
+  readonly inPlace?: boolean;
 }
 
 /** One way to do an operation. */

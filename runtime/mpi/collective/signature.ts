@@ -143,6 +143,11 @@ export function tagOf(signature: Signature, number: number, algorithm: number): 
   );
 }
 
+/** The tag of a message whose elements have a type of their own. */
+export function tagOfType(tag: number, type: number): number {
+  return tag ^ (Math.imul(type, TYPE_FACTOR) & DIGEST_MASK);
+}
+
 /** The operation to which a message of the library's belongs; undefined: to none that is collective. */
 export function operationOfTag(tag: number): OperationName | undefined {
   if (tag >= 2 * PERSISTENT_TAG) return undefined;
