@@ -228,7 +228,13 @@ export class Objects<T = unknown> {
           engine.completion.fail(request, ENDED);
       return { done: true, value: undefined };
     };
-    return { next, return: end, [Symbol.asyncIterator]: () => ({ next, return: end }) } as never;
+    return {
+      next,
+      return: end,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 }
 
