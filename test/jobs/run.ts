@@ -9,7 +9,7 @@ import { RANKS, type Settings } from './job.ts';
 import type { ListedJob } from './rank.ts';
 
 /** Ends a job that hangs; only broken code needs it. */
-const TIMEOUT_SECONDS = 160;
+const TIMEOUT_SECONDS = 300;
 
 /** A compiled program of test/. */
 export const program = (name: string) => join(packageRoot(), 'dist/test', `${name}.js`);
@@ -113,8 +113,9 @@ export function together(jobs: readonly ListedJob[], ranks: number): Launch {
 export function launches(jobs: readonly ListedJob[]): Launch[] {
   const found = new Map<string, Launch>();
   for (const job of jobs)
+    // Alone a rank has no shared memory that settings could be about.
     for (const ranks of job.ranks ?? RANKS)
-      for (const settings of job.settings ?? [{}]) {
+      for (const settings of (job.settings ?? [{}]).slice(0, ranks === 1 ? 1 : undefined)) {
         const { nodeOptions = [] } = job;
         const alone = job.alone || nodeOptions.length > 0;
         const key = JSON.stringify([ranks, settings, alone && job.name]);
