@@ -7,7 +7,9 @@ const exclude = [...configDefaults.exclude, ...(full ? [] : ['test/**/*.full.tes
 
 /** Jobs of several ranks, compilers and guests: one file after the other, or they wait for each other's cores. */
 const HEAVY = [
-  'test/jobs/**/*.test.ts',
+  'test/jobs/jobs.test.ts',
+  'test/jobs/cost/*.test.ts',
+  'test/jobs/environment/{allocate,node}.test.ts',
   'test/guest/**/*.test.ts',
   'test/bench/p2p.test.ts',
   'test/unit/examples/*.test.ts',
