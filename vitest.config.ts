@@ -10,6 +10,7 @@ const HEAVY = [
   'test/jobs/jobs.test.ts',
   'test/jobs/cost/*.test.ts',
   'test/jobs/environment/{allocate,node}.test.ts',
+  'test/conformance/mpi/*.test.ts',
   'test/guest/**/*.test.ts',
   'test/bench/p2p.test.ts',
   'test/unit/examples/*.test.ts',
