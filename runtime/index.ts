@@ -23,6 +23,26 @@ export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
 export {
+  AVG,
+  BAND,
+  BOR,
+  BXOR,
+  bf16,
+  f16,
+  LAND,
+  LOR,
+  LXOR,
+  MAX,
+  MAXLOC,
+  MIN,
+  MINLOC,
+  NO_OP,
+  PROD,
+  REPLACE,
+  SUM,
+} from './mpi/collective/op/predefined.ts';
+export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
+export {
   Communicator,
   type CommunicatorComparison,
   InterCommunicator,
