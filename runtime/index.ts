@@ -22,6 +22,8 @@ export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
+export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
+export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
 export {
   AVG,
   BAND,
@@ -42,6 +44,7 @@ export {
   SUM,
 } from './mpi/collective/op/predefined.ts';
 export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
+export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
 export {
   Communicator,
   type CommunicatorComparison,

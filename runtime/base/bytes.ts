@@ -39,8 +39,8 @@ export function isTypedArray(value: unknown): value is ArrayBufferView {
   return getTag.call(value) !== undefined;
 }
 
-/** The name of a typed array's class, such as 'Int8Array', whatever the subclass; undefined for all else. */
-export function tagOf(value: unknown): string | undefined {
+/** The name of a typed array's type, such as `Float64Array`; undefined of what is none. */
+export function typeNameOf(value: unknown): string | undefined {
   return getTag.call(value);
 }
 

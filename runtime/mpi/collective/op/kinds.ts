@@ -1,6 +1,6 @@
 /** Kinds of elements that reductions compute with. */
 import { ELEMENT_TYPES } from '../../../../native/reduce.ts';
-import { inWords, tagOf } from '../../../base/bytes.ts';
+import { inWords, typeNameOf } from '../../../base/bytes.ts';
 import { MpiError } from '../../../base/error.ts';
 import type { Elements } from '../../datatype/data.ts';
 
@@ -73,7 +73,7 @@ function kindFrom(
 
 /** @throws MpiError ERR_BUFFER where it is no typed array */
 export function kindOf(array: unknown): Kind {
-  const kind = kinds.get(tagOf(array) ?? '');
+  const kind = kinds.get(typeNameOf(array) ?? '');
   if (kind !== undefined) return kind;
   throw new MpiError(
     'ERR_BUFFER',
