@@ -2,6 +2,9 @@
 import { CommunicatorObject } from '../communicator-object.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { barrier } from './barrier.ts';
+import { BarrierCalls, LineBarrier } from './lines/barrier.ts';
+import { Lines } from './lines/lines.ts';
+import { LineRequest } from './lines/request.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 
 /** Tags of the library's context that collective calls use in turn; those above are of partitioned operations. */
@@ -9,6 +12,9 @@ const COLLECTIVE_TAGS = 2 ** 29;
 
 export abstract class Collectives extends CommunicatorObject {
   #calls = 0;
+  /** From the first collective call on; null: there are none. */
+  #lines: Lines | null | undefined = undefined;
+  #barriers: BarrierCalls | null = null;
 
   /**
    * @internal The tag of this collective call: calls match in the order in which they are made, whatever
@@ -31,11 +37,39 @@ export abstract class Collectives extends CommunicatorObject {
    * @throws MpiError ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   barrier(): StartedRequest<void> {
+    const lines = this.#linesOf();
+    if (lines !== null) return new LineRequest<void>(lines, new LineBarrier(lines), () => {});
     return this.start(() => barrier(this.endpoint, this.nextCall()));
   }
 
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
-    runSync(barrier(this.endpoint, this.nextCall()));
+    const barriers = this.#barriers;
+    if (barriers !== null) barriers.run();
+    else this.#firstBarrier();
+  }
+
+  #firstBarrier(): void {
+    const lines = this.#linesOf();
+    if (lines === null) {
+      runSync(barrier(this.endpoint, this.nextCall()));
+      return;
+    }
+    this.#barriers = new BarrierCalls(lines);
+    this.#barriers.run();
+  }
+
+  /** The control lines; null where the ranks have no memory in common. */
+  #linesOf(): Lines | null {
+    if (this.#lines !== undefined) return this.#lines;
+    this.endpoint.checkAlive();
+    this.#lines = Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    return this.#lines;
+  }
+
+  protected override giveUp(): void {
+    super.giveUp();
+    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    this.#lines?.free();
   }
 }
