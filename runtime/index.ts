@@ -22,6 +22,9 @@ export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
+export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
+export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
+export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
 export {
   Communicator,
   type CommunicatorComparison,

@@ -46,6 +46,13 @@ export const ERROR_CODES = {
    */
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
   /**
+   * @why ranks of one communicator call different collective operations, or the same one with different types, lengths,
+   *   roots or ops; or in another order
+   * @remedy the message has both calls: make all ranks of the communicator call the same, in the same order. The communicator
+   *   cannot be used for collective operations any more
+   */
+  ERR_MISMATCH: 'ranks called collective operations that do not fit together',
+  /**
    * @why ranks wait for each other, none can go on, and nothing is on its way; or a rank blocks for a message from itself
    * @remedy the message says who waits for whom, and where: have one of them send first, or use `sendrecv`; to yourself post the receive first (`irecv`), or use `isend`
    */

@@ -7,7 +7,6 @@ import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
 import { MpiError } from '../../../base/error.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
-import { LINE_SLOTS } from './layout.ts';
 import { ALL, NONE, type Slots } from './slots.ts';
 
 /** What an operation needs of its communicator. */
@@ -158,4 +157,4 @@ export abstract class LineOperation implements Awaited {
 }
 
 /** Rounds that can be under way at the same time, whatever the operation. */
-export const AHEAD_MAX = LINE_SLOTS / 2;
+export const AHEAD_MAX = 4;
