@@ -10,8 +10,8 @@ export const PARTS = {
     files: ['progress/starts.full', 'communicators/numbers.full'],
   },
   messages: {
-    what: 'messages at random, as other MPI libraries deliver them',
-    files: ['conformance/mpi/'],
+    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message',
+    files: ['conformance/mpi/', 'environment/faults.full'],
   },
   memory: {
     what: 'the cache and its monitors on both kernels',
