@@ -30,7 +30,7 @@ export const PARTS = {
   nodes: { what: 'two guests joined by a network', files: ['test/guest/nodes/'] },
   guest: {
     what: 'the guest harness itself',
-    files: ['test/guest/harness/guest.full', 'harness/suite.full'],
+    files: ['harness/guest.full', 'harness/suite.full', 'harness/cli.full'],
   },
 } as const;
 
