@@ -51,12 +51,13 @@ export class ContextTable {
   /** Freed, and not out of use yet. */
   readonly #closing = new Set<ContextPair>();
   /** Where messages go that come too late. */
-  readonly #dead: Context;
+  /** Of communicators that were freed here. */
+  readonly dead: Context;
 
   constructor(host: ContextHost) {
     this.#host = host;
-    this.#dead = new Context(this.#clock, PROGRAM, { nameOf: () => -1, includes: () => false });
-    this.#dead.closed = true;
+    this.dead = new Context(this.#clock, PROGRAM, { nameOf: () => -1, includes: () => false });
+    this.dead.closed = true;
     this.#pairs.length = FIXED_CONTEXTS / 2;
   }
 
@@ -240,8 +241,8 @@ export class ContextTable {
     const { contexts, pairs } = this.#meanings[peer.rank] as Meanings;
     if (pair === null) pairs.delete(number);
     else pairs.set(number, pair);
-    contexts[number] = pair?.program ?? this.#dead;
-    contexts[number + 1] = pair?.library ?? this.#dead;
+    contexts[number] = pair?.program ?? this.dead;
+    contexts[number + 1] = pair?.library ?? this.dead;
   }
 }
 
