@@ -178,7 +178,7 @@ export class ContextTable {
       pair.library.closed = true;
       this.#host.drop(pair.library);
     }
-    if (pair.inUse || this.#host.sends(pair.id)) return;
+    if (pair.answers || pair.inUse || this.#host.sends(pair.id)) return;
     const half = pair.id / 2;
     this.#closing.delete(pair);
     this.#pairs[half] = undefined;

@@ -269,7 +269,7 @@ export class Inquiries implements CallListener {
     if (this.#mismatchOf(number) === undefined) {
       this.#mismatches.set(number, text);
       // Whoever still waits is answered after the program has freed the communicator, too.
-      this.#ledger.endpoint.beginUse();
+      if (this.#ledger.endpoint.pair !== null) this.#ledger.endpoint.pair.answers = true;
       if (isNews) this.#tellAll(number, text);
     }
     for (const [its, running] of [...this.open]) {
