@@ -9,6 +9,10 @@ export const PARTS = {
     what: 'whether 2,000 jobs end, and 100,000 communicators leave nothing',
     files: ['progress/starts.full', 'communicators/numbers.full'],
   },
+  messages: {
+    what: 'messages at random, as other MPI libraries deliver them',
+    files: ['conformance/mpi/'],
+  },
   memory: {
     what: 'the cache and its monitors on both kernels',
     files: ['test/guest/memory/'],
