@@ -148,7 +148,7 @@ export class Inquiries implements CallListener {
       if (part.state !== PENDING) return;
     }
     for (const peer of new Set(waited.map((part) => part.peer)))
-      if (peer !== engine.rank) this.#askOne(call, peer);
+      if (peer !== engine.rank && running.waitsFor(peer)) this.#askOne(call, peer);
   }
 
   /** Where in the program a call is. */

@@ -33,6 +33,12 @@ export function openParts(parts: readonly Request[]): readonly Request[] {
   return open.sort((one, other) => Number(isOwn(one)) - Number(isOwn(other)));
 }
 
+/** Whether a call waits for a rank of the world, in its own communicator. */
+export function isWaitedFor(parts: readonly Request[], peer: number, { book }: Call): boolean {
+  const context = book.endpoint.context + 1;
+  return openParts(parts).some((part) => part.peer === peer && part.context === context);
+}
+
 function isOwn({ peer, owner }: Request): boolean {
   return peer === owner.engine.rank;
 }
@@ -85,7 +91,7 @@ class Round extends Parts implements Awaited {
   }
 
   waitsFor(peer: number): boolean {
-    return openParts(this.#all).some((part) => part.peer === peer);
+    return isWaitedFor(this.#all, peer, this.call);
   }
 
   place(): string {

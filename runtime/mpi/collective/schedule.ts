@@ -19,7 +19,7 @@ import { Parts } from '../point-to-point/parts.ts';
 import type { Request } from '../point-to-point/request.ts';
 import type { Call, Running } from './call.ts';
 import { checkLengths, ofRound } from './mismatch.ts';
-import { ASK_AFTER_MS, openParts, waitForRound } from './round.ts';
+import { ASK_AFTER_MS, isWaitedFor, openParts, waitForRound } from './round.ts';
 
 /** Yields the requests of each round, and returns the result. A round that fails throws at its yield. */
 export type Schedule<Result> = Generator<readonly Request[], Result, void>;
@@ -195,7 +195,7 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
   }
 
   waitsFor(peer: number): boolean {
-    return openParts(this.#round).some((part) => part.peer === peer);
+    return isWaitedFor(this.#round, peer, this.call);
   }
 
   place(): string {
