@@ -7,6 +7,8 @@ import { type Signature, tagOf } from './signature.ts';
 /** The calls of a communicator, as each of them knows them. */
 export interface CallBook {
   readonly endpoint: Endpoint;
+  /** That, and of an intercommunicator the group's own. */
+  readonly endpoints: readonly Endpoint[];
   /** A call has to wait; until {@link leave} it can be given up. */
   enter(running: Running): void;
   leave(running: Running): void;

@@ -9,10 +9,7 @@ import type { Request } from '../point-to-point/request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
-import { CALL_NUMBERS, type Signature } from './signature.ts';
-
-/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
-export const COLLECTIVES_MAX: number = CALL_NUMBERS - 1;
+import { CALL_NUMBERS, COLLECTIVES_MAX, type Signature } from './signature.ts';
 
 /** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
 export interface Prepared<Result> {
@@ -27,6 +24,7 @@ export interface Prepared<Result> {
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
+  readonly endpoints: readonly Endpoint[];
   /** How many have begun; persistent ones that were made. */
   #begun = 0;
   #made = 0;
@@ -36,11 +34,14 @@ export class Calls implements CallBook {
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
 
-  constructor(endpoint: Endpoint) {
+  /** @param local of an intercommunicator: the group's own */
+  constructor(endpoint: Endpoint, local: Endpoint | null = null) {
     this.endpoint = endpoint;
+    this.endpoints = local === null ? [endpoint] : [endpoint, local];
     const begun = () => this.#begun;
     this.#inquiries = new Inquiries({
       endpoint,
+      endpoints: this.endpoints,
       get begun() {
         return begun();
       },

@@ -21,6 +21,8 @@ export const CALLS_REMEMBERED = 16;
 /** What the calls of a communicator are in this rank. */
 interface Ledger {
   readonly endpoint: Endpoint;
+  /** That, and of an intercommunicator the group's own. */
+  readonly endpoints: readonly Endpoint[];
   /** How many calls have begun. */
   readonly begun: number;
   /** Whether the call of this number has begun, or, if it is a persistent one, was made. */
@@ -52,9 +54,8 @@ export class Inquiries implements CallListener {
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
-    const { library } = ledger.endpoint;
-    library.calls = this;
-    this.#questions = library.questions;
+    this.#questions = ledger.endpoints.flatMap(({ library }) => library.questions.splice(0));
+    for (const { library } of ledger.endpoints) library.calls = this;
   }
 
   /** A call has to wait. One that can never end is told so at once. */
@@ -139,16 +140,31 @@ export class Inquiries implements CallListener {
   /** Asks all of whom this rank waits for. */
   ask(running: Running, waited: readonly Request[]): void {
     const { call } = running;
-    const { engine, library } = this.#ledger.endpoint;
     for (const part of waited) {
-      const other = part.isSend
-        ? undefined
-        : library.unexpected.findFrom(part.peer, (tag) => isOfOtherCall(tag, part.tag));
-      if (other !== undefined) this.#break(call.number, this.#otherType(call, part.peer));
+      const { library } = this.#endpointOf(part);
+      const isOther = (tag: number) => isOfOtherCall(tag, part.tag);
+      if (!part.isSend && library.unexpected.findFrom(part.peer, isOther) !== undefined)
+        this.#break(call.number, this.#otherType(call, part.peer));
       if (part.state !== PENDING) return;
     }
-    for (const peer of new Set(waited.map((part) => part.peer)))
-      if (peer !== engine.rank && running.waitsFor(peer)) this.#askOne(call, peer);
+    const asked = new Set<number>();
+    for (const part of waited) {
+      const { peer } = part;
+      if (peer === this.#rank || asked.has(peer) || !running.waitsFor(peer)) continue;
+      asked.add(peer);
+      this.#askOne(call, peer, this.#endpointOf(part));
+    }
+  }
+
+  /** In which a part of a call is sent or received. */
+  #endpointOf({ context }: Request): Endpoint {
+    const { endpoints, endpoint } = this.#ledger;
+    return endpoints.find((one) => one.context + 1 === context) ?? endpoint;
+  }
+
+  #memberIn(peer: number): Endpoint {
+    const { endpoints, endpoint } = this.#ledger;
+    return endpoints.find((one) => one.rankOf(peer) >= 0) ?? endpoint;
   }
 
   /** Where in the program a call is. */
@@ -157,8 +173,8 @@ export class Inquiries implements CallListener {
     return this.open.get(number)?.place() ?? this.#elsewhere();
   }
 
-  #askOne(call: Call, peer: number): void {
-    const { engine, context } = this.#ledger.endpoint;
+  #askOne(call: Call, peer: number, endpoint = this.#memberIn(peer)): void {
+    const { engine, context } = endpoint;
     const text = callText(callAt(call, this.#placeOf(call)));
     const words = callWords(call.number);
     engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag: call.tag, words, text });
@@ -218,12 +234,13 @@ export class Inquiries implements CallListener {
   }
 
   #tellAll(number: number, text: string): void {
-    const { engine, context, members } = this.#ledger.endpoint;
     const words = callWords(number, MISMATCHED);
-    const packet = { kind: TELL_CALL, context: context + 1, tag: 0, words, text: callText(text) };
-    for (let member = 0; member < members.size; member++) {
-      const peer = members.worldOf(member);
-      if (peer !== engine.rank) engine.sendAbout(peer, packet);
+    for (const { engine, context, members } of this.#ledger.endpoints) {
+      const packet = { kind: TELL_CALL, context: context + 1, tag: 0, words, text: callText(text) };
+      for (let member = 0; member < members.size; member++) {
+        const peer = members.worldOf(member);
+        if (peer !== engine.rank) engine.sendAbout(peer, packet);
+      }
     }
   }
 
@@ -269,7 +286,7 @@ export class Inquiries implements CallListener {
     if (this.#mismatchOf(number) === undefined) {
       this.#mismatches.set(number, text);
       // Whoever still waits is answered after the program has freed the communicator, too.
-      if (this.#ledger.endpoint.pair !== null) this.#ledger.endpoint.pair.answers = true;
+      for (const { pair } of this.#ledger.endpoints) if (pair !== null) pair.answers = true;
       if (isNews) this.#tellAll(number, text);
     }
     for (const [its, running] of [...this.open]) {
