@@ -14,6 +14,8 @@ export interface CallBook {
   leave(running: Running): void;
   /** A call has waited long for these: the others are asked what became of it there. */
   ask(running: Running, open: readonly Request[]): void;
+  /** A rank of the world is asked what became of a call there. */
+  askAbout(call: Call, peer: number): void;
   /** A call has failed here: whoever asks is told. */
   failed(call: Call, error: MpiError): void;
 }

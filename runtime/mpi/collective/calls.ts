@@ -6,8 +6,13 @@ import { MpiError } from '../../base/error.ts';
 import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
+import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
+import { LineRequest } from './lines/request.ts';
+import { RunningOnLines } from './lines/running.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 import { CALL_NUMBERS, COLLECTIVES_MAX, type Signature } from './signature.ts';
 
@@ -20,7 +25,18 @@ export interface Prepared<Result> {
   readonly memory: readonly Payload[];
   /** @param tag of its messages */
   schedule(tag: number): Schedule<Result>;
+  /** The same without messages, where the ranks have memory in common. */
+  readonly line?: LineCall<Result> | undefined;
 }
+
+/** A call on control lines. */
+export interface LineCall<Result> {
+  make(lines: Lines): LineOperation;
+  result(): Result;
+}
+
+/** In place of the number of an algorithm of messages. */
+const ON_LINES = 0;
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
@@ -29,10 +45,13 @@ export class Calls implements CallBook {
   #begun = 0;
   #made = 0;
   /** The last ones, each in the place that its number has in turn. */
-  readonly #last: Call[] = [];
+  readonly #signatures: Signature[] = [];
+  readonly #numbers: number[] = [];
+  readonly #algorithms: number[] = [];
   /** Persistent ones that were not freed, by their numbers in tags. */
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
+  #lines: Lines | null | undefined = undefined;
 
   /** @param local of an intercommunicator: the group's own */
   constructor(endpoint: Endpoint, local: Endpoint | null = null) {
@@ -51,11 +70,19 @@ export class Calls implements CallBook {
   }
 
   #find(number: number): Call | undefined {
-    const call =
-      number > 0
-        ? this.#last[number % CALLS_REMEMBERED]
-        : this.#persistent.get(-number % CALL_NUMBERS);
-    return call?.number === number ? call : undefined;
+    if (number < 0) {
+      const call = this.#persistent.get(-number % CALL_NUMBERS);
+      return call?.number === number ? call : undefined;
+    }
+    const place = number % CALLS_REMEMBERED;
+    if (this.#numbers[place] !== number) return undefined;
+    return new Call(this, this.#signatures[place], number, this.#algorithms[place]);
+  }
+
+  /** The control lines; null where the ranks have no memory in common. */
+  get lines(): Lines | null {
+    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    return this.#lines;
   }
 
   /**
@@ -65,11 +92,19 @@ export class Calls implements CallBook {
   begin({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
     if (this.#inquiries.open.size > 0) this.#checkNumbers();
+    return new Call(this, signature, this.count(signature, algorithm), algorithm);
+  }
+
+  /** Counts a call that may need no object: nobody asks about it, or this rank knows what it was. @returns its number */
+  count(signature: Signature, algorithm = ON_LINES): number {
     const number = ++this.#begun;
-    const call = new Call(this, signature, number, algorithm);
-    this.#last[number % CALLS_REMEMBERED] = call;
-    if (this.#inquiries.attentive) this.#inquiries.begin(call);
-    return call;
+    const place = number % CALLS_REMEMBERED;
+    this.#signatures[place] = signature;
+    this.#numbers[place] = number;
+    this.#algorithms[place] = algorithm;
+    if (this.#inquiries.attentive)
+      this.#inquiries.begin(new Call(this, signature, number, algorithm));
+    return number;
   }
 
   #checkNumbers(): void {
@@ -82,15 +117,59 @@ export class Calls implements CallBook {
 
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
+    if (prepared.line !== undefined) return this.#runOnLines(prepared, prepared.line);
     const call = this.begin(prepared);
     return runSync(prepared.schedule(call.tag), call);
   }
 
+  #runOnLines<Result>({ signature }: Prepared<Result>, { make, result }: LineCall<Result>): Result {
+    const lines = this.lines as Lines;
+    const operation = make(lines);
+    const number = this.count(signature);
+    lines.begin(operation);
+    this.watch(operation, signature, number);
+    lines.finish(operation);
+    return result();
+  }
+
+  /** An operation on control lines that waits can ask what became of the call elsewhere. */
+  watch(operation: LineOperation, signature: Signature, number: number): void {
+    if (operation.isOver) return;
+    const call = new Call(this, signature, number, ON_LINES);
+    const running = new RunningOnLines(call, this.lines as Lines, operation);
+    operation.running = running;
+    this.enter(running);
+  }
+
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
-  start<Result>(prepare: () => Prepared<Result>): ScheduledRequest<Result> {
+  start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
+    let prepared: Prepared<Result>;
+    try {
+      prepared = prepare();
+    } catch (error) {
+      return ScheduledRequest.of(this.endpoint, () => {
+        throw error;
+      });
+    }
+    const { line } = prepared;
+    if (line === undefined) return this.#startMessages(prepared);
+    const lines = this.lines as Lines;
+    const operation = line.make(lines);
+    try {
+      const number = this.count(prepared.signature);
+      const request = new LineRequest(lines, operation, () => line.result());
+      this.watch(operation, prepared.signature, number);
+      return request;
+    } catch (error) {
+      return ScheduledRequest.of(this.endpoint, () => {
+        throw error;
+      });
+    }
+  }
+
+  #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
     const request = new ScheduledRequest<Result>(this.endpoint);
     request.begin(() => {
-      const prepared = prepare();
       const call = this.begin(prepared);
       return { schedule: prepared.schedule(call.tag), call };
     });
@@ -128,6 +207,10 @@ export class Calls implements CallBook {
 
   ask(running: Running, open: readonly Request[]): void {
     this.#inquiries.ask(running, open);
+  }
+
+  askAbout(call: Call, peer: number): void {
+    this.#inquiries.askOne(call, peer);
   }
 
   failed(call: Call, error: MpiError): void {

@@ -83,7 +83,7 @@ export class Inquiries implements CallListener {
       return;
     }
     const call = this.#ledger.find(number);
-    if (call !== undefined && !belongsTo(tag, call.tag)) this.#askOne(call, peer);
+    if (call !== undefined && !belongsTo(tag, call.tag)) this.askOne(call, peer);
   }
 
   /** Messages of a call that begins now have come before. */
@@ -91,9 +91,9 @@ export class Inquiries implements CallListener {
     const early = this.#early?.get(call.number);
     if (early === undefined) return;
     this.#early?.delete(call.number);
-    if (!belongsTo(early.tag, call.tag)) this.#askOne(call, early.peer);
+    if (!belongsTo(early.tag, call.tag)) this.askOne(call, early.peer);
     for (const [peer, tag] of early.others ?? [])
-      if (!belongsTo(tag, call.tag)) this.#askOne(call, peer);
+      if (!belongsTo(tag, call.tag)) this.askOne(call, peer);
   }
 
   /** A call begins that somebody has asked about, or after a mismatch. */
@@ -152,7 +152,7 @@ export class Inquiries implements CallListener {
       const { peer } = part;
       if (peer === this.#rank || asked.has(peer) || !running.waitsFor(peer)) continue;
       asked.add(peer);
-      this.#askOne(call, peer, this.#endpointOf(part));
+      this.askOne(call, peer, this.#endpointOf(part));
     }
   }
 
@@ -173,7 +173,7 @@ export class Inquiries implements CallListener {
     return this.open.get(number)?.place() ?? this.#elsewhere();
   }
 
-  #askOne(call: Call, peer: number, endpoint = this.#memberIn(peer)): void {
+  askOne(call: Call, peer: number, endpoint = this.#memberIn(peer)): void {
     const { engine, context } = endpoint;
     const text = callText(callAt(call, this.#placeOf(call)));
     const words = callWords(call.number);
