@@ -21,7 +21,7 @@ import {
   elementsOf,
   newElements,
 } from './arguments.ts';
-import { prepareBarrier } from './barrier.ts';
+import { dissemination } from './barrier.ts';
 import { bcast } from './bcast.ts';
 import { typeOfData } from './blocks.ts';
 import type { Prepared } from './calls.ts';
@@ -67,12 +67,13 @@ function idle<Result>(operation: OperationName, result: Result): Prepared<Result
 }
 
 export function prepareInterBarrier(endpoint: Endpoint, local: Endpoint): Prepared<void> {
-  const own = prepareBarrier(local);
   return {
-    ...own,
+    signature: plainSignature('barrier'),
+    algorithm: 0,
+    memory: [],
     *schedule(tag) {
       // All of this group are there; then all of the other one.
-      yield* own.schedule(tag);
+      yield* dissemination(local, tag);
       if (local.rank === LEADER) yield exchange(endpoint, NO_BYTES, LEADER, NO_BYTES, LEADER, tag);
       yield* bcast(local, tag, NO_BYTES, LEADER);
     },
