@@ -15,32 +15,35 @@ export interface Shape {
 }
 
 /** One way to do an operation. */
-export interface Algorithm<Call> {
+export interface Algorithm<Call, Of extends Shape = Shape> {
   /** As DREG_COLL_… names it. */
   readonly name: string;
   /** Whether it works for this shape; it does for all where this is left out. */
-  can?(shape: Shape): boolean;
+  can?(shape: Of): boolean;
   /** Whether it is the best for this shape. */
-  best(shape: Shape): boolean;
+  best(shape: Of): boolean;
   /** @param tag of all its messages */
   run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
 }
 
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
-export interface Table<Call> {
+export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
-  readonly algorithms: readonly Algorithm<Call>[];
+  readonly algorithms: readonly Algorithm<Call, Of>[];
 }
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
-export interface Choice<Call> {
-  readonly algorithm: Algorithm<Call>;
+export interface Choice<Call, Of extends Shape = Shape> {
+  readonly algorithm: Algorithm<Call, Of>;
   readonly number: number;
 }
 
 /** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
-export function choose<Call>({ operation, algorithms }: Table<Call>, shape: Shape): Choice<Call> {
+export function choose<Call, Of extends Shape>(
+  { operation, algorithms }: Table<Call, Of>,
+  shape: Of,
+): Choice<Call, Of> {
   const wanted = overrideOf(operation, algorithms);
   if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
   const last = algorithms.length - 1;
@@ -49,11 +52,14 @@ export function choose<Call>({ operation, algorithms }: Table<Call>, shape: Shap
   return choice(algorithms, last);
 }
 
-function choice<Call>(algorithms: readonly Algorithm<Call>[], place: number): Choice<Call> {
+function choice<Call, Of extends Shape>(
+  algorithms: readonly Algorithm<Call, Of>[],
+  place: number,
+): Choice<Call, Of> {
   return { algorithm: algorithms[place], number: place + 1 };
 }
 
-function works<Call>(algorithm: Algorithm<Call>, shape: Shape): boolean {
+function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of): boolean {
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
