@@ -184,6 +184,22 @@ export default defineJob({
       );
     },
 
+    async 'persistent, whatever lies in the array when a round starts'() {
+      const data = new Float64Array(300);
+      const result = new Float64Array(300);
+      using placed = world.persistent.allreduce(data, SUM);
+      using apart = world.persistent.allreduce(data, result, MAX);
+      for (let round = 0; round < 3; round++) {
+        data.fill(rank + round);
+        assert.equal(await apart.run(), result);
+        assert(result.every((x) => x === size - 1 + round));
+        assert.equal(placed.runSync(), data);
+        assert(data.every((x) => x === (size * (size - 1)) / 2 + size * round));
+      }
+      const number = () => world.persistent.allreduce(1 as unknown as Float64Array, SUM);
+      throws('ERR_BUFFER', number);
+    },
+
     async 'bad input is refused before anything is sent'() {
       const data = new Float64Array(4);
       const untyped = world as unknown as {

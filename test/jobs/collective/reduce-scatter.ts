@@ -59,6 +59,17 @@ export default defineJob({
       assert.deepEqual([...result], new Array(counts[rank]).fill(digits));
     },
 
+    async persistent() {
+      const data = new Float64Array(total);
+      using blocks = world.persistent.reduceScatter(data, null, counts, SUM);
+      using one = world.persistent.reduceScatterBlock(new Int32Array(size).fill(rank), null, SUM);
+      for (let round = 0; round < 3; round++) {
+        data.fill(round);
+        assert.deepEqual([...(await blocks.run())], new Array(counts[rank]).fill(size * round));
+        assert.deepEqual([...one.runSync()], [(size * (size - 1)) / 2]);
+      }
+    },
+
     'bad input is refused before anything is sent'() {
       const untyped = world as unknown as {
         reduceScatterSync(...args: unknown[]): unknown;

@@ -73,6 +73,17 @@ export default defineJob({
       assert.equal(world.allreduceSync(1, SUM), size);
     },
 
+    persistent() {
+      const data = Int32Array.of(0, 0);
+      using sum = world.persistent.reduce(data, null, SUM, size - 1);
+      for (let round = 0; round < 3; round++) {
+        data.fill(rank + round);
+        const result = sum.runSync();
+        assert.equal(result === null, rank < size - 1);
+        if (result !== null) assert.equal(result[1], (size * (size - 1)) / 2 + size * round);
+      }
+    },
+
     'bad input is refused before anything is sent'() {
       const untyped = world as unknown as { reduceSync(...args: unknown[]): unknown };
       const data = new Float64Array(4);

@@ -82,6 +82,17 @@ export default defineJob({
       assert.equal(world.allreduceSync(1, SUM), size);
     },
 
+    async persistent() {
+      const data = Int32Array.of(0);
+      using upTo = world.persistent.scan(data, null, SUM);
+      using before = world.persistent.exscan(data, null, SUM);
+      for (let round = 0; round < 3; round++) {
+        data[0] = round;
+        assert.equal(upTo.runSync()[0], round * (rank + 1));
+        assert.equal((await before.run())[0], round * rank);
+      }
+    },
+
     'bad input is refused before anything is sent'() {
       const untyped = world as unknown as { scanSync(...args: unknown[]): unknown };
       const data = new Float64Array(4);
