@@ -15,6 +15,7 @@ import { prepareScatter, prepareScatterv } from './scatter.ts';
 export abstract class DataMovement extends Collectives {
   #persistent: PersistentCollectives | null = null;
 
+  /** Operations that are made once and started often, collective ones too (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentCollectives {
     this.#persistent ??= new PersistentCollectives(this.endpoint, this.calls);
     return this.#persistent;

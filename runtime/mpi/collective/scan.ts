@@ -15,7 +15,7 @@ import {
   resultOf,
   shapeOf,
 } from './reduction.ts';
-import { arrayOf, isScalar, ofElement } from './scalar.ts';
+import { arrayOf, giving, isScalar, ofElement } from './scalar.ts';
 import { choose, type Table } from './select.ts';
 import { NO_ROOT } from './signature.ts';
 
@@ -99,11 +99,5 @@ export function prepareScanCall(
   const array = arrayOf(first);
   const prepared = ofElement(prepareScan(endpoint, operation, array, array, second));
   if (operation === 'scan' || endpoint.rank > 0) return prepared;
-  return {
-    ...prepared,
-    *schedule(tag) {
-      yield* prepared.schedule(tag);
-      return undefined;
-    },
-  };
+  return giving(prepared, () => undefined);
 }

@@ -4,6 +4,8 @@
  */
 import { MpiError } from '../../base/error.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
 import type { Schedule } from './schedule.ts';
 
 /** What all ranks of a call know of it. */
@@ -26,12 +28,24 @@ export interface Algorithm<Call, Of extends Shape = Shape> {
   run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
 }
 
+/** The way without messages, on control lines (docs/internals/control-lines.md). */
+export interface LineAlgorithm<Call, Of extends Shape = Shape> {
+  /** Whether it works for this shape; it does for all where this is left out. */
+  can?(shape: Of): boolean;
+  make(lines: Lines, call: Call): LineOperation;
+}
+
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
 export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
   readonly algorithms: readonly Algorithm<Call, Of>[];
+  /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
+  readonly lines?: LineAlgorithm<Call, Of>;
 }
+
+/** As DREG_COLL_… names it. */
+export const LINES = 'lines';
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
 export interface Choice<Call, Of extends Shape = Shape> {
@@ -41,10 +55,11 @@ export interface Choice<Call, Of extends Shape = Shape> {
 
 /** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
 export function choose<Call, Of extends Shape>(
-  { operation, algorithms }: Table<Call, Of>,
+  table: Table<Call, Of>,
   shape: Of,
 ): Choice<Call, Of> {
-  const wanted = overrideOf(operation, algorithms);
+  const { algorithms } = table;
+  const wanted = overrideOf(table);
   if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
   const last = algorithms.length - 1;
   for (let i = 0; i < last; i++)
@@ -63,6 +78,19 @@ function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
+/** An operation on control lines; undefined where the ranks do without, or it does not work for this shape. */
+export function chooseLines<Call>(
+  table: Table<Call>,
+  shape: Shape,
+  endpoint: Endpoint,
+  call: Call,
+): ((lines: Lines) => LineOperation) | undefined {
+  const { lines: algorithm } = table;
+  if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
+  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
+  return (lines) => algorithm.make(lines, call);
+}
+
 /** What the environment says, by operation: looked at once. */
 const overrides = new Map<string, number>();
 
@@ -72,15 +100,16 @@ const overrides = new Map<string, number>();
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
  */
-function overrideOf(operation: string, algorithms: readonly { readonly name: string }[]): number {
+function overrideOf({ operation, algorithms, lines }: Table<never>): number {
   const known = overrides.get(operation);
   if (known !== undefined) return known;
   const name = process.env[`DREG_COLL_${operation}`] || '';
   const place = algorithms.findIndex((each) => each.name === name);
-  if (name !== '' && place < 0)
+  const names = [...(lines === undefined ? [] : [LINES]), ...algorithms.map((each) => each.name)];
+  if (name !== '' && !names.includes(name))
     throw new MpiError(
       'ERR_ARG',
-      `DREG_COLL_${operation} is "${name}"; it may be ${algorithms.map((each) => each.name).join(', ')}`,
+      `DREG_COLL_${operation} is "${name}"; it may be ${names.join(', ')}`,
     );
   overrides.set(operation, place);
   return place;
