@@ -14,6 +14,7 @@ import { prepareScanCall } from './scan.ts';
 export abstract class Reductions extends DataMovement {
   #persistent: PersistentReductions | null = null;
 
+  /** Makers of persistent operations: point-to-point, and collective ones (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentReductions {
     this.#persistent ??= new PersistentReductions(this.endpoint, this.calls);
     return this.#persistent;
