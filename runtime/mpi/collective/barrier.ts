@@ -3,20 +3,25 @@ import { NO_BYTES } from '../../base/bytes.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { exchange } from '../point-to-point/sendrecv.ts';
 import type { Prepared } from './calls.ts';
+import { LineBarrier } from './lines/barrier.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Table } from './select.ts';
+import { choose, chooseLines, type Table } from './select.ts';
 import { plainSignature } from './signature.ts';
 
 const SIGNATURE = plainSignature('barrier');
 
 export const BARRIER: Table<null> = {
   operation: 'BARRIER',
+  lines: { make: (lines) => new LineBarrier(lines) },
   algorithms: [{ name: 'dissemination', best: () => true, run: dissemination }],
 };
 
 export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
-  const { algorithm, number } = choose(BARRIER, { ranks: endpoint.size, bytes: 0 });
+  const shape = { ranks: endpoint.size, bytes: 0 };
+  const { algorithm, number } = choose(BARRIER, shape);
+  const make = chooseLines(BARRIER, shape, endpoint, null);
   return {
+    line: make === undefined ? undefined : { make, result: () => {} },
     signature: SIGNATURE,
     algorithm: number,
     memory: [],

@@ -5,7 +5,11 @@
 import { MpiError } from '../../base/error.ts';
 import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call } from './call.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
+import { LineRequest } from './lines/request.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 import { CALL_NUMBERS, type Signature } from './signature.ts';
 
@@ -21,6 +25,14 @@ export interface Prepared<Result> {
   readonly memory: readonly Payload[];
   /** @param tag of its messages */
   schedule(tag: number): Schedule<Result>;
+  /** The same without messages, where the ranks have memory in common. */
+  readonly line?: LineCall<Result> | undefined;
+}
+
+/** A call on control lines. */
+export interface LineCall<Result> {
+  make(lines: Lines): LineOperation;
+  result(): Result;
 }
 
 export class Calls {
@@ -31,6 +43,7 @@ export class Calls {
   /** Those that were started and have not ended, in their order; persistent ones that were not freed. */
   readonly #started = new Set<Call>();
   readonly #persistent = new Map<number, Call>();
+  #lines: Lines | null | undefined = undefined;
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
@@ -51,18 +64,47 @@ export class Calls {
     if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
   }
 
+  /** The control lines; null where the ranks have no memory in common. */
+  get lines(): Lines | null {
+    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    return this.#lines;
+  }
+
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
+    if (prepared.line !== undefined) return this.#runOnLines(prepared.line);
     const call = this.begin(prepared);
     return runSync(prepared.schedule(call.tag), call);
   }
 
+  #runOnLines<Result>({ make, result }: LineCall<Result>): Result {
+    const lines = this.lines as Lines;
+    const operation = make(lines);
+    lines.begin(operation);
+    lines.finish(operation);
+    return result();
+  }
+
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
-  start<Result>(prepare: () => Prepared<Result>): ScheduledRequest<Result> {
+  start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
+    let prepared: Prepared<Result>;
+    try {
+      prepared = prepare();
+    } catch (error) {
+      return ScheduledRequest.of(this.endpoint, () => {
+        throw error;
+      });
+    }
+    const { line } = prepared;
+    if (line === undefined) return this.#startMessages(prepared);
+    const lines = this.lines as Lines;
+    return new LineRequest(lines, line.make(lines), () => line.result());
+  }
+
+  #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
     const request = new ScheduledRequest<Result>(this.endpoint);
     let call: Call | null = null;
     request.begin(() => {
-      const prepared = prepare();
       call = this.begin(prepared);
       this.#started.add(call);
       return { schedule: prepared.schedule(call.tag), call };

@@ -7,12 +7,15 @@ import type { StartedRequest } from '../point-to-point/started-request.ts';
 import type { Session } from '../session.ts';
 import { prepareBarrier } from './barrier.ts';
 import { Calls, type Prepared } from './calls.ts';
+import { BarrierCalls } from './lines/barrier.ts';
+import type { Lines } from './lines/lines.ts';
 import type { Schedule } from './schedule.ts';
 import { type OperationName, plainSignature } from './signature.ts';
 
 export abstract class Collectives extends CommunicatorObject {
   /** @internal Its collective calls, in their order. */
   readonly calls: Calls;
+  #barriers: BarrierCalls | null = null;
 
   /** @internal @param pair its contexts; null for the world. @param members those whom a call can name */
   constructor(
@@ -37,7 +40,25 @@ export abstract class Collectives extends CommunicatorObject {
 
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
-    this.calls.runSync(prepareBarrier(this.endpoint));
+    const barriers = this.#barriers;
+    if (barriers !== null) barriers.run();
+    else this.#firstBarrier();
+  }
+
+  #firstBarrier(): void {
+    const prepared = prepareBarrier(this.endpoint);
+    if (prepared.line === undefined) {
+      this.calls.runSync(prepared);
+      return;
+    }
+    this.#barriers = new BarrierCalls(this.calls.lines as Lines);
+    this.#barriers.run();
+  }
+
+  /** @internal Its contexts and its lines go. */
+  protected override giveUp(): void {
+    super.giveUp();
+    this.calls.lines?.free();
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import { MpiError } from '../../base/error.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
 import type { Schedule } from './schedule.ts';
 
 /** What all ranks of a call know of it. */
@@ -26,12 +28,24 @@ export interface Algorithm<Call> {
   run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
 }
 
+/** The way without messages, on control lines (docs/internals/control-lines.md). */
+export interface LineAlgorithm<Call> {
+  /** Whether it works for this shape; it does for all where this is left out. */
+  can?(shape: Shape): boolean;
+  make(lines: Lines, call: Call): LineOperation;
+}
+
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
 export interface Table<Call> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
   readonly algorithms: readonly Algorithm<Call>[];
+  /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
+  readonly lines?: LineAlgorithm<Call>;
 }
+
+/** As DREG_COLL_… names it. */
+export const LINES = 'lines';
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
 export interface Choice<Call> {
@@ -40,8 +54,9 @@ export interface Choice<Call> {
 }
 
 /** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
-export function choose<Call>({ operation, algorithms }: Table<Call>, shape: Shape): Choice<Call> {
-  const wanted = overrideOf(operation, algorithms);
+export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
+  const { algorithms } = table;
+  const wanted = overrideOf(table);
   if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
   const last = algorithms.length - 1;
   for (let i = 0; i < last; i++)
@@ -57,6 +72,19 @@ function works<Call>(algorithm: Algorithm<Call>, shape: Shape): boolean {
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
+/** An operation on control lines; undefined where the ranks do without, or it does not work for this shape. */
+export function chooseLines<Call>(
+  table: Table<Call>,
+  shape: Shape,
+  endpoint: Endpoint,
+  call: Call,
+): ((lines: Lines) => LineOperation) | undefined {
+  const { lines: algorithm } = table;
+  if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
+  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
+  return (lines) => algorithm.make(lines, call);
+}
+
 /** What the environment says, by operation: looked at once. */
 const overrides = new Map<string, number>();
 
@@ -66,15 +94,16 @@ const overrides = new Map<string, number>();
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
  */
-function overrideOf(operation: string, algorithms: readonly { readonly name: string }[]): number {
+function overrideOf({ operation, algorithms, lines }: Table<never>): number {
   const known = overrides.get(operation);
   if (known !== undefined) return known;
   const name = process.env[`DREG_COLL_${operation}`] || '';
   const place = algorithms.findIndex((each) => each.name === name);
-  if (name !== '' && place < 0)
+  const names = [...(lines === undefined ? [] : [LINES]), ...algorithms.map((each) => each.name)];
+  if (name !== '' && !names.includes(name))
     throw new MpiError(
       'ERR_ARG',
-      `DREG_COLL_${operation} is "${name}"; it may be ${algorithms.map((each) => each.name).join(', ')}`,
+      `DREG_COLL_${operation} is "${name}"; it may be ${names.join(', ')}`,
     );
   overrides.set(operation, place);
   return place;
