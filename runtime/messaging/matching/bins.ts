@@ -10,7 +10,7 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 
 /** Empty bins that a lane keeps for tags to come; beyond, a bin goes when it becomes empty. */
-const IDLE_BINS_MAX = 64;
+const IDLE_BINS_MAX = 1024;
 
 /** A place in a bin: a doubly linked list of items. */
 export interface Link<Item> {

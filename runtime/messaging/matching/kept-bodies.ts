@@ -4,7 +4,7 @@
  */
 
 import type { Packet } from '../../../transports/transport.ts';
-import { type Place, putFirst } from '../body.ts';
+import { type Place, putPart } from '../body.ts';
 
 /** Longer bodies have arrays of their own. */
 export const SLOT_BYTES_MAX = 128;
@@ -77,7 +77,7 @@ export class KeptBodies {
   take(kept: Kept, length: number, to: Place | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    if (to !== null) putFirst(to, chunk.bytes.subarray(from, from + length));
+    if (to !== null) putPart(to, chunk.bytes, from, length);
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

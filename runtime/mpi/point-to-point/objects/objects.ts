@@ -5,7 +5,7 @@ import { MpiError } from '../../../base/error.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { awaitParts, waitForParts } from '../parts.ts';
-import { checkReceive, irecv, recvSync } from '../receive.ts';
+import { checkReceive, irecvSlowly, recvSync } from '../receive.ts';
 import type { Request } from '../request.ts';
 import { Status } from '../status.ts';
 import { type Codec, checkCodec } from './codec.ts';
@@ -134,7 +134,7 @@ export class Objects<T = unknown> {
   /** {@link recvSync} as a promise, which never blocks the thread. */
   async recv(source = ANY_SOURCE, tag = ANY_TAG): Promise<Received<T>> {
     const first = this.#pool.take();
-    return this.#finish(irecv(this.#endpoint, first.bytes, source, tag), first);
+    return this.#finish(irecvSlowly(this.#endpoint, first.bytes, source, tag), first);
   }
 
   /** Awaits the first message, and takes what follows. */
@@ -212,7 +212,7 @@ export class Objects<T = unknown> {
     const next = async (): Promise<IteratorResult<Received<T>>> => {
       if (over) return { done: true, value: undefined };
       const first = this.#pool.take();
-      const request = irecv(this.#endpoint, first.bytes, source, tag);
+      const request = irecvSlowly(this.#endpoint, first.bytes, source, tag);
       waiting.add(request);
       try {
         return { done: false, value: await this.#finish(request, first) };
