@@ -1,6 +1,7 @@
 /** How an operation's bytes get into packets and out of them, wherever they lie. */
-import type { Channel, Packet } from '../../transports/transport.ts';
+
 import { addon } from '../../native/addon.ts';
+import type { Channel, Packet } from '../../transports/transport.ts';
 import { store } from '../base/bytes.ts';
 import type { Operation } from './operation.ts';
 
