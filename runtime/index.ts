@@ -22,6 +22,29 @@ export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
+export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
+export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
+export {
+  AVG,
+  BAND,
+  BOR,
+  BXOR,
+  bf16,
+  f16,
+  LAND,
+  LOR,
+  LXOR,
+  MAX,
+  MAXLOC,
+  MIN,
+  MINLOC,
+  NO_OP,
+  PROD,
+  REPLACE,
+  SUM,
+} from './mpi/collective/op/predefined.ts';
+export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
+export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
 export {
   Communicator,
   type CommunicatorComparison,
@@ -39,11 +62,7 @@ export { type ArrayType, Message } from './mpi/point-to-point/message.ts';
 export type { Selection } from './mpi/point-to-point/messages.ts';
 export type { Codec } from './mpi/point-to-point/objects/codec.ts';
 export { msgpackCodec } from './mpi/point-to-point/objects/msgpack.ts';
-export {
-  type ObjectSelection,
-  Objects,
-  type Received,
-} from './mpi/point-to-point/objects/objects.ts';
+export { Objects, type Received } from './mpi/point-to-point/objects/objects.ts';
 export { v8Codec } from './mpi/point-to-point/objects/v8.ts';
 export type { PartitionedReceive } from './mpi/point-to-point/partitioned-receive.ts';
 export type { PartitionedSend } from './mpi/point-to-point/partitioned-send.ts';

@@ -1,12 +1,14 @@
 /** Two transports as one: near ranks (of this node) by one of them, all other ranks by the other. */
 import { addon } from '../native/addon.ts';
 import type { MpiError } from '../runtime/base/error.ts';
+import type { SharedBlocks } from './shared-block.ts';
 import type { Channel, PacketHandler, Transport } from './transport.ts';
 
 export class CompositeTransport implements Transport {
   readonly name: string;
   /** This transport waits for two descriptors by itself. */
   readonly wakeFd = -1;
+  readonly blocks: SharedBlocks | undefined;
   readonly #near: Transport;
   readonly #far: Transport;
   readonly #isNear: (rank: number) => boolean;
@@ -17,6 +19,7 @@ export class CompositeTransport implements Transport {
     this.#near = near;
     this.#far = far;
     this.#isNear = isNear;
+    this.blocks = near.blocks;
     this.#fds = Int32Array.from([near.wakeFd, far.wakeFd].filter((fd) => fd >= 0));
   }
 

@@ -7,6 +7,7 @@
  */
 
 import type { MpiError } from '../runtime/base/error.ts';
+import type { SharedBlocks } from './shared-block.ts';
 
 /** Header words beyond kind, context and tag that a packet may carry. */
 export const EXTENSION_WORDS = 8;
@@ -262,6 +263,8 @@ export interface Transport {
   watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void };
   /** 'leaving': the rank is in MPI.finalize(). 'left': it has closed its transports in order. */
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left';
+  /** Memory that ranks of this node have in common; left out where there is none. */
+  readonly blocks?: SharedBlocks | undefined;
   /** Tells all ranks that this rank posts no more receives. */
   leave(): void;
   /**

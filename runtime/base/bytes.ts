@@ -39,6 +39,11 @@ export function isTypedArray(value: unknown): value is ArrayBufferView {
   return getTag.call(value) !== undefined;
 }
 
+/** The name of a typed array's type, such as `Float64Array`; undefined of what is none. */
+export function typeNameOf(value: unknown): string | undefined {
+  return getTag.call(value);
+}
+
 /**
  * Elements of what {@link isTypedArray}; 0 where the memory is detached or the array out of its bounds. To
  * read an element calls nobody's code, and tells V8 what it has in hand: the getter becomes a load.

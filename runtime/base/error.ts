@@ -36,6 +36,13 @@ export const ERROR_CODES = {
    */
   ERR_TAG: 'a tag lies outside 0..TAG_UB',
   /**
+   * @why a bitwise operation of floating-point numbers, `AVG` of integers; or a function of the program's own
+   *   (`Op.of`, `Op.each`) threw
+   * @remedy take an operation that the elements have; `error.cause` is what the function threw, at the rank
+   *   that `error.peer` names
+   */
+  ERR_OP: 'an operation is none, is not for such elements, or threw an error',
+  /**
    * @why what was passed is no request; or the lease was released
    * @remedy pass what `isend` and `irecv` gave
    */
@@ -45,6 +52,13 @@ export const ERROR_CODES = {
    * @remedy make the buffer larger. The message is dropped, and the buffer is as it was
    */
   ERR_TRUNCATE: 'a message is larger than the buffer that receives it',
+  /**
+   * @why ranks of one communicator call different collective operations, or the same one with different types, lengths,
+   *   roots or ops; or in another order
+   * @remedy the message has both calls: make all ranks of the communicator call the same, in the same order. The communicator
+   *   cannot be used for collective operations any more
+   */
+  ERR_MISMATCH: 'ranks called collective operations that do not fit together',
   /**
    * @why ranks wait for each other, none can go on, and nothing is on its way; or a rank blocks for a message from itself
    * @remedy the message says who waits for whom, and where: have one of them send first, or use `sendrecv`; to yourself post the receive first (`irecv`), or use `isend`

@@ -22,6 +22,7 @@ import type { Preference, RendezvousPreference } from './rendezvous/cost-model.t
 import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
+import { SharedOperations } from './shared-operations.ts';
 import { type SpinLimits, Waiting } from './waiting.ts';
 import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, OPEN, OPEN_NAMED, RTS, STALLED } from './wire.ts';
 
@@ -62,6 +63,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   /** Receives and messages that wait for each other. */
   readonly receiving: Receiving;
   readonly failures: PeerFailures;
+  /** What ranks do in memory that they have in common. */
+  readonly shared: SharedOperations;
   /** Finds out that this rank can never go on; null where it has no board to look at. */
   readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
@@ -92,8 +95,10 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.#multi = new MultiPacketEager(completion, this);
     this.#rendezvous = new Rendezvous(completion, this, selection);
     this.receiving = new Receiving(this, completion, this.#rendezvous, this.#multi);
+    this.shared = new SharedOperations(node?.blocks ?? null, options.spinPolls > 0);
     this.failures = new PeerFailures(this, node, {
       completion,
+      shared: this.shared,
       receiving: this.receiving,
       rendezvous: this.#rendezvous,
       multi: this.#multi,
@@ -319,13 +324,14 @@ export class Engine implements PacketHandler, ReceivingHost {
 
   #poll(): number {
     if (this.#pollers.length > 0) for (const poller of [...this.#pollers]) poller.poll();
+    let count = this.shared.active.length === 0 ? 0 : this.shared.poll();
     const { prematched } = this.receiving;
     if (prematched.any) {
-      const taken = prematched.progress();
+      const taken = prematched.progress() + count;
       if (taken > 0 || (prematched.any && this.#busy.count === 0)) return taken;
       prematched.post();
     }
-    let count = this.#node === null ? 0 : this.#node.poll(this);
+    if (this.#node !== null) count += this.#node.poll(this);
     if (this.selfInUse) count += this.#self.poll(this);
     if (this.#busy.count > 0 && this.#busy.push() === 0) this.loop.untrack();
     return count;

@@ -9,6 +9,7 @@ import type { Receiving } from './matching/receive.ts';
 import type { Peer } from './peer.ts';
 import type { Peers } from './peers.ts';
 import type { Rendezvous } from './rendezvous/rendezvous.ts';
+import type { SharedOperations } from './shared-operations.ts';
 
 /** What peer failures need of the engine. */
 interface FailureHost extends Peers {
@@ -24,6 +25,7 @@ interface FailureHost extends Peers {
 /** Where a peer's operations are under way. */
 interface Protocols {
   readonly completion: Completion;
+  readonly shared: SharedOperations;
   readonly receiving: Receiving;
   readonly rendezvous: Rendezvous;
   readonly multi: MultiPacketEager;
@@ -102,6 +104,7 @@ export class PeerFailures {
     const wildcards = error.code !== 'ERR_PEER_FAILED';
     for (const request of this.#protocols.receiving.withdraw(rank, wildcards))
       this.#protocols.completion.fail(request, error);
+    this.#protocols.shared.lost(rank, error);
   }
 
   /** Ends sends to a peer, and receives of messages that are coming from it. */
@@ -130,6 +133,7 @@ export class PeerFailures {
       `MPI.finalize() on rank ${this.#host.rank} ended this operation, which never completed: does each send have its receive?`,
       { rank: this.#host.rank },
     );
+    this.#protocols.shared.end(error);
     for (const peer of this.#host.peers) if (peer !== undefined) this.#abandon(peer, error);
     for (const request of this.#protocols.receiving.withdraw(null, true))
       this.#protocols.completion.fail(request, error);

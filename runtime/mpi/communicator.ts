@@ -4,7 +4,9 @@ import { MpiError } from '../base/error.ts';
 import type { ContextPair } from '../messaging/contexts/pair.ts';
 import type { Engine } from '../messaging/engine.ts';
 import { checkTag } from './arguments.ts';
-import { Collectives } from './collective/collectives.ts';
+import type { Prepared } from './collective/calls.ts';
+import { preparedPlain } from './collective/collectives.ts';
+import { DataMovement } from './collective/data-movement.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import { CommunicatorObject } from './communicator-object.ts';
 import { type Agreed, agree, agreeByName, REFUSED } from './construction/agreement.ts';
@@ -30,7 +32,7 @@ export type CommunicatorComparison = 'same' | 'congruent' | 'similar' | 'unequal
  * Messages on one communicator never meet those on another. Each has a name, attributes, and its own choice
  * of what becomes of errors.
  */
-export class Communicator extends Collectives {
+export class Communicator extends DataMovement {
   /** @internal @param pair its contexts; null for the world */
   constructor(engine: Engine, pair: ContextPair | null, group: Group, session: Session, name = '') {
     super(engine, pair, group, group, session, name);
@@ -44,15 +46,19 @@ export class Communicator extends Collectives {
    *   ranks; ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   dup(): StartedRequest<Communicator> {
-    return this.start(() => this.#dup(this.nextCall()));
+    return this.calls.start(() => this.#dup());
   }
 
   /** {@link dup}, blocking the thread. */
   dupSync(): Communicator {
-    return runSync(this.#dup(this.nextCall()));
+    return this.calls.runSync(this.#dup());
   }
 
-  *#dup(tag: number): Schedule<Communicator> {
+  #dup(): Prepared<Communicator> {
+    return preparedPlain('dup', (tag) => this.#duplicate(tag));
+  }
+
+  *#duplicate(tag: number): Schedule<Communicator> {
     const copied = this.copyAttributes();
     const everybody = (said: Float64Array) => Int32Array.from(said, (_, rank) => rank);
     const serial = copied.error === null ? null : REFUSED;
@@ -80,7 +86,7 @@ export class Communicator extends Collectives {
   split(color: null, key?: number): StartedRequest<null>;
   split(color: number | null, key?: number): StartedRequest<Communicator | null>;
   split(color: number | null, key = 0): StartedRequest<Communicator | null> {
-    return this.start(() => this.#split(color, key));
+    return this.calls.start(() => this.#split(color, key));
   }
 
   /** {@link split}, blocking the thread. */
@@ -88,14 +94,15 @@ export class Communicator extends Collectives {
   splitSync(color: null, key?: number): null;
   splitSync(color: number | null, key?: number): Communicator | null;
   splitSync(color: number | null, key = 0): Communicator | null {
-    return runSync(this.#split(color, key));
+    return this.calls.runSync(this.#split(color, key));
   }
 
-  #split(color: number | null, key: number): Schedule<Communicator | null> {
-    this.endpoint.checkAlive();
+  #split(color: number | null, key: number): Prepared<Communicator | null> {
+    const { endpoint, group } = this;
+    endpoint.checkAlive();
     check.checkColor(color);
     check.checkKey(key);
-    return this.#making(split(this.endpoint, this.group, this.nextCall(), color, key));
+    return preparedPlain('split', (tag) => this.#making(split(endpoint, group, tag, color, key)));
   }
 
   /**
@@ -107,19 +114,21 @@ export class Communicator extends Collectives {
    * @throws MpiError ERR_ARG, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   splitType(part: MachinePart, key = 0): StartedRequest<Communicator> {
-    return this.start(() => this.#splitType(part, key));
+    return this.calls.start(() => this.#splitType(part, key));
   }
 
   /** {@link splitType}, blocking the thread. */
   splitTypeSync(part: MachinePart, key = 0): Communicator {
-    return runSync(this.#splitType(part, key));
+    return this.calls.runSync(this.#splitType(part, key));
   }
 
-  #splitType(part: MachinePart, key: number): Schedule<Communicator> {
-    this.endpoint.checkAlive();
+  #splitType(part: MachinePart, key: number): Prepared<Communicator> {
+    const { endpoint, group } = this;
+    endpoint.checkAlive();
     check.checkPart(part);
     check.checkKey(key);
-    return this.#making(splitByPart(this.endpoint, this.group, this.nextCall(), part, key));
+    const making = (tag: number) => splitByPart(endpoint, group, tag, part, key);
+    return preparedPlain('splitType', (tag) => this.#making(making(tag)));
   }
 
   /**
@@ -131,18 +140,20 @@ export class Communicator extends Collectives {
    *   pass another one; ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   create(group: Group): StartedRequest<Communicator | null> {
-    return this.start(() => this.#create(group));
+    return this.calls.start(() => this.#create(group));
   }
 
   /** {@link create}, blocking the thread. */
   createSync(group: Group): Communicator | null {
-    return runSync(this.#create(group));
+    return this.calls.runSync(this.#create(group));
   }
 
-  #create(group: Group): Schedule<Communicator | null> {
-    this.endpoint.checkAlive();
+  #create(group: Group): Prepared<Communicator | null> {
+    const { endpoint } = this;
+    endpoint.checkAlive();
     check.checkSubgroup(group, this.group);
-    return this.#making(create(this.endpoint, this.group, this.nextCall(), group));
+    const making = (tag: number) => create(endpoint, this.group, tag, group);
+    return preparedPlain('create', (tag) => this.#making(making(tag)));
   }
 
   /**
@@ -153,7 +164,7 @@ export class Communicator extends Collectives {
    *   ERR_ARG where it is no group; ERR_TAG, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   createGroup(group: Group, tag = 0): StartedRequest<Communicator> {
-    return this.start(() => this.#createGroup(group, tag));
+    return ScheduledRequest.of(this.endpoint, () => this.#createGroup(group, tag));
   }
 
   /** {@link createGroup}, blocking the thread. */
@@ -180,7 +191,7 @@ export class Communicator extends Collectives {
    */
   static fromGroup(group: Group, tag: string): StartedRequest<Communicator> {
     const { endpoint, schedule } = fromGroup(group, tag);
-    return new ScheduledRequest(endpoint, () => schedule);
+    return ScheduledRequest.of(endpoint, () => schedule);
   }
 
   /** {@link fromGroup}, blocking the thread. */
@@ -205,7 +216,7 @@ export class Communicator extends Collectives {
     remoteLeader: number,
     tag = 0,
   ): StartedRequest<InterCommunicator> {
-    return this.start(() => this.#createInter(localLeader, bridge, remoteLeader, tag));
+    return this.calls.start(() => this.#createInter(localLeader, bridge, remoteLeader, tag));
   }
 
   /** {@link createInter}, blocking the thread. */
@@ -215,7 +226,7 @@ export class Communicator extends Collectives {
     remoteLeader: number,
     tag = 0,
   ): InterCommunicator {
-    return runSync(this.#createInter(localLeader, bridge, remoteLeader, tag));
+    return this.calls.runSync(this.#createInter(localLeader, bridge, remoteLeader, tag));
   }
 
   #createInter(
@@ -223,13 +234,14 @@ export class Communicator extends Collectives {
     bridge: Communicator | null,
     remoteLeader: number,
     tag: number,
-  ): Schedule<InterCommunicator> {
+  ): Prepared<InterCommunicator> {
     const { endpoint, group, size, rank } = this;
-    this.endpoint.checkAlive();
+    endpoint.checkAlive();
     check.checkLeader('local leader', leader, size);
     checkTag(tag);
     const mine = rank === leader ? bridgeOf(bridge, remoteLeader, tag) : null;
-    return interOf(this, makeInter(endpoint, group, this.nextCall(), leader, mine));
+    const making = (number: number) => makeInter(endpoint, group, number, leader, mine);
+    return preparedPlain('createInter', (number) => interOf(this, making(number)));
   }
 
   /**
@@ -285,7 +297,7 @@ export class InterCommunicator extends CommunicatorObject {
    *   ERR_CLOSED, ERR_PEER_FAILED
    */
   merge(high: boolean): StartedRequest<Communicator> {
-    return new ScheduledRequest(this.endpoint, () => this.#merge(high));
+    return ScheduledRequest.of(this.endpoint, () => this.#merge(high));
   }
 
   /** {@link merge}, blocking the thread. */
@@ -312,7 +324,13 @@ export class InterCommunicator extends CommunicatorObject {
 function madeFrom(parent: CommunicatorObject, { pair, group }: Agreed): Communicator {
   const { engine, session } = parent.endpoint;
   const made = new Communicator(engine, pair, group, session);
+  return inheriting(made, parent);
+}
+
+/** What a communicator has from the one that it is made from. */
+function inheriting<C extends CommunicatorObject>(made: C, parent: CommunicatorObject): C {
   made.errors = parent.errors;
+  made.timeout = parent.timeout;
   return made;
 }
 
@@ -323,8 +341,7 @@ function* mergedOf(parent: InterCommunicator, schedule: Schedule<Agreed>): Sched
 function* interOf(parent: Communicator, schedule: Schedule<Sides>): Schedule<InterCommunicator> {
   const { engine, session } = parent.endpoint;
   const made = new InterCommunicator(engine, yield* schedule, session);
-  made.errors = parent.errors;
-  return made;
+  return inheriting(made, parent);
 }
 
 /** @throws MpiError ERR_ARG, ERR_RANK, ERR_CLOSED */

@@ -9,8 +9,8 @@
  */
 import type { Watcher } from '../../native/addon.ts';
 import { addon } from '../../native/addon.ts';
+import { STORE_IS_BARRIER } from '../ordering.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
-import { STORE_IS_BARRIER } from './ordering.ts';
 
 /**
  * Wakes the owner of a control page if it sleeps; called after the store that the owner should see.

@@ -6,6 +6,7 @@
  */
 import { lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import { LOADS_IN_ORDER } from '../ordering.ts';
 import type { Noncontiguous, Packet } from '../transport.ts';
 import {
   CONTEXT_MAX,
@@ -26,7 +27,6 @@ import {
   INLINE_BYTES,
   MAX_BODY,
 } from './layout.ts';
-import { LOADS_IN_ORDER } from './ordering.ts';
 import {
   CELL_MASK,
   CELLS_CONSUMED,

@@ -1,6 +1,7 @@
 /** The ranks of one node, through their shared segment (docs/internals/shm.md). */
 import { MpiError } from '../../runtime/base/error.ts';
 import type { Channel, PacketHandler, Transport } from '../transport.ts';
+import { Blocks } from './blocks.ts';
 import { publishProbe, ShmChannel, type Surroundings } from './channel.ts';
 import { Doorbell, ring } from './doorbell.ts';
 import { Heap } from './heap.ts';
@@ -27,6 +28,7 @@ export class ShmTransport implements Transport {
   readonly heap: Heap;
   /** What the ranks of the node wait for. */
   readonly board: WaitBoard;
+  readonly blocks: Blocks;
   readonly #segment: Segment;
   readonly #control: Int32Array;
   readonly #doorbell: Doorbell;
@@ -51,6 +53,11 @@ export class ShmTransport implements Transport {
     this.heap = new Heap(segment);
     this.#controls[segment.self] = this.#control;
     this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
+    this.blocks = new Blocks({
+      segment,
+      control: (local) => this.#peerControl(local),
+      checkFences: () => this.#doorbell.checkFences(),
+    });
     this.#probe = publishProbe(this.#control);
     // From here on peers may read this page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
@@ -114,6 +121,7 @@ export class ShmTransport implements Transport {
     this.#setPresence(LEFT);
     for (const channel of this.#channels) channel?.close();
     this.#doorbell.close();
+    this.blocks.close();
     this.heap.close();
     this.#segment.close();
   }

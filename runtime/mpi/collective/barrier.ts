@@ -1,13 +1,39 @@
-/**
- * Barrier (MPI 4.1, 6.3) by dissemination: in round k every rank signals the one 2^k further on and
- * waits for the one 2^k before it; after log2(size) rounds each has heard of all.
- */
+/** Barrier (MPI 4.1, 6.3). */
 import { NO_BYTES } from '../../base/bytes.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { exchange } from '../point-to-point/sendrecv.ts';
+import type { Prepared } from './calls.ts';
+import { LineBarrier } from './lines/barrier.ts';
 import type { Schedule } from './schedule.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { plainSignature } from './signature.ts';
 
-export function* barrier(endpoint: Endpoint, tag: number): Schedule<void> {
+const SIGNATURE = plainSignature('barrier');
+
+export const BARRIER: Table<null> = {
+  operation: 'BARRIER',
+  lines: { make: (lines) => new LineBarrier(lines) },
+  algorithms: [{ name: 'dissemination', best: () => true, run: dissemination }],
+};
+
+export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
+  const shape = { ranks: endpoint.size, bytes: 0 };
+  const { algorithm, number } = choose(BARRIER, shape);
+  const make = chooseLines(BARRIER, shape, endpoint, null);
+  return {
+    line: make === undefined ? undefined : { make, result: () => {} },
+    signature: SIGNATURE,
+    algorithm: number,
+    memory: [],
+    schedule: (tag) => algorithm.run(endpoint, tag, null),
+  };
+}
+
+/**
+ * In round k every rank signals the one 2^k further on and waits for the one 2^k before it; after log2(size)
+ * rounds each has heard of all.
+ */
+function* dissemination(endpoint: Endpoint, tag: number): Schedule<void> {
   const { rank, size } = endpoint;
   for (let distance = 1; distance < size; distance *= 2) {
     const next = (rank + distance) % size;

@@ -1,41 +1,71 @@
 /** Collective communication (MPI 4.1, 6): the calls of every communicator of one group. */
+import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
+import type { Engine } from '../../messaging/engine.ts';
 import { CommunicatorObject } from '../communicator-object.ts';
+import type { Group } from '../group.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
-import { barrier } from './barrier.ts';
-import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
-
-/** Tags of the library's context that collective calls use in turn; those above are of partitioned operations. */
-const COLLECTIVE_TAGS = 2 ** 29;
+import type { Session } from '../session.ts';
+import { prepareBarrier } from './barrier.ts';
+import { Calls, type Prepared } from './calls.ts';
+import { BarrierCalls } from './lines/barrier.ts';
+import type { Lines } from './lines/lines.ts';
+import type { Schedule } from './schedule.ts';
+import { type OperationName, plainSignature } from './signature.ts';
 
 export abstract class Collectives extends CommunicatorObject {
-  #calls = 0;
+  /** @internal Its collective calls, in their order. */
+  readonly calls: Calls;
+  #barriers: BarrierCalls | null = null;
 
-  /**
-   * @internal The tag of this collective call: calls match in the order in which they are made, whatever
-   * order they come to their ends in.
-   * @throws MpiError ERR_FINALIZED, ERR_CLOSED
-   */
-  protected nextCall(): number {
-    this.endpoint.checkAlive();
-    this.#calls = (this.#calls + 1) % COLLECTIVE_TAGS;
-    return this.#calls;
-  }
-
-  /** @internal Runs a schedule by whatever makes progress. */
-  protected start<Result>(begin: () => Schedule<Result>): StartedRequest<Result> {
-    return new ScheduledRequest(this.endpoint, begin);
+  /** @internal @param pair its contexts; null for the world. @param members those whom a call can name */
+  constructor(
+    engine: Engine,
+    pair: ContextPair | null,
+    group: Group,
+    members: Members,
+    session: Session,
+    name: string,
+  ) {
+    super(engine, pair, group, members, session, name);
+    this.calls = new Calls(this.endpoint);
   }
 
   /**
    * Ends when every rank of the communicator has called it (MPI_Barrier; MPI 4.1, 6.3).
-   * @throws MpiError ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
+   * @throws MpiError ERR_MISMATCH, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   barrier(): StartedRequest<void> {
-    return this.start(() => barrier(this.endpoint, this.nextCall()));
+    return this.calls.start(() => prepareBarrier(this.endpoint));
   }
 
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
-    runSync(barrier(this.endpoint, this.nextCall()));
+    const barriers = this.#barriers;
+    if (barriers !== null) barriers.run();
+    else this.#firstBarrier();
   }
+
+  #firstBarrier(): void {
+    const prepared = prepareBarrier(this.endpoint);
+    if (prepared.line === undefined) {
+      this.calls.runSync(prepared);
+      return;
+    }
+    this.#barriers = new BarrierCalls(this.calls.lines as Lines);
+    this.#barriers.run();
+  }
+
+  /** @internal Its contexts and its lines go. */
+  protected override giveUp(): void {
+    super.giveUp();
+    this.calls.lines?.free();
+  }
+}
+
+/** What needs no more than a number: the making of communicators. */
+export function preparedPlain<Result>(
+  operation: OperationName,
+  schedule: (tag: number) => Schedule<Result>,
+): Prepared<Result> {
+  return { signature: plainSignature(operation), algorithm: 0, memory: [], schedule };
 }

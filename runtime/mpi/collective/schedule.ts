@@ -6,24 +6,31 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
-import type { Engine } from '../../messaging/engine.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { ManualRequest } from '../point-to-point/manual-request.ts';
-import { Parts, waitForParts } from '../point-to-point/parts.ts';
+import { Parts } from '../point-to-point/parts.ts';
 import type { Request } from '../point-to-point/request.ts';
+import type { Call } from './call.ts';
+import { checkLengths, ofRound, openParts, waitForRound } from './round.ts';
 
 /** Yields the requests of each round, and returns the result. A round that fails throws at its yield. */
 export type Schedule<Result> = Generator<readonly Request[], Result, void>;
 
+/** A schedule, and the collective call that it belongs to, if it does. */
+export interface Begun<Result> {
+  readonly schedule: Schedule<Result>;
+  readonly call: Call | null;
+}
+
 /** Runs a schedule to its end, blocking the thread. @throws MpiError that a round, or the schedule itself, failed with */
-export function runSync<Result>(schedule: Schedule<Result>): Result {
+export function runSync<Result>(schedule: Schedule<Result>, call: Call | null = null): Result {
   let step = schedule.next();
   while (step.done !== true) {
     try {
-      waitForParts(step.value);
+      waitForRound(step.value, call);
     } catch (error) {
-      step = schedule.throw(error);
+      step = schedule.throw(ofRound(error as MpiError, call));
       continue;
     }
     step = schedule.next();
@@ -34,33 +41,56 @@ export function runSync<Result>(schedule: Schedule<Result>): Result {
 /** A schedule that goes on whenever the rank makes progress, whatever it was called for. */
 export class ScheduledRequest<Result> extends ManualRequest<Result> {
   #schedule: Schedule<Result> | null = null;
+  #call: Call | null = null;
   #result: Result | undefined;
   /** What has to end before it goes on. */
   #round: readonly Request[] = [];
+  readonly #endpoint: Endpoint;
 
-  /**
-   * Begins with the first round, and goes as far as it can.
-   * @param begin what it throws, a bad argument, is what the request fails with
-   */
-  constructor(owner: Endpoint, begin: () => Schedule<Result>) {
+  constructor(owner: Endpoint) {
     super(owner, NOBODYS, () => undefined as Result);
+    this.#endpoint = owner;
+  }
+
+  /** @internal One that has begun. @param begin what it throws the request fails with */
+  static of<Result>(owner: Endpoint, begin: () => Schedule<Result>): ScheduledRequest<Result> {
+    const request = new ScheduledRequest<Result>(owner);
+    request.begin(() => ({ schedule: begin(), call: null }));
+    return request;
+  }
+
+  /** @internal Begins, anew if it has ended, with the first round, and goes as far as it can. */
+  begin(begin: () => Begun<Result>): void {
+    const owner = this.#endpoint;
+    this.state = PENDING;
+    this.error = null;
+    this.told = false;
     owner.beginUse();
     owner.engine.loop.track();
     this.whenEnded(() => {
       owner.endUse();
       owner.engine.loop.untrack();
     });
-    this.#advance(owner.engine, begin);
+    try {
+      const { schedule, call } = begin();
+      this.#schedule = schedule;
+      this.#call = call;
+    } catch (error) {
+      this.end(inOurTerms(error));
+      return;
+    }
+    this.#advance(null);
   }
 
-  /** @param begin for the first time; after that the failure of the round that has ended, if it failed */
-  #advance(engine: Engine, begin: (() => Schedule<Result>) | MpiError | null): void {
-    let failure = begin instanceof MpiError ? begin : null;
+  /** @param failure of the round that has ended, if it failed */
+  #advance(failure: MpiError | null): void {
+    const schedule = this.#schedule as Schedule<Result>;
+    const { engine } = this.#endpoint;
+    let failed = failure;
     try {
-      if (typeof begin === 'function') this.#schedule = begin();
-      const schedule = this.#schedule as Schedule<Result>;
       for (;;) {
-        const step = failure === null ? schedule.next() : schedule.throw(failure);
+        const step =
+          failed === null ? schedule.next() : schedule.throw(ofRound(failed, this.#call));
         if (step.done === true) {
           this.#result = step.value;
           this.end(null);
@@ -70,13 +100,24 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
         const round = new Parts(step.value);
         if (!round.done) {
           // Not at once: whoever ends an operation may be in the middle of something.
-          round.ended = () => engine.later(() => this.#advance(engine, round.error));
+          round.ended = () => engine.later(() => this.#advance(this.#outcome(round)));
           return;
         }
-        failure = round.error;
+        failed = this.#outcome(round);
       }
     } catch (error) {
       this.end(inOurTerms(error));
+    }
+  }
+
+  /** Why a round that has ended failed; null: it did not. */
+  #outcome({ error }: Parts): MpiError | null {
+    if (error !== null || this.#call === null) return error;
+    try {
+      checkLengths(this.#round, this.#call);
+      return null;
+    } catch (mismatch) {
+      return mismatch as MpiError;
     }
   }
 
@@ -84,27 +125,20 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     return this.#result as Result;
   }
 
-  /** Of the round's parts: first those that others can end. */
-  get #open(): readonly Request[] {
-    const { rank } = this.owner.engine;
-    const open = this.#round.filter(({ state }) => state === PENDING);
-    return open.sort((one, other) => Number(one.peer === rank) - Number(other.peer === rank));
-  }
-
   /** It goes on when the whole round has ended: whoever cannot end the first part ends nothing. */
   override describe(): WaitedOperation {
-    return this.#open[0]?.describe() ?? super.describe();
+    return openParts(this.#round)[0]?.describe() ?? super.describe();
   }
 
   override waits(): { mode: 'all'; operations: WaitedOperation[] } {
-    const open = this.#open;
+    const open = openParts(this.#round);
     if (open.length === 0) return { mode: 'all', operations: [super.describe()] };
     return { mode: 'all', operations: open.map((part) => part.describe()) };
   }
 
   /** The round's receives are taken back; what its sends have begun goes on. */
   override giveUp(error: MpiError, abandoned: (error: MpiError) => void): void {
-    for (const part of this.#open) part.giveUp(error, nothing);
+    for (const part of openParts(this.#round)) part.giveUp(error, nothing);
     abandoned(error);
   }
 }

@@ -37,6 +37,12 @@ export class Parts {
     if (this.done) this.ended();
   }
 
+  /** Nobody waits for it any more: receives are taken back, and what sends have begun goes on. */
+  giveUp(error: MpiError): void {
+    this.error ??= error;
+    this.#takeBack(error);
+  }
+
   #takeBack(error: MpiError): void {
     for (const part of this.#parts) {
       const { engine } = part.owner;

@@ -36,13 +36,22 @@ export interface Persistent<R = Status> {
   [Symbol.dispose](): void;
 }
 
+/** What {@link startAll} takes. */
+export abstract class Startable<R> implements Persistent<R> {
+  abstract readonly active: boolean;
+  abstract start(): StartedRequest<R>;
+  abstract run(): Promise<R>;
+  abstract runSync(): R;
+  abstract [Symbol.dispose](): void;
+}
+
 class SendRequest extends Request<void> {
   override get result(): undefined {
     return undefined;
   }
 }
 
-abstract class PersistentOperation<R> implements Persistent<R> {
+abstract class PersistentOperation<R> extends Startable<R> {
   protected readonly endpoint: Endpoint;
   /** Of what does not lie side by side, none. */
   protected readonly bytes: Uint8Array;
@@ -54,6 +63,7 @@ abstract class PersistentOperation<R> implements Persistent<R> {
   #freed = false;
 
   constructor(endpoint: Endpoint, rank: number, tag: number, request: Request<R>) {
+    super();
     this.endpoint = endpoint;
     this.bytes = request.bytes;
     this.length = request.length;
@@ -203,10 +213,7 @@ export class PersistentReceive extends PersistentOperation<Status> {
  *   the one that fails have been started
  */
 export function startAll<R>(operations: readonly Persistent<R>[]): StartedRequest<R>[] {
-  if (
-    !Array.isArray(operations) ||
-    !operations.every((each) => each instanceof PersistentOperation)
-  )
+  if (!Array.isArray(operations) || !operations.every((each) => each instanceof Startable))
     throw new MpiError(
       'ERR_REQUEST',
       'startAll takes an array of persistent operations, such as comm.persistent.send() makes',

@@ -44,9 +44,9 @@ export function startReplacing(
 /** The library's own: a message to one member, and one of another's. */
 export function exchange(
   endpoint: Endpoint,
-  outgoing: Uint8Array,
+  outgoing: Payload,
   destination: number,
-  incoming: Uint8Array,
+  incoming: Payload,
   source: number,
   tag: number,
 ): [receive: Request, send: Request] {
@@ -57,7 +57,7 @@ export function exchange(
 /** A message of the library's own. One that cannot start has failed. */
 export function sendOwn(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  bytes: Payload,
   destination: number,
   tag: number,
 ): Request {
@@ -66,7 +66,7 @@ export function sendOwn(
 
 export function receiveOwn(
   endpoint: Endpoint,
-  bytes: Uint8Array,
+  bytes: Payload,
   source: number,
   tag: number,
 ): Request {

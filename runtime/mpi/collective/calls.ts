@@ -1,0 +1,145 @@
+/**
+ * The collective calls of a communicator in this rank, in their order. Each is written once, as a schedule, and is run in
+ * three ways: by a call that blocks, started, or again and again (persistent).
+ */
+import { MpiError } from '../../base/error.ts';
+import type { Payload } from '../datatype/data.ts';
+import type { Endpoint } from '../point-to-point/endpoint.ts';
+import type { StartedRequest } from '../point-to-point/started-request.ts';
+import { Call } from './call.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
+import { LineRequest } from './lines/request.ts';
+import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
+import { CALL_NUMBERS, type Signature } from './signature.ts';
+
+/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
+export const COLLECTIVES_MAX: number = CALL_NUMBERS - 1;
+
+/** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
+export interface Prepared<Result> {
+  readonly signature: Signature;
+  /** The place of the algorithm in its table; 0 where there is but one. */
+  readonly algorithm: number;
+  /** The program's memory: all of it has to be there whenever the call begins. */
+  readonly memory: readonly Payload[];
+  /** @param tag of its messages */
+  schedule(tag: number): Schedule<Result>;
+  /** The same without messages, where the ranks have memory in common. */
+  readonly line?: LineCall<Result> | undefined;
+}
+
+/** A call on control lines. */
+export interface LineCall<Result> {
+  make(lines: Lines): LineOperation;
+  result(): Result;
+}
+
+export class Calls {
+  readonly endpoint: Endpoint;
+  /** How many have begun; persistent ones that were made. */
+  #begun = 0;
+  #made = 0;
+  /** Those that were started and have not ended, in their order; persistent ones that were not freed. */
+  readonly #started = new Set<Call>();
+  readonly #persistent = new Map<number, Call>();
+  #lines: Lines | null | undefined = undefined;
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint;
+  }
+
+  /**
+   * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
+   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_NO_MEM where too many are under way
+   */
+  begin({ signature, algorithm }: Prepared<unknown>): Call {
+    this.endpoint.checkAlive();
+    if (this.#started.size > 0) this.#checkNumbers();
+    return new Call(this.endpoint, signature, ++this.#begun, algorithm);
+  }
+
+  #checkNumbers(): void {
+    const [{ number }] = this.#started;
+    if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
+  }
+
+  /** The control lines; null where the ranks have no memory in common. */
+  get lines(): Lines | null {
+    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    return this.#lines;
+  }
+
+  /** Runs a call to its end, blocking the thread. */
+  runSync<Result>(prepared: Prepared<Result>): Result {
+    if (prepared.line !== undefined) return this.#runOnLines(prepared.line);
+    const call = this.begin(prepared);
+    return runSync(prepared.schedule(call.tag), call);
+  }
+
+  #runOnLines<Result>({ make, result }: LineCall<Result>): Result {
+    const lines = this.lines as Lines;
+    const operation = make(lines);
+    lines.begin(operation);
+    lines.finish(operation);
+    return result();
+  }
+
+  /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
+  start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
+    let prepared: Prepared<Result>;
+    try {
+      prepared = prepare();
+    } catch (error) {
+      return ScheduledRequest.of(this.endpoint, () => {
+        throw error;
+      });
+    }
+    const { line } = prepared;
+    if (line === undefined) return this.#startMessages(prepared);
+    const lines = this.lines as Lines;
+    return new LineRequest(lines, line.make(lines), () => line.result());
+  }
+
+  #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
+    const request = new ScheduledRequest<Result>(this.endpoint);
+    let call: Call | null = null;
+    request.begin(() => {
+      call = this.begin(prepared);
+      this.#started.add(call);
+      return { schedule: prepared.schedule(call.tag), call };
+    });
+    if (call !== null) request.whenEnded(() => this.#started.delete(call as Call));
+    return request;
+  }
+
+  /**
+   * A persistent call; its rounds bear the same number, and each ends before the next begins.
+   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_NO_MEM where there are too many
+   */
+  make({ signature, algorithm }: Prepared<unknown>): Call {
+    this.endpoint.checkAlive();
+    const number = ++this.#made;
+    if (this.#persistent.has(number % CALL_NUMBERS)) {
+      this.#made--;
+      throw tooMany(this.endpoint, 'made as persistent ones and not freed');
+    }
+    const call = new Call(this.endpoint, signature, -number, algorithm);
+    this.#persistent.set(number % CALL_NUMBERS, call);
+    return call;
+  }
+
+  /** A persistent call is freed. */
+  free(call: Call): void {
+    const place = -call.number % CALL_NUMBERS;
+    if (this.#persistent.get(place) === call) this.#persistent.delete(place);
+  }
+}
+
+function tooMany({ rank, name }: Endpoint, what: string): MpiError {
+  return new MpiError(
+    'ERR_NO_MEM',
+    `${COLLECTIVES_MAX} collective operations of ${name} are ${what}: end some of them first, in their order`,
+    { rank },
+  );
+}

@@ -1,0 +1,160 @@
+/**
+ * A collective operation on control lines: a number of rounds, in each of which every rank writes its line, and reads
+ * those that it needs once they are there. It is one object, whether a call blocks for it, or it was started: whoever makes
+ * progress takes it a step further.
+ */
+import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
+import { MpiError } from '../../../base/error.ts';
+import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
+import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
+import { ALL, NONE, type Slots } from './slots.ts';
+
+/** What an operation needs of its communicator. */
+export interface LineHost {
+  readonly slots: Slots;
+  /** It has read a round, and not its last. */
+  wasRead(operation: LineOperation): void;
+  /** Whom it waits for. */
+  waitsOf(operation: LineOperation): WaitedOperation[];
+}
+
+export abstract class LineOperation implements Awaited {
+  readonly isSend = false;
+  readonly peer = ANY_SOURCE;
+  readonly tag = ANY_TAG;
+  state = COMPLETE;
+  error: MpiError | null = null;
+  /** Called when it has ended. */
+  settled: (() => void) | null = null;
+  /** What the program called. */
+  abstract readonly name: string;
+  /** What is called and with how many bytes, which has to be the same at all ranks. */
+  call = 0;
+  length = 0;
+  /** Whose lines are read: of one rank, ALL or NONE. */
+  from = ALL;
+  /** Rounds, and how many of them may be written before the first is read. */
+  rounds = 1;
+  ahead = 1;
+  /** The number of the first round, and how many were written and read. */
+  first = 0;
+  written = 0;
+  read = 0;
+  readonly #host: LineHost;
+  protected readonly slots: Slots;
+  /** Nobody waits for it any more: it leaves the program's memory alone. */
+  protected abandoned = false;
+
+  constructor(host: LineHost) {
+    this.#host = host;
+    this.slots = host.slots;
+  }
+
+  /** Writes this rank's payload of a round. */
+  protected abstract write(round: number): void;
+  /** The lines of a round are there. */
+  protected abstract take(round: number): void;
+
+  /** It has its rounds, from now on. */
+  begin(): void {
+    this.state = PENDING;
+    this.error = null;
+    this.written = 0;
+    this.read = 0;
+    this.abandoned = false;
+    this.first = this.slots.take(this.rounds);
+  }
+
+  /** Its first round is written already. */
+  resume(round: number): void {
+    this.state = PENDING;
+    this.error = null;
+    this.written = 1;
+    this.read = 0;
+    this.abandoned = false;
+    this.first = round;
+  }
+
+  /** Goes as far as it can; how much has moved. */
+  step(): number {
+    const { slots } = this;
+    let moved = 0;
+    for (;;) {
+      const before = moved;
+      if (this.#mayWrite()) {
+        this.write(this.written);
+        slots.publish((this.first + this.written) | 0, this.call, this.length);
+        this.written++;
+        if (this.from !== ALL) slots.ringAll();
+        moved++;
+      }
+      if (this.read < this.written && slots.areThere((this.first + this.read) | 0, this.from)) {
+        this.#compare((this.first + this.read) | 0);
+        if (!this.abandoned) this.take(this.read);
+        this.read++;
+        moved++;
+        if (this.read < this.rounds) this.#host.wasRead(this);
+      }
+      if (this.read === this.rounds) {
+        this.end(null);
+        return moved;
+      }
+      if (moved === before) return moved;
+    }
+  }
+
+  /** All ranks call the same. @throws MpiError ERR_MISMATCH */
+  #compare(round: number): void {
+    const { slots, call, length, from } = this;
+    const other = slots.otherCall(round, from, call, length);
+    if (other < 0) return;
+    throw new MpiError(
+      'ERR_MISMATCH',
+      `rank ${slots.rank} calls ${this.name} and rank ${other} does not, or with another length`,
+    );
+  }
+
+  #mayWrite(): boolean {
+    const { written } = this;
+    if (written === this.rounds || written >= this.read + this.ahead) return false;
+    return this.slots.mayWrite((this.first + written) | 0);
+  }
+
+  end(error: MpiError | null): void {
+    this.error = error;
+    this.state = error === null ? COMPLETE : FAILED;
+    const { settled } = this;
+    this.settled = null;
+    settled?.();
+  }
+
+  get isOver(): boolean {
+    return this.state !== PENDING;
+  }
+
+  /** Whether it cannot go on without a member. */
+  needs(member: number): boolean {
+    const { slots, read, written } = this;
+    if (read < written) {
+      if (this.from === NONE || (this.from !== ALL && this.from !== member)) return false;
+      return !slots.isThere((this.first + read) | 0, member);
+    }
+    return slots.holdsUp(member, (this.first + written) | 0);
+  }
+
+  /**
+   * The program waits no longer.
+   * @returns whether it comes to its end without the program
+   */
+  abandon(): boolean {
+    this.abandoned = true;
+    return this.written === this.rounds;
+  }
+
+  waits(): { mode: 'all'; operations: WaitedOperation[] } {
+    return { mode: 'all', operations: this.#host.waitsOf(this) };
+  }
+}
+
+/** Rounds that can be under way at the same time, whatever the operation. */
+export const AHEAD_MAX = 4;

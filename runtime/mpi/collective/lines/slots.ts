@@ -1,0 +1,195 @@
+/**
+ * The slots of a communicator's control lines (docs/internals/collectives.md#lines): how a round is written, and
+ * when it is there. Each word has one writer. A line's round is its last word to be written.
+ */
+import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
+import type { SharedBlock } from '../../../../transports/shared-block.ts';
+import { LINE, LINE_SLOTS, LINE_WORDS, linesBytes, STATUS } from './layout.ts';
+
+/** Looks at lines that are not there before a rank that blocks makes progress for all else. */
+export const LINE_LOOKS = 2000;
+/** Rounds that end at once before a rank makes progress for all else. */
+export const LINE_RUN = 64;
+
+/** {@link Slots.from}: the lines of all ranks are read; or of none. */
+export const ALL = -1;
+export const NONE = -2;
+
+/** {@link Slots.runBarrier} */
+export const ENDED = 1;
+export const NOT_BEGUN = 0;
+export const WRITTEN = -1;
+
+const NO_WORDS = new Int32Array(0);
+
+export class Slots {
+  readonly size: number;
+  readonly rank: number;
+  /** The lines' part of the block; empty until it is there. */
+  words = NO_WORDS;
+  block: SharedBlock | null = null;
+  /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
+  round: number;
+  done: number;
+  /** Rounds that may yet go the short way. */
+  run = 0;
+  /** 1: a plain store publishes. */
+  #plain = 0;
+  /** The last round that may be written without a look at the status lines. */
+  #safe: number;
+
+  /** @param start the round before the first; the same at all ranks */
+  constructor(size: number, rank: number, start: number) {
+    this.size = size;
+    this.rank = rank;
+    this.round = start;
+    this.done = start;
+    this.#safe = (start + LINE_SLOTS) | 0;
+  }
+
+  open(block: SharedBlock): void {
+    this.words = new Int32Array(block.memory, block.byteOffset, linesBytes(this.size) / 4);
+    this.block = block;
+    this.tellDone();
+  }
+
+  /** The index of a rank's line in the slot of a round. */
+  lineAt(round: number, member: number): number {
+    const { size } = this;
+    return (size + (round & (LINE_SLOTS - 1)) * size + member) * LINE_WORDS;
+  }
+
+  statusOf(member: number): number {
+    return member * LINE_WORDS;
+  }
+
+  /** Rounds of an operation: the number of the first. */
+  take(count: number): number {
+    const first = (this.round + 1) | 0;
+    this.round = (this.round + count) | 0;
+    return first;
+  }
+
+  /** Every member, this rank too, has read the round that was in this slot before. */
+  mayWrite(round: number): boolean {
+    if (this.block === null) return false;
+    if (((this.#safe - round) | 0) >= 0) return true;
+    let least = (this.done - round) | 0;
+    for (let member = 0; member < this.size; member++)
+      if (member !== this.rank) least = Math.min(least, (this.#doneOf(member) - round) | 0);
+    this.#safe = (round + least + LINE_SLOTS) | 0;
+    return least + LINE_SLOTS >= 0;
+  }
+
+  #doneOf(member: number): number {
+    return load(this.words, this.statusOf(member) + STATUS.done);
+  }
+
+  /** Whether a member keeps a round from being written. */
+  holdsUp(member: number, round: number): boolean {
+    if (this.block === null) return member === 0;
+    return ((this.#doneOf(member) + LINE_SLOTS - round) | 0) < 0;
+  }
+
+  /** The payload of this rank's line is written: now the others may read it. */
+  publish(round: number, call: number, length: number): void {
+    const { words } = this;
+    const at = this.lineAt(round, this.rank);
+    words[at + LINE.call] = call;
+    words[at + LINE.length] = length;
+    words[at + LINE.done] = this.done;
+    this.#put(at, round);
+  }
+
+  /** Stores what members may sleep for. */
+  #put(at: number, value: number): void {
+    if (this.#plain === 1) this.words[at] = value;
+    else Atomics.store(this.words, at, value);
+  }
+
+  isThere(round: number, member: number): boolean {
+    return load(this.words, this.lineAt(round, member)) === round;
+  }
+
+  /** @param from one rank, ALL or NONE */
+  areThere(round: number, from: number): boolean {
+    if (from === NONE) return true;
+    if (from !== ALL) return this.isThere(round, from);
+    for (let member = 0; member < this.size; member++)
+      if (!this.isThere(round, member)) return false;
+    return true;
+  }
+
+  /** A member whose line, which is there, says something else; -1: none does. */
+  otherCall(round: number, from: number, call: number, length: number): number {
+    const { words } = this;
+    const first = Math.max(from, 0);
+    const last = from === ALL ? this.size - 1 : from;
+    for (let member = first; member <= last; member++) {
+      const at = this.lineAt(round, member);
+      if (words[at + LINE.call] !== call || words[at + LINE.length] !== length) return member;
+    }
+    return -1;
+  }
+
+  /** Others may use the slots up to `done` again. */
+  tellDone(): void {
+    this.#put(this.statusOf(this.rank) + STATUS.done, this.done);
+    this.ringAll();
+  }
+
+  ringAll(): void {
+    this.block?.ringAll();
+  }
+
+  /** What a member says of itself; 0: all is well. */
+  brokenOf(member: number): number {
+    return load(this.words, this.statusOf(member) + STATUS.broken);
+  }
+
+  break(how: number): void {
+    Atomics.store(this.words, this.statusOf(this.rank) + STATUS.broken, how);
+    this.ringAll();
+  }
+
+  // ---- the short way
+
+  /** The next rounds may go the short way, until something else has to be looked at. */
+  allowRun(): void {
+    if (this.block === null || !this.mayWrite((this.round + 1) | 0)) return;
+    if (this.#plain === 0 && this.block.isFenced()) this.#plain = 1;
+    this.run = LINE_RUN;
+  }
+
+  /**
+   * A round without a payload, if it can end at once; for a rank that blocks.
+   * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
+   */
+  runBarrier(call: number): number {
+    if (this.run <= 0) return NOT_BEGUN;
+    this.run--;
+    const { words, size } = this;
+    const round = (this.round + 1) | 0;
+    this.round = round;
+    this.publish(round, call, 0);
+    let looks = LINE_LOOKS;
+    let late = 0;
+    const first = this.lineAt(round, 0);
+    const end = first + size * LINE_WORDS;
+    for (let at = first; at < end; at += LINE_WORDS) {
+      while (load(words, at) !== round) if (--looks <= 0) return WRITTEN;
+      if (words[at + LINE.call] !== call || words[at + LINE.length] !== 0) return WRITTEN;
+      late |= words[at + LINE.done] - round + LINE_SLOTS - 1;
+    }
+    // Somebody has not read what the next slot still holds.
+    if (late < 0) this.run = 0;
+    this.done = round;
+    this.tellDone();
+    return ENDED;
+  }
+}
+
+/** What is read after it is at least as new. */
+const load = LOADS_IN_ORDER
+  ? (words: Int32Array, at: number) => words[at]
+  : (words: Int32Array, at: number) => Atomics.load(words, at);

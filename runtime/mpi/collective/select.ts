@@ -1,0 +1,115 @@
+/**
+ * Which algorithm a collective call takes: the one place that decides it. All ranks of a call have to decide alike, so
+ * it looks at nothing but what all of them know: the operation, how many ranks there are, how many bytes.
+ */
+import { MpiError } from '../../base/error.ts';
+import type { Endpoint } from '../point-to-point/endpoint.ts';
+import { Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
+import type { Schedule } from './schedule.ts';
+
+/** What all ranks of a call know of it. */
+export interface Shape {
+  readonly ranks: number;
+  /** Of a rank's block, or of the whole where there is one; 0 where the ranks' lengths differ. */
+  readonly bytes: number;
+  readonly inPlace?: boolean;
+}
+
+/** One way to do an operation. */
+export interface Algorithm<Call> {
+  /** As DREG_COLL_… names it. */
+  readonly name: string;
+  /** Whether it works for this shape; it does for all where this is left out. */
+  can?(shape: Shape): boolean;
+  /** Whether it is the best for this shape. */
+  best(shape: Shape): boolean;
+  /** @param tag of all its messages */
+  run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
+}
+
+/** The way without messages, on control lines (docs/internals/control-lines.md). */
+export interface LineAlgorithm<Call> {
+  /** Whether it works for this shape; it does for all where this is left out. */
+  can?(shape: Shape): boolean;
+  make(lines: Lines, call: Call): LineOperation;
+}
+
+/** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
+export interface Table<Call> {
+  /** As the environment names it: BCAST. */
+  readonly operation: string;
+  readonly algorithms: readonly Algorithm<Call>[];
+  /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
+  readonly lines?: LineAlgorithm<Call>;
+}
+
+/** As DREG_COLL_… names it. */
+export const LINES = 'lines';
+
+/** What was chosen; `number` is its place in the table, from 1 on. */
+export interface Choice<Call> {
+  readonly algorithm: Algorithm<Call>;
+  readonly number: number;
+}
+
+/** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
+export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
+  const { algorithms } = table;
+  const wanted = overrideOf(table);
+  if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
+  const last = algorithms.length - 1;
+  for (let i = 0; i < last; i++)
+    if (works(algorithms[i], shape) && algorithms[i].best(shape)) return choice(algorithms, i);
+  return choice(algorithms, last);
+}
+
+function choice<Call>(algorithms: readonly Algorithm<Call>[], place: number): Choice<Call> {
+  return { algorithm: algorithms[place], number: place + 1 };
+}
+
+function works<Call>(algorithm: Algorithm<Call>, shape: Shape): boolean {
+  return algorithm.can === undefined || algorithm.can(shape);
+}
+
+/** An operation on control lines; undefined where the ranks do without, or it does not work for this shape. */
+export function chooseLines<Call>(
+  table: Table<Call>,
+  shape: Shape,
+  endpoint: Endpoint,
+  call: Call,
+): ((lines: Lines) => LineOperation) | undefined {
+  const { lines: algorithm } = table;
+  if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
+  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
+  return (lines) => algorithm.make(lines, call);
+}
+
+/** What the environment says, by operation: looked at once. */
+const overrides = new Map<string, number>();
+
+/**
+ * The place of the algorithm that the environment names; -1: none.
+ * @environment DREG_COLL_BCAST, DREG_COLL_ALLGATHER, … | an algorithm of the operation | takes this algorithm wherever it
+ *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
+ *   ([which there are](../internals/collectives.md#algorithms))
+ */
+function overrideOf({ operation, algorithms, lines }: Table<never>): number {
+  const known = overrides.get(operation);
+  if (known !== undefined) return known;
+  const name = process.env[`DREG_COLL_${operation}`] || '';
+  const place = algorithms.findIndex((each) => each.name === name);
+  const names = [...(lines === undefined ? [] : [LINES]), ...algorithms.map((each) => each.name)];
+  if (name !== '' && !names.includes(name))
+    throw new MpiError(
+      'ERR_ARG',
+      `DREG_COLL_${operation} is "${name}"; it may be ${names.join(', ')}`,
+    );
+  overrides.set(operation, place);
+  return place;
+}
+
+/** Reads the environment anew; for tests, which change it. */
+export function forgetOverrides(): void {
+  overrides.clear();
+}

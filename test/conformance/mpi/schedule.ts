@@ -1,0 +1,31 @@
+/**
+ * Runs a schedule with dreg-mpi: `schedule FILE TRACE`, as schedule.c does with MPI. Each line of the file is a
+ * step, `RANK OPERATION WORDS...`; a rank runs its own ones and those of `*`, and writes what it got to TRACE.RANK.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { MPI } from '../../../runtime/index.ts';
+import { communicators } from './communicators.ts';
+import { pointToPoint } from './point-to-point.ts';
+import type { Step, Steps } from './step.ts';
+
+const CHAPTERS: Steps = { ...communicators, ...pointToPoint };
+
+const [, , schedule, out] = process.argv;
+const { rank } = MPI.world;
+const lines: string[] = [];
+
+for (const [at, text] of readFileSync(schedule, 'utf8').split('\n').entries()) {
+  const [whose, operation, ...words] = text.split(' ');
+  if (whose !== '*' && whose !== String(rank)) continue;
+  const step: Step = {
+    words,
+    numbers: words.map(Number),
+    // Each habit's turn comes, and never for the same lines of two seeds.
+    blocks: ((at * 0x9e3779b1) >>> 16) % 2 === 0,
+    trace: (line) => lines.push(`${at + 1} ${line}`),
+  };
+  const run = CHAPTERS[operation];
+  if (run === undefined) throw new Error(`line ${at + 1}: there is no operation ${operation}`);
+  await run(step);
+}
+writeFileSync(`${out}.${rank}`, `${lines.join('\n')}\n`);
