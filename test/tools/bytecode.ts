@@ -63,6 +63,15 @@ export class BundleBytecode {
     return found.length;
   }
 
+  /** Whether a class has a private method, or accessor. */
+  hasPrivateMethod(owner: string): boolean {
+    const start = this.#find(`\nvar ${owner} = class`, `\nclass ${owner} `);
+    // The last line of a class, or the only one.
+    const end = /\n};|^\n.*{};$/m.exec(this.#text.slice(start))?.index ?? 0;
+    const text = this.#text.slice(start, start + end);
+    return /\n\t(async |get |set |\*)*#\w+\(/.test(text);
+  }
+
   #method(owner: string, name: string): number {
     const start = this.#find(`\nvar ${owner} = class`, `\nclass ${owner} `);
     const place = this.#text.indexOf(`\n\t${name}(`, start);

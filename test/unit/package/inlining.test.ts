@@ -53,9 +53,23 @@ const PIECES: Record<string, string[]> = {
   ],
 };
 
-describe('the inlining budget', () => {
-  const bytecode = new BundleBytecode();
+/** Of which each message makes an object, and what they are made from. */
+const MANY = [
+  'Waitable',
+  'StartedRequest',
+  'Request',
+  'CompleteRequest',
+  'Envelope',
+  'UnexpectedMessage',
+];
 
+const bytecode = new BundleBytecode();
+
+it.each(MANY)('%s is made without a call', (name) => {
+  expect(bytecode.hasPrivateMethod(name)).toBe(false);
+});
+
+describe('the inlining budget', () => {
   it.each(Object.entries(PIECES))('has room for %s', (_, functions) => {
     const lengths = functions.map((name) => [name, bytecode.length(name)] as const);
     const all = lengths.reduce((sum, [, length]) => sum + length, 0);
