@@ -2,7 +2,7 @@
  * What operations.ts measures of ours, by two ranks: `ours.js MEASURE…`, a line of JSON each. peer.c has the
  * same in plain MPI.
  */
-import { type Communicator, MPI, Request, Status } from '../../../runtime/index.ts';
+import { MPI, Request, Status } from '../../../runtime/index.ts';
 import { msgpackCodec } from '../../../runtime/mpi/point-to-point/objects/msgpack.ts';
 import { median } from '../p2p/spread.ts';
 
@@ -95,13 +95,13 @@ function column(): () => void {
   );
 }
 
-function buffers(comm: Communicator, bytes: number, turns: number): () => void {
+function buffers(bytes: number, turns: number): () => void {
   const [out, into] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes).fill(1)];
-  const other = 1 - comm.rank;
+  const other = 1 - world.rank;
   return pingPong(
     turns,
-    () => comm.sendSync(out, other, 7),
-    () => comm.recvSync(into, other, 7, status),
+    () => world.sendSync(out, other, 7),
+    () => world.recvSync(into, other, 7, status),
   );
 }
 
@@ -135,7 +135,7 @@ function kilobyte(): unknown {
 /** What an object's bytes cost in each half of a round trip, and what it costs to make and to read them. */
 function codecAndBuffer(value: unknown): () => void {
   const views: ArrayBufferView[] = [];
-  const messages = buffers(world, msgpackCodec.encode(value, views).length, SMALL_TURNS);
+  const messages = buffers(msgpackCodec.encode(value, views).length, SMALL_TURNS);
   return () => {
     for (let i = 0; i < 2 * SMALL_TURNS; i++)
       msgpackCodec.decode(msgpackCodec.encode(value, views), []);
@@ -153,12 +153,7 @@ const MEASURES: Record<string, () => { work: () => void; parts: number; by?: () 
   column: () => ({ work: column(), parts: 2 * TURNS }),
   persistent: () => ({
     work: persistentPair(),
-    by: buffers(world, 8, SMALL_TURNS),
-    parts: 2 * SMALL_TURNS,
-  }),
-  split: () => ({
-    work: buffers(world.splitSync(0), 8, SMALL_TURNS),
-    by: buffers(world, 8, SMALL_TURNS),
+    by: buffers(8, SMALL_TURNS),
     parts: 2 * SMALL_TURNS,
   }),
   object: () => ({
@@ -168,7 +163,7 @@ const MEASURES: Record<string, () => { work: () => void; parts: number; by?: () 
   }),
   'object-with-array': () => ({
     work: objects({ step: 1, values: new Float32Array(MEBIBYTE / 4).fill(1) }, LARGE_TURNS),
-    by: buffers(world, MEBIBYTE, LARGE_TURNS),
+    by: buffers(MEBIBYTE, LARGE_TURNS),
     parts: 2 * LARGE_TURNS,
   }),
 };

@@ -1,8 +1,9 @@
 /** Other MPI libraries that this machine has, running peer.c. */
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { packageRoot } from '../../../native/addon.ts';
+import { inPath } from '../environment.ts';
 import { jsonLines, run } from '../p2p/programs.ts';
 
 interface Library {
@@ -38,17 +39,6 @@ export interface Peer {
   measure(measures: readonly string[]): Promise<Map<string, number>>;
 }
 
-function isThere(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** Builds the program for each library that is there, and says which is not. */
 export async function buildPeers(): Promise<{ peers: Peer[]; remove(): void }> {
   const folder = mkdtempSync(join(tmpdir(), 'dreg-bench-'));
@@ -56,7 +46,7 @@ export async function buildPeers(): Promise<{ peers: Peer[]; remove(): void }> {
   const peers: Peer[] = [];
   try {
     for (const { name, compiler, launcher, packages } of LIBRARIES) {
-      if (!isThere(compiler) || !isThere(launcher[0])) {
+      if (!inPath(compiler) || !inPath(launcher[0])) {
         console.error(`${name} is not here to compare with (Debian: apt-get install ${packages})`);
         continue;
       }
