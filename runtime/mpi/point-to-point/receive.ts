@@ -23,12 +23,16 @@ export function recvSync(
 ): Status {
   if (plainLength(buffer) > 0 && isReceiveTag(tag) && status instanceof Status) {
     const peer = endpoint.peerFrom(source);
-    if (peer !== undefined && endpoint.messages.quiet) {
-      const context = endpoint.contextFrom(source);
-      if (endpoint.engine.tryReceiveNow(peer, context, tag, buffer as Uint8Array, status)) {
-        status.source = source | 0;
-        return status;
-      }
+    const { engine, messages } = endpoint;
+    const bytes = buffer as Uint8Array;
+    if (
+      peer !== undefined &&
+      (messages.quiet
+        ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, bytes, status)
+        : engine.receiving.takeKept(peer, endpoint.context, tag, bytes, status))
+    ) {
+      status.source = source | 0;
+      return status;
     }
   }
   return receiveSlowly(endpoint, buffer, source, tag, status);
