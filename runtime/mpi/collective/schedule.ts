@@ -203,7 +203,7 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     return this.#site === null ? '' : callsOf(this.#site);
   }
 
-  protected override get site(): CallSite | null {
+  override get site(): CallSite | null {
     return this.#site;
   }
 
