@@ -19,11 +19,16 @@ export abstract class DataMovement extends Collectives {
   #persistent: PersistentCollectives | null = null;
 
   /** Operations that are made once and started often, collective ones too (MPI 4.1, 3.9 and 6.13). */
+  /** Makes operations that are started again and again, collective ones too (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentCollectives {
     this.#persistent ??= new PersistentCollectives(this.endpoint, this.calls);
     return this.#persistent;
   }
 
+  /**
+   * Values in place of buffers, as of {@link PointToPoint.objects}; of all ranks at once, too.
+   * @throws MpiError ERR_ARG where it is no codec
+   */
   override objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): CollectiveObjects<T> {
     return new CollectiveObjects(this.calls, codec);
   }
