@@ -24,6 +24,7 @@ export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
 export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
 export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
+export type { CollectiveObjects } from './mpi/collective/objects.ts';
 export {
   AVG,
   BAND,

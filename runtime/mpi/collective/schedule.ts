@@ -203,6 +203,7 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     return this.#site === null ? '' : callsOf(this.#site);
   }
 
+  /** @internal Where the program has started it. */
   override get site(): CallSite | null {
     return this.#site;
   }
