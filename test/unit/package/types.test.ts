@@ -97,7 +97,9 @@ const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
 
 test.each(
   BOTH.flatMap((compiler) =>
-    [['memory.mts'], ['mpi.mts', 'reductions.mts', 'memory.mts']].map((files) => [compiler, files] as const),
+    [['memory.mts'], ['mpi.mts', 'reductions.mts', 'memory.mts']].map(
+      (files) => [compiler, files] as const,
+    ),
   ),
 )('%s takes %j', async (compiler, files) => {
   expect(await check(compiler, [...files], { ...NODE, types: [] })).toBe('');
