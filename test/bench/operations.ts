@@ -32,7 +32,7 @@ const TARGETS: Record<string, Target> = {
   'object-with-array': {
     what: 'half round trip, an object with 1 MiB of Float32Array',
     most: 1.2,
-    by: 'the array alone',
+    by: 'the array alone, into new memory',
   },
   column: { what: 'half round trip, a column of 1,000 doubles', most: 1, by: null },
 };
@@ -138,7 +138,7 @@ function show({ what, by, most, ns, other, ratio, met }: Verdict): string {
   return [
     what.padEnd(56),
     `${ns.median.toFixed(0)} ns`.padStart(11),
-    `  ${by} ${other.median.toFixed(0)} ns`.padEnd(36),
+    `  ${by} ${other.median.toFixed(0)} ns`.padEnd(48),
     `${ratio.median.toFixed(2)} (${ratio.least.toFixed(2)} to ${ratio.most.toFixed(2)})`.padStart(
       22,
     ),

@@ -101,20 +101,20 @@ export class Receiving {
   #show(probe: Operation, context: Context, message: UnexpectedMessage): void {
     if (probe.probe !== PEEK) {
       context.unexpected.remove(message);
-      this.#discharge(message, probe.context);
+      this.#discharge(message, flowOf(probe.context));
       probe.message = message;
     }
     this.#completion.complete(probe, message.source, message.tag, message.size);
   }
 
   /** It counts no more among those that are kept for its sender. */
-  #discharge(message: UnexpectedMessage, context: number): void {
+  #discharge(message: UnexpectedMessage, flow: number): void {
     const { charge, source } = message;
     if (charge === 0) return;
     const peer = this.#host.contact(source);
-    peer.incoming[flowOf(context)].kept -= charge;
+    peer.incoming[flow].kept -= charge;
     message.charge = 0;
-    this.returnCredit(peer, context, charge);
+    this.returnCredit(peer, flow, charge);
   }
 
   /** Gives the message that a probe has claimed to a receive. */
@@ -143,15 +143,15 @@ export class Receiving {
    * Gives a small message that is kept whole to a blocking receive from its sender, without a request; false: it
    * takes one.
    */
-  takeKept(peer: Peer, context: number, tag: number, bytes: Uint8Array, status: Taken): boolean {
-    const { unexpected, apart } = this.contexts.of(context);
+  takeKept(peer: Peer, context: Context, tag: number, bytes: Uint8Array, status: Taken): boolean {
+    const { unexpected, apart, flow } = context;
     // Receives that are held back were posted before.
     const message = apart === 0 ? unexpected.peek(peer.rank, tag) : null;
     if (message === null || message.chunk === null || message.length > lengthOf(bytes))
       return false;
     if (message.offer !== null) return false;
     unexpected.remove(message);
-    this.#discharge(message, context);
+    this.#discharge(message, flow);
     this.#bodies.take(message, message.length, { bytes, noncontiguous: null });
     status.tag = message.tag;
     status.byteLength = message.length;
@@ -162,7 +162,7 @@ export class Receiving {
   #take(request: Operation, message: UnexpectedMessage): void {
     const { source, tag, arrival, offer, length } = message;
     const peer = this.#host.contact(source);
-    this.#discharge(message, request.context);
+    this.#discharge(message, flowOf(request.context));
     if (offer !== null)
       this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#bodies.copy(message, to));
     else if (arrival !== null) this.#multi.take(request, arrival);

@@ -37,10 +37,10 @@ export function signalOf(options: ReceiveOptions | undefined): Abortable | undef
 }
 
 /** The end of a request, unless the signal comes before its message. */
-export async function untilAborted<Awaited extends StartedRequest, Result>(
-  request: Awaited,
+export async function untilAborted<Receive extends StartedRequest, Result>(
+  request: Receive,
   signal: Abortable | undefined,
-  result: (request: Awaited) => Result,
+  result: (request: Receive) => Result,
 ): Promise<Result> {
   if (signal === undefined) {
     await request.promise();

@@ -95,13 +95,14 @@ function column(): () => void {
   );
 }
 
-function buffers(bytes: number, turns: number): () => void {
+/** @param anew each message is received into memory of its own, as an object's arrays are */
+function buffers(bytes: number, turns: number, anew = false): () => void {
   const [out, into] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes).fill(1)];
   const other = 1 - world.rank;
   return pingPong(
     turns,
     () => world.sendSync(out, other, 7),
-    () => world.recvSync(into, other, 7, status),
+    () => world.recvSync(anew ? new Uint8Array(bytes) : into, other, 7, status),
   );
 }
 
@@ -163,7 +164,7 @@ const MEASURES: Record<string, () => { work: () => void; parts: number; by?: () 
   }),
   'object-with-array': () => ({
     work: objects({ step: 1, values: new Float32Array(MEBIBYTE / 4).fill(1) }, LARGE_TURNS),
-    by: buffers(MEBIBYTE, LARGE_TURNS),
+    by: buffers(MEBIBYTE, LARGE_TURNS, true),
     parts: 2 * LARGE_TURNS,
   }),
 };
