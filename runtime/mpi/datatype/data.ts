@@ -11,6 +11,7 @@ import {
   isBytes,
   isTypedArray,
   lengthOf,
+  NO_BYTES,
   part,
   store,
 } from '../../base/bytes.ts';
@@ -79,9 +80,10 @@ export function sizeOf(payload: Payload): number {
   return isBytes(payload) ? lengthOf(payload) : payload.length;
 }
 
-/** Its bytes from one place to another. */
+/** The bytes [start, end) of a message. */
 export function partOf(payload: Payload, start: number, end: number): Payload {
-  return isBytes(payload) ? part(payload, start, end) : new LaidPart(payload, start, end - start);
+  if (isBytes(payload)) return part(payload, start, end);
+  return start === end ? NO_BYTES : new LaidPart(payload, start, end - start);
 }
 
 /** The same bytes side by side, in memory of their own. @throws MpiError ERR_NO_MEM */

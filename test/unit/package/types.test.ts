@@ -58,6 +58,20 @@ const lease: Lease = manager.acquire(new Uint8Array(1), ACCESS.localWrite);
 lease[Symbol.dispose]();
 export { MONITORS };
 `;
+const WORKER = `
+import { MpiError, portFor, RankPort } from 'dreg-mpi/worker';
+import { type Communicator, MPI } from 'dreg-mpi';
+const world: Communicator = MPI.world;
+const port: ReturnType<typeof portFor> = portFor(world);
+const mpi: RankPort = await RankPort.open(port);
+const { value, source } = await mpi.objects<{ a: number }>().recv();
+const sum: number = value.a + source + mpi.rank;
+// @ts-expect-error
+await mpi.send('text', 0);
+await mpi.send(new Float64Array(1), 0);
+export { MpiError, sum };
+`;
+const ALL = ['mpi.mts', 'reductions.mts', 'memory.mts', 'worker.mts'];
 const OPTIONS = {
   strict: true,
   noEmit: true,
@@ -79,6 +93,7 @@ beforeEach(() => {
   project.file('mpi.mts', MPI);
   project.file('reductions.mts', REDUCTIONS);
   project.file('memory.mts', MEMORY);
+  project.file('worker.mts', WORKER);
 });
 afterEach(() => project.remove());
 
@@ -97,19 +112,17 @@ const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
 
 test.each(
   BOTH.flatMap((compiler) =>
-    [['memory.mts'], ['mpi.mts', 'reductions.mts', 'memory.mts']].map(
-      (files) => [compiler, files] as const,
-    ),
+    [['memory.mts'], ['worker.mts'], ALL].map((files) => [compiler, files] as const),
   ),
 )('%s takes %j', async (compiler, files) => {
   expect(await check(compiler, [...files], { ...NODE, types: [] })).toBe('');
 });
 
 test.each(BOTH)('%s, for a bundler', async (compiler) => {
-  expect(await check(compiler, ['mpi.mts', 'memory.mts'], { ...BUNDLER, types: [] })).toBe('');
+  expect(await check(compiler, ALL, { ...BUNDLER, types: [] })).toBe('');
 });
 
 test("beside Node's types", async () => {
   const options = { ...NODE, types: ['node'] };
-  expect(await check('TypeScript of today', ['mpi.mts', 'memory.mts'], options)).toBe('');
+  expect(await check('TypeScript of today', ALL, options)).toBe('');
 });
