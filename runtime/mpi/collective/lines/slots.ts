@@ -26,7 +26,7 @@ export class Slots {
   readonly size: number;
   readonly rank: number;
   /** The lines' part of the block; empty until it is there. */
-  words = NO_WORDS;
+  words: Int32Array = NO_WORDS;
   block: SharedBlock | null = null;
   /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
   round: number;
