@@ -43,6 +43,11 @@ const MOVED = [
   ['2 xxx'],
   ['2 12 22 32'],
 ];
+const REDUCED = [
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: 1.5, 1.5, ${rank}`),
+  ['0, exactly 2'],
+  ['5.477, 1234'],
+];
 
 it.each([
   { document: 'README.md', prints: [ROOTS] },
@@ -53,6 +58,7 @@ it.each([
   { document: 'docs/guide/layouts.md', prints: [COLUMNS] },
   { document: 'docs/guide/communicators.md', prints: COMMUNICATORS },
   { document: 'docs/guide/collectives.md', prints: MOVED },
+  { document: 'docs/guide/reductions.md', prints: REDUCED },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);
