@@ -113,6 +113,11 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
     return within(this.owner, this, endOf(this), () => this.takeBack());
   }
 
+  /** @internal Where the program has started it, if that was noted. */
+  get site(): CallSite | null {
+    return null;
+  }
+
   /** @internal Its time is over: what nobody else could wait for is taken back. */
   protected takeBack(): void {}
 
@@ -235,7 +240,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
 
 /** No private method: with one V8 would call two built-ins for each request that is made. */
 function endOf<R>(request: StartedRequest<R>): Promise<R> {
-  const site = callSiteOf(request.owner.engine);
+  const site = request.site ?? callSiteOf(request.owner.engine);
   return new Promise((resolve, reject) => {
     const release = request.hold(site, reject);
     request.whenEnded(() => {

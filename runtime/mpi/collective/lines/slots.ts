@@ -20,7 +20,7 @@ export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
-const NO_WORDS = new Int32Array(0);
+const NO_WORDS: Int32Array = new Int32Array(0);
 
 export class Slots {
   readonly size: number;
