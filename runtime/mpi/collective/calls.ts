@@ -5,16 +5,16 @@
 import { MpiError } from '../../base/error.ts';
 import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
-import { Call } from './call.ts';
+import { Call, type CallBook, type Running } from './call.ts';
+import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import { LineRequest } from './lines/request.ts';
+import { RunningOnLines } from './lines/running.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
-import { CALL_NUMBERS, type Signature } from './signature.ts';
-
-/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
-export const COLLECTIVES_MAX: number = CALL_NUMBERS - 1;
+import { CALL_NUMBERS, COLLECTIVES_MAX, type Signature } from './signature.ts';
 
 /** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
 export interface Prepared<Result> {
@@ -35,33 +35,48 @@ export interface LineCall<Result> {
   result(): Result;
 }
 
-export class Calls {
+/** In place of the number of an algorithm of messages. */
+const ON_LINES = 0;
+
+export class Calls implements CallBook {
   readonly endpoint: Endpoint;
+  readonly endpoints: readonly Endpoint[];
   /** How many have begun; persistent ones that were made. */
   #begun = 0;
   #made = 0;
-  /** Those that were started and have not ended, in their order; persistent ones that were not freed. */
-  readonly #started = new Set<Call>();
+  /** The last ones, each in the place that its number has in turn. */
+  readonly #signatures: Signature[] = [];
+  readonly #numbers: number[] = [];
+  readonly #algorithms: number[] = [];
+  /** Persistent ones that were not freed, by their numbers in tags. */
   readonly #persistent = new Map<number, Call>();
+  readonly #inquiries: Inquiries;
   #lines: Lines | null | undefined = undefined;
 
-  constructor(endpoint: Endpoint) {
+  /** @param local of an intercommunicator: the group's own */
+  constructor(endpoint: Endpoint, local: Endpoint | null = null) {
     this.endpoint = endpoint;
+    this.endpoints = local === null ? [endpoint] : [endpoint, local];
+    const begun = () => this.#begun;
+    this.#inquiries = new Inquiries({
+      endpoint,
+      endpoints: this.endpoints,
+      get begun() {
+        return begun();
+      },
+      hasBegun: (number) => (number > 0 ? number <= this.#begun : -number <= this.#made),
+      find: (number) => this.#find(number),
+    });
   }
 
-  /**
-   * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
-   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_NO_MEM where too many are under way
-   */
-  begin({ signature, algorithm }: Prepared<unknown>): Call {
-    this.endpoint.checkAlive();
-    if (this.#started.size > 0) this.#checkNumbers();
-    return new Call(this.endpoint, signature, ++this.#begun, algorithm);
-  }
-
-  #checkNumbers(): void {
-    const [{ number }] = this.#started;
-    if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
+  #find(number: number): Call | undefined {
+    if (number < 0) {
+      const call = this.#persistent.get(-number % CALL_NUMBERS);
+      return call?.number === number ? call : undefined;
+    }
+    const place = number % CALLS_REMEMBERED;
+    if (this.#numbers[place] !== number) return undefined;
+    return new Call(this, this.#signatures[place], number, this.#algorithms[place]);
   }
 
   /** The control lines; null where the ranks have no memory in common. */
@@ -70,19 +85,60 @@ export class Calls {
     return this.#lines;
   }
 
+  /**
+   * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
+   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_MISMATCH where it is not what others call; ERR_NO_MEM where too many are under way
+   */
+  begin({ signature, algorithm }: Prepared<unknown>): Call {
+    this.endpoint.checkAlive();
+    if (this.#inquiries.open.size > 0) this.#checkNumbers();
+    return new Call(this, signature, this.count(signature, algorithm), algorithm);
+  }
+
+  /** Counts a call that may need no object: nobody asks about it, or this rank knows what it was. @returns its number */
+  count(signature: Signature, algorithm = ON_LINES): number {
+    const number = ++this.#begun;
+    const place = number % CALLS_REMEMBERED;
+    this.#signatures[place] = signature;
+    this.#numbers[place] = number;
+    this.#algorithms[place] = algorithm;
+    if (this.#inquiries.attentive)
+      this.#inquiries.begin(new Call(this, signature, number, algorithm));
+    return number;
+  }
+
+  #checkNumbers(): void {
+    for (const number of this.#inquiries.open.keys())
+      if (number > 0) {
+        if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
+        return;
+      }
+  }
+
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
-    if (prepared.line !== undefined) return this.#runOnLines(prepared.line);
+    if (prepared.line !== undefined) return this.#runOnLines(prepared, prepared.line);
     const call = this.begin(prepared);
     return runSync(prepared.schedule(call.tag), call);
   }
 
-  #runOnLines<Result>({ make, result }: LineCall<Result>): Result {
+  #runOnLines<Result>({ signature }: Prepared<Result>, { make, result }: LineCall<Result>): Result {
     const lines = this.lines as Lines;
     const operation = make(lines);
+    const number = this.count(signature);
     lines.begin(operation);
+    this.watch(operation, signature, number);
     lines.finish(operation);
     return result();
+  }
+
+  /** An operation on control lines that waits can ask what became of the call elsewhere. */
+  watch(operation: LineOperation, signature: Signature, number: number): void {
+    if (operation.isOver) return;
+    const call = new Call(this, signature, number, ON_LINES);
+    const running = new RunningOnLines(call, this.lines as Lines, operation);
+    operation.running = running;
+    this.enter(running);
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
@@ -98,18 +154,25 @@ export class Calls {
     const { line } = prepared;
     if (line === undefined) return this.#startMessages(prepared);
     const lines = this.lines as Lines;
-    return new LineRequest(lines, line.make(lines), () => line.result());
+    const operation = line.make(lines);
+    try {
+      const number = this.count(prepared.signature);
+      const request = new LineRequest(lines, operation, () => line.result());
+      this.watch(operation, prepared.signature, number);
+      return request;
+    } catch (error) {
+      return ScheduledRequest.of(this.endpoint, () => {
+        throw error;
+      });
+    }
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
     const request = new ScheduledRequest<Result>(this.endpoint);
-    let call: Call | null = null;
     request.begin(() => {
-      call = this.begin(prepared);
-      this.#started.add(call);
+      const call = this.begin(prepared);
       return { schedule: prepared.schedule(call.tag), call };
     });
-    if (call !== null) request.whenEnded(() => this.#started.delete(call as Call));
     return request;
   }
 
@@ -119,13 +182,12 @@ export class Calls {
    */
   make({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    const number = ++this.#made;
-    if (this.#persistent.has(number % CALL_NUMBERS)) {
-      this.#made--;
+    const place = (this.#made + 1) % CALL_NUMBERS;
+    if (this.#persistent.has(place))
       throw tooMany(this.endpoint, 'made as persistent ones and not freed');
-    }
-    const call = new Call(this.endpoint, signature, -number, algorithm);
-    this.#persistent.set(number % CALL_NUMBERS, call);
+    const call = new Call(this, signature, -++this.#made, algorithm);
+    this.#persistent.set(place, call);
+    if (this.#inquiries.attentive) this.#inquiries.begin(call);
     return call;
   }
 
@@ -133,6 +195,26 @@ export class Calls {
   free(call: Call): void {
     const place = -call.number % CALL_NUMBERS;
     if (this.#persistent.get(place) === call) this.#persistent.delete(place);
+  }
+
+  enter(running: Running): void {
+    this.#inquiries.enter(running);
+  }
+
+  leave(running: Running): void {
+    this.#inquiries.open.delete(running.call.number);
+  }
+
+  ask(running: Running, open: readonly Request[]): void {
+    this.#inquiries.ask(running, open);
+  }
+
+  askAbout(call: Call, peer: number): void {
+    this.#inquiries.askOne(call, peer);
+  }
+
+  failed(call: Call, error: MpiError): void {
+    this.#inquiries.failed(call, error);
   }
 }
 

@@ -51,7 +51,7 @@ export abstract class Collectives extends CommunicatorObject {
       this.calls.runSync(prepared);
       return;
     }
-    this.#barriers = new BarrierCalls(this.calls.lines as Lines);
+    this.#barriers = new BarrierCalls(this.calls, this.calls.lines as Lines);
     this.#barriers.run();
   }
 

@@ -17,44 +17,47 @@ export interface Shape {
 }
 
 /** One way to do an operation. */
-export interface Algorithm<Call> {
+export interface Algorithm<Call, Of extends Shape = Shape> {
   /** As DREG_COLL_… names it. */
   readonly name: string;
   /** Whether it works for this shape; it does for all where this is left out. */
-  can?(shape: Shape): boolean;
+  can?(shape: Of): boolean;
   /** Whether it is the best for this shape. */
-  best(shape: Shape): boolean;
+  best(shape: Of): boolean;
   /** @param tag of all its messages */
   run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
 }
 
 /** The way without messages, on control lines (docs/internals/control-lines.md). */
-export interface LineAlgorithm<Call> {
+export interface LineAlgorithm<Call, Of extends Shape = Shape> {
   /** Whether it works for this shape; it does for all where this is left out. */
-  can?(shape: Shape): boolean;
+  can?(shape: Of): boolean;
   make(lines: Lines, call: Call): LineOperation;
 }
 
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
-export interface Table<Call> {
+export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
-  readonly algorithms: readonly Algorithm<Call>[];
+  readonly algorithms: readonly Algorithm<Call, Of>[];
   /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
-  readonly lines?: LineAlgorithm<Call>;
+  readonly lines?: LineAlgorithm<Call, Of>;
 }
 
 /** As DREG_COLL_… names it. */
 export const LINES = 'lines';
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
-export interface Choice<Call> {
-  readonly algorithm: Algorithm<Call>;
+export interface Choice<Call, Of extends Shape = Shape> {
+  readonly algorithm: Algorithm<Call, Of>;
   readonly number: number;
 }
 
 /** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
-export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
+export function choose<Call, Of extends Shape>(
+  table: Table<Call, Of>,
+  shape: Of,
+): Choice<Call, Of> {
   const { algorithms } = table;
   const wanted = overrideOf(table);
   if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
@@ -64,11 +67,14 @@ export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
   return choice(algorithms, last);
 }
 
-function choice<Call>(algorithms: readonly Algorithm<Call>[], place: number): Choice<Call> {
+function choice<Call, Of extends Shape>(
+  algorithms: readonly Algorithm<Call, Of>[],
+  place: number,
+): Choice<Call, Of> {
   return { algorithm: algorithms[place], number: place + 1 };
 }
 
-function works<Call>(algorithm: Algorithm<Call>, shape: Shape): boolean {
+function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of): boolean {
   return algorithm.can === undefined || algorithm.can(shape);
 }
 

@@ -110,8 +110,10 @@ const NUMBER_SHIFT = DIGEST_BITS + OPERATION_BITS;
 const PERSISTENT_TAG = 1 << (NUMBER_SHIFT + NUMBER_BITS);
 const DIGEST_MASK = 2 ** DIGEST_BITS - 1;
 
+/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
+export const COLLECTIVES_MAX = 2 ** NUMBER_BITS - 1;
 /** Numbers of calls in tags, before they come round. */
-export const CALL_NUMBERS = 2 ** NUMBER_BITS;
+export const CALL_NUMBERS: number = COLLECTIVES_MAX + 1;
 
 /** Odd factors: whatever differs in one field only, by less than 4096, gives another digest. */
 const TYPE_FACTOR = 0x35d;
@@ -146,6 +148,25 @@ export function tagOf(signature: Signature, number: number, algorithm: number): 
 /** The tag of a message whose elements have a type of their own. */
 export function tagOfType(tag: number, type: number): number {
   return tag ^ (Math.imul(type, TYPE_FACTOR) & DIGEST_MASK);
+}
+
+/** Whether a tag is that of a message of this call. */
+export function belongsTo(tag: number, callTag: number): boolean {
+  if (tag === callTag) return true;
+  // The only one whose messages have types of their own.
+  return operationOfTag(tag) === 'alltoallv' && isOfOtherCall(tag, callTag);
+}
+
+/** The number of a call in a tag, near another one; null: it is no collective call's, or a persistent one's. */
+export function numberNear(tag: number, near: number): number | null {
+  if (tag >= PERSISTENT_TAG) return null;
+  const ahead = ((tag >> NUMBER_SHIFT) - near) & (CALL_NUMBERS - 1);
+  return near + (ahead < CALL_NUMBERS / 2 ? ahead : ahead - CALL_NUMBERS);
+}
+
+/** Whether a message belongs to the call of the same number, and is not of this tag: somebody passes other elements. */
+export function isOfOtherCall(tag: number, expected: number): boolean {
+  return tag !== expected && tag >> OPERATION_SHIFT === expected >> OPERATION_SHIFT;
 }
 
 /** The operation to which a message of the library's belongs; undefined: to none that is collective. */

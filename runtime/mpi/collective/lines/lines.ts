@@ -222,6 +222,11 @@ export class Lines implements SharedUser, LineHost {
     return errorOf(said ? block : null, member, engine.rank, members.worldOf(member));
   }
 
+  /** What is under way can never end. */
+  fail(error: MpiError): void {
+    this.#giveUp(error);
+  }
+
   /** This rank goes on with nothing of what is under way; the others are told. */
   #giveUp(error: MpiError): void {
     const { slots } = this;

@@ -7,6 +7,7 @@ import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
 import { MpiError } from '../../../base/error.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
+import { ASK_AFTER_MS } from '../round.ts';
 import { ALL, NONE, type Slots } from './slots.ts';
 
 /** What an operation needs of its communicator. */
@@ -18,6 +19,12 @@ export interface LineHost {
   waitsOf(operation: LineOperation): WaitedOperation[];
 }
 
+/** Its call, as those know it who ask each other what became of one. */
+interface Asking {
+  ask(): void;
+  leave(error: MpiError | null): void;
+}
+
 export abstract class LineOperation implements Awaited {
   readonly isSend = false;
   readonly peer = ANY_SOURCE;
@@ -26,6 +33,9 @@ export abstract class LineOperation implements Awaited {
   error: MpiError | null = null;
   /** Called when it has ended. */
   settled: (() => void) | null = null;
+  /** For those who ask what became of the call; null: it has not waited yet. */
+  running: Asking | null = null;
+  #asked = false;
   /** What the program called. */
   abstract readonly name: string;
   /** What is called and with how many bytes, which has to be the same at all ranks. */
@@ -123,6 +133,10 @@ export abstract class LineOperation implements Awaited {
   end(error: MpiError | null): void {
     this.error = error;
     this.state = error === null ? COMPLETE : FAILED;
+    const { running } = this;
+    this.running = null;
+    running?.leave(error);
+    this.#asked = false;
     const { settled } = this;
     this.settled = null;
     settled?.();
@@ -149,6 +163,15 @@ export abstract class LineOperation implements Awaited {
   abandon(): boolean {
     this.abandoned = true;
     return this.written === this.rounds;
+  }
+
+  get asksAfterMs(): number {
+    return this.#asked || this.running === null ? Number.POSITIVE_INFINITY : ASK_AFTER_MS;
+  }
+
+  stalled(): void {
+    this.#asked = true;
+    this.running?.ask();
   }
 
   waits(): { mode: 'all'; operations: WaitedOperation[] } {

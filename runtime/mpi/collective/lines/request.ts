@@ -42,6 +42,14 @@ export class LineRequest<R> extends ManualRequest<R> {
     return this.#operation.waits().operations[0] ?? super.describe();
   }
 
+  get asksAfterMs(): number {
+    return this.#operation.asksAfterMs;
+  }
+
+  stalled(): void {
+    this.#operation.stalled();
+  }
+
   override waits(): { mode: 'all'; operations: WaitedOperation[] } {
     return this.#operation.waits();
   }

@@ -20,13 +20,13 @@ export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
-const NO_WORDS = new Int32Array(0);
+const NO_WORDS: Int32Array = new Int32Array(0);
 
 export class Slots {
   readonly size: number;
   readonly rank: number;
   /** The lines' part of the block; empty until it is there. */
-  words = NO_WORDS;
+  words: Int32Array = NO_WORDS;
   block: SharedBlock | null = null;
   /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
   round: number;

@@ -41,8 +41,8 @@ export interface Kernel {
   finish(out: Elements, at: number, count: number, ranks: number): void;
 }
 
-/** From so many bytes on a kernel of the addon is faster than a loop in JavaScript. */
-export const KERNEL_BYTES = 128;
+/** From so many elements on a kernel of the addon is faster than a loop in JavaScript, whatever their type. */
+export const KERNEL_ELEMENTS = 48;
 
 /** Copies elements of one kind. */
 export function copyElements(
@@ -69,6 +69,8 @@ export class NativeKernel implements Kernel {
   readonly kind: Kind;
   readonly unit: number;
   readonly exact: boolean;
+  /** What the addon computes. */
+  readonly operation: number;
   readonly #average: boolean;
   readonly #number: number;
   readonly #addon: ReduceAddon;
@@ -79,13 +81,14 @@ export class NativeKernel implements Kernel {
   constructor(operation: number, kind: Kind, average: boolean) {
     const name = OPERATIONS[operation];
     this.kind = kind;
+    this.operation = operation;
     this.unit = name.endsWith('LOC') ? 2 : 1;
     this.exact = !kind.float || (name !== 'SUM' && name !== 'PROD');
     this.#average = average;
     this.#number = kernelNumber(kind.type, operation);
     this.#addon = reduceAddon();
     this.#loop = makeLoop(operation, kind);
-    this.#between = kind.make(KERNEL_BYTES / kind.bytes);
+    this.#between = kind.make(KERNEL_ELEMENTS);
   }
 
   combine(
@@ -98,7 +101,7 @@ export class NativeKernel implements Kernel {
     count: number,
   ): void {
     const { bytes } = this.kind;
-    if (this.#loop !== null && count * bytes < KERNEL_BYTES) {
+    if (this.#loop !== null && count < KERNEL_ELEMENTS) {
       this.#loop(out, outAt, a, aAt, b, bAt, count);
       return;
     }
@@ -127,7 +130,7 @@ export class NativeKernel implements Kernel {
     const { kind } = this;
     if (count === 0) return;
     if (sources.length === 1) copyElements(out, outAt, sources[0], at[0], count, this);
-    else if (this.#loop !== null && count * kind.bytes < KERNEL_BYTES)
+    else if (this.#loop !== null && count < KERNEL_ELEMENTS)
       this.#foldShort(this.#loop, out, outAt, sources, at, count);
     else if (sources.length <= FOLD_SOURCES)
       this.foldSpans(out, outAt * kind.bytes, sources, at, kind.bytes, count);
@@ -195,13 +198,13 @@ export class NativeKernel implements Kernel {
   }
 }
 
-/** Node-API does not know a Float16Array. */
-function spanOf(view: ArrayBufferView, { name }: Kind): ArrayBufferView {
+/** What the addon takes: Node-API does not know a Float16Array. */
+export function spanOf(view: ArrayBufferView, { name }: Kind): ArrayBufferView {
   if (name !== 'Float16Array') return view;
   return new Uint16Array(bufferOf(view), byteOffsetOf(view), lengthOf(view as Uint16Array));
 }
 
-function check(answer: number): void {
+export function check(answer: number): void {
   if (answer === 0) return;
   throw new MpiError('ERR_BUFFER', 'an array of a reduction was detached or shrunk meanwhile');
 }
