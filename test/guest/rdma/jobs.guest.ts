@@ -30,7 +30,7 @@ const SCALE = SLOW ? '0.05' : '0.2';
 const REPORT = join(packageRoot(), 'dist/test/guest/rdma/programs/report.js');
 const SCHEMES: Way[] = ['get', 'put', 'copy'];
 /** Ends a job that hangs; only broken code needs it. */
-const TIMEOUT_SECONDS = 300;
+const TIMEOUT_SECONDS = 1200;
 
 interface Over extends JobOptions {
   /** DREG_RNDV */
