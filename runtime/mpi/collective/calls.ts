@@ -85,6 +85,11 @@ export class Calls implements CallBook {
     return this.#lines;
   }
 
+  /** The program has freed the communicator. */
+  freeLines(): void {
+    this.#lines?.free();
+  }
+
   /**
    * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
    * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_MISMATCH where it is not what others call; ERR_NO_MEM where too many are under way

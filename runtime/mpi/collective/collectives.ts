@@ -58,7 +58,7 @@ export abstract class Collectives extends CommunicatorObject {
   /** @internal Its contexts and its lines go. */
   protected override giveUp(): void {
     super.giveUp();
-    this.calls.lines?.free();
+    this.calls.freeLines();
   }
 }
 

@@ -5,7 +5,12 @@
  */
 import { MpiError } from '../../base/error.ts';
 import { currentCalls } from '../../messaging/deadlock/call-site.ts';
-import { callText, callWords } from '../../messaging/matching/call-questions.ts';
+import {
+  answerWords,
+  callText,
+  callWords,
+  questionWords,
+} from '../../messaging/matching/call-questions.ts';
 import type { CallListener, CallQuestion } from '../../messaging/matching/context.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import { ASK_CALL, CALL_FREED, TELL_CALL } from '../../messaging/wire.ts';
@@ -39,6 +44,8 @@ interface Early {
 
 export class Inquiries implements CallListener {
   readonly #ledger: Ledger;
+  /** The last question that this rank had asked when the communicator was made. */
+  readonly #before: number;
   /** Calls that wait, by their numbers. */
   readonly open = new Map<number, Running>();
   /** Of others that wait for this rank. */
@@ -54,6 +61,7 @@ export class Inquiries implements CallListener {
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
+    this.#before = ledger.endpoint.engine.questions.last;
     this.#questions = ledger.endpoints.flatMap(({ library }) => library.questions.splice(0));
     for (const { library } of ledger.endpoints) library.calls = this;
   }
@@ -176,7 +184,7 @@ export class Inquiries implements CallListener {
   askOne(call: Call, peer: number, endpoint = this.#memberIn(peer)): void {
     const { engine, context } = endpoint;
     const text = callText(callAt(call, this.#placeOf(call)));
-    const words = callWords(call.number);
+    const words = questionWords(call.number, engine.questions.next());
     engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag: call.tag, words, text });
   }
 
@@ -222,8 +230,9 @@ export class Inquiries implements CallListener {
     return '';
   }
 
-  #tell({ peer, context, number, tag }: CallQuestion, reason: number, text: string): void {
-    const words = callWords(number, reason, true);
+  #tell(question: CallQuestion, reason: number, text: string): void {
+    const { peer, context, tag } = question;
+    const words = answerWords(question, reason);
     this.#ledger.endpoint.engine.sendAbout(peer, {
       kind: TELL_CALL,
       context,
@@ -244,7 +253,9 @@ export class Inquiries implements CallListener {
     }
   }
 
-  onTold(peer: number, number: number, reason: number, text: string): void {
+  onTold(peer: number, number: number, reason: number, text: string, question: number): void {
+    // A number of a context is given again: the answer is about a communicator that was before this one.
+    if (question !== 0 && ((question - this.#before) | 0) <= 0) return;
     if (reason === MISMATCHED) {
       this.#break(number, text, false);
       return;

@@ -40,12 +40,13 @@ export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
   readonly algorithms: readonly Algorithm<Call, Of>[];
-  /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
+  /** Taken where the ranks have memory in common and the environment names it: as LINES. */
   readonly lines?: LineAlgorithm<Call, Of>;
 }
 
-/** As DREG_COLL_… names it. */
+/** As DREG_COLL_… names it, and as its place. */
 export const LINES = 'lines';
+const ON_LINES = -2;
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
 export interface Choice<Call, Of extends Shape = Shape> {
@@ -86,16 +87,16 @@ export function chooseLines<Call>(
   call: Call,
 ): ((lines: Lines) => LineOperation) | undefined {
   const { lines: algorithm } = table;
-  if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
-  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
-  return (lines) => algorithm.make(lines, call);
+  if (algorithm === undefined) return undefined;
+  if (overrideOf(table) !== ON_LINES || algorithm.can?.(shape) === false) return undefined;
+  return Lines.reach(endpoint) ? (lines) => algorithm.make(lines, call) : undefined;
 }
 
 /** What the environment says, by operation: looked at once. */
 const overrides = new Map<string, number>();
 
 /**
- * The place of the algorithm that the environment names; -1: none.
+ * The place of the algorithm that the environment names; -1: none; ON_LINES.
  * @environment DREG_COLL_BCAST, DREG_COLL_ALLGATHER, … | an algorithm of the operation | takes this algorithm wherever it
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
@@ -111,8 +112,9 @@ function overrideOf({ operation, algorithms, lines }: Table<never>): number {
       'ERR_ARG',
       `DREG_COLL_${operation} is "${name}"; it may be ${names.join(', ')}`,
     );
-  overrides.set(operation, place);
-  return place;
+  const chosen = lines !== undefined && name === LINES ? ON_LINES : place;
+  overrides.set(operation, chosen);
+  return chosen;
 }
 
 /** Reads the environment anew; for tests, which change it. */
