@@ -1,5 +1,5 @@
 /**
- * Blocks that some ranks of the node have in common (docs/internals/collectives.md#blocks). The first member makes
+ * Blocks that some ranks of the node have in common (docs/internals/control-lines.md#blocks). The first member makes
  * a block in extents of its own, and enters it in its directory under a name that is never given twice; the others find
  * it there. Nobody waits for anybody. Once no member touches it any more, the first one uses its memory again.
  */

@@ -1,5 +1,5 @@
 /**
- * The block of a communicator whose ranks are all on one node (docs/internals/collectives.md#lines), in lines of 128
+ * The block of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines), in lines of 128
  * bytes:
  *
  *     a status line for each rank | for each slot a line for each rank

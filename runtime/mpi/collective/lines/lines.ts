@@ -1,5 +1,5 @@
 /**
- * The control lines of a communicator whose ranks are all on one node (docs/internals/collectives.md#lines): how
+ * The control lines of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines): how
  * rounds are written and read, and what becomes of operations when a rank fails.
  */
 import type { SharedBlock } from '../../../../transports/shared-block.ts';

@@ -1,5 +1,5 @@
 /**
- * The slots of a communicator's control lines (docs/internals/collectives.md#lines): how a round is written, and
+ * The slots of a communicator's control lines (docs/internals/control-lines.md#lines): how a round is written, and
  * when it is there. Each word has one writer. A line's round is its last word to be written.
  */
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
