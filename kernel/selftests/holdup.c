@@ -262,18 +262,28 @@ static void protect(void *argument)
 	must(mprotect(argument, bytes, PROT_READ | PROT_WRITE), "mprotect");
 }
 
-static void protection_changes(void)
+static bool protects_as_fast(unsigned char *area)
 {
-	unsigned char *area = memory_pages(SPREAD);
 	int fd = context_of(SPREAD);
 	double without = cost_of(protect, area), with;
 
 	monitor_many(fd, area, SPREAD, PAGE);
 	with = cost_of(protect, area);
-	if (!tap_ok(with < 1.5 * without,
-		    "mprotect of 131,072 monitored ranges costs what it costs of none"))
-		tap_diag("%.0f ns with, %.0f ns without", with, without);
 	close(fd);
+	tap_diag("%.0f ns with, %.0f ns without", with, without);
+	return with < 1.5 * without;
+}
+
+static void protection_changes(void)
+{
+	unsigned char *area = memory_pages(SPREAD);
+	bool as_fast = false;
+	int attempt;
+
+	/* A busy machine may be slow in all samples; a walk of all ranges is, in all attempts. */
+	for (attempt = 0; attempt < ATTEMPTS && !as_fast; attempt++)
+		as_fast = protects_as_fast(area);
+	tap_ok(as_fast, "mprotect of 131,072 monitored ranges costs what it costs of none");
 	munmap(area, (size_t)SPREAD * PAGE);
 }
 
