@@ -84,7 +84,7 @@ async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> 
 }
 
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {
-  const ranks = planRanks(command, process.env.PATH);
+  const ranks = planRanks(command, process.env);
   if ('status' in ranks) {
     stderr.say(`dregrun: ${ranks.message}`);
     return { status: ranks.status, hurry: false };
