@@ -1,5 +1,5 @@
 /** Ranks that do not make the same calls with a topology, or among neighbours: every one of them hears of it. */
-import type { CartCommunicator } from '../../../runtime/index.ts';
+import type { CartCommunicator, GraphCommunicator } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
 import { refused } from '../refused.ts';
 import { rank, size, world } from '../ring.ts';
@@ -54,6 +54,20 @@ export default defineJob({
         ['another type'],
       );
     },
+    'two blocks between the same ranks, of types the other way round': () =>
+      refused<GraphCommunicator>(
+        (graph) => {
+          const [ints, floats] = [new Int32Array(4), numbers(2)];
+          const send = first ? [ints, floats] : [];
+          return graph.neighborAlltoallv(send, rank === 1 ? [numbers(2), new Int32Array(4)] : []);
+        },
+        [],
+        () =>
+          world.distGraphAdjacent({
+            sources: rank === 1 ? [0, 0] : [],
+            destinations: first ? [1, 1] : [],
+          }),
+      ),
     'persistent operations': () =>
       refusedOnRing((cart) => {
         const { persistentNeighbor: persistent } = cart;
