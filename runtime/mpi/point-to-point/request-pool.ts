@@ -1,6 +1,7 @@
 /** Requests of blocking operations, used again: such an operation costs no object. */
 import { NO_BYTES } from '../../base/bytes.ts';
 import { BLOCKING, PENDING } from '../../messaging/operation.ts';
+import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 import type { Payload } from '../datatype/data.ts';
 import { Request } from './request.ts';
 import type { Owner } from './started-request.ts';
@@ -24,7 +25,7 @@ export class RequestPool {
     request.tag = tag;
     request.state = PENDING;
     // Whoever may leave the call before its end can take the buffer away.
-    request.kind = this.#owner.timeout === Number.POSITIVE_INFINITY ? kind | BLOCKING : kind;
+    request.kind = this.#owner.timeout === TIMEOUT_MS_MAX ? kind | BLOCKING : kind;
     return request;
   }
 
