@@ -5,7 +5,14 @@ import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
-import { COMPLETE, type Operation, PENDING, PROBE, RECEIVE, SEND } from '../../messaging/operation.ts';
+import {
+  COMPLETE,
+  type Operation,
+  PENDING,
+  PROBE,
+  RECEIVE,
+  SEND,
+} from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
 import { operationOf } from './library-tags.ts';
 import { type Owner, StartedRequest } from './started-request.ts';

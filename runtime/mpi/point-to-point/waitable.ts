@@ -53,7 +53,8 @@ export type Requests = readonly (Waitable | null)[];
 
 /** @throws MpiError ERR_REQUEST where it is no request, and not null */
 export function checkRequest(value: unknown): void {
-  if (value !== null && (value as Waitable | undefined)?.[WAITABLE] !== true) throw noRequest(value);
+  if (value !== null && (value as Waitable | undefined)?.[WAITABLE] !== true)
+    throw noRequest(value);
 }
 
 /** @throws MpiError ERR_REQUEST where it is no array; what is in it is looked at by {@link checkRequest} */
