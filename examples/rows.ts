@@ -1,4 +1,5 @@
 /** Rows of a table, as `groupby` makes, deals out and adds them up. */
+import { randomFrom } from './random.ts';
 
 /** Columns side by side: row i has a key and a value. */
 export interface Table {
@@ -13,13 +14,7 @@ const ROWS_OF_A_KEY = 10;
 export function makeRows(rows: number, rank: number, size: number): Table {
   const count = Math.floor((rows * (rank + 1)) / size) - Math.floor((rows * rank) / size);
   const groups = Math.ceil(rows / ROWS_OF_A_KEY);
-  let state = 0x9e3779b9 ^ (rank + 1);
-  const next = () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
+  const next = randomFrom(0x9e3779b9 ^ (rank + 1));
   const keys = Uint32Array.from({ length: count }, () => next() % groups);
   // Whole numbers: their sums are exact in any order.
   return { keys, values: Float64Array.from(keys, () => next() % 1000) };

@@ -11,9 +11,10 @@
 import { writeFileSync } from 'node:fs';
 import { AVG, MPI, SUM } from 'dreg-mpi';
 import { readCommandLine, wholeNumber } from './command-line.ts';
-import { randomFrom, readDigits } from './digits.ts';
+import { readDigits } from './digits.ts';
 import { Network } from './network.ts';
 import { plot } from './plot.ts';
+import { randomFrom } from './random.ts';
 import { Report } from './report.ts';
 
 const HELP = `usage: dregrun -n 2 train.js [options]
@@ -57,7 +58,8 @@ function shareOf<Item>(list: readonly Item[]): Item[] {
 function train({ epochs, hidden, batch, json, svg }: NonNullable<typeof settings>): void {
   const { world } = MPI;
   const { images, labels } = readDigits();
-  const random = randomFrom(SEED);
+  const chance = randomFrom(SEED);
+  const random = () => chance() / 2 ** 32;
   const network = new Network(hidden, random);
   const { weights, gradient } = network;
   const velocity = new Float32Array(weights.length);
