@@ -4,7 +4,7 @@ import { runJob, sortedLines } from '../run.ts';
 
 const PROGRAM = 'jobs/collective/programs/loses';
 
-test.each(['bcast', 'gather', 'allgather', 'alltoall'])(
+test.each(['bcast', 'gather', 'allgather', 'alltoall', 'neighborAlltoall'])(
   'a rank that is killed in %s ends the job, and nothing is left',
   async (operation) => {
     const job = await runJob(PROGRAM, { ranks: 3, words: [operation] });

@@ -2,7 +2,12 @@
  * Rank 1 is lost: it dies in the middle of the operation argv[2], or leaves the job (argv[2] is left out) while the others are in one
  * operation after the other.
  */
-import { type Communicator, MPI, MpiError } from '../../../../runtime/index.ts';
+import {
+  type CartCommunicator,
+  type Communicator,
+  MPI,
+  MpiError,
+} from '../../../../runtime/index.ts';
 import { assert } from '../../lib.ts';
 
 const { world } = MPI;
@@ -26,10 +31,20 @@ const CALLS: Record<string, (comm: Communicator) => PromiseLike<unknown>> = {
   alltoall: (comm) => comm.alltoall(all),
   alltoallv: (comm) => comm.alltoallv(blocks, [...blocks.map((block) => block.slice())]),
   objects: (comm) => comm.objects().allgather(mine),
+  neighborAllgather: (comm) => onRing(comm).neighborAllgather(mine, all.slice(0, 2 * mine.length)),
+  neighborAlltoall: (comm) => onRing(comm).neighborAlltoall(mine, mine.slice()),
 };
 
+const onRing = (comm: Communicator) => comm as CartCommunicator;
+
+/** Of its own. */
+async function commFor(name: string): Promise<Communicator> {
+  if (!name.startsWith('neighbor')) return world.dup();
+  return (await world.cart([size], { periodic: true })) as Communicator;
+}
+
 async function die(): Promise<void> {
-  const request = CALLS[operation](world);
+  const request = CALLS[operation](await commFor(operation));
   process.stdout.write('under way\n');
   if (rank === 1) process.kill(process.pid, 'SIGKILL');
   await request;
@@ -58,7 +73,7 @@ async function stay(comms: ReadonlyMap<string, Communicator>): Promise<void> {
 if (operation !== undefined) await die();
 else {
   const comms = new Map<string, Communicator>();
-  for (const name of Object.keys(CALLS)) comms.set(name, await world.dup());
+  for (const name of Object.keys(CALLS)) comms.set(name, await commFor(name));
   if (rank === 1) MPI.finalize();
   else await stay(comms);
 }
