@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -262,28 +263,31 @@ static void protect(void *argument)
 	must(mprotect(argument, bytes, PROT_READ | PROT_WRITE), "mprotect");
 }
 
-static bool protects_as_fast(unsigned char *area)
+static double lesser(double a, double b)
 {
-	int fd = context_of(SPREAD);
-	double without = cost_of(protect, area), with;
-
-	monitor_many(fd, area, SPREAD, PAGE);
-	with = cost_of(protect, area);
-	close(fd);
-	tap_diag("%.0f ns with, %.0f ns without", with, without);
-	return with < 1.5 * without;
+	return a < b ? a : b;
 }
 
+/*
+ * The least of all attempts, three at least: a busy machine may be slow in all
+ * samples of one, and a walk of all ranges costs its time in each.
+ */
 static void protection_changes(void)
 {
 	unsigned char *area = memory_pages(SPREAD);
-	bool as_fast = false;
-	int attempt;
+	double with = INFINITY, without = INFINITY;
+	int attempt, fd;
 
-	/* A busy machine may be slow in all samples; a walk of all ranges is, in all attempts. */
-	for (attempt = 0; attempt < ATTEMPTS && !as_fast; attempt++)
-		as_fast = protects_as_fast(area);
-	tap_ok(as_fast, "mprotect of 131,072 monitored ranges costs what it costs of none");
+	for (attempt = 0; attempt < 3 || (attempt < ATTEMPTS && with >= 1.5 * without); attempt++) {
+		fd = context_of(SPREAD);
+		without = lesser(without, cost_of(protect, area));
+		monitor_many(fd, area, SPREAD, PAGE);
+		with = lesser(with, cost_of(protect, area));
+		close(fd);
+	}
+	if (!tap_ok(with < 1.5 * without,
+		    "mprotect of 131,072 monitored ranges costs what it costs of none"))
+		tap_diag("%.0f ns with, %.0f ns without", with, without);
 	munmap(area, (size_t)SPREAD * PAGE);
 }
 
