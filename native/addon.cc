@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
   InitHeap(env, exports);
   InitMemory(env, exports);
+  InitReduce(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);
   InitWake(env, exports);

@@ -72,6 +72,7 @@ inline Napi::Value AnswerErrno(Napi::Env env) {
 void InitSegment(Napi::Env env, Napi::Object exports);
 void InitHeap(Napi::Env env, Napi::Object exports);
 void InitMemory(Napi::Env env, Napi::Object exports);
+void InitReduce(Napi::Env env, Napi::Object exports);
 void InitPages(Napi::Env env, Napi::Object exports);
 void InitDoorbell(Napi::Env env, Napi::Object exports);
 void InitWake(Napi::Env env, Napi::Object exports);

@@ -24,6 +24,26 @@ export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
 export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
 export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
+export {
+  AVG,
+  BAND,
+  BOR,
+  BXOR,
+  bf16,
+  f16,
+  LAND,
+  LOR,
+  LXOR,
+  MAX,
+  MAXLOC,
+  MIN,
+  MINLOC,
+  NO_OP,
+  PROD,
+  REPLACE,
+  SUM,
+} from './mpi/collective/op/predefined.ts';
+export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
 export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
 export {
   Communicator,

@@ -36,6 +36,13 @@ export const ERROR_CODES = {
    */
   ERR_TAG: 'a tag lies outside 0..TAG_UB',
   /**
+   * @why a bitwise operation of floating-point numbers, `AVG` of integers; or a function of the program's own
+   *   (`Op.of`, `Op.each`) threw
+   * @remedy take an operation that the elements have; `error.cause` is what the function threw, at the rank
+   *   that `error.peer` names
+   */
+  ERR_OP: 'an operation is none, is not for such elements, or threw an error',
+  /**
    * @why what was passed is no request; or the lease was released
    * @remedy pass what `isend` and `irecv` gave
    */
