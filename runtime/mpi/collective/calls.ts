@@ -8,9 +8,9 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call } from './call.ts';
 import { Lines } from './lines/lines.ts';
-import type { LineOperation } from './lines/operation.ts';
 import { LineRequest } from './lines/request.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
+import type { LineCall } from './select.ts';
 import { CALL_NUMBERS, type Signature } from './signature.ts';
 
 /** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
@@ -27,12 +27,6 @@ export interface Prepared<Result> {
   schedule(tag: number): Schedule<Result>;
   /** The same without messages, where the ranks have memory in common. */
   readonly line?: LineCall<Result> | undefined;
-}
-
-/** A call on control lines. */
-export interface LineCall<Result> {
-  make(lines: Lines): LineOperation;
-  result(): Result;
 }
 
 export class Calls {
@@ -82,7 +76,7 @@ export class Calls {
     const operation = make(lines);
     lines.begin(operation);
     lines.finish(operation);
-    return result();
+    return result;
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
@@ -98,7 +92,7 @@ export class Calls {
     const { line } = prepared;
     if (line === undefined) return this.#startMessages(prepared);
     const lines = this.lines as Lines;
-    return new LineRequest(lines, line.make(lines), () => line.result());
+    return new LineRequest(lines, line.make(lines), line.result);
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {

@@ -7,6 +7,7 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import type { Schedule } from './schedule.ts';
+import type { Signature } from './signature.ts';
 
 /** What all ranks of a call know of it. */
 export interface Shape {
@@ -17,44 +18,53 @@ export interface Shape {
 }
 
 /** One way to do an operation. */
-export interface Algorithm<Call> {
+export interface Algorithm<Call, Of extends Shape = Shape> {
   /** As DREG_COLL_… names it. */
   readonly name: string;
   /** Whether it works for this shape; it does for all where this is left out. */
-  can?(shape: Shape): boolean;
+  can?(shape: Of): boolean;
   /** Whether it is the best for this shape. */
-  best(shape: Shape): boolean;
+  best(shape: Of): boolean;
   /** @param tag of all its messages */
   run(endpoint: Endpoint, tag: number, call: Call): Schedule<void>;
 }
 
 /** The way without messages, on control lines (docs/internals/control-lines.md). */
-export interface LineAlgorithm<Call> {
+export interface LineAlgorithm<Call, Of extends Shape = Shape> {
   /** Whether it works for this shape; it does for all where this is left out. */
-  can?(shape: Shape): boolean;
-  make(lines: Lines, call: Call): LineOperation;
+  can?(shape: Of): boolean;
+  make(lines: Lines, call: Call, signature: Signature): LineOperation;
+}
+
+/** A call without messages. */
+export interface LineCall<Result> {
+  make(lines: Lines): LineOperation;
+  readonly result: Result;
 }
 
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
-export interface Table<Call> {
+export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
-  readonly algorithms: readonly Algorithm<Call>[];
+  readonly algorithms: readonly Algorithm<Call, Of>[];
   /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
-  readonly lines?: LineAlgorithm<Call>;
+  readonly lines?: LineAlgorithm<Call, Of>;
 }
 
 /** As DREG_COLL_… names it. */
 export const LINES = 'lines';
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
-export interface Choice<Call> {
-  readonly algorithm: Algorithm<Call>;
+export interface Choice<Call, Of extends Shape = Shape> {
+  readonly algorithm: Algorithm<Call, Of>;
   readonly number: number;
 }
 
 /** @throws MpiError ERR_ARG where the environment names an algorithm that there is not */
-export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
+export function choose<Call, Of extends Shape>(
+  table: Table<Call, Of>,
+  shape: Of,
+): Choice<Call, Of> {
   const { algorithms } = table;
   const wanted = overrideOf(table);
   if (wanted >= 0 && works(algorithms[wanted], shape)) return choice(algorithms, wanted);
@@ -64,25 +74,37 @@ export function choose<Call>(table: Table<Call>, shape: Shape): Choice<Call> {
   return choice(algorithms, last);
 }
 
-function choice<Call>(algorithms: readonly Algorithm<Call>[], place: number): Choice<Call> {
+function choice<Call, Of extends Shape>(
+  algorithms: readonly Algorithm<Call, Of>[],
+  place: number,
+): Choice<Call, Of> {
   return { algorithm: algorithms[place], number: place + 1 };
 }
 
-function works<Call>(algorithm: Algorithm<Call>, shape: Shape): boolean {
+function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of): boolean {
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
-/** An operation on control lines; undefined where the ranks do without, or it does not work for this shape. */
-export function chooseLines<Call>(
-  table: Table<Call>,
-  shape: Shape,
+/** A call on control lines; undefined where the ranks do without, or it does not work for this shape. */
+export function chooseLines<Call, Of extends Shape, Result>(
+  table: Table<Call, Of>,
+  shape: Of,
   endpoint: Endpoint,
   call: Call,
-): ((lines: Lines) => LineOperation) | undefined {
+  signature: Signature,
+  result: Result,
+): LineCall<Result> | undefined {
   const { lines: algorithm } = table;
   if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
   if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
-  return (lines) => algorithm.make(lines, call);
+  return { make: (lines) => algorithm.make(lines, call, signature), result };
+}
+
+/** What the names of a table's algorithms are. */
+interface Named {
+  readonly operation: string;
+  readonly algorithms: readonly { readonly name: string }[];
+  readonly lines?: unknown;
 }
 
 /** What the environment says, by operation: looked at once. */
@@ -94,7 +116,7 @@ const overrides = new Map<string, number>();
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
  */
-function overrideOf({ operation, algorithms, lines }: Table<never>): number {
+function overrideOf({ operation, algorithms, lines }: Named): number {
   const known = overrides.get(operation);
   if (known !== undefined) return known;
   const name = process.env[`DREG_COLL_${operation}`] || '';

@@ -143,6 +143,20 @@ export function tagOf(signature: Signature, number: number, algorithm: number): 
   );
 }
 
+/** All of a signature but its count, in a word: the operation in its low bits. */
+export function wordOf({ operation, type, root, op }: Signature): number {
+  const digest =
+    Math.imul(type, TYPE_FACTOR) +
+    Math.imul(root, ROOT_FACTOR) +
+    Math.imul(op === null ? 0 : opNumber(op), OP_FACTOR);
+  return (digest << OPERATION_BITS) | (NUMBERS.get(operation) as number);
+}
+
+/** The operation of {@link wordOf}. */
+export function operationOfWord(word: number): OperationName | undefined {
+  return OPERATIONS[word & (2 ** OPERATION_BITS - 1)];
+}
+
 /** The tag of a message whose elements have a type of their own. */
 export function tagOfType(tag: number, type: number): number {
   return tag ^ (Math.imul(type, TYPE_FACTOR) & DIGEST_MASK);

@@ -1,14 +1,17 @@
 /** Barrier (MPI 4.1, 6.3) in one round: every rank writes its line, and waits for those of all others. */
+import { plainSignature, wordOf } from '../signature.ts';
 import type { Lines } from './lines.ts';
 import { LineOperation } from './operation.ts';
 import { ENDED, type Slots, WRITTEN } from './slots.ts';
 
-/** What its lines say is called. */
-const CALL = 1;
+const SIGNATURE = plainSignature('barrier');
+const CALL = wordOf(SIGNATURE);
+const LENGTH = SIGNATURE.count | 0;
 
 export class LineBarrier extends LineOperation {
-  readonly name = 'barrier';
-  override call = CALL;
+  constructor(lines: Lines) {
+    super(lines, SIGNATURE);
+  }
 
   protected write(): void {}
   protected take(): void {}
@@ -28,7 +31,7 @@ export class BarrierCalls {
 
   /** @throws MpiError ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED, ERR_MISMATCH, ERR_TIMEOUT, ERR_DEADLOCK */
   run(): void {
-    const begun = this.#slots.runBarrier(CALL);
+    const begun = this.#slots.runBarrier(CALL, LENGTH);
     if (begun !== ENDED) this.#finish(begun);
   }
 

@@ -39,8 +39,8 @@ export const STATUS = {
 export const GAVE_UP = 1;
 export const GAVE_UP_SILENTLY = 2;
 
-/** Data of a rank in one slot. */
-export const SLOT_BYTES = 8192;
+/** Data of a rank in one slot: what does not lie in its line. A slot of eight is half of a usual first-level cache. */
+export const SLOT_BYTES = 16384;
 /** The text behind the data: its length in a word, then the text. */
 export const TEXT_BYTES = 4096;
 export const AREA_BYTES = LINE_SLOTS * SLOT_BYTES + TEXT_BYTES;

@@ -2,20 +2,29 @@
  * The control lines of a communicator whose ranks are all on one node (docs/internals/collectives.md#lines): how
  * rounds are written and read, and what becomes of operations when a rank fails.
  */
-import type { SharedBlock } from '../../../../transports/shared-block.ts';
-import type { MpiError } from '../../../base/error.ts';
+import type {
+  MappedMemory,
+  SharedBlock,
+  SharedBlocks,
+} from '../../../../transports/shared-block.ts';
+import { MpiError } from '../../../base/error.ts';
+import { currentCalls } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { SharedUser } from '../../../messaging/shared-operations.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
 import { waitWithin } from '../../point-to-point/timeout.ts';
-import { errorOf, tell } from './failure.ts';
+import { callInWords, operationOfWord } from '../signature.ts';
+import { errorOf, messageOf, nap, tell } from './failure.ts';
 import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes } from './layout.ts';
-import type { LineHost, LineOperation } from './operation.ts';
+import { type LineHost, type LineOperation, Mismatch } from './operation.ts';
 import { Slots } from './slots.ts';
 
 /** Polls of the lines alone before a rank that blocks makes progress for all else. */
 export const LINE_POLLS = 200;
+
+/** How long a rank waits for what another one says of a mismatch, in milliseconds. */
+export const MISMATCH_MS = 200;
 
 export class Lines implements SharedUser, LineHost {
   readonly endpoint: Endpoint;
@@ -84,7 +93,7 @@ export class Lines implements SharedUser, LineHost {
     try {
       if (operation.state === PENDING) waitWithin(this.endpoint, operation);
     } catch (error) {
-      if (!operation.abandon()) this.#giveUp(error as MpiError);
+      if (!operation.abandon()) this.#giveUp(error as Error);
       throw error;
     }
     if (operation.error !== null) throw operation.error;
@@ -131,7 +140,7 @@ export class Lines implements SharedUser, LineHost {
     try {
       return operation.state === PENDING ? operation.step() : 1;
     } catch (error) {
-      this.#giveUp(error as MpiError);
+      this.#giveUp(error as Error);
       return 1;
     }
   }
@@ -174,7 +183,7 @@ export class Lines implements SharedUser, LineHost {
     // One that only waits for those before it waits for what they wait for.
     const first = this.#missing(operation).length > 0 ? operation : (this.#pending[0] ?? operation);
     return this.#missing(first).map((member) => ({
-      operation: first.name,
+      operation: first.signature.operation,
       peer: member,
       tag: first.tag,
       communicator,
@@ -223,8 +232,9 @@ export class Lines implements SharedUser, LineHost {
   }
 
   /** This rank goes on with nothing of what is under way; the others are told. */
-  #giveUp(error: MpiError): void {
+  #giveUp(cause: Error): void {
     const { slots } = this;
+    const error = this.#inOurTerms(cause);
     if (slots.block !== null && this.#broken === null) {
       let how = GAVE_UP;
       try {
@@ -235,7 +245,38 @@ export class Lines implements SharedUser, LineHost {
       }
       slots.break(how);
     }
-    this.#fail(error);
+    if (cause instanceof Mismatch) this.#fail(this.#mismatch(cause, error));
+    else this.#fail(error);
+  }
+
+  #inOurTerms(cause: Error): MpiError {
+    const { rank } = this.endpoint.engine;
+    if (cause instanceof MpiError) return cause;
+    if (cause instanceof Mismatch)
+      return new MpiError('ERR_MISMATCH', `${callInWords(cause.signature)}\n${currentCalls()}`, {
+        rank,
+      });
+    return new MpiError('ERR_INTERNAL', `a collective operation failed: ${cause.message}`, {
+      rank,
+      cause,
+    });
+  }
+
+  /** Both sides' calls; of the other one as much as it says within {@link MISMATCH_MS}. */
+  #mismatch({ member, word }: Mismatch, mine: MpiError): MpiError {
+    const { slots, endpoint } = this;
+    for (let waited = 0; waited < MISMATCH_MS && slots.brokenOf(member) === 0; waited++) nap();
+    const told =
+      slots.block !== null && slots.brokenOf(member) === GAVE_UP
+        ? messageOf(slots.block, member)
+        : `${operationOfWord(word) ?? 'something unknown'}, with other arguments`;
+    const { rank } = endpoint.engine;
+    const peer = endpoint.members.worldOf(member);
+    return new MpiError(
+      'ERR_MISMATCH',
+      `ranks of ${endpoint.name} call different collective operations:\n  rank ${slots.rank}: ${mine.message}\n  rank ${member}: ${told}`,
+      { rank, peer },
+    );
   }
 
   #fail(error: MpiError): void {
@@ -253,6 +294,16 @@ export class Lines implements SharedUser, LineHost {
   }
 
   // ---- memory
+
+  /** Memory of this rank that the others map; null where they do not. */
+  exportMemory(bytes: Uint8Array): MappedMemory | null {
+    return this.endpoint.engine.shared.blocks?.exportMemory(bytes) ?? null;
+  }
+
+  /** @throws MpiError ERR_PROTOCOL where there is no such memory */
+  forEachMapped(...range: Parameters<SharedBlocks['forEach']>): void {
+    this.endpoint.engine.shared.blocks?.forEach(...range);
+  }
 
   /** This rank's area has memory from now on. @throws MpiError ERR_NO_MEM */
   reserveArea(): void {

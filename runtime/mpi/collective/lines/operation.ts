@@ -4,10 +4,27 @@
  * progress takes it a step further.
  */
 import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
-import { MpiError } from '../../../base/error.ts';
+import type { MpiError } from '../../../base/error.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
+import { type Signature, wordOf } from '../signature.ts';
 import { ALL, NONE, type Slots } from './slots.ts';
+
+/** A rank calls something else. */
+export class Mismatch extends Error {
+  /** What this rank calls. */
+  readonly signature: Signature;
+  readonly member: number;
+  /** What that member's line says. */
+  readonly word: number;
+
+  constructor(signature: Signature, member: number, word: number) {
+    super('ranks call different collective operations');
+    this.signature = signature;
+    this.member = member;
+    this.word = word;
+  }
+}
 
 /** What an operation needs of its communicator. */
 export interface LineHost {
@@ -26,16 +43,17 @@ export abstract class LineOperation implements Awaited {
   error: MpiError | null = null;
   /** Called when it has ended. */
   settled: (() => void) | null = null;
-  /** What the program called. */
-  abstract readonly name: string;
-  /** What is called and with how many bytes, which has to be the same at all ranks. */
-  call = 0;
-  length = 0;
+  /** What the program called; in two words, which have to be the same at all ranks. */
+  readonly signature: Signature;
+  readonly call: number;
+  readonly length: number;
   /** Whose lines are read: of one rank, ALL or NONE. */
   from = ALL;
   /** Rounds, and how many of them may be written before the first is read. */
   rounds = 1;
   ahead = 1;
+  /** Whether others wait for this rank's lines after the first. */
+  protected offers = true;
   /** The number of the first round, and how many were written and read. */
   first = 0;
   written = 0;
@@ -45,7 +63,10 @@ export abstract class LineOperation implements Awaited {
   /** Nobody waits for it any more: it leaves the program's memory alone. */
   protected abandoned = false;
 
-  constructor(host: LineHost) {
+  constructor(host: LineHost, signature: Signature) {
+    this.signature = signature;
+    this.call = wordOf(signature);
+    this.length = signature.count | 0;
     this.#host = host;
     this.slots = host.slots;
   }
@@ -82,10 +103,7 @@ export abstract class LineOperation implements Awaited {
     for (;;) {
       const before = moved;
       if (this.#mayWrite()) {
-        this.write(this.written);
-        slots.publish((this.first + this.written) | 0, this.call, this.length);
-        this.written++;
-        if (this.from !== ALL) slots.ringAll();
+        this.#write();
         moved++;
       }
       if (this.read < this.written && slots.areThere((this.first + this.read) | 0, this.from)) {
@@ -103,15 +121,28 @@ export abstract class LineOperation implements Awaited {
     }
   }
 
+  #write(): void {
+    const { slots, written } = this;
+    this.write(written);
+    // Of who offers nothing only the first line is of use to anybody: it tells of a mismatch.
+    if (this.offers || written === 0)
+      slots.publish((this.first + written) | 0, this.call, this.length);
+    this.written++;
+    if (this.from !== ALL && this.offers) slots.ringAll();
+  }
+
+  /** What is left of it begins with a round. */
+  protected goOnWith(round: number): void {
+    this.written = round;
+    this.read = round - 1;
+  }
+
   /** All ranks call the same. @throws MpiError ERR_MISMATCH */
   #compare(round: number): void {
     const { slots, call, length, from } = this;
     const other = slots.otherCall(round, from, call, length);
     if (other < 0) return;
-    throw new MpiError(
-      'ERR_MISMATCH',
-      `rank ${slots.rank} calls ${this.name} and rank ${other} does not, or with another length`,
-    );
+    throw new Mismatch(this.signature, other, slots.callOf(round, other));
   }
 
   #mayWrite(): boolean {

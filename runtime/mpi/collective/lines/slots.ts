@@ -4,7 +4,15 @@
  */
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
 import type { SharedBlock } from '../../../../transports/shared-block.ts';
-import { LINE, LINE_SLOTS, LINE_WORDS, linesBytes, STATUS } from './layout.ts';
+import {
+  AREA_BYTES,
+  LINE,
+  LINE_SLOTS,
+  LINE_WORDS,
+  linesBytes,
+  SLOT_BYTES,
+  STATUS,
+} from './layout.ts';
 
 /** Looks at lines that are not there before a rank that blocks makes progress for all else. */
 export const LINE_LOOKS = 2000;
@@ -21,18 +29,22 @@ export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
 const NO_WORDS = new Int32Array(0);
+const NO_BYTES = new Uint8Array(0);
 
 export class Slots {
   readonly size: number;
   readonly rank: number;
   /** The lines' part of the block; empty until it is there. */
   words = NO_WORDS;
+  /** The whole block: lines and areas. */
+  bytes: Uint8Array = NO_BYTES;
   block: SharedBlock | null = null;
   /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
   round: number;
   done: number;
   /** Rounds that may yet go the short way. */
   run = 0;
+  #areasAt = 0;
   /** 1: a plain store publishes. */
   #plain = 0;
   /** The last round that may be written without a look at the status lines. */
@@ -49,8 +61,22 @@ export class Slots {
 
   open(block: SharedBlock): void {
     this.words = new Int32Array(block.memory, block.byteOffset, linesBytes(this.size) / 4);
+    const { memory, byteOffset, areasOffset } = block;
+    const end = areasOffset + this.size * AREA_BYTES;
+    this.bytes = new Uint8Array(memory, byteOffset, end - byteOffset);
+    this.#areasAt = areasOffset - byteOffset;
     this.block = block;
     this.tellDone();
+  }
+
+  /** Where in `bytes` the payload of a line begins. */
+  inlineAt(round: number, member: number): number {
+    return (this.lineAt(round, member) + LINE.payload) * 4;
+  }
+
+  /** Where in `bytes` a rank's data of a round begin. */
+  dataAt(round: number, member: number): number {
+    return this.#areasAt + member * AREA_BYTES + (round & (LINE_SLOTS - 1)) * SLOT_BYTES;
   }
 
   /** The index of a rank's line in the slot of a round. */
@@ -132,6 +158,11 @@ export class Slots {
     return -1;
   }
 
+  /** What a line that is there says is called. */
+  callOf(round: number, member: number): number {
+    return this.words[this.lineAt(round, member) + LINE.call];
+  }
+
   /** Others may use the slots up to `done` again. */
   tellDone(): void {
     this.#put(this.statusOf(this.rank) + STATUS.done, this.done);
@@ -165,20 +196,20 @@ export class Slots {
    * A round without a payload, if it can end at once; for a rank that blocks.
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runBarrier(call: number): number {
+  runBarrier(call: number, length: number): number {
     if (this.run <= 0) return NOT_BEGUN;
     this.run--;
     const { words, size } = this;
     const round = (this.round + 1) | 0;
     this.round = round;
-    this.publish(round, call, 0);
+    this.publish(round, call, length);
     let looks = LINE_LOOKS;
     let late = 0;
     const first = this.lineAt(round, 0);
     const end = first + size * LINE_WORDS;
     for (let at = first; at < end; at += LINE_WORDS) {
       while (load(words, at) !== round) if (--looks <= 0) return WRITTEN;
-      if (words[at + LINE.call] !== call || words[at + LINE.length] !== 0) return WRITTEN;
+      if (words[at + LINE.call] !== call || words[at + LINE.length] !== length) return WRITTEN;
       late |= words[at + LINE.done] - round + LINE_SLOTS - 1;
     }
     // Somebody has not read what the next slot still holds.

@@ -15,6 +15,7 @@ import {
 import { Lines } from '../../../../../runtime/mpi/collective/lines/lines.ts';
 import { AHEAD_MAX, LineOperation } from '../../../../../runtime/mpi/collective/lines/operation.ts';
 import { ALL, NONE } from '../../../../../runtime/mpi/collective/lines/slots.ts';
+import { plainSignature } from '../../../../../runtime/mpi/collective/signature.ts';
 import { Group } from '../../../../../runtime/mpi/group.ts';
 import { Endpoint } from '../../../../../runtime/mpi/point-to-point/endpoint.ts';
 import { engines, ShmGroup } from '../../../../conformance/transports/shm-group.ts';
@@ -51,16 +52,14 @@ function ranks(count: number, start = 0): Ranks {
 
 /** Every rank says a number in each round, and checks what it reads. */
 class Saying extends LineOperation {
-  readonly name = 'saying';
   readonly #serial: number;
   reads = 0;
   /** What other ranks do while this one looks. */
   meanwhile: () => void = () => {};
 
   constructor(lines: Lines, serial: number, rounds: number, ahead: number, from: number) {
-    super(lines);
+    super(lines, { ...plainSignature('bcast'), count: serial });
     this.#serial = serial;
-    this.call = serial;
     this.rounds = rounds;
     this.ahead = ahead;
     this.from = from;
@@ -144,18 +143,14 @@ describe('operations on control lines', () => {
     }
   });
 
-  test.each([
-    ['another call', { call: 7, length: 8 }],
-    ['another length', { call: 3, length: 16 }],
-  ])('%s is ERR_MISMATCH at all ranks', (_, other) => {
+  test('another call is ERR_MISMATCH at all ranks, with both calls', () => {
     const { lines } = ranks(3);
-    const sayings = lines.map((each) => new Saying(each, 3, 2, 1, ALL));
-    sayings.forEach((saying, rank) => {
-      Object.assign(saying, { length: 8 }, rank === 1 ? other : {});
-      lines[rank].begin(saying);
-    });
+    const sayings = lines.map((each, rank) => new Saying(each, rank === 1 ? 4 : 3, 2, 1, ALL));
+    for (const [rank, saying] of sayings.entries()) lines[rank].begin(saying);
     for (const each of lines) each.poll();
     for (const { error } of sayings) expect(error?.code).toBe('ERR_MISMATCH');
+    expect(sayings[0].error?.message).toMatch(/rank 0: bcast\(3 el.*\n.*rank 1: bcast/s);
+    expect(sayings[1].error?.message).toMatch(/rank 1: bcast\(4 el/);
     expect(() => lines[0].begin(new Saying(lines[0], 4, 1, 1, ALL))).toThrow(MpiError);
   });
 });
@@ -178,7 +173,7 @@ describe('a rank that is lost', () => {
     for (let round = 1; round <= written; round++) {
       dead.slots.words[dead.slots.lineAt(round, 2) + LINE.payload] =
         Math.imul(1000 + round - 1, 31) + 2;
-      dead.slots.publish(round, 1, 0);
+      dead.slots.publish(round, sayings[2].call, sayings[2].length);
       lines[0].poll();
       lines[1].poll();
     }
