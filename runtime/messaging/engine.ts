@@ -15,6 +15,7 @@ import { MultiPacketEager } from './eager/multi.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
+import { CallQuestions, type ContextPacket } from './matching/call-questions.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
 import { type Awaited, type Operation, PENDING, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
@@ -24,7 +25,19 @@ import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
 import { SharedOperations } from './shared-operations.ts';
 import { type SpinLimits, Waiting } from './waiting.ts';
-import { CUT, EAGER, EAGER_FIRST, EAGER_NEXT, OPEN, OPEN_NAMED, RTS, STALLED } from './wire.ts';
+import {
+  ASK_CALL,
+  CALL_WORD,
+  CUT,
+  EAGER,
+  EAGER_FIRST,
+  EAGER_NEXT,
+  OPEN,
+  OPEN_NAMED,
+  RTS,
+  STALLED,
+  TELL_CALL,
+} from './wire.ts';
 
 export interface EngineOptions extends SpinLimits {
   rank: number;
@@ -69,6 +82,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
+  readonly #questions: CallQuestions;
   readonly #busy = new BusyPeers();
   readonly #pollers: Poller[] = [];
   readonly #waiting: Waiting;
@@ -96,6 +110,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.#rendezvous = new Rendezvous(completion, this, selection);
     this.receiving = new Receiving(this, completion, this.#rendezvous, this.#multi);
     this.shared = new SharedOperations(node?.blocks ?? null, options.spinPolls > 0);
+    this.#questions = new CallQuestions(this, this.receiving.contexts);
     this.failures = new PeerFailures(this, node, {
       completion,
       shared: this.shared,
@@ -204,6 +219,18 @@ export class Engine implements PacketHandler, ReceivingHost {
     if (peer.holdsControls) this.markBusy(peer);
   }
 
+  /** To a peer that is lost none goes. */
+  sendAbout(rank: number, packet: ContextPacket): void {
+    const peer = this.contact(rank);
+    const { kind, context, tag, words, text } = packet;
+    const length = Math.min(text.length, peer.channel.maxBody);
+    peer.whenRoom(() => {
+      if (words[CALL_WORD.answers] === 0 && !this.#open(peer, context)) return false;
+      return peer.channel.trySendExtended(kind, context, tag, words, text, 0, length);
+    });
+    if (peer.holdsControls) this.markBusy(peer);
+  }
+
   /** What waits for room goes on while the event loop turns, whether or not anybody awaits it. */
   markBusy(peer: Peer): void {
     if (this.#busy.add(peer) && this.#busy.count === 1) this.loop.track();
@@ -276,6 +303,10 @@ export class Engine implements PacketHandler, ReceivingHost {
       case OPEN:
       case OPEN_NAMED:
         this.receiving.onOpen(peer, packet);
+        break;
+      case ASK_CALL:
+      case TELL_CALL:
+        this.#questions.onPacket(peer, packet);
         break;
       default:
         if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);

@@ -229,7 +229,7 @@ export class EventLoopProgress {
 
   #watchSleep(): void {
     const { standstill } = this.#engine;
-    if (standstill === null || this.#held.size === 0) return;
+    if (this.#held.size === 0) return;
     this.#watch ??= new LoopWatch(standstill, this.#held, () => this.#state === 'sleeping');
     this.#watch.sleeps();
   }

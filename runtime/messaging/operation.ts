@@ -21,6 +21,10 @@ export interface Awaited {
   /** The world rank that can end it, or a wildcard. */
   readonly peer: number;
   readonly tag: number;
+  /** A rank that has slept so long for it asks ({@link stalled}), in milliseconds; Infinity: there is nobody to ask. */
+  readonly asksAfterMs?: number;
+  /** The rank has slept so long, and nothing has come. */
+  stalled?(): void;
   /** For those who are told what this rank waits for: all of them, or any. */
   waits(): { mode: 'all' | 'any'; operations: WaitedOperation[] };
 }

@@ -105,6 +105,12 @@ export class Peer {
     });
   }
 
+  /** Sends something as soon as there is room, before all messages that wait. */
+  whenRoom(send: () => boolean): void {
+    if (this.#error !== null || (this.#controls.length === 0 && send())) return;
+    this.#controls.push(send);
+  }
+
   #sendNow(kind: number, tag: number, extension: Int32Array | null): boolean {
     return extension === null
       ? this.channel.trySend(kind, 0, tag, NO_BYTES, 0, 0)

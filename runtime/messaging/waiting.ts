@@ -109,7 +109,8 @@ export class Waiting {
       if (quiet && host.polls) nap();
       else if (quiet && !alone) {
         host.standstill?.sleeps();
-        node.block(Math.min(sleepMs(deadline), host.standstill?.lookMs ?? SLEEP_CHECK_MS));
+        const look = Math.min(host.standstill?.lookMs ?? SLEEP_CHECK_MS, asksAfter(operation));
+        node.block(Math.min(sleepMs(deadline), look));
       }
     } finally {
       node?.disarm();
@@ -123,7 +124,9 @@ export class Waiting {
     if (host.polls) return;
     if (alone) throw this.#deadlock(operation);
     host.failures.checkPeers();
-    if (operation.state === PENDING) this.#lookAround(operation, deadline);
+    if (operation.state !== PENDING) return;
+    if (asksAfter(operation) !== Number.POSITIVE_INFINITY) operation.stalled?.();
+    else this.#lookAround(operation, deadline);
   }
 
   /** @throws MpiError ERR_DEADLOCK where all ranks that could end the operation wait, too */
@@ -178,6 +181,10 @@ export class Waiting {
     const others = peers.filter(({ rank }) => rank !== this.#host.rank);
     return others.some(({ rank }) => node.presence(rank) === 'present');
   }
+}
+
+function asksAfter({ asksAfterMs = Number.POSITIVE_INFINITY }: Awaited): number {
+  return asksAfterMs;
 }
 
 /** Until the next look at whether others are there, or the deadline. */

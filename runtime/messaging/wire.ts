@@ -59,6 +59,17 @@ export const OPEN = 19;
 /** The same of a communicator that has no number yet, by a name: all words of the extension. */
 export const OPEN_NAMED = 20;
 
+/**
+ * A rank that waits in a collective call asks what became of it at another rank. The tag is that of the call's messages;
+ * see CALL_WORD. The body says in words what is called, and where.
+ */
+export const ASK_CALL = 21;
+/**
+ * The call can never end: why. The context is the sender's number; in an answer the receiver's own, see
+ * CALL_WORD.
+ */
+export const TELL_CALL = 22;
+
 // Flow control (docs/internals/protocol.md#credit). The tag is the flow, see flowOf.
 
 /** Messages wait for credit at the sender. */
@@ -80,6 +91,11 @@ export const CREDIT = 39;
 
 /** Words of an OPEN's extension. */
 export const KEY_WORD = { low: 0, high: 1 } as const;
+
+/** Words of an ASK_CALL's and a TELL_CALL's extension; the number counts from 1, and `persistent` says whose. */
+export const CALL_WORD = { low: 0, high: 1, persistent: 2, reason: 3, answers: 4 } as const;
+/** {@link CALL_WORD}.reason of an answer: the communicator was freed. Others are the sender's business. */
+export const CALL_FREED = 1;
 
 /** Words of a SEEK's extension; the tag may be ANY_TAG. */
 export const SEEK_WORD = { context: 0, tag: 1 } as const;

@@ -43,6 +43,8 @@ export class ContextPair {
   readonly bound = new Map<Peer, number>();
   /** Peers that have opened it by its name, bound or not. */
   readonly openedByName = new Set<Peer>();
+  /** It is kept after it was freed, for whoever asks about its calls. */
+  answers = false;
   /** Operations of the library's that still use it. */
   uses = 0;
 

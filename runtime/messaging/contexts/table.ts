@@ -51,12 +51,13 @@ export class ContextTable {
   /** Freed, and not out of use yet. */
   readonly #closing = new Set<ContextPair>();
   /** Where messages go that come too late. */
-  readonly #dead: Context;
+  /** Of communicators that were freed here. */
+  readonly dead: Context;
 
   constructor(host: ContextHost) {
     this.#host = host;
-    this.#dead = new Context(this.#clock, PROGRAM, { nameOf: () => -1, includes: () => false });
-    this.#dead.closed = true;
+    this.dead = new Context(this.#clock, PROGRAM, { nameOf: () => -1, includes: () => false });
+    this.dead.closed = true;
     this.#pairs.length = FIXED_CONTEXTS / 2;
   }
 
@@ -177,7 +178,7 @@ export class ContextTable {
       pair.library.closed = true;
       this.#host.drop(pair.library);
     }
-    if (pair.inUse || this.#host.sends(pair.id)) return;
+    if (pair.answers || pair.inUse || this.#host.sends(pair.id)) return;
     const half = pair.id / 2;
     this.#closing.delete(pair);
     this.#pairs[half] = undefined;
@@ -240,8 +241,8 @@ export class ContextTable {
     const { contexts, pairs } = this.#meanings[peer.rank] as Meanings;
     if (pair === null) pairs.delete(number);
     else pairs.set(number, pair);
-    contexts[number] = pair?.program ?? this.#dead;
-    contexts[number + 1] = pair?.library ?? this.#dead;
+    contexts[number] = pair?.program ?? this.dead;
+    contexts[number + 1] = pair?.library ?? this.dead;
   }
 }
 

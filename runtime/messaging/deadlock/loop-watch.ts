@@ -14,20 +14,29 @@ export interface Awaited {
   readonly site: CallSite | null;
   /** Nobody will ever end it: whoever awaits it is told. */
   giveUp(error: MpiError): void;
+  /** As of what a rank blocks for. */
+  readonly asksAfterMs?: number;
+  stalled?(): void;
 }
 
 export class LoopWatch {
-  readonly #standstill: Standstill;
+  /** Null: there is nobody whose waits can be read. */
+  readonly #standstill: Standstill | null;
   readonly #awaited: ReadonlySet<Awaited>;
   readonly #isAsleep: () => boolean;
   /** A timerfd: a timer of Node's could not be told from the program's. */
   readonly #timer: number;
   readonly #watcher: Watcher | null;
-  #set = false;
+  /** What it is set to; Infinity: it is not. */
+  #setMs = Number.POSITIVE_INFINITY;
   /** Whether the program could go on by itself when that was last published. */
   #mayGoOn = false;
 
-  constructor(standstill: Standstill, awaited: ReadonlySet<Awaited>, isAsleep: () => boolean) {
+  constructor(
+    standstill: Standstill | null,
+    awaited: ReadonlySet<Awaited>,
+    isAsleep: () => boolean,
+  ) {
     this.#standstill = standstill;
     this.#awaited = awaited;
     this.#isAsleep = isAsleep;
@@ -40,18 +49,25 @@ export class LoopWatch {
 
   /** The rank goes to sleep: its doorbell is armed, and a look after that has found nothing. */
   sleeps(): void {
-    this.#standstill.sleeps();
+    this.#standstill?.sleeps();
     this.#setTimer();
   }
 
   #setTimer(): void {
-    if (this.#set || this.#watcher === null) return;
-    this.#set = wakeAddon().timerSet(this.#timer, this.#standstill.lookMs) === 0;
+    if (this.#watcher === null) return;
+    let look = this.#standstill?.lookMs ?? Number.POSITIVE_INFINITY;
+    for (const one of this.#awaited) look = Math.min(look, asksAfter(one));
+    if (look >= this.#setMs) return;
+    if (wakeAddon().timerSet(this.#timer, look) === 0) this.#setMs = look;
   }
 
   #tick(): void {
-    this.#set = false;
+    this.#setMs = Number.POSITIVE_INFINITY;
     if (!this.#isAsleep() || this.#awaited.size === 0) return;
+    if (this.#ask() || this.#standstill === null) {
+      if (this.#isAsleep()) this.#setTimer();
+      return;
+    }
     const mayGoOn = !loopIsIdle();
     if (mayGoOn !== this.#mayGoOn) this.#standstill.republish();
     this.#mayGoOn = mayGoOn;
@@ -60,6 +76,13 @@ export class LoopWatch {
     if (!this.#isAsleep()) return;
     this.#standstill.sleeps();
     this.#setTimer();
+  }
+
+  /** Whether any of them had something to ask. */
+  #ask(): boolean {
+    const asking = [...this.#awaited].filter((one) => asksAfter(one) < Number.POSITIVE_INFINITY);
+    for (const one of asking) one.stalled?.();
+    return asking.length > 0;
   }
 
   #describe(): Omit<Wait, 'rank' | 'since'> {
@@ -75,13 +98,13 @@ export class LoopWatch {
 
   /** The doorbell has rung: perhaps because a peer has found that this rank can never go on. */
   look(): void {
-    const error = this.#standstill.verdict();
+    const error = this.#standstill?.verdict() ?? null;
     if (error !== null) this.giveUp(error);
   }
 
   /** Nobody can end what is awaited: whoever awaits it is told. */
   giveUp(error: MpiError): void {
-    this.#standstill.moved();
+    this.#standstill?.moved();
     for (const operation of [...this.#awaited]) operation.giveUp(error);
   }
 
@@ -89,4 +112,8 @@ export class LoopWatch {
     this.#watcher?.close();
     if (this.#timer >= 0) addon().closeFd(this.#timer);
   }
+}
+
+function asksAfter({ asksAfterMs = Number.POSITIVE_INFINITY }: Awaited): number {
+  return asksAfterMs;
 }

@@ -331,6 +331,14 @@ export class UnexpectedMessages<Message extends Envelope> {
     return bin === undefined || bin.head === null ? null : (bin.head.item as Message);
   }
 
+  /** The tag of the first message of a source that has one which fits. */
+  findFrom(source: number, fits: (tag: number) => boolean): number | undefined {
+    const lane = this.#lanes.find(source);
+    if (lane === undefined) return undefined;
+    for (const { tag } of lane.tagged()) if (fits(tag)) return tag;
+    return undefined;
+  }
+
   #require(pattern: number): void {
     if ((this.#patterns & pattern) !== 0) return;
     const all = this.#lanes.own();

@@ -38,6 +38,25 @@ export interface ContextNames {
   includes(world: number): boolean;
 }
 
+/** What peers say of the collective calls of a communicator. */
+export interface CallListener {
+  /** A message of a call has come that no receive waits for. */
+  onUnexpected(peer: number, tag: number): void;
+  onAsked(question: CallQuestion): void;
+  onTold(peer: number, number: number, reason: number, text: string): void;
+}
+
+/** A rank asks what became of a call. */
+export interface CallQuestion {
+  /** Who asks, in the world, and by what number it calls the context. */
+  readonly peer: number;
+  readonly context: number;
+  readonly number: number;
+  readonly tag: number;
+  /** What it calls, and where. */
+  readonly text: string;
+}
+
 export class Context {
   readonly posted: PostedReceives;
   readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
@@ -47,6 +66,10 @@ export class Context {
 
   /** Receives that are not among the posted ones: held back ({@link PrematchedReceives}), or promised a message. */
   apart = 0;
+  /** The communicator's collective calls; null before this rank has the communicator. */
+  calls: CallListener | null = null;
+  /** What was asked before. */
+  readonly questions: CallQuestion[] = [];
   /** No further receive will be posted: a message that meets none is dropped. */
   closed = false;
 

@@ -258,6 +258,7 @@ export class Receiving {
     } else if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
       throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
     context.unexpected.add(message);
+    if (context.calls !== null) context.calls.onUnexpected(peer.rank, message.tag);
   }
 
   /** A communicator is freed: nobody will receive what is kept of it. */

@@ -51,14 +51,14 @@ const SIGNATURE_IN_PLACE = { ...SIGNATURE, op: DONE_IN_PLACE };
 
 export function prepareAlltoallv<B extends AnyBlocks>(
   endpoint: Endpoint,
-  send: B | InPlace,
+  send: AnyBlocks | InPlace,
   receive: B | undefined,
 ): Prepared<B> {
   const { rank, size } = endpoint;
   const result = checkResult(receive);
   const into = blocksOf('alltoallv', 'receive', result, size);
   const inPlace = send === IN_PLACE || (send as unknown) === result;
-  const from = inPlace ? into : blocksOf('alltoallv', 'send', send as B, size);
+  const from = inPlace ? into : blocksOf('alltoallv', 'send', send as AnyBlocks, size);
   checkOwnBlock('alltoallv', from.payloads[rank], into.payloads[rank]);
   if (!inPlace) checkAllApart(from.payloads, into.payloads);
   const { algorithm, number } = choose(ALLTOALLV, { ranks: size, bytes: 0, inPlace });

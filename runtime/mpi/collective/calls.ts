@@ -5,9 +5,12 @@
 import { MpiError } from '../../base/error.ts';
 import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
-import { Call } from './call.ts';
+import { Call, type CallBook, type Running } from './call.ts';
+import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { Lines } from './lines/lines.ts';
+import { LineNote } from './lines/note.ts';
 import { LineRequest } from './lines/request.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
@@ -29,33 +32,71 @@ export interface Prepared<Result> {
   readonly line?: LineCall<Result> | undefined;
 }
 
-export class Calls {
+export class Calls implements CallBook {
   readonly endpoint: Endpoint;
   /** How many have begun; persistent ones that were made. */
   #begun = 0;
   #made = 0;
-  /** Those that were started and have not ended, in their order; persistent ones that were not freed. */
-  readonly #started = new Set<Call>();
+  /** The last ones, each in the place that its number has in turn. */
+  readonly #last: Call[] = [];
+  /** Persistent ones that were not freed, by their numbers in tags. */
   readonly #persistent = new Map<number, Call>();
   #lines: Lines | null | undefined = undefined;
+  readonly #inquiries: Inquiries;
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
+    const begun = () => this.#begun;
+    this.#inquiries = new Inquiries({
+      endpoint,
+      get begun() {
+        return begun();
+      },
+      hasBegun: (number) => (number > 0 ? number <= this.#begun : -number <= this.#made),
+      find: (number) => this.#find(number),
+    });
+  }
+
+  #find(number: number): Call | undefined {
+    const call =
+      number > 0
+        ? this.#last[number % CALLS_REMEMBERED]
+        : this.#persistent.get(-number % CALL_NUMBERS);
+    return call?.number === number ? call : undefined;
   }
 
   /**
    * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
-   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_NO_MEM where too many are under way
+   * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_MISMATCH where it is not what others call; ERR_NO_MEM where too many are under way
    */
   begin({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    if (this.#started.size > 0) this.#checkNumbers();
-    return new Call(this.endpoint, signature, ++this.#begun, algorithm);
+    if (this.#inquiries.open.size > 0) this.#checkNumbers();
+    const number = ++this.#begun;
+    const call = new Call(this, signature, number, algorithm);
+    this.#last[number % CALLS_REMEMBERED] = call;
+    if (this.#inquiries.attentive) this.#inquiries.begin(call);
+    if (this.lines !== null) this.#note(this.lines, call);
+    return call;
+  }
+
+  /** Those who make a call on control lines in place of this one see it there. @throws MpiError ERR_MISMATCH, ERR_PEER_FAILED */
+  #note(lines: Lines, call: Call): void {
+    const note = new LineNote(lines, call.signature);
+    note.settled = () => {
+      if (note.error !== null) this.#inquiries.open.get(call.number)?.abandon(note.error);
+    };
+    lines.begin(note);
+    if (note.error !== null) throw note.error;
+    call.note = note;
   }
 
   #checkNumbers(): void {
-    const [{ number }] = this.#started;
-    if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
+    for (const number of this.#inquiries.open.keys())
+      if (number > 0) {
+        if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
+        return;
+      }
   }
 
   /** The control lines; null where the ranks have no memory in common. */
@@ -97,13 +138,10 @@ export class Calls {
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
     const request = new ScheduledRequest<Result>(this.endpoint);
-    let call: Call | null = null;
     request.begin(() => {
-      call = this.begin(prepared);
-      this.#started.add(call);
+      const call = this.begin(prepared);
       return { schedule: prepared.schedule(call.tag), call };
     });
-    if (call !== null) request.whenEnded(() => this.#started.delete(call as Call));
     return request;
   }
 
@@ -113,13 +151,12 @@ export class Calls {
    */
   make({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    const number = ++this.#made;
-    if (this.#persistent.has(number % CALL_NUMBERS)) {
-      this.#made--;
+    const place = (this.#made + 1) % CALL_NUMBERS;
+    if (this.#persistent.has(place))
       throw tooMany(this.endpoint, 'made as persistent ones and not freed');
-    }
-    const call = new Call(this.endpoint, signature, -number, algorithm);
-    this.#persistent.set(number % CALL_NUMBERS, call);
+    const call = new Call(this, signature, -++this.#made, algorithm);
+    this.#persistent.set(place, call);
+    if (this.#inquiries.attentive) this.#inquiries.begin(call);
     return call;
   }
 
@@ -127,6 +164,25 @@ export class Calls {
   free(call: Call): void {
     const place = -call.number % CALL_NUMBERS;
     if (this.#persistent.get(place) === call) this.#persistent.delete(place);
+  }
+
+  enter(running: Running): void {
+    const error = running.call.note?.error ?? null;
+    if (error !== null) running.abandon(error);
+    else this.#inquiries.enter(running);
+  }
+
+  leave(running: Running): void {
+    this.#inquiries.open.delete(running.call.number);
+  }
+
+  ask(running: Running, open: readonly Request[]): void {
+    this.#inquiries.ask(running, open);
+  }
+
+  failed(call: Call, error: MpiError): void {
+    this.#inquiries.failed(call, error);
+    if (error.code === 'ERR_MISMATCH') this.#lines?.refuse(error);
   }
 }
 

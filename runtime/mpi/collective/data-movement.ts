@@ -177,12 +177,12 @@ export abstract class DataMovement extends Collectives {
    * @param receive a block for each rank, as long and of the same type as what that rank sends
    * @throws MpiError as {@link gatherv}
    */
-  alltoallv<B extends AnyBlocks>(send: B | InPlace, receive: B): StartedRequest<B> {
+  alltoallv<B extends AnyBlocks>(send: AnyBlocks | InPlace, receive: B): StartedRequest<B> {
     return this.calls.start(() => prepareAlltoallv(this.endpoint, send, receive));
   }
 
   /** {@link alltoallv}, blocking the thread. */
-  alltoallvSync<B extends AnyBlocks>(send: B | InPlace, receive: B): B {
+  alltoallvSync<B extends AnyBlocks>(send: AnyBlocks | InPlace, receive: B): B {
     return this.calls.runSync(prepareAlltoallv(this.endpoint, send, receive));
   }
 }

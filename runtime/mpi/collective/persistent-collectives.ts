@@ -102,7 +102,7 @@ export class PersistentCollectives extends PersistentOperations {
    * An all-to-all of any lengths (MPI_Alltoallv_init, MPI_Alltoallw_init; MPI 4.1, 6.13).
    * @throws MpiError as {@link Communicator.alltoallv}
    */
-  alltoallv<B extends AnyBlocks>(send: B | InPlace, receive: B): Persistent<B> {
+  alltoallv<B extends AnyBlocks>(send: AnyBlocks | InPlace, receive: B): Persistent<B> {
     return this.make((endpoint) => prepareAlltoallv(endpoint, send, receive));
   }
 }

@@ -1,12 +1,16 @@
 /** How a schedule that blocks waits for the requests of a round. */
-import { MpiError } from '../../base/error.ts';
+import type { MpiError } from '../../base/error.ts';
+import { currentCalls } from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { Parts } from '../point-to-point/parts.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { waitWithin } from '../point-to-point/timeout.ts';
-import type { Call } from './call.ts';
-import { callInWords } from './signature.ts';
+import type { Call, Running } from './call.ts';
+import { checkLengths } from './mismatch.ts';
+
+/** A rank that has slept so long in a collective call asks those it waits for what became of it, in milliseconds. */
+export const ASK_AFTER_MS = 20;
 
 /** Whether all have ended well: the usual case of small messages. */
 function areComplete(parts: readonly Request[]): boolean {
@@ -19,7 +23,7 @@ function areComplete(parts: readonly Request[]): boolean {
  * @throws MpiError of the one that failed first; ERR_MISMATCH where a message has not the length that this rank expects
  */
 export function waitForRound(parts: readonly Request[], call: Call | null): void {
-  if (!areComplete(parts)) new Round(parts).wait();
+  if (!areComplete(parts)) new Round(parts, call).wait();
   if (call !== null) checkLengths(parts, call);
 }
 
@@ -27,6 +31,12 @@ export function waitForRound(parts: readonly Request[], call: Call | null): void
 export function openParts(parts: readonly Request[]): readonly Request[] {
   const open = parts.filter(({ state }) => state === PENDING);
   return open.sort((one, other) => Number(isOwn(one)) - Number(isOwn(other)));
+}
+
+/** Whether a call waits for a rank of the world, in its own communicator. */
+export function isWaitedFor(parts: readonly Request[], peer: number, { book }: Call): boolean {
+  const context = book.endpoint.context + 1;
+  return openParts(parts).some((part) => part.peer === peer && part.context === context);
 }
 
 function isOwn({ peer, owner }: Request): boolean {
@@ -38,10 +48,13 @@ class Round extends Parts implements Awaited {
   readonly isSend = false;
   state = PENDING;
   readonly #all: readonly Request[];
+  readonly #call: Call | null;
+  #asked = false;
 
-  constructor(parts: readonly Request[]) {
+  constructor(parts: readonly Request[], call: Call | null) {
     super(parts);
     this.#all = parts;
+    this.#call = call;
     this.ended = () => {
       this.state = this.error === null ? COMPLETE : FAILED;
     };
@@ -64,45 +77,42 @@ class Round extends Parts implements Awaited {
     return { mode: 'all', operations: openParts(this.#all).map((part) => part.describe()) };
   }
 
+  get asksAfterMs(): number {
+    return this.#asked || this.#call === null ? Number.POSITIVE_INFINITY : ASK_AFTER_MS;
+  }
+
+  stalled(): void {
+    this.#asked = true;
+    this.#call?.book.ask(this as Running, openParts(this.#all));
+  }
+
+  get call(): Call {
+    return this.#call as Call;
+  }
+
+  waitsFor(peer: number): boolean {
+    return isWaitedFor(this.#all, peer, this.call);
+  }
+
+  place(): string {
+    return currentCalls();
+  }
+
+  abandon(error: MpiError): void {
+    this.giveUp(error);
+    this.state = FAILED;
+  }
+
   /** @throws MpiError of the part that failed first; ERR_DEADLOCK, ERR_TIMEOUT: what its sends have begun goes on */
   wait(): void {
+    this.#call?.book.enter(this as Running);
     try {
       waitWithin(this.#all[0].owner, this);
     } catch (error) {
       this.giveUp(error as MpiError);
+    } finally {
+      this.#call?.book.leave(this as Running);
     }
     if (this.error !== null) throw this.error;
   }
-}
-
-/** @throws MpiError ERR_MISMATCH */
-export function checkLengths(parts: readonly Request[], call: Call): void {
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i];
-    if (part.matchedLength !== part.length && !part.isSend) throw wrongLength(part, call);
-  }
-}
-
-function wrongLength(
-  { owner, peer, matchedLength, length }: Request,
-  { signature }: Call,
-): MpiError {
-  const rank = owner.engine.rank;
-  const from = owner.rankOf(peer);
-  return new MpiError(
-    'ERR_MISMATCH',
-    `rank ${rank} expects ${length} bytes of rank ${from} in ${callInWords(signature)} on ${owner.name}, and got ${matchedLength}: the lengths that the two ranks pass do not fit`,
-    { rank, peer: from },
-  );
-}
-
-/** What a schedule is told of a round that failed: a message that was too long is no matter of a single receive. */
-export function ofRound(error: MpiError, call: Call | null): MpiError {
-  if (call === null || error.code !== 'ERR_TRUNCATE') return error;
-  const rank = call.endpoint.engine.rank;
-  return new MpiError(
-    'ERR_MISMATCH',
-    `the lengths that two ranks pass to ${callInWords(call.signature)} do not fit: ${error.message}`,
-    { rank, peer: error.peer as number, cause: error },
-  );
 }

@@ -5,14 +5,21 @@
  */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
+import {
+  type CallSite,
+  callsOf,
+  currentCalls,
+  noteCallSite,
+} from '../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { ManualRequest } from '../point-to-point/manual-request.ts';
 import { Parts } from '../point-to-point/parts.ts';
 import type { Request } from '../point-to-point/request.ts';
-import type { Call } from './call.ts';
-import { checkLengths, ofRound, openParts, waitForRound } from './round.ts';
+import type { Call, Running } from './call.ts';
+import { checkLengths, ofRound } from './mismatch.ts';
+import { ASK_AFTER_MS, isWaitedFor, openParts, waitForRound } from './round.ts';
 
 /** Yields the requests of each round, and returns the result. A round that fails throws at its yield. */
 export type Schedule<Result> = Generator<readonly Request[], Result, void>;
@@ -25,6 +32,16 @@ export interface Begun<Result> {
 
 /** Runs a schedule to its end, blocking the thread. @throws MpiError that a round, or the schedule itself, failed with */
 export function runSync<Result>(schedule: Schedule<Result>, call: Call | null = null): Result {
+  try {
+    return run(schedule, call);
+  } catch (error) {
+    const ours = inOurTerms(error);
+    call?.book.failed(call, ours);
+    throw ours;
+  }
+}
+
+function run<Result>(schedule: Schedule<Result>, call: Call | null): Result {
   let step = schedule.next();
   while (step.done !== true) {
     try {
@@ -46,6 +63,12 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
   /** What has to end before it goes on. */
   #round: readonly Request[] = [];
   readonly #endpoint: Endpoint;
+  /** Whether the call waits, and has asked those it waits for. */
+  #entered = false;
+  #asked = false;
+  /** Where it was started. */
+  #site: CallSite | null = null;
+  #blocks = false;
 
   constructor(owner: Endpoint) {
     super(owner, NOBODYS, () => undefined as Result);
@@ -65,6 +88,7 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     this.state = PENDING;
     this.error = null;
     this.told = false;
+    this.#site = null;
     owner.beginUse();
     owner.engine.loop.track();
     this.whenEnded(() => {
@@ -80,6 +104,21 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
       return;
     }
     this.#advance(null);
+  }
+
+  #enter(): void {
+    if (this.#entered || this.#call === null) return;
+    this.#entered = true;
+    this.#site = noteCallSite();
+    this.#call.book.enter(this as Running);
+  }
+
+  override end(error: MpiError | null): void {
+    const call = this.#call;
+    if (this.#entered) call?.book.leave(this as Running);
+    this.#entered = false;
+    super.end(error);
+    if (error !== null) call?.book.failed(call, error);
   }
 
   /** @param failure of the round that has ended, if it failed */
@@ -99,8 +138,14 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
         this.#round = step.value;
         const round = new Parts(step.value);
         if (!round.done) {
+          this.#asked = false;
+          this.#enter();
           // Not at once: whoever ends an operation may be in the middle of something.
-          round.ended = () => engine.later(() => this.#advance(this.#outcome(round)));
+          round.ended = () =>
+            engine.later(() => {
+              // It may have been abandoned meanwhile.
+              if (this.#round === step.value) this.#advance(this.#outcome(round));
+            });
           return;
         }
         failed = this.#outcome(round);
@@ -134,6 +179,59 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     const open = openParts(this.#round);
     if (open.length === 0) return { mode: 'all', operations: [super.describe()] };
     return { mode: 'all', operations: open.map((part) => part.describe()) };
+  }
+
+  get asksAfterMs(): number {
+    return this.#asked || !this.#entered ? Number.POSITIVE_INFINITY : ASK_AFTER_MS;
+  }
+
+  stalled(): void {
+    this.#asked = true;
+    if (this.#entered) this.call.book.ask(this as Running, openParts(this.#round));
+  }
+
+  get call(): Call {
+    return this.#call as Call;
+  }
+
+  waitsFor(peer: number): boolean {
+    return isWaitedFor(this.#round, peer, this.call);
+  }
+
+  place(): string {
+    if (this.#blocks) return currentCalls();
+    return this.#site === null ? '' : callsOf(this.#site);
+  }
+
+  protected override get site(): CallSite | null {
+    return this.#site;
+  }
+
+  override waitForEnd(): void {
+    this.#blocks = true;
+    try {
+      super.waitForEnd();
+    } finally {
+      this.#blocks = false;
+    }
+  }
+
+  /** It can never end. The schedule hears of it, so that it gives back what it holds; what else it begins is given up. */
+  abandon(error: MpiError): void {
+    const schedule = this.#schedule as Schedule<Result>;
+    let parts = this.#round;
+    this.#round = [];
+    try {
+      for (let over: boolean | undefined = false; over !== true; ) {
+        for (const part of openParts(parts)) part.giveUp(error, nothing);
+        const step = schedule.throw(error);
+        over = step.done;
+        if (step.done !== true) parts = step.value;
+      }
+    } catch {
+      // The same error, most likely.
+    }
+    this.end(error);
   }
 
   /** The round's receives are taken back; what its sends have begun goes on. */

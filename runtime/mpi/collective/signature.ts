@@ -162,6 +162,25 @@ export function tagOfType(tag: number, type: number): number {
   return tag ^ (Math.imul(type, TYPE_FACTOR) & DIGEST_MASK);
 }
 
+/** Whether a tag is that of a message of this call. */
+export function belongsTo(tag: number, callTag: number): boolean {
+  if (tag === callTag) return true;
+  // The only one whose messages have types of their own.
+  return operationOfTag(tag) === 'alltoallv' && isOfOtherCall(tag, callTag);
+}
+
+/** The number of a call in a tag, near another one; null: it is no collective call's, or a persistent one's. */
+export function numberNear(tag: number, near: number): number | null {
+  if (tag >= PERSISTENT_TAG) return null;
+  const ahead = ((tag >> NUMBER_SHIFT) - near) & (CALL_NUMBERS - 1);
+  return near + (ahead < CALL_NUMBERS / 2 ? ahead : ahead - CALL_NUMBERS);
+}
+
+/** Whether a message belongs to the call of the same number, and is not of this tag: somebody passes other elements. */
+export function isOfOtherCall(tag: number, expected: number): boolean {
+  return tag !== expected && tag >> OPERATION_SHIFT === expected >> OPERATION_SHIFT;
+}
+
 /** The operation to which a message of the library's belongs; undefined: to none that is collective. */
 export function operationOfTag(tag: number): OperationName | undefined {
   if (tag >= 2 * PERSISTENT_TAG) return undefined;

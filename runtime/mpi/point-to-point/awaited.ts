@@ -13,6 +13,9 @@ export interface Awaitable {
    * @param abandoned tells the program, where the operation itself goes on
    */
   giveUp(error: MpiError, abandoned: (error: MpiError) => void): void;
+  /** As of what a rank blocks for. */
+  readonly asksAfterMs?: number;
+  stalled?(): void;
 }
 
 /** Where the program awaits something: for those who are told, should it never end. */
@@ -58,6 +61,14 @@ class AwaitedRequest implements Awaited {
 
   describe(): WaitedOperation {
     return this.#request.describe();
+  }
+
+  get asksAfterMs(): number {
+    return this.#request.asksAfterMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  stalled(): void {
+    this.#request.stalled?.();
   }
 
   giveUp(error: MpiError): void {

@@ -29,6 +29,8 @@ export class Endpoint implements Owner {
   readonly pool: RequestPool;
   /** The program's messages. */
   readonly messages: Context;
+  /** The library's. */
+  readonly library: Context;
   /** The longest that a wait takes, in milliseconds. */
   timeout = Number.POSITIVE_INFINITY;
   /** Buffered sends that have not left, or have failed. */
@@ -64,7 +66,7 @@ export class Endpoint implements Owner {
     this.size = members.size;
     this.session = session;
     this.messages = pair?.program ?? contexts.openFixed(0);
-    if (pair === null) contexts.openFixed(1);
+    this.library = pair?.library ?? contexts.openFixed(1);
     this.#to = pair?.to ?? engine.peers;
     this.#from = pair?.from ?? engine.peers;
     this.#numbers = pair?.numbers ?? null;

@@ -113,11 +113,16 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
     return within(this.owner, this, this.#end(), () => this.takeBack());
   }
 
+  /** @internal Where the program has started it, if that was noted. */
+  protected get site(): CallSite | null {
+    return null;
+  }
+
   /** @internal Its time is over: what nobody else could wait for is taken back. */
   protected takeBack(): void {}
 
   #end(): Promise<R> {
-    const site = callSiteOf(this.owner.engine);
+    const site = this.site ?? callSiteOf(this.owner.engine);
     return new Promise((resolve, reject) => {
       const release = this.hold(site, reject);
       this.whenEnded(() => {

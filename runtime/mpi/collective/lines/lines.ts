@@ -8,12 +8,14 @@ import type {
   SharedBlocks,
 } from '../../../../transports/shared-block.ts';
 import { MpiError } from '../../../base/error.ts';
-import { currentCalls } from '../../../messaging/deadlock/call-site.ts';
+import { callsOf, currentCalls } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { SharedUser } from '../../../messaging/shared-operations.ts';
+import type { Elements } from '../../datatype/data.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
 import { waitWithin } from '../../point-to-point/timeout.ts';
+import type { Kind } from '../op/kinds.ts';
 import { callInWords, operationOfWord } from '../signature.ts';
 import { errorOf, messageOf, nap, tell } from './failure.ts';
 import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes } from './layout.ts';
@@ -38,6 +40,7 @@ export class Lines implements SharedUser, LineHost {
   #broken: MpiError | null = null;
   #freed = false;
   #polling = false;
+  readonly #elements = new Map<Kind, Elements>();
 
   /** @param start the round before the first; the same at all ranks */
   constructor(endpoint: Endpoint, start = 0) {
@@ -219,7 +222,10 @@ export class Lines implements SharedUser, LineHost {
     const { slots } = this;
     for (let member = 0; slots.block !== null && member < slots.size; member++)
       if (slots.brokenOf(member) !== 0) {
-        this.#fail(this.#toldBy(slots.block, member));
+        const error = this.#toldBy(slots.block, member);
+        if (error.code === 'ERR_MISMATCH')
+          this.#giveUp(new Mismatch(this.#pending[0], member, slots.brokenOf(member)));
+        else this.#fail(error);
         return 1;
       }
     return 0;
@@ -249,13 +255,19 @@ export class Lines implements SharedUser, LineHost {
     else this.#fail(error);
   }
 
+  /** Nothing can begin any more: a call that goes by messages has met another one. */
+  refuse(error: MpiError): void {
+    if (this.#broken === null) this.#giveUp(error);
+  }
+
   #inOurTerms(cause: Error): MpiError {
     const { rank } = this.endpoint.engine;
     if (cause instanceof MpiError) return cause;
-    if (cause instanceof Mismatch)
-      return new MpiError('ERR_MISMATCH', `${callInWords(cause.signature)}\n${currentCalls()}`, {
-        rank,
-      });
+    if (cause instanceof Mismatch) {
+      const { signature, site } = cause.operation;
+      const calls = site === null ? currentCalls() : callsOf(site);
+      return new MpiError('ERR_MISMATCH', `${callInWords(signature)}\n${calls}`, { rank });
+    }
     return new MpiError('ERR_INTERNAL', `a collective operation failed: ${cause.message}`, {
       rank,
       cause,
@@ -295,6 +307,17 @@ export class Lines implements SharedUser, LineHost {
 
   // ---- memory
 
+  /** The block as elements of a kind. */
+  elementsOf(kind: Kind): Elements {
+    let elements = this.#elements.get(kind);
+    if (elements === undefined) {
+      const { buffer, byteOffset, length } = this.slots.bytes;
+      elements = kind.view(buffer, byteOffset, Math.floor(length / kind.bytes));
+      this.#elements.set(kind, elements);
+    }
+    return elements;
+  }
+
   /** Memory of this rank that the others map; null where they do not. */
   exportMemory(bytes: Uint8Array): MappedMemory | null {
     return this.endpoint.engine.shared.blocks?.exportMemory(bytes) ?? null;
@@ -320,6 +343,7 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #close(): void {
+    this.#elements.clear();
     const { slots } = this;
     const { shared } = this.endpoint.engine;
     shared.close(this);

@@ -5,6 +5,7 @@
  */
 import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
 import type { MpiError } from '../../../base/error.ts';
+import type { CallSite } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
 import { type Signature, wordOf } from '../signature.ts';
@@ -12,15 +13,15 @@ import { ALL, NONE, type Slots } from './slots.ts';
 
 /** A rank calls something else. */
 export class Mismatch extends Error {
-  /** What this rank calls. */
-  readonly signature: Signature;
+  /** What this rank calls, and where. */
+  readonly operation: LineOperation;
   readonly member: number;
   /** What that member's line says. */
   readonly word: number;
 
-  constructor(signature: Signature, member: number, word: number) {
+  constructor(operation: LineOperation, member: number, word: number) {
     super('ranks call different collective operations');
-    this.signature = signature;
+    this.operation = operation;
     this.member = member;
     this.word = word;
   }
@@ -41,6 +42,8 @@ export abstract class LineOperation implements Awaited {
   readonly tag = ANY_TAG;
   state = COMPLETE;
   error: MpiError | null = null;
+  /** Where it is awaited. */
+  site: CallSite | null = null;
   /** Called when it has ended. */
   settled: (() => void) | null = null;
   /** What the program called; in two words, which have to be the same at all ranks. */
@@ -60,6 +63,8 @@ export abstract class LineOperation implements Awaited {
   read = 0;
   readonly #host: LineHost;
   protected readonly slots: Slots;
+  /** What it fails with, though every rank has gone through all its rounds. */
+  protected outcome: MpiError | null = null;
   /** Nobody waits for it any more: it leaves the program's memory alone. */
   protected abandoned = false;
 
@@ -114,7 +119,7 @@ export abstract class LineOperation implements Awaited {
         if (this.read < this.rounds) this.#host.wasRead(this);
       }
       if (this.read === this.rounds) {
-        this.end(null);
+        this.end(this.outcome);
         return moved;
       }
       if (moved === before) return moved;
@@ -142,7 +147,7 @@ export abstract class LineOperation implements Awaited {
     const { slots, call, length, from } = this;
     const other = slots.otherCall(round, from, call, length);
     if (other < 0) return;
-    throw new Mismatch(this.signature, other, slots.callOf(round, other));
+    throw new Mismatch(this, other, slots.callOf(round, other));
   }
 
   #mayWrite(): boolean {

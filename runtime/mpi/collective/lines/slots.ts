@@ -142,7 +142,7 @@ export class Slots {
     if (from === NONE) return true;
     if (from !== ALL) return this.isThere(round, from);
     for (let member = 0; member < this.size; member++)
-      if (!this.isThere(round, member)) return false;
+      if (member !== this.rank && !this.isThere(round, member)) return false;
     return true;
   }
 
@@ -153,7 +153,8 @@ export class Slots {
     const last = from === ALL ? this.size - 1 : from;
     for (let member = first; member <= last; member++) {
       const at = this.lineAt(round, member);
-      if (words[at + LINE.call] !== call || words[at + LINE.length] !== length) return member;
+      const same = words[at + LINE.call] === call && words[at + LINE.length] === length;
+      if (!same && member !== this.rank) return member;
     }
     return -1;
   }
