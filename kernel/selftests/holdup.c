@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 #include "background.h"
-#include "bench.h"
 #include "device.h"
 #include "finish.h"
+#include "libdreg.h"
 #include "memory.h"
 #include "tap.h"
 
-enum { RANGES = 1 << 20, SPREAD = 1 << 17, SAMPLES = 15, TIMES = 10 };
+enum { RANGES = 1 << 20, SPREAD = 1 << 17, SAMPLES = 15, TIMES = 10, ATTEMPTS = 10 };
 
 static int context_of(uint32_t slots)
 {
@@ -61,18 +61,20 @@ static double own_time(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* The median time of an operation, over a few. */
+/* The least time of an operation, over a few: what else the machine does adds to it. */
 static double cost_of(void (*operation)(void *), void *argument)
 {
-	double samples[SAMPLES], start;
+	double least = 0, start, cost;
 	int i;
 
 	for (i = 0; i < SAMPLES; i++) {
 		start = own_time();
 		operation(argument);
-		samples[i] = own_time() - start;
+		cost = own_time() - start;
+		if (i == 0 || cost < least)
+			least = cost;
 	}
-	return bench_median(samples, SAMPLES);
+	return least;
 }
 
 struct page {
@@ -200,42 +202,53 @@ static void others_may_run(void)
 	munmap(page.addr, PAGE);
 }
 
-static bool started, ended;
-
 static void *discard_once(void *page)
 {
-	__atomic_store_n(&started, true, __ATOMIC_SEQ_CST);
 	discard(page);
-	__atomic_store_n(&ended, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
 /*
  * While a million ranges fire: UNMONITOR of another context, and of that one.
+ * True if both have returned, and not all of them have fired.
  */
+static bool unmonitors_meanwhile(struct page *page, unsigned char *own)
+{
+	struct dreg many, other;
+	int first, second;
+	pthread_t thread;
+	uint64_t seen;
+	bool early;
+
+	if (dreg_open(&many, RANGES) || dreg_open(&other, 2))
+		tap_bail("dreg_open");
+	seen = dreg_user_delta(&many);
+	monitor_many(many.fd, page->addr, RANGES - 1, 0);
+	if (dreg_monitor(&many, RANGES - 1, own, PAGE) || dreg_monitor(&other, 1, own, PAGE))
+		tap_bail("monitor");
+	must(pthread_create(&thread, NULL, discard_once, page), "thread");
+	while (!dreg_changed(&many, seen))
+		usleep(100);
+	first = device_unmonitor(other.fd, 1);
+	second = device_unmonitor(many.fd, RANGES - 1);
+	early = dreg_user_delta(&many) - seen < RANGES - 1;
+	must(pthread_join(thread, NULL), "join");
+	dreg_close(&other);
+	dreg_close(&many);
+	return first == 0 && second == 0 && early;
+}
+
 static void unmonitor_does_not_wait(void)
 {
 	struct page page = { .addr = memory_pages(1) };
 	unsigned char *own = memory_pages(2);
-	int fd = context_of(RANGES), other = context_of(2), first, second;
-	pthread_t thread;
-	bool early;
+	bool meanwhile = false;
+	int attempt;
 
-	monitor_many(fd, page.addr, RANGES - 1, 0);
-	if (device_monitor(fd, RANGES - 1, own, PAGE) || device_monitor(other, 1, own, PAGE))
-		tap_bail("monitor");
-	must(pthread_create(&thread, NULL, discard_once, &page), "thread");
-	while (!__atomic_load_n(&started, __ATOMIC_SEQ_CST))
-		usleep(100);
-	usleep(5000);
-	first = device_unmonitor(other, 1);
-	second = device_unmonitor(fd, RANGES - 1);
-	early = !__atomic_load_n(&ended, __ATOMIC_SEQ_CST);
-	must(pthread_join(thread, NULL), "join");
-	tap_ok(first == 0 && second == 0 && early,
-	       "while a million ranges fire, UNMONITOR of others does not wait for that");
-	close(other);
-	close(fd);
+	/* On a busy machine all may have fired before this thread runs again. */
+	for (attempt = 0; attempt < ATTEMPTS && !meanwhile; attempt++)
+		meanwhile = unmonitors_meanwhile(&page, own);
+	tap_ok(meanwhile, "while a million ranges fire, UNMONITOR of others does not wait for that");
 	munmap(own, 2 * PAGE);
 	munmap(page.addr, PAGE);
 }

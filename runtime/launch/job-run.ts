@@ -21,7 +21,7 @@ import {
 } from './outcome.ts';
 import type { Output } from './output.ts';
 import { PmiServer } from './pmi/server.ts';
-import { livingGroups, signalGroup } from './process-groups.ts';
+import { isExiting, livingGroups, signalGroup } from './process-groups.ts';
 import type { Program } from './program.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
 import { describeWaits, readWaits, STUCK_LOOK_MS } from './wait-report.ts';
@@ -267,10 +267,18 @@ export class JobRun {
     await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);
     outcome.finalized = this.#server.finalized(rank);
-    const cause = causeOfExit(outcome);
+    const cause = causeOfExit(await this.#culprit(outcome));
     if (cause) this.end(cause, 'SIGTERM');
     this.#server.ended(rank);
     this.#forgetEmptyGroups([pid]);
+  }
+
+  /** A rank that is killed takes its time to end; another one may notice, and fail, before. */
+  async #culprit(outcome: RankOutcome): Promise<RankOutcome> {
+    if (outcome.signal !== null || outcome.status === 0) return outcome;
+    const going = this.#ranks.filter(({ rank, pid }) => this.#living.has(rank) && isExiting(pid));
+    await Promise.all(going.map(({ ended }) => ended));
+    return this.#outcomes.find(({ signal }) => signal !== null) ?? outcome;
   }
 
   #signalAll(signal: NodeJS.Signals): void {

@@ -44,12 +44,30 @@ export function membersOf(groups: Iterable<number>): Map<number, number[]> | nul
   return members;
 }
 
+/** PF_EXITING of the kernel's sched.h. */
+const EXITING = 4;
+
+/** Whether a process has begun to end: others may notice before its parent does. */
+export function isExiting(pid: number): boolean {
+  try {
+    const [state, , , , , , flags] = statOf(pid);
+    return state === 'Z' || (Number(flags) & EXITING) !== 0;
+  } catch {
+    return false; // It has ended, or there is no /proc.
+  }
+}
+
+/** What the kernel says of a process, from its state on. Throws where it has just ended. */
+function statOf(pid: number | string): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // pid (name) state ppid pgrp …: the name may hold blanks and brackets.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 /** The process group of a process that is no zombie. */
 function groupOfLiving(pid: string): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // pid (name) state ppid pgrp …: the name may hold blanks and brackets.
-    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, , group] = statOf(pid);
     return state === 'Z' || state === 'X' ? undefined : Number(group);
   } catch {
     return undefined; // It has just ended.

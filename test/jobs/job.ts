@@ -7,6 +7,9 @@
 /** Unless a job says otherwise: alone, a pair, odd, more than there are cores. */
 export const RANKS: readonly number[] = [1, 2, 3, 5, 8];
 
+/** For what a rank does with its two neighbours alone: a longer ring has nothing new. */
+export const RING: readonly number[] = [1, 2, 3];
+
 /** Environment variables of all ranks. */
 export type Settings = Readonly<Record<string, string>>;
 

@@ -14,8 +14,11 @@ export const fixture = (name: string) =>
 
 /** A variable that every process of a test inherits: it names the processes of that test. */
 const MARK = 'DREG_TEST_MARK';
-/** How long a process may take to appear or to disappear; only a broken program needs it. */
-const PATIENCE_MS = 20_000;
+/** How long something may take to come about, on a machine that does much else; only a broken program needs it. */
+const PATIENCE_MS = 120_000;
+
+/** Looks at which a process must be found asleep, with nothing done in between. */
+const QUIET_LOOKS = 60;
 
 export interface Ended {
   /** The exit status; null when a signal ended it. */
@@ -135,22 +138,39 @@ export function canTest(program: string): boolean {
   }
 }
 
-const idle = new Map<number, [ticks: number, since: number]>();
-
-/** True when a process has used no CPU for this time. */
-export function idleFor(pid: number, milliseconds: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  const [last, since] = idle.get(pid) ?? [-1, 0];
-  if (ticks !== last) idle.set(pid, [ticks, performance.now()]);
-  return ticks === last && ticks > 0 && performance.now() - since > milliseconds;
+/** Sends a signal now and then until something holds: ever more seldom, so that nobody hears of nothing else. */
+export async function insist(
+  what: string,
+  signal: () => void,
+  holds: () => boolean,
+): Promise<void> {
+  const start = performance.now();
+  let next = 0;
+  await until(what, () => {
+    const now = performance.now() - start;
+    if (now < next) return holds();
+    signal();
+    next = 1.1 * now + 2;
+    return holds();
+  });
 }
 
-export function residentBytes(pid: number): number {
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-  return Number(kilobytes) * 1024;
+/** All bytes that a process has read: from files, pipes and sockets. */
+export function bytesRead(pid: number): number {
+  return Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1]);
 }
 
-/** A Node that does nothing takes about 45 MiB. */
-export const RESIDENT_MAX = 110 * 1024 * 1024;
+/** Waits until a process sleeps and reads nothing more, look after look. */
+export async function untilBlocked(pid: number): Promise<void> {
+  let quiet = 0;
+  let last = '';
+  await until(`process ${pid} is blocked`, () => {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const sleeps = /^State:\s+S/m.test(status);
+    const [switches] = /^voluntary_ctxt_switches:\s+\d+$/m.exec(status) ?? [''];
+    const now = `${switches} ${bytesRead(pid)}`;
+    quiet = sleeps && now === last ? quiet + 1 : 0;
+    last = now;
+    return quiet === QUIET_LOOKS;
+  });
+}

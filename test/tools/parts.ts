@@ -10,8 +10,8 @@ export const PARTS = {
     files: ['progress/starts.full', 'communicators/numbers.full'],
   },
   messages: {
-    what: 'messages at random, as other MPI libraries deliver them',
-    files: ['conformance/mpi/'],
+    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message',
+    files: ['conformance/mpi/', 'environment/faults.full'],
   },
   memory: {
     what: 'the cache and its monitors on both kernels',
@@ -26,7 +26,7 @@ export const PARTS = {
   nodes: { what: 'two guests joined by a network', files: ['test/guest/nodes/'] },
   guest: {
     what: 'the guest harness itself',
-    files: ['test/guest/harness/guest.full', 'harness/suite.full'],
+    files: ['harness/guest.full', 'harness/suite.full', 'harness/cli.full'],
   },
 } as const;
 

@@ -7,7 +7,7 @@ import type { Mover } from './mover.ts';
 import { collectGarbage } from './scenarios.ts';
 
 const LENGTH = 64 * 1024;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 const ALL = ACCESS.localWrite | ACCESS.remoteRead | ACCESS.remoteWrite;
 
 async function kept(channel: Mover): Promise<void> {

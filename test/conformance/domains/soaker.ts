@@ -28,7 +28,7 @@ const STEPS_PER_COLLECTION = 400;
 /** So many that are wrong are described. */
 const SHOWN_MOST = 5;
 /** For so long freed memory may stay pinned before that is an error. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 
 export interface Result {
   operations: number;

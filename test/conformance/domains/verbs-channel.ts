@@ -20,7 +20,7 @@ export const SIDES = ['initiator', 'target'] as const;
 export type Side = (typeof SIDES)[number];
 
 /** For so long an operation may take before the test gives up. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 const FAR_BYTES = 2 * 2 ** 20;
 
 export class VerbsChannel extends ManagedMover<VerbsOperation> implements Mover {

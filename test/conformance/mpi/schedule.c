@@ -4,14 +4,18 @@
  */
 #include "schedule.h"
 
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #define BSEND_BYTES (64 << 20)
 /* No message of a schedule is longer. */
 #define LENGTH_MAX 400000
+#define YIELD_USEC 200
 
 static const struct operation* const CHAPTERS[] = {COMMUNICATORS, POINT_TO_POINT};
 
@@ -76,6 +80,19 @@ void need(int good, const struct step* step, const char* what) {
   exit(1);
 }
 
+static void yield(int number) {
+  (void)number;
+  sched_yield();
+}
+
+/* Some libraries poll and never yield: where there are more ranks than cores each step would take a time slice. */
+static void yield_often(void) {
+  struct sigaction action = {.sa_handler = yield, .sa_flags = SA_RESTART};
+  struct itimerval often = {{0, YIELD_USEC}, {0, YIELD_USEC}};
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &often, NULL);
+}
+
 static void run(const struct step* step) {
   for (size_t chapter = 0; chapter < sizeof CHAPTERS / sizeof *CHAPTERS; chapter++)
     for (const struct operation* one = CHAPTERS[chapter]; one->name != NULL; one++)
@@ -97,6 +114,7 @@ int main(int argc, char** argv) {
   void* room = malloc(BSEND_BYTES);
   MPI_Buffer_attach(room, BSEND_BYTES);
 
+  yield_often();
   FILE* schedule = argc == 3 ? fopen(argv[1], "r") : NULL;
   char name[4096];
   snprintf(name, sizeof name, "%s.%d", argc == 3 ? argv[2] : "", rank);

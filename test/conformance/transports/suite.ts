@@ -71,7 +71,7 @@ export class Inbox {
 }
 
 /** How long something may take that comes from the other end; only a broken transport needs it. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 /** Steps between two looks at the clock. */
 const CLOCK_STEPS = 256;
 const NONE = new Uint8Array(0);

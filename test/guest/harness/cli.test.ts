@@ -1,8 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { guestsCanRun } from './bridge.ts';
+import { expect, test } from 'vitest';
 import { run } from './command.ts';
 import { CHECKOUT } from './paths.ts';
 
@@ -36,32 +33,3 @@ test('a script that is not there is said so, without a boot', async () => {
   expect(output).toContain('/no/such/script');
   expect(status).toBe(1);
 });
-
-if (guestsCanRun('npm run guest')) {
-  describe('npm run guest', () => {
-    test(
-      'output, status, problems and files as JSON; files kept; options after the script are its own',
-      async () => {
-        const folder = mkdtempSync(join(tmpdir(), 'dreg-cli-'));
-        try {
-          const script = ['/bin/sh', '-c', 'echo "$1"; echo kept >$GUEST_OUT/file; exit 3', 'sh'];
-          const options = ['--json', '--out', folder, '--env', 'A=b=c', '--module', 'dummy'];
-          const { status, stdout } = await cli(...options, ...script, '--json');
-          expect(status).toBe(1);
-          const result = JSON.parse(stdout);
-          expect(result).toMatchObject({ ok: false, problems: ['exit status 3'] });
-          expect(result.nodes).toHaveLength(1);
-          expect(result.nodes[0]).toMatchObject({
-            status: 3,
-            output: '--json\n',
-            files: { file: 'kept\n' },
-          });
-          expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('kept\n');
-        } finally {
-          rmSync(folder, { recursive: true });
-        }
-      },
-      process.env.DREG_MACHINE_LOCK ? 900_000 : 120_000,
-    );
-  });
-}

@@ -70,7 +70,7 @@ export interface SuiteResult {
   problems: string[];
 }
 
-const DEFAULT_PROGRAM_SECONDS = 60;
+const DEFAULT_PROGRAM_SECONDS = 300;
 /** Time for the boot and for the loading of modules, added to the programs' own limits. */
 const SUITE_SECONDS = 60;
 const MARK = 'guest-suite:';

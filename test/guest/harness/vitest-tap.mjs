@@ -56,9 +56,9 @@ const runner = {
     sequence: { hooks: 'stack', setupFiles: 'list' },
     maxConcurrency: 1,
     // A guest on a busy machine is slow; the suite's own limit ends what hangs.
-    testTimeout: 180_000,
+    testTimeout: 600_000,
     // A start of jobs is in a hook: all of them, one after the other.
-    hookTimeout: 330_000,
+    hookTimeout: 840_000,
     retry: 0,
     tags: [],
   },

@@ -1,12 +1,24 @@
 /** The starter of jobs over several nodes, with two nodes made of this machine. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { type NodeJob, runNodeJob } from './job.ts';
 
+/** A port that nobody has. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+}
+
 /** Two nodes, one after the other in this process: DREG_NODE tells their ranks apart. */
-async function onTwoNodes(job: NodeJob, port: number) {
+async function onTwoNodes(job: Omit<NodeJob, 'timeoutSeconds'>) {
+  const port = await freePort();
   const ends = [0, 1].map((node) =>
     runNodeJob(
-      { ...job, environment: { ...job.environment, DREG_NODE: String(node) } },
+      { ...job, timeoutSeconds: 240, environment: { ...job.environment, DREG_NODE: String(node) } },
       { node, server: '127.0.0.1', port },
     ),
   );
@@ -15,8 +27,8 @@ async function onTwoNodes(job: NodeJob, port: number) {
 }
 
 test('ranks of both nodes are in one job, and know who is near', async () => {
-  const job = { program: 'test/guest/nodes/programs/who', ranksPerNode: 2, timeoutSeconds: 30 };
-  const { ranks, killed } = await onTwoNodes(job, 7091);
+  const job = { program: 'test/guest/nodes/programs/who', ranksPerNode: 2 };
+  const { ranks, killed } = await onTwoNodes(job);
   expect(killed).toEqual([undefined, undefined]);
   expect(ranks).toEqual(
     [0, 1, 2, 3].map((rank) => ({
@@ -33,9 +45,8 @@ test('a rank that aborts ends the ranks of both nodes', async () => {
     program: 'test/guest/nodes/programs/who',
     words: ['abort'],
     ranksPerNode: 2,
-    timeoutSeconds: 30,
   };
-  const { ranks, killed } = await onTwoNodes(job, 7092);
+  const { ranks, killed } = await onTwoNodes(job);
   expect(killed).toEqual(['rank 3 aborts with status 7', 'rank 3 aborts with status 7']);
   expect(ranks[3].stderr).toContain('rank 3 aborts the job with status 7: as asked');
 });
@@ -45,9 +56,8 @@ test('a rank that ends before the barrier of the start does not keep the others 
     program: 'test/guest/nodes/programs/who',
     words: ['leave'],
     ranksPerNode: 1,
-    timeoutSeconds: 30,
   };
-  const { ranks, killed } = await onTwoNodes(job, 7093);
+  const { ranks, killed } = await onTwoNodes(job);
   expect(killed[0]).toMatch(/rank 0 waits in a barrier for rank 1, which has ended/);
   expect(ranks.map(({ status }) => status)).toEqual([null, 3]);
 });

@@ -17,7 +17,7 @@ const SLOT_BYTES = 4096;
 const SLOTS = 16;
 const PSN = 0x77;
 const ACCESS_ALL = 1 | 2 | 4;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 120_000;
 /** IBV_WC_REM_ACCESS_ERR. */
 const REMOTE_ACCESS_ERROR = 10;
 

@@ -7,7 +7,7 @@ import {
 import type { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 function next(manager: ConnectionManager, kind: ConnectionEvent['kind']): ConnectionEvent {
   const end = performance.now() + PATIENCE_MS;

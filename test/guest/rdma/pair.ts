@@ -16,7 +16,7 @@ const LOCAL_WRITE = 1;
 const REMOTE_WRITE = 2;
 
 /** For so long something may take before the test gives up. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 export interface Received {
   queue: QueuePair;

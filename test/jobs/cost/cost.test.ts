@@ -4,7 +4,7 @@ import { program, runCommand, runJob, runWell, sortedLines } from '../run.ts';
 
 const RANK_BYTES_MAX = 25 * 2 ** 20;
 
-// Five seconds of nothing each: both at once.
+// Seconds of nothing: both at once.
 test('a rank that waits sleeps, blocked or in the event loop, on too few cores too', async () => {
   await Promise.all([
     runWell('jobs/cost/programs/idle', { ranks: 2 }),

@@ -2,7 +2,15 @@
 import { expect, test } from 'vitest';
 import { controlOffset } from '../../../transports/shm/layout.ts';
 import { testInCgroup } from '../../tools/cgroup.ts';
-import { expectAllWell, expectCases, listJobs, runJob, runLaunch, together } from '../run.ts';
+import {
+  expectAllWell,
+  expectCases,
+  listJobs,
+  runJob,
+  runLaunch,
+  someJobs,
+  together,
+} from '../run.ts';
 
 const CGROUP_BYTES = 512 * 2 ** 20;
 /** What `ulimit -f` sets. */
@@ -32,7 +40,7 @@ testInCgroup('in a cgroup, what is dropped in a loop is used again', CGROUP_BYTE
 
 test('with files of 64 MiB at most a job runs, and allocates as much', async () => {
   const under = confined(64 * 2 ** 20);
-  const pair = together(listJobs(), 2);
+  const pair = together(someJobs(listJobs()), 2);
   expectCases(await runLaunch(pair, { under }), pair);
   const words = ['keeps', 'ulimit -f'];
   expectAllWell(await runJob('jobs/environment/programs/allocate', { ranks: 2, words, under }), 2);

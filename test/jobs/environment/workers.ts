@@ -21,6 +21,12 @@ const said = (worker: Worker) =>
 
 const ended = (worker: Worker) => new Promise<number>((resolve) => worker.once('exit', resolve));
 
+/** Until so many receives and probes of this rank wait for their messages. */
+async function posted(count: number): Promise<void> {
+  while (world.endpoint.messages.posted.count !== count)
+    await new Promise((resolve) => setImmediate(resolve));
+}
+
 export default defineJob({
   ranks: [1, 2, 3],
   rdma: [],
@@ -54,10 +60,10 @@ export default defineJob({
     async 'a worker that is ended in the middle takes no message with it'() {
       const worker = start('waits', 7);
       assert.equal(await said(worker), 'waiting');
-      // Its receives are posted when this one is answered.
-      await new Promise((resolve) => setImmediate(resolve));
+      await posted(2);
       await worker.terminate();
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // The rank's end of the port hears of it, and takes them back.
+      await posted(0);
       await world.barrier();
       await world.send(Uint8Array.of(42), next, 7);
       const got = new Uint8Array(8);

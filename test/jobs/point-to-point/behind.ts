@@ -56,9 +56,34 @@ async function behind(): Promise<void> {
   }
 }
 
+/** What waits at its sender for credit is seen by every kind of probe. */
+function probed(): void {
+  if (world.rank === 0) {
+    const sends = Array.from({ length: COUNT }, () => world.isend(new Uint8Array(1), 1, MANY));
+    for (const tag of [ONE, LARGE, GO]) sends.push(world.isend(Uint8Array.of(tag), 1, tag));
+    world.barrierSync();
+    Request.waitAll(sends);
+    return;
+  }
+  world.barrierSync();
+  const got = new Uint8Array(1);
+  while (world.iprobe(0, ONE) === null);
+  assert.equal(world.probeSync(0, LARGE).byteLength, 1);
+  const message = world.mprobeSync(0, GO);
+  for (const tag of [LARGE, ONE]) {
+    world.recvSync(got, 0, tag);
+    assert.equal(got[0], tag);
+  }
+  for (let i = 0; i < COUNT; i++) world.recvSync(got, 0, MANY);
+  assert.deepEqual([...message.takeSync(Uint8Array)], [GO]);
+}
+
 export default defineJob({
   ranks: [2],
   rdma: [[2, 'auto']],
   heavy: true,
-  cases: { 'a message and a barrier behind 150000 messages that nobody receives': behind },
+  cases: {
+    'a message and a barrier behind 150000 messages that nobody receives': behind,
+    'probes see what is behind them, too': probed,
+  },
 });

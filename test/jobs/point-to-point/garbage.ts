@@ -9,7 +9,7 @@ import { assert, fill, verify } from '../lib.ts';
 const world = MPI.world;
 const collect = globalThis.gc as () => void;
 const LENGTH = 3 * 2 ** 20;
-const ROUNDS = 6;
+const ROUNDS = 3;
 
 function buffer(length: number, round: number): Uint8Array {
   return round % 3 === 0 ? new Uint8Array(MPI.allocate(length)) : new Uint8Array(length);

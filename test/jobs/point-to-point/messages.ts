@@ -1,6 +1,6 @@
 /** messages(): an asynchronous loop over what comes; and what takes a receive, a probe or the loop back. */
 import type { Message } from '../../../runtime/index.ts';
-import { defineJob } from '../job.ts';
+import { defineJob, RING } from '../job.ts';
 import { assert, filled, pause, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, SIZES, world } from '../ring.ts';
 
@@ -16,6 +16,7 @@ async function reason(operation: Promise<unknown>): Promise<unknown> {
 }
 
 export default defineJob({
+  ranks: RING,
   cases: {
     async 'messages of any size, until one says that it is the last'() {
       const sending = (async () => {

@@ -46,6 +46,10 @@ interface Posted {
 
 async function receive(habit: Habit, seed: number): Promise<void> {
   const posted: Posted[] = [];
+  // More than are posted at a time: what was checked is used again.
+  const buffers = Array.from({ length: WINDOW + 2 }, (_, i) =>
+    i % 5 ? new Uint8Array(400_000) : new Uint8Array(MPI.allocate(400_000)),
+  );
   const status = new Status();
   let i = 0;
   let checked = 0;
@@ -56,7 +60,7 @@ async function receive(habit: Habit, seed: number): Promise<void> {
   };
   const ends = lengths(seed);
   for (const length of lengths(seed)) {
-    const got = i % 5 ? new Uint8Array(400_000) : new Uint8Array(MPI.allocate(400_000));
+    const got = buffers[i % buffers.length];
     const source = i % 7 ? 0 : ANY_SOURCE;
     const tag = i % 11 ? 7 : ANY_TAG;
     const how = habit === 'mixed' ? ['sync', 'await'][i % 2] : habit;

@@ -1,7 +1,7 @@
 /** psend and precv: partitions leave when they are ready, and say when they are there. */
 import { Worker } from 'node:worker_threads';
 import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../../runtime/index.ts';
-import { defineJob, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING, SINGLE_COPY } from '../job.ts';
 import { assert, filled, Random, rejects, throws, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, size, world } from '../ring.ts';
 
@@ -35,6 +35,7 @@ function filler(memory: SharedArrayBuffer, flags: Int32Array, value: number, wai
 }
 
 export default defineJob({
+  ranks: RING,
   settings: SINGLE_COPY,
   cases: {
     async 'rounds, in any order, with other partitions at each end'() {

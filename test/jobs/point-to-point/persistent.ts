@@ -1,12 +1,13 @@
 /** Persistent sends and receives: made once, started often. */
 import { ANY_SOURCE, ANY_TAG, PROC_NULL, Request, startAll } from '../../../runtime/index.ts';
-import { defineJob, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING, SINGLE_COPY } from '../job.ts';
 import { assert, filled, rejects, throws, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, SIZES, size, world } from '../ring.ts';
 
 const ROUNDS = 20;
 
 export default defineJob({
+  ranks: RING,
   settings: SINGLE_COPY,
   cases: {
     async 'rounds of every size, in every habit'() {

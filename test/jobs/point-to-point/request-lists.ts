@@ -1,6 +1,6 @@
 /** waitAny, waitSome, testAll, testAny, testSome, all, any: several requests at once. */
 import { type ErrorCode, Request } from '../../../runtime/index.ts';
-import { defineJob } from '../job.ts';
+import { defineJob, RING } from '../job.ts';
 import { assert, filled, Random, rejects, throws, verify } from '../lib.ts';
 import { next, previous, rank, SIZES, size, world } from '../ring.ts';
 
@@ -42,6 +42,7 @@ async function drain(seed: number, take: (list: List) => number[] | Promise<numb
 const one = (place: number) => (place < 0 ? [] : [place]);
 
 export default defineJob({
+  ranks: RING,
   cases: {
     'waitAny gives each once': () => drain(1, (list) => one(Request.waitAny(list))),
     'waitSome gives each once': () => drain(2, (list) => Request.waitSome(list)),

@@ -1,10 +1,11 @@
 /** sendrecvReplace: one buffer for what goes and what comes. */
 import { ANY_TAG, PROC_NULL } from '../../../runtime/index.ts';
-import { defineJob, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING, SINGLE_COPY } from '../job.ts';
 import { assert, filled, throws, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, SIZES, world } from '../ring.ts';
 
 export default defineJob({
+  ranks: RING,
   settings: SINGLE_COPY,
   cases: {
     async 'a ring turns'() {

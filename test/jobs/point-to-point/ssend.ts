@@ -1,6 +1,6 @@
 /** ssend, ssendSync, issend: complete only when a receive has matched. */
 import { ANY_SOURCE, ANY_TAG, MPI, PROC_NULL, Request } from '../../../runtime/index.ts';
-import { defineJob, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING, SINGLE_COPY } from '../job.ts';
 import { assert, filled, throws, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, SIZES, size, world } from '../ring.ts';
 
@@ -15,6 +15,7 @@ function buffers(length: number, seed: number): Uint8Array[] {
 }
 
 export default defineJob({
+  ranks: RING,
   settings: SINGLE_COPY,
   cases: {
     async 'not before the receive, at every size'() {

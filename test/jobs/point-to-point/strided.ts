@@ -1,6 +1,6 @@
 /** Elements that do not lie side by side, sent and received in every way, at sizes across every threshold. */
 import { Layout, MPI, type Strided } from '../../../runtime/index.ts';
-import { defineJob, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING, SINGLE_COPY } from '../job.ts';
 import { assert, rejects, throws } from '../lib.ts';
 import { next, previous, rank, world } from '../ring.ts';
 
@@ -37,6 +37,7 @@ function check(found: Float64Array, expected: Float64Array, what: string): void 
 }
 
 export default defineJob({
+  ranks: RING,
   settings: SINGLE_COPY,
   cases: {
     'a column becomes a column, and the gaps stay as they are'() {

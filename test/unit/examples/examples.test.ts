@@ -1,12 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { canTest, DREGRUN, dregrun, temporaryFolder } from '../../tools/launcher.ts';
-
-// Measuring takes its time on a machine that is busy with other things.
-vi.setConfig({ testTimeout: 180_000 });
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -70,7 +67,8 @@ describe.each([
   });
 
   it('measures shared buffers, one mode, zero bytes', async () => {
-    const words = ['--allocate', '--modes', 'sync', '--sizes', '0,300000', '--transport', 'shm'];
+    const sizes = ['--sizes', '0,300000'];
+    const words = ['--quick', '--allocate', '--modes', 'sync', ...sizes, '--transport', 'shm'];
     const rows = await rowsOf(name, words);
     expect(rows.map(({ mode, bytes, memory }) => [mode, bytes, memory])).toEqual([
       ['sync', 0, 'shared'],
@@ -112,7 +110,7 @@ describe.each([
   });
 
   it('prints a table without --json', async () => {
-    const { status, stdout } = await run(name, ['--sizes', '8', '--modes', 'sync']);
+    const { status, stdout } = await run(name, ['--quick', '--sizes', '8', '--modes', 'sync']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ +mode .* size .*\n +sync .* 8 B .*\n$/);
   });

@@ -17,7 +17,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 
 /** What a person may call a folder, and what the shell, make and gyp take for their own. */
-const NAMES = ['a space', "[1] (b) & c's", '{x} é;y'];
+const NAME = "a space [1] (b) & c's {x} é;y";
 
 const SOURCE = `#include <napi.h>
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -66,19 +66,18 @@ function answerOf(native: string): number {
   return createRequire(import.meta.url)(join(native, 'build/Release/dreg_mpi.node')).answer;
 }
 
-for (const name of NAMES)
-  test(`the addon builds in a folder called ${name}, and again`, () => {
-    const native = packageIn(name);
-    for (let i = 0; i < 2; i++) {
-      const { status, stderr } = build(native);
-      expect(stderr).toBe('');
-      expect(status).toBe(0);
-    }
-    expect(answerOf(native)).toBe(42);
-  });
+test(`the addon builds in a folder called ${NAME}, and again`, () => {
+  const native = packageIn(NAME);
+  for (let i = 0; i < 2; i++) {
+    const { status, stderr } = build(native);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  }
+  expect(answerOf(native)).toBe(42);
+});
 
 test('the addon builds with a Node that is installed in such a folder', () => {
-  const prefix = join(scratch, NAMES[1]);
+  const prefix = join(scratch, NAME);
   mkdirSync(join(prefix, 'bin'), { recursive: true });
   const node = join(prefix, 'bin/node');
   try {

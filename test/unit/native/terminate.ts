@@ -8,7 +8,7 @@ import { USER_MODE_ONLY, userfaultfd } from '../../../native/userfaultfd.ts';
 import { verbs } from '../../../native/verbs.ts';
 import { vma } from '../../../native/vma.ts';
 
-const ROUNDS = 12;
+const ROUNDS = 6;
 const WORKERS = 4;
 
 /** Calls that make objects or convert arguments: those that a thread being terminated is refused. */
@@ -55,7 +55,7 @@ const CALLS: Readonly<Record<string, () => () => void>> = {
 };
 
 /** So that a worker's calls have begun, and its code is still cold in one round, hot in another. */
-const patience = (round: number) => 10 + 5 * round;
+const patience = (round: number) => 10 * round;
 
 async function terminated(name: string, round: number): Promise<void> {
   const worker = new Worker(new URL(import.meta.url), { workerData: name });

@@ -1,5 +1,5 @@
 /**
- * A rank that waits sleeps: rank 1 blocked, rank 0 in the event loop, three times for three seconds. It may
+ * A rank that waits sleeps: rank 1 blocked, rank 0 in the event loop, twice for two seconds. It may
  * wake ten times a second, and one that polls uses all of a core; what a wait costs to the thousandth is for a
  * benchmark, since a busy machine makes the same instructions dearer.
  */
@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs';
 import { MPI } from '../../../../runtime/index.ts';
 import { assert, pause, sayOk } from '../../lib.ts';
 
-const ROUNDS = 3;
-const SECONDS = 3;
+const ROUNDS = 2;
+const SECONDS = 2;
 const SHARE_MOST = 0.1;
-const WAKES_MOST = 10 * SECONDS;
+const WAKES_A_SECOND_MOST = 10;
 const world = MPI.world;
 const got = new Uint8Array(8);
 
@@ -24,12 +24,16 @@ function sleeps(): number {
 function measure(): () => void {
   const slept = sleeps();
   const start = process.cpuUsage();
+  const began = performance.now();
   return () => {
     const { user, system } = process.cpuUsage(start);
     const wakes = sleeps() - slept;
-    const share = (user + system) / 1e6 / SECONDS;
+    // On a busy machine the other rank comes later, and this one has waited longer.
+    const seconds = (performance.now() - began) / 1000;
+    const share = (user + system) / 1e6 / seconds;
     const where = `rank ${world.rank} woke ${wakes} times and used ${(share * 100).toFixed(1)} % of a core`;
-    assert(wakes > 0 && wakes <= WAKES_MOST && share < SHARE_MOST, `${where} in ${SECONDS} s`);
+    const few = wakes > 0 && wakes <= WAKES_A_SECOND_MOST * seconds;
+    assert(few && share < SHARE_MOST, `${where} in ${seconds} s`);
   };
 }
 

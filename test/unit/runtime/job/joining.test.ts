@@ -1,14 +1,25 @@
 /** How ranks come together: signals, strangers, too few descriptors, and what is no rank. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { addon } from '../../../../native/addon.ts';
 import { joinJob } from '../../../../runtime/job/job.ts';
-import { canTest, dregrun, fixture, start, startDregrun, until } from '../../../tools/launcher.ts';
+import {
+  canTest,
+  dregrun,
+  fixture,
+  start,
+  startDregrun,
+  temporaryFolder,
+  until,
+} from '../../../tools/launcher.ts';
 
 const JOINS = fixture('joins.mjs');
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
 
 describe('the sockets by which descriptors travel', () => {
   const { EMFILE, EPERM, EPIPE, ETIMEDOUT } = constants.errno;
@@ -78,13 +89,15 @@ describe('the sockets by which descriptors travel', () => {
 describe('joining', () => {
   // Node's own handler of SIGUSR1 does not have system calls go on.
   test('a signal while a rank waits for the others is no error', async () => {
-    const job = startDregrun(['-n', '2', JOINS, 'late', '1500']);
+    const go = join(folder.path, 'go');
+    const job = startDregrun(['-n', '2', JOINS, go]);
     const rank0 = () => Number(/rank 0 is (\d+)\n/.exec(job.seen())?.[1]);
     // Number, arguments, …: read(2) of the PMI connection.
     const waits = (pid: number) =>
       pid > 0 && readFileSync(`/proc/${pid}/syscall`, 'latin1').startsWith('0 0x3 ');
     await until('rank 0 waits', () => waits(rank0()));
     process.kill(rank0(), 'SIGUSR1');
+    writeFileSync(go, '');
     const { status, stdout } = await job.ended;
     expect(stdout.match(/joined 2/g)).toHaveLength(2);
     expect(status).toBe(0);

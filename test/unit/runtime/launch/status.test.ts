@@ -1,6 +1,17 @@
 /** How jobs end, and what dregrun's status says about it. */
-import { describe, expect, test } from 'vitest';
-import { dregrun, type Ended, fixture, startDregrun, survivors } from '../../../tools/launcher.ts';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  dregrun,
+  type Ended,
+  fixture,
+  startDregrun,
+  survivors,
+  temporaryFolder,
+} from '../../../tools/launcher.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
 
 const ACT = fixture('act.mjs');
 const sh = (script: string) => ['--', 'sh', '-c', script];
@@ -75,7 +86,11 @@ describe('a rank that fails ends the job with its status', () => {
   });
 
   test('a rank that ignores SIGTERM is killed', async () => {
-    const script = 'trap "" TERM; if [ $PMI_RANK = 1 ]; then exit 3; fi; while :; do sleep 1; done';
+    // Rank 1 fails when rank 0 has its trap.
+    const file = join(folder.path, 'trapped');
+    const script = `trap "" TERM
+      if [ $PMI_RANK = 1 ]; then while [ ! -e ${file} ]; do sleep 0.01; done; exit 3; fi
+      >${file}; while :; do sleep 0.05; done`;
     const job = startDregrun(['-n', '2', '--json', ...sh(script)]);
     const ended = await job.ended;
     expect(ended.status).toBe(3);

@@ -75,16 +75,18 @@ describe.skipIf(!canTest('script'))('on a terminal (needs script of bsdutils)', 
 });
 
 describe('nohup', () => {
-  const rank = 'kill -HUP $DREG_LAUNCHER_PID; sleep 0.2; grep SigIgn /proc/self/status';
+  const rank = (then: string) => sh(`kill -HUP $DREG_LAUNCHER_PID; ${then}`);
 
   test('dregrun and its ranks live on after SIGHUP', async () => {
-    const { status, stdout } = await start('nohup', ['sh', DREGRUN, '-n', '1', ...sh(rank)]).ended;
+    const { status, stdout } = await start('nohup', [
+      ...['sh', DREGRUN, '-n', '1'],
+      ...rank('sleep 0.2; grep SigIgn /proc/self/status'),
+    ]).ended;
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'SigIgn:\t0000000000000001\n' });
   });
 
   test('without it they do not', async () => {
-    expect(await start('sh', [DREGRUN, '-n', '1', ...sh(rank)]).ended).toMatchObject({
-      status: 129,
-    });
+    const job = start('sh', [DREGRUN, '-n', '1', ...rank('exec sleep 1000')]);
+    expect(await job.ended).toMatchObject({ status: 129 });
   });
 });

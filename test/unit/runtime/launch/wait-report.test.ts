@@ -1,6 +1,6 @@
 /** Who waits for whom, told by dregrun and by a rank, while the job goes on. */
 import { afterEach, expect, test } from 'vitest';
-import { fixture, startDregrun, survivors, until } from '../../../tools/launcher.ts';
+import { fixture, insist, startDregrun, survivors, until } from '../../../tools/launcher.ts';
 
 const WAITS = ['-n', '3', fixture('waits.mjs')];
 /** Ranks tell what they wait for sooner than they would otherwise. */
@@ -23,11 +23,13 @@ const isTold = (text: string) => TABLE.every((line) => line.test(text));
 
 test('SIGUSR2 to dregrun', async () => {
   job = startDregrun(WAITS, SOON);
-  await until('the table is told', () => {
-    // Not before dregrun has its handlers.
-    if (job.seen() !== '') job.child.kill('SIGUSR2');
-    return isTold(job.told());
-  });
+  // Not before dregrun has its handlers.
+  await until('the ranks wait', () => job.seen() !== '');
+  await insist(
+    'the table is told',
+    () => job.child.kill('SIGUSR2'),
+    () => isTold(job.told()),
+  );
 });
 
 test('--stuck, once a rank has waited so long', async () => {

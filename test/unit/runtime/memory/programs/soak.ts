@@ -56,7 +56,7 @@ async function thread(task: Task): Promise<void> {
 
 const SAMPLE_MS = 100;
 /** For so long the kernel may have pages pinned whose manager has given them back. */
-const UNPIN_MS_MAX = 20_000;
+const UNPIN_MS_MAX = 120_000;
 
 /** A value of /proc/self/status in bytes. */
 function statusOf(name: string): number {

@@ -1,5 +1,6 @@
 /** Workers that use managers of their own are ended in the middle of it; nothing else has the addon. */
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { openMonitor } from '../../../../../runtime/memory/monitors/open.ts';
 import { Channel } from '../../../../conformance/domains/channel.ts';
 
@@ -10,10 +11,11 @@ type Way = 'idle' | 'busy' | 'churn';
 
 function work(way: Way): void {
   const channel = new Channel(openMonitor());
+  let view = new Uint8Array(LENGTH);
+  channel.send(view);
+  parentPort?.postMessage('under way');
   if (way === 'idle') setInterval(() => channel.manager.stats(), 1000);
   else {
-    let view = new Uint8Array(LENGTH);
-    channel.send(view);
     setImmediate(() => {
       for (;;) {
         channel.send(view);
@@ -28,7 +30,8 @@ async function main(way: Way, end: 'exit' | 'terminate'): Promise<void> {
     { length: WORKERS },
     () => new Worker(new URL(import.meta.url), { workerData: way }),
   );
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  await new Promise((resolve) => setTimeout(resolve, 20));
   if (end === 'terminate') await Promise.all(workers.map((worker) => worker.terminate()));
   process.exit(0);
 }
