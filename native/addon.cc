@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitHeap(env, exports);
   InitMemory(env, exports);
   InitReduce(env, exports);
+  InitExactSum(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);
   InitWake(env, exports);

@@ -1,4 +1,4 @@
-/** The typed seam of reduce.cc: kernels of reductions, over memory of any kind of view. */
+/** The typed seam of reduce.cc and exact_sum.cc: kernels of reductions, over memory of any kind of view. */
 import { type Addon, addon } from './addon.ts';
 
 /** The types of elements, in the order of reduce.h. */
@@ -75,6 +75,18 @@ export interface ReduceAddon extends Addon {
     out: ArrayBufferView,
     offset: number,
     divisor: number,
+  ): number;
+  /**
+   * The exact sums of what lies in the views, rounded once (exact_sum.cc); offsets are in bytes. `out` may be one of them.
+   * @param type a floating-point one
+   */
+  exactSum(
+    type: number,
+    count: number,
+    out: ArrayBufferView,
+    outOffset: number,
+    sources: readonly ArrayBufferView[],
+    offsets: Float64Array,
   ): number;
   /** Sets of kernels that this processor can run, by the names of their instructions; the widest last. */
   reduceVariants(): string[];

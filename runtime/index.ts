@@ -45,6 +45,7 @@ export {
 } from './mpi/collective/op/predefined.ts';
 export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
 export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
+export type { ReduceOptions } from './mpi/collective/reduction.ts';
 export {
   Communicator,
   type CommunicatorComparison,

@@ -6,7 +6,7 @@ import type { Engine } from '../messaging/engine.ts';
 import { checkTag } from './arguments.ts';
 import type { Prepared } from './collective/calls.ts';
 import { preparedPlain } from './collective/collectives.ts';
-import { DataMovement } from './collective/data-movement.ts';
+import { Reductions } from './collective/reductions.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import { CommunicatorObject } from './communicator-object.ts';
 import { type Agreed, agree, agreeByName, REFUSED } from './construction/agreement.ts';
@@ -32,7 +32,7 @@ export type CommunicatorComparison = 'same' | 'congruent' | 'similar' | 'unequal
  * Messages on one communicator never meet those on another. Each has a name, attributes, and its own choice
  * of what becomes of errors.
  */
-export class Communicator extends DataMovement {
+export class Communicator extends Reductions {
   /** @internal @param pair its contexts; null for the world */
   constructor(engine: Engine, pair: ContextPair | null, group: Group, session: Session, name = '') {
     super(engine, pair, group, group, session, name);

@@ -117,7 +117,7 @@ export class Calls implements CallBook {
     const operation = make(lines);
     lines.begin(operation);
     lines.finish(operation);
-    return result;
+    return result();
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
@@ -133,7 +133,7 @@ export class Calls implements CallBook {
     const { line } = prepared;
     if (line === undefined) return this.#startMessages(prepared);
     const lines = this.lines as Lines;
-    return new LineRequest(lines, line.make(lines), line.result);
+    return new LineRequest(lines, line.make(lines), () => line.result());
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {

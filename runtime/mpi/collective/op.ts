@@ -137,13 +137,14 @@ function own<A extends Elements>(
   return new Op<A>(`${name ?? (combine.name || 'an operation')}`, commutative === true, make);
 }
 
-/** @throws MpiError ERR_OP, which names the operation and has what was thrown as its cause */
+/** @throws MpiError ERR_OP, which names the operation and has what was thrown as its cause, where it is a program's */
 export function combineOrBlame(op: Op<never>, combine: () => void): void {
   try {
     combine();
   } catch (cause) {
-    if (cause instanceof MpiError) throw cause;
-    throw new MpiError('ERR_OP', `${op.name} threw an error: ${inWords(cause)}`, { cause });
+    if (op.predefined !== null) throw cause;
+    const what = cause instanceof Error ? String(cause.message) : inWords(cause);
+    throw new MpiError('ERR_OP', `${op.name} threw an error: ${what}`, { cause });
   }
 }
 

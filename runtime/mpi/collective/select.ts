@@ -39,7 +39,7 @@ export interface LineAlgorithm<Call, Of extends Shape = Shape> {
 /** A call without messages. */
 export interface LineCall<Result> {
   make(lines: Lines): LineOperation;
-  readonly result: Result;
+  result(): Result;
 }
 
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
@@ -92,7 +92,7 @@ export function chooseLines<Call, Of extends Shape, Result>(
   endpoint: Endpoint,
   call: Call,
   signature: Signature,
-  result: Result,
+  result: () => Result,
 ): LineCall<Result> | undefined {
   const { lines: algorithm } = table;
   if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;

@@ -24,15 +24,12 @@ export interface ReductionPlan {
   /** The ranks whose elements this rank's result is folded of: those before this one; none where it has no result. */
   readonly sources: number;
   readonly result: Elements | null;
+  /** The elements that the result is of; all of them where this is left out. */
+  readonly only?: { readonly at: number; readonly count: number };
   /** All ranks have the same result: a long one is folded in slices. */
   readonly shared: boolean;
   /** Calls the program's function, and throws ERR_OP where that throws; null: the library's own operation. */
   readonly guard: ((fold: () => void) => void) | null;
-}
-
-/** Whether lines can do it: what is not to be divided has to lie in one slot. */
-export function fitsLines(kernel: Kernel, bytes: number): boolean {
-  return Number.isFinite(kernel.unit) || bytes <= SLOT_BYTES;
 }
 
 abstract class LineReduction extends LineOperation {
@@ -91,10 +88,10 @@ abstract class LineReduction extends LineOperation {
       all.push(block);
       places.push(this.placeOf(round, member) / kernel.kind.bytes + at);
     }
-    const to = chunk * this.chunk + at;
+    const to = chunk * this.chunk + at - (this.plan.only?.at ?? 0);
     this.fold(() => {
       kernel.fold(result, to, all, places, count);
-      kernel.finish(result, to, count, this.slots.size);
+      kernel.finish(result, to, count, sources);
     });
   }
 
@@ -156,8 +153,17 @@ export class FoldAll extends LineReduction {
   }
 
   protected take(round: number): void {
-    if (round < this.chunks) this.foldInput(round, round, 0, this.countOf(round));
-    else this.readOutcome(round);
+    if (round >= this.chunks) {
+      this.readOutcome(round);
+      return;
+    }
+    const { only } = this.plan;
+    const start = round * this.chunk;
+    const end = start + this.countOf(round);
+    const first = Math.max(start, only?.at ?? 0);
+    const last = only === undefined ? end : Math.min(end, only.at + only.count);
+    if (last > first || only === undefined)
+      this.foldInput(round, round, first - start, last - first);
   }
 }
 

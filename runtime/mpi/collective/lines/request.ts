@@ -16,10 +16,10 @@ const NOBODYS = { isSend: false, peer: ANY_SOURCE, tag: ANY_TAG, length: 0 };
 
 export class LineRequest<R> extends ManualRequest<R> {
   readonly #operation: LineOperation;
-  readonly #value: R;
+  readonly #value: () => R;
 
   /** Begins the operation. @param value what it ends with */
-  constructor(lines: Lines, operation: LineOperation, value: R) {
+  constructor(lines: Lines, operation: LineOperation, value: () => R) {
     const { endpoint } = lines;
     super(endpoint, NOBODYS, () => undefined as R);
     this.#operation = operation;
@@ -45,7 +45,7 @@ export class LineRequest<R> extends ManualRequest<R> {
   }
 
   override get result(): R {
-    return this.#value;
+    return this.#value();
   }
 
   protected override get site(): CallSite | null {

@@ -69,6 +69,8 @@ export class NativeKernel implements Kernel {
   readonly kind: Kind;
   readonly unit: number;
   readonly exact: boolean;
+  /** What the addon computes. */
+  readonly operation: number;
   readonly #average: boolean;
   readonly #number: number;
   readonly #addon: ReduceAddon;
@@ -79,6 +81,7 @@ export class NativeKernel implements Kernel {
   constructor(operation: number, kind: Kind, average: boolean) {
     const name = OPERATIONS[operation];
     this.kind = kind;
+    this.operation = operation;
     this.unit = name.endsWith('LOC') ? 2 : 1;
     this.exact = !kind.float || (name !== 'SUM' && name !== 'PROD');
     this.#average = average;
@@ -195,13 +198,13 @@ export class NativeKernel implements Kernel {
   }
 }
 
-/** Node-API does not know a Float16Array. */
-function spanOf(view: ArrayBufferView, { name }: Kind): ArrayBufferView {
+/** What the addon takes: Node-API does not know a Float16Array. */
+export function spanOf(view: ArrayBufferView, { name }: Kind): ArrayBufferView {
   if (name !== 'Float16Array') return view;
   return new Uint16Array(bufferOf(view), byteOffsetOf(view), lengthOf(view as Uint16Array));
 }
 
-function check(answer: number): void {
+export function check(answer: number): void {
   if (answer === 0) return;
   throw new MpiError('ERR_BUFFER', 'an array of a reduction was detached or shrunk meanwhile');
 }

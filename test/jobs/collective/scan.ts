@@ -1,0 +1,95 @@
+/** scan, exscan: what the ranks up to this one have given, combined in their order. */
+import { AVG, IN_PLACE, Op, SUM } from '../../../runtime/index.ts';
+import { defineJob } from '../job.ts';
+import { assert, rejects, throws } from '../lib.ts';
+import {
+  averaged,
+  CASES,
+  F64,
+  folded,
+  I32,
+  LENGTHS,
+  operand,
+  operands,
+  same,
+  withEach,
+} from '../reduced.ts';
+import { rank, size, world } from '../ring.ts';
+
+const ALGORITHMS = ['everybody', 'chain'];
+
+export default defineJob({
+  cases: {
+    async 'every operation on every type'() {
+      for (const { name, format, op, plain } of CASES) {
+        const all = operands(format, 12);
+        const mine = operand(format, rank, 12);
+        same(await world.scan(mine, null, op), folded(format, plain, all.slice(0, rank + 1)), name);
+        const before = world.exscanSync(mine, null, op);
+        if (rank > 0) same(before, folded(format, plain, all.slice(0, rank)), `exscan: ${name}`);
+        same(mine, operand(format, rank, 12), `${name}: what was given`);
+      }
+    },
+
+    async 'of any length by any algorithm, in place too'() {
+      for (const length of LENGTHS)
+        for (const format of [F64, I32]) {
+          const all = operands(format, length);
+          const upTo = folded(format, 'SUM', all.slice(0, rank + 1));
+          const before = rank === 0 ? null : folded(format, 'SUM', all.slice(0, rank));
+          await withEach('SCAN', ALGORITHMS, async (name) => {
+            const what = `${length} of ${format.name} by ${name}`;
+            const mine = all[rank].slice() as Float64Array;
+            same(world.scanSync(mine, null, SUM), upTo, what);
+            same(await world.exscan(mine, null, SUM), before ?? format.make(length), what);
+            const placed = mine.slice();
+            same(world.scanSync(IN_PLACE, placed, SUM), upTo, `${what}, in place`);
+            same(await world.exscan(mine, mine, SUM), before ?? all[rank], `${what}, in place`);
+          });
+        }
+    },
+
+    async 'of numbers and bigints; the average is of the ranks so far'() {
+      assert.equal(world.scanSync(rank, SUM), (rank * (rank + 1)) / 2);
+      assert.equal(await world.scan(2n, SUM), 2n * BigInt(rank + 1));
+      assert.equal(await world.exscan(1, SUM), rank === 0 ? undefined : rank);
+      assert.equal(world.exscanSync(1n, SUM), rank === 0 ? undefined : BigInt(rank));
+      for (const length of [2, 3000]) {
+        const all = operands(F64, length);
+        const mine = all[rank] as Float64Array;
+        const upTo = averaged(folded(F64, 'SUM', all.slice(0, rank + 1)), rank + 1);
+        same(world.scanSync(mine, null, AVG), upTo, 'AVG');
+        if (rank > 0) {
+          const before = averaged(folded(F64, 'SUM', all.slice(0, rank)), rank);
+          same(world.exscanSync(mine, null, AVG), before, 'AVG before');
+        } else world.exscanSync(mine, null, AVG);
+      }
+    },
+
+    async "a program's operation goes by ranks, and may throw"() {
+      const whole = Op.of<Float64Array>((x, y) => {
+        if (rank === size - 1 && x[0] === -1) throw new RangeError('negative');
+        for (let i = 0; i < y.length; i++) y[i] += x[i] * 10;
+      });
+      const digits = Array.from({ length: rank + 1 }, (_, one) => one).reduce((x, y) => x * 10 + y);
+      await withEach('SCAN', ALGORITHMS, async () => {
+        const result = world.scanSync(new Float64Array(3000).fill(rank), null, whole);
+        assert.equal(result[2999], digits);
+      });
+      if (size !== 2) return;
+      const error = await rejects('ERR_OP', world.scan(-1, whole));
+      assert(rank === 1 ? error.cause instanceof RangeError : error.peer === 1);
+      assert.equal(world.allreduceSync(1, SUM), size);
+    },
+
+    'bad input is refused before anything is sent'() {
+      const untyped = world as unknown as { scanSync(...args: unknown[]): unknown };
+      const data = new Float64Array(4);
+      throws('ERR_OP', () => untyped.scanSync(data, null, null));
+      throws('ERR_BUFFER', () => untyped.scanSync(IN_PLACE, null, SUM));
+      throws('ERR_COUNT', () => untyped.scanSync(data, new Float64Array(5), SUM));
+      throws('ERR_BUFFER', () => untyped.scanSync(data.subarray(1), data.subarray(0, 3), SUM));
+      assert.equal(world.allreduceSync(1, SUM), size);
+    },
+  },
+});

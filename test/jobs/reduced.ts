@@ -1,0 +1,114 @@
+/** What jobs of reductions share: what each rank gives, and what must come of it. */
+import assert from 'node:assert/strict';
+import {
+  AVG,
+  BAND,
+  BOR,
+  BXOR,
+  bf16,
+  type Elements,
+  f16,
+  LAND,
+  LOR,
+  LXOR,
+  MAX,
+  MAXLOC,
+  MIN,
+  MINLOC,
+  type Op,
+  PROD,
+  SUM,
+} from '../../runtime/index.ts';
+import { forgetOverrides } from '../../runtime/mpi/collective/select.ts';
+import { Random } from '../tools/random.ts';
+import { BF16, F16, FORMATS, type Format, folded, REDUCTIONS, takes } from '../tools/reduced.ts';
+import { size } from './ring.ts';
+
+export { BF16, F16, type Format, folded };
+
+/** Any array: which it may combine, the compiler cannot know here. */
+export type AnyOp = Op<never> & Op<Elements>;
+
+const OPS = { SUM, PROD, MIN, MAX, BAND, BOR, BXOR, LAND, LOR, LXOR, MINLOC, MAXLOC } as Record<
+  string,
+  unknown
+> as Record<string, AnyOp>;
+
+export interface Case {
+  name: string;
+  format: Format;
+  op: AnyOp;
+  /** As the plain reference calls it. */
+  plain: string;
+}
+
+export const F64: Format = FORMATS.find(({ name }) => name === 'Float64Array')!;
+export const I32: Format = FORMATS.find(({ name }) => name === 'Int32Array')!;
+
+/** Each operation on each type. */
+export const CASES: readonly Case[] = [...FORMATS, BF16, F16].flatMap((format) =>
+  REDUCTIONS.filter((plain) => takes(format, plain)).flatMap((plain) => {
+    const op = OPS[plain];
+    const name = `${plain} of ${format.name}`;
+    if (format !== BF16 && format !== F16) return [{ name, format, op, plain }];
+    return plain.endsWith('LOC')
+      ? []
+      : [{ name, format, plain, op: (format === BF16 ? bf16(op) : f16(op)) as AnyOp }];
+  }),
+);
+
+/** What a rank gives: values that do not add up alike in every order, and some special ones. */
+export function operand(format: Format, rank: number, length: number): Elements {
+  const random = new Random(rank * 1000 + length);
+  const array = format.make(length);
+  const float = /float/i.test(format.name);
+  const special = [0, -0, Number.NaN, Number.POSITIVE_INFINITY, 1e-7];
+  for (let i = 0; i < length; i++) {
+    let value = random.below(200) - (/Uint/.test(format.name) && !float ? 0 : 100);
+    if (float) value = random.chance(0.05) ? random.pick(special) : value / 7;
+    format.set(array, i, /Big/.test(format.name) ? BigInt(value) * 10n ** 16n : value);
+  }
+  return array;
+}
+
+export const operands = (format: Format, length: number, ranks = size): Elements[] =>
+  Array.from({ length: ranks }, (_, one) => operand(format, one, length));
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+/** The same in every bit. */
+export function same(got: Elements | null, wanted: Elements, what: string): void {
+  assert(got !== null, what);
+  assert.equal(got.length, wanted.length, what);
+  if (!bytesOf(got).equals(bytesOf(wanted)))
+    assert.fail(`${what}: ${[...got].slice(0, 20)} instead of ${[...wanted].slice(0, 20)}`);
+}
+
+/** Elements on both sides of each threshold. */
+export const LENGTHS = [0, 1, 2, 15, 16, 255, 512, 1025, 2049, 4097, 20_001];
+
+/** Runs with each algorithm of an operation, and with the one that is chosen. */
+export async function withEach(
+  operation: string,
+  algorithms: readonly string[],
+  run: (name: string) => void | Promise<void>,
+): Promise<void> {
+  const variable = `DREG_COLL_${operation}`;
+  try {
+    for (const name of ['', ...algorithms]) {
+      process.env[variable] = name;
+      forgetOverrides();
+      await run(name);
+    }
+  } finally {
+    delete process.env[variable];
+    forgetOverrides();
+  }
+}
+
+export const averaged = (sum: Elements, ranks: number): Elements => {
+  const average = sum.slice() as Float64Array;
+  return average.map((value) => value / ranks);
+};
+export { AVG };
