@@ -182,7 +182,7 @@ export class Calls implements CallBook {
 
   failed(call: Call, error: MpiError): void {
     this.#inquiries.failed(call, error);
-    if (error.code === 'ERR_MISMATCH') this.#lines?.refuse(error);
+    if (error.code === 'ERR_MISMATCH') this.lines?.refuse(error);
   }
 }
 

@@ -103,7 +103,7 @@ export function widthOf(type: number): number {
 
 /** Bits of a tag: whether the call is a persistent one's, its number, the operation, and the rest. */
 const NUMBER_BITS = 10;
-const OPERATION_BITS = 6;
+export const OPERATION_BITS = 6;
 const DIGEST_BITS = 12;
 const OPERATION_SHIFT = DIGEST_BITS;
 const NUMBER_SHIFT = DIGEST_BITS + OPERATION_BITS;

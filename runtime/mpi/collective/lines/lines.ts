@@ -223,7 +223,7 @@ export class Lines implements SharedUser, LineHost {
     for (let member = 0; slots.block !== null && member < slots.size; member++)
       if (slots.brokenOf(member) !== 0) {
         const error = this.#toldBy(slots.block, member);
-        if (error.code === 'ERR_MISMATCH')
+        if (error.code === 'ERR_MISMATCH' && this.#pending.length > 0)
           this.#giveUp(new Mismatch(this.#pending[0], member, slots.brokenOf(member)));
         else this.#fail(error);
         return 1;
@@ -257,7 +257,10 @@ export class Lines implements SharedUser, LineHost {
 
   /** Nothing can begin any more: a call that goes by messages has met another one. */
   refuse(error: MpiError): void {
-    if (this.#broken === null) this.#giveUp(error);
+    if (this.#broken !== null) return;
+    // Others may wait on the lines, though this rank has not used them.
+    if (this.slots.block === null && !this.#freed) this.#tryOpen();
+    this.#giveUp(error);
   }
 
   #inOurTerms(cause: Error): MpiError {

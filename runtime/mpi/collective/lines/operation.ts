@@ -61,6 +61,8 @@ export abstract class LineOperation implements Awaited {
   first = 0;
   written = 0;
   read = 0;
+  /** What its lines say. */
+  #word = 0;
   readonly #host: LineHost;
   protected readonly slots: Slots;
   /** What it fails with, though every rank has gone through all its rounds. */
@@ -89,6 +91,7 @@ export abstract class LineOperation implements Awaited {
     this.read = 0;
     this.abandoned = false;
     this.first = this.slots.take(this.rounds);
+    this.#word = this.slots.stamp(this.call, this.length);
   }
 
   /** Its first round is written already. */
@@ -99,6 +102,7 @@ export abstract class LineOperation implements Awaited {
     this.read = 0;
     this.abandoned = false;
     this.first = round;
+    this.#word = this.slots.word;
   }
 
   /** Goes as far as it can; how much has moved. */
@@ -131,7 +135,7 @@ export abstract class LineOperation implements Awaited {
     this.write(written);
     // Of who offers nothing only the first line is of use to anybody: it tells of a mismatch.
     if (this.offers || written === 0)
-      slots.publish((this.first + written) | 0, this.call, this.length);
+      slots.publish((this.first + written) | 0, this.#word, this.length);
     this.written++;
     if (this.from !== ALL && this.offers) slots.ringAll();
   }
@@ -144,8 +148,8 @@ export abstract class LineOperation implements Awaited {
 
   /** All ranks call the same. @throws MpiError ERR_MISMATCH */
   #compare(round: number): void {
-    const { slots, call, length, from } = this;
-    const other = slots.otherCall(round, from, call, length);
+    const { slots, length, from } = this;
+    const other = slots.otherCall(round, from, this.#word, length);
     if (other < 0) return;
     throw new Mismatch(this, other, slots.callOf(round, other));
   }

@@ -175,7 +175,8 @@ export class FoldSlices extends LineReduction {
   constructor(lines: Lines, plan: ReductionPlan) {
     super(lines, plan);
     this.rounds = 2 * this.chunks + (plan.guard === null ? 0 : 1);
-    this.ahead = 2;
+    // A slice is folded before it is laid down.
+    this.ahead = this.chunks === 1 ? 1 : 2;
   }
 
   /** The chunk whose input a round is; -1: it is of slices. */

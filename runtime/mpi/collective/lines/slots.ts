@@ -4,6 +4,7 @@
  */
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
 import type { SharedBlock } from '../../../../transports/shared-block.ts';
+import { OPERATION_BITS } from '../signature.ts';
 import {
   AREA_BYTES,
   LINE,
@@ -28,6 +29,9 @@ export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
+/** Odd, and of many bits. */
+const HISTORY_FACTOR = 0x2c1b3c6d;
+
 const NO_WORDS = new Int32Array(0);
 const NO_BYTES = new Uint8Array(0);
 
@@ -42,6 +46,10 @@ export class Slots {
   /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
   round: number;
   done: number;
+  /** Of all calls so far: ranks that have called something else, which nobody had to read, find that out with the next call. */
+  #history = 0;
+  /** What the last call's lines say. */
+  word = 0;
   /** Rounds that may yet go the short way. */
   run = 0;
   #areasAt = 0;
@@ -94,6 +102,17 @@ export class Slots {
     const first = (this.round + 1) | 0;
     this.round = (this.round + count) | 0;
     return first;
+  }
+
+  /** What the lines of the next call say of it: the operation is in the low bits. */
+  stamp(call: number, length: number): number {
+    const word = (call + (this.#history << OPERATION_BITS)) | 0;
+    this.#history = Math.imul(
+      this.#history ^ call ^ Math.imul(length, HISTORY_FACTOR),
+      HISTORY_FACTOR,
+    );
+    this.word = word;
+    return word;
   }
 
   /** Every member, this rank too, has read the round that was in this slot before. */
@@ -203,14 +222,15 @@ export class Slots {
     const { words, size } = this;
     const round = (this.round + 1) | 0;
     this.round = round;
-    this.publish(round, call, length);
+    const word = this.stamp(call, length);
+    this.publish(round, word, length);
     let looks = LINE_LOOKS;
     let late = 0;
     const first = this.lineAt(round, 0);
     const end = first + size * LINE_WORDS;
     for (let at = first; at < end; at += LINE_WORDS) {
       while (load(words, at) !== round) if (--looks <= 0) return WRITTEN;
-      if (words[at + LINE.call] !== call || words[at + LINE.length] !== length) return WRITTEN;
+      if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return WRITTEN;
       late |= words[at + LINE.done] - round + LINE_SLOTS - 1;
     }
     // Somebody has not read what the next slot still holds.

@@ -173,7 +173,7 @@ describe('a rank that is lost', () => {
     for (let round = 1; round <= written; round++) {
       dead.slots.words[dead.slots.lineAt(round, 2) + LINE.payload] =
         Math.imul(1000 + round - 1, 31) + 2;
-      dead.slots.publish(round, sayings[2].call, sayings[2].length);
+      dead.slots.publish(round, dead.slots.word, sayings[2].length);
       lines[0].poll();
       lines[1].poll();
     }
