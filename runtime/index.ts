@@ -63,11 +63,7 @@ export { type ArrayType, Message } from './mpi/point-to-point/message.ts';
 export type { Selection } from './mpi/point-to-point/messages.ts';
 export type { Codec } from './mpi/point-to-point/objects/codec.ts';
 export { msgpackCodec } from './mpi/point-to-point/objects/msgpack.ts';
-export {
-  type ObjectSelection,
-  Objects,
-  type Received,
-} from './mpi/point-to-point/objects/objects.ts';
+export { Objects, type Received } from './mpi/point-to-point/objects/objects.ts';
 export { v8Codec } from './mpi/point-to-point/objects/v8.ts';
 export type { PartitionedReceive } from './mpi/point-to-point/partitioned-receive.ts';
 export type { PartitionedSend } from './mpi/point-to-point/partitioned-send.ts';

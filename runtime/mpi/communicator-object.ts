@@ -4,7 +4,7 @@ import { MpiError } from '../base/error.ts';
 import type { ContextPair, Members } from '../messaging/contexts/pair.ts';
 import type { Engine } from '../messaging/engine.ts';
 import { Attributes, Copies } from './attributes.ts';
-import { abortOnErrors, checkHandling, type ErrorHandling, throwErrors } from './errors.ts';
+import { checkHandling, type ErrorHandling, throwErrors, watchErrors } from './errors.ts';
 import type { Group } from './group.ts';
 import { PointToPoint } from './point-to-point/point-to-point.ts';
 import type { Session } from './session.ts';
@@ -68,7 +68,8 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
 
   /**
    * What becomes of an error in a call on this communicator (MPI_Comm_set_errhandler; MPI 4.1, 9.3): 'throw'
-   * (at first), or 'abort', which ends the whole job with the error's message. Communicators that are made
+   * (at first), or 'abort', which ends the whole job with the error's message. It holds for what the calls give from now on, too:
+   * messages, loops, `objects()`, persistent operations. Communicators that are made
    * from this one begin with the same. A choice of this rank's own.
    * @throws MpiError ERR_ARG where it is another value
    */
@@ -81,11 +82,14 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
     if (handling === this.#errors) return;
     this.#errors = handling;
     const { session, engine } = this.endpoint;
-    if (handling === 'throw') throwErrors(this);
-    else
-      abortOnErrors(this, (error) =>
-        session.abort(1, `an error on ${this.label()} of rank ${engine.rank}: ${error.message}`),
-      );
+    for (const object of [this, this.persistent])
+      if (handling === 'throw') throwErrors(object);
+      else
+        watchErrors(object, ({ message }) => {
+          // What was made before, such as `objects()`, asks for the choice of now.
+          if (this.#errors === 'abort')
+            session.abort(1, `an error on ${this.label()} of rank ${engine.rank}: ${message}`);
+        });
   }
 
   /** @internal How messages call it. */

@@ -324,7 +324,13 @@ export class InterCommunicator extends CommunicatorObject {
 function madeFrom(parent: CommunicatorObject, { pair, group }: Agreed): Communicator {
   const { engine, session } = parent.endpoint;
   const made = new Communicator(engine, pair, group, session);
+  return inheriting(made, parent);
+}
+
+/** What a communicator has from the one that it is made from. */
+function inheriting<C extends CommunicatorObject>(made: C, parent: CommunicatorObject): C {
   made.errors = parent.errors;
+  made.timeout = parent.timeout;
   return made;
 }
 
@@ -335,8 +341,7 @@ function* mergedOf(parent: InterCommunicator, schedule: Schedule<Agreed>): Sched
 function* interOf(parent: Communicator, schedule: Schedule<Sides>): Schedule<InterCommunicator> {
   const { engine, session } = parent.endpoint;
   const made = new InterCommunicator(engine, yield* schedule, session);
-  made.errors = parent.errors;
-  return made;
+  return inheriting(made, parent);
 }
 
 /** @throws MpiError ERR_ARG, ERR_RANK, ERR_CLOSED */

@@ -9,9 +9,13 @@ export const PARTS = {
     what: 'whether 2,000 jobs end, and 100,000 communicators leave nothing',
     files: ['progress/starts.full', 'communicators/numbers.full'],
   },
+  deadlock: {
+    what: '10,000 rounds at random that end, and 6,000 that cannot',
+    files: ['progress/deadlock.full'],
+  },
   messages: {
-    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message',
-    files: ['conformance/mpi/', 'environment/faults.full'],
+    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects',
+    files: ['conformance/mpi/', 'environment/faults.full', 'objects/huge.full'],
   },
   memory: {
     what: 'the cache and its monitors on both kernels',

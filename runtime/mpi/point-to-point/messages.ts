@@ -17,6 +17,18 @@ export interface Selection extends ReceiveOptions {
   tag?: number | undefined;
 }
 
+/** @throws MpiError where the selection is bad; the signal's reason where it was aborted before */
+export function checkSelection(
+  endpoint: Endpoint,
+  selection: Selection,
+): { source: number; tag: number; signal: Abortable | undefined } {
+  if (typeof selection !== 'object' || selection === null)
+    throw new MpiError('ERR_ARG', `the selection is ${inWords(selection)}, not an object`);
+  const { source = ANY_SOURCE, tag = ANY_TAG } = selection;
+  checkProbe(endpoint, source, tag);
+  return { source, tag, signal: signalOf(selection) };
+}
+
 const OVER: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** One probe for each message that the program asks for: what it does not ask for stays at its sender. */
@@ -30,11 +42,8 @@ export class Messages implements AsyncIterableIterator<Message> {
 
   /** @throws MpiError where the selection is bad; the signal's reason where it was aborted before */
   constructor(endpoint: Endpoint, selection: Selection) {
-    if (typeof selection !== 'object' || selection === null)
-      throw new MpiError('ERR_ARG', `the selection is ${inWords(selection)}, not an object`);
-    const { source = ANY_SOURCE, tag = ANY_TAG } = selection;
-    checkProbe(endpoint, source, tag);
-    this.#signal = signalOf(selection);
+    const { source, tag, signal } = checkSelection(endpoint, selection);
+    this.#signal = signal;
     this.#endpoint = endpoint;
     this.#source = source;
     this.#tag = tag;

@@ -9,6 +9,7 @@ import { MpiError } from '../../base/error.ts';
 import { COMPLETE, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
+import { DIVISION_TAG, PARTITION_TAG, PARTITION_TAGS } from './library-tags.ts';
 import { ManualRequest } from './manual-request.ts';
 import type { StartedRequest } from './started-request.ts';
 import type { Status } from './status.ts';
@@ -17,11 +18,6 @@ import type { Status } from './status.ts';
 export const PARTITIONS_MAX = 65536;
 /** The largest tag of a partitioned operation. */
 export const PARTITIONED_TAG_MAX = 2 ** 29 - 1;
-
-/** Tags of the library's context: how a buffer is divided; the partitions, from the sender's first one on. */
-const DIVISION_TAG = 2 ** 29;
-const PARTITION_TAG = 2 ** 30;
-const PARTITION_TAGS = 2 ** 30;
 
 export function divisionTag(tag: number): number {
   return DIVISION_TAG + tag;

@@ -57,6 +57,7 @@ export abstract class PointToPoint {
    * The longest that a wait on this communicator takes, in milliseconds; Infinity unless set. Then the wait
    * ends with ERR_TIMEOUT, which says who is waited for and in what. A receive or a probe that waits is
    * taken back; a send, and what a {@link Request} stands for, is still under way.
+   * Communicators that are made from this one begin with the same.
    * @throws MpiError ERR_ARG where it is set to what is no number from 0 on
    */
   get timeout(): number {

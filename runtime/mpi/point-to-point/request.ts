@@ -7,6 +7,7 @@ import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
 import { COMPLETE, NO_PROBE, type Operation, PENDING } from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
+import { operationOf } from './library-tags.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 import { waitWithin } from './timeout.ts';
@@ -271,7 +272,7 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   /** @internal */
   override describe(): WaitedOperation {
     const told = super.describe();
-    if (this.context !== this.owner.context) return { ...told, operation: 'a collective' };
+    if (this.context !== this.owner.context) return { ...told, operation: operationOf(this.tag) };
     return this.probe === NO_PROBE ? told : { ...told, operation: 'probe' };
   }
 }

@@ -9,6 +9,12 @@ test.each([
   ['request', 'the tested one', 'larger than the receive buffer'],
   ['promise', 'the tested one', 'larger than the receive buffer'],
   ['collective', 'the tested one', 'the color -1'],
+  ['message', 'the tested one', 'larger than the buffer'],
+  ['loop', 'the tested one', 'larger than the buffer'],
+  ['object', 'the tested one', 'which is no data'],
+  ['loop over objects', 'the tested one', 'received as an object is none'],
+  ['persistent', 'the tested one', 'larger than the receive buffer'],
+  ['arrivals', 'the tested one', 'both have to be of the same length'],
   ['inherited', 'a communicator of 2 ranks', 'no rank of this communicator'],
 ])('an error in: %s', async (how, name, why) => {
   const { status, stdout, stderr, orphans } = await runJob(PROGRAM, { ranks: 2, words: [how] });

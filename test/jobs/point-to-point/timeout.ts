@@ -26,6 +26,19 @@ function check(error: MpiError, what: RegExp): void {
 export default defineJob({
   ranks: [2, 3, 5],
   cases: {
+    async 'what is made from a communicator has its timeout'() {
+      const one = await world.dup();
+      one.timeout = 5000;
+      const two = await one.split(rank % 2);
+      const three = one.createSync(one.group);
+      assert.deepEqual(
+        [one, two, three].map((comm) => comm?.timeout),
+        [5000, 5000, 5000],
+      );
+      assert.equal(world.timeout, Number.POSITIVE_INFINITY);
+      for (const comm of [one, two, three]) comm?.free();
+    },
+
     'receives and probes are taken back': () =>
       impatient(async () => {
         const got = new Uint8Array(1);

@@ -7,6 +7,7 @@
  * The last two begin at multiples of 8.
  */
 import { MpiError } from '../../../base/error.ts';
+import { OBJECT_IDS } from '../library-tags.ts';
 
 /** The first message of an object is no longer: each receive has room for one. */
 export const OBJECT_FIRST_MAX = 8192;
@@ -19,10 +20,6 @@ const STREAM = 1;
 const VIEWS = 2;
 /** The sender waits until the object is received. */
 const SYNCHRONOUS = 4;
-/** Names of the messages that follow, in the library's context: as tags. */
-export const OBJECT_REST_TAG = 0x4000_0000;
-export const OBJECT_ACK_TAG = 0x6000_0000;
-const IDS = 2 ** 29;
 
 const WORD = { magic: 0, flags: 1, id: 2, views: 3, checksum: 6 } as const;
 const LENGTH = 2;
@@ -63,7 +60,7 @@ export class First {
       (viewsAt <= OBJECT_FIRST_MAX ? STREAM : 0) |
       (end <= OBJECT_FIRST_MAX ? VIEWS : 0) |
       (synchronous ? SYNCHRONOUS : 0);
-    lastId = (lastId + 1) % IDS;
+    lastId = (lastId + 1) % OBJECT_IDS;
     const envelope = { flags, id: lastId, views: views.length, length: stream.length };
     this.#putHeader(envelope);
     if ((flags & STREAM) === 0) return { envelope, message: this.bytes.subarray(0, HEADER_BYTES) };

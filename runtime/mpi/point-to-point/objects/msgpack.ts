@@ -15,6 +15,8 @@ import {
 
 /** The type of MessagePack extensions that stand for memory. */
 const MEMORY = 0x76;
+/** Bytes in UTF-8 of a string that {@link msgpackCodec} takes: Node makes no string of more. */
+export const STRING_BYTES_MAX = 0x1fff_ffe8;
 const INSIDE = 0;
 const BESIDE = 1;
 /** Bytes of an extension before what is inside: the kind, and one of these two. */
@@ -85,7 +87,9 @@ export const msgpackCodec: Codec = {
     const before = outgoing;
     outgoing = views;
     try {
-      return packr().pack(value);
+      const packed = packr().pack(value);
+      if (packed.length > STRING_BYTES_MAX) checkStrings(packed, views);
+      return packed;
     } catch (error) {
       throw error instanceof RangeError && /call stack/.test(error.message)
         ? tooDeep(error)
@@ -105,6 +109,23 @@ export const msgpackCodec: Codec = {
     }
   },
 };
+
+/** Only to unpack tells whether a string among so many bytes is too long for that. */
+function checkStrings(packed: Uint8Array, views: readonly ArrayBufferView[]): void {
+  try {
+    msgpackCodec.decode(
+      packed,
+      views.map(({ byteLength }) => new Uint8Array(byteLength)),
+    );
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_STRING_TOO_LONG') throw cause;
+    throw new MpiError(
+      'ERR_ARG',
+      `an object that is sent holds a string of more than ${STRING_BYTES_MAX} bytes in UTF-8, which nobody could unpack: send it in parts, or by comm.objects(v8Codec)`,
+      { cause },
+    );
+  }
+}
 
 function tooDeep(cause: Error): MpiError {
   return new MpiError(

@@ -4,9 +4,11 @@ import { ANY_SOURCE, ANY_TAG, PROC_NULL } from '../../../base/constants.ts';
 import { MpiError } from '../../../base/error.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { checkSelection, type Selection } from '../messages.ts';
 import { awaitParts, waitForParts } from '../parts.ts';
 import { checkReceive, irecv, recvSync } from '../receive.ts';
 import type { Request } from '../request.ts';
+import { type Abortable, type ReceiveOptions, signalOf, untilAborted } from '../signal.ts';
 import { Status } from '../status.ts';
 import { type Codec, checkCodec } from './codec.ts';
 import type { First } from './envelope.ts';
@@ -21,14 +23,6 @@ export interface Received<T> {
   readonly source: number;
   /** The tag that it was sent with. */
   readonly tag: number;
-}
-
-/** Which objects {@link Objects.messages} gives. */
-export interface ObjectSelection {
-  /** Any, if left out. */
-  readonly source?: number;
-  /** Any, if left out. */
-  readonly tag?: number;
 }
 
 /**
@@ -131,17 +125,22 @@ export class Objects<T = unknown> {
     return { value: step.value, source: from, tag: its };
   }
 
-  /** {@link recvSync} as a promise, which never blocks the thread. */
-  async recv(source = ANY_SOURCE, tag = ANY_TAG): Promise<Received<T>> {
+  /**
+   * {@link recvSync} as a promise, which never blocks the thread.
+   * @param options `signal` takes the receive back, unless it has met its object: no object is lost
+   */
+  async recv(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Received<T>> {
+    const signal = signalOf(options);
     const first = this.#pool.take();
-    return this.#finish(irecv(this.#endpoint, first.bytes, source, tag), first);
+    return this.#finish(irecv(this.#endpoint, first.bytes, source, tag), first, signal);
   }
 
   /** Awaits the first message, and takes what follows. */
-  async #finish(request: Request, first: First): Promise<Received<T>> {
+  async #finish(request: Request, first: First, signal?: Abortable): Promise<Received<T>> {
     let status: Status;
+    request.transient = true;
     try {
-      status = await request;
+      status = await untilAborted(request, signal, (ended) => ended.status);
     } catch (error) {
       throw noFirst(error);
     }
@@ -199,23 +198,22 @@ export class Objects<T = unknown> {
    * Objects as they come: `for await (const { value, source } of objects.messages({ tag: 1 }))`. One is received
    * when it is asked for, so a slow reader holds its senders back. Several loops share what comes. The end of
    * the loop (`break`) takes its receive back.
+   * @param selection `source` and `tag`, each any unless given; `signal` ends the loop with its reason
    * @throws MpiError as {@link recv}
    */
-  messages({
-    source = ANY_SOURCE,
-    tag = ANY_TAG,
-  }: ObjectSelection = {}): AsyncIterableIterator<Received<T>> {
-    checkReceive(this.#endpoint, NO_BYTES, source, tag);
+  messages(selection: Selection = {}): AsyncIterableIterator<Received<T>> {
+    const { source, tag, signal } = checkSelection(this.#endpoint, selection);
     const waiting = new Set<Request>();
     const { engine } = this.#endpoint;
     let over = false;
     const next = async (): Promise<IteratorResult<Received<T>>> => {
       if (over) return { done: true, value: undefined };
+      signal?.throwIfAborted();
       const first = this.#pool.take();
       const request = irecv(this.#endpoint, first.bytes, source, tag);
       waiting.add(request);
       try {
-        return { done: false, value: await this.#finish(request, first) };
+        return { done: false, value: await this.#finish(request, first, signal) };
       } catch (error) {
         if (over && error === ENDED) return { done: true, value: undefined };
         throw error;
@@ -230,7 +228,13 @@ export class Objects<T = unknown> {
           engine.completion.fail(request, ENDED);
       return { done: true, value: undefined };
     };
-    return { next, return: end, [Symbol.asyncIterator]: () => ({ next, return: end }) } as never;
+    return {
+      next,
+      return: end,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 }
 

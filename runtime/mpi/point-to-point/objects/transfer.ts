@@ -4,20 +4,12 @@ import { PROC_NULL } from '../../../base/constants.ts';
 import { MpiError } from '../../../base/error.ts';
 import { bytesOf } from '../buffer.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { OBJECT_ACK_TAG, OBJECT_REST_TAG } from '../library-tags.ts';
 import { startReceive } from '../receive.ts';
 import type { Request } from '../request.ts';
 import { checkSend, sendAtOnce, startSend } from '../send.ts';
 import type { Codec } from './codec.ts';
-import {
-  type Envelope,
-  First,
-  hasStream,
-  hasViews,
-  isSynchronous,
-  noObject,
-  OBJECT_ACK_TAG,
-  OBJECT_REST_TAG,
-} from './envelope.ts';
+import { type Envelope, First, hasStream, hasViews, isSynchronous, noObject } from './envelope.ts';
 
 /** Memory for first messages, used again. */
 export class FirstPool {
@@ -93,7 +85,7 @@ export function checkObject(endpoint: Endpoint, destination: number, tag: number
 
 /**
  * Takes the object of which `first` has the first message. Yields what has to end before it goes on.
- * @throws MpiError ERR_PROTOCOL where it is no object
+ * @throws MpiError ERR_PROTOCOL where it is no object; ERR_NO_MEM, and what was to come is dropped
  */
 export function* takeObject<T>(
   endpoint: Endpoint,
@@ -108,7 +100,20 @@ export function* takeObject<T>(
     const tag = OBJECT_ACK_TAG | envelope.id;
     requests.push(startSend(endpoint, NO_BYTES, source, tag, endpoint.context + 1));
   }
-  const take = (length: number) => takeRest(endpoint, envelope, source, length, requests);
+  let left = messagesBehind(envelope);
+  const take = (length: number) => {
+    try {
+      const bytes = newMemory(length);
+      requests.push(startRest(endpoint, envelope, source, bytes));
+      left--;
+      return bytes;
+    } catch (error) {
+      // The sender waits for nobody in vain.
+      while (left-- > 0) requests.push(startRest(endpoint, envelope, source, NO_BYTES));
+      for (const request of requests) request.whenEnded(() => request.tell());
+      throw error;
+    }
+  };
   let lengths = first.lengths(envelope);
   let stream = first.stream(envelope);
   if (!hasStream(envelope)) {
@@ -128,22 +133,25 @@ export function* takeObject<T>(
   }
 }
 
-/** Starts to receive a message that follows the first one, into new memory. */
-function takeRest(
+/** How many messages follow the first one: the lengths of arrays, the codec's bytes, the arrays. */
+function messagesBehind(envelope: Envelope): number {
+  const { views } = envelope;
+  return (hasStream(envelope) ? 0 : views > 0 ? 2 : 1) + (hasViews(envelope) ? 0 : views);
+}
+
+/** Starts to receive a message that follows the first one. */
+function startRest(
   endpoint: Endpoint,
   { id }: Envelope,
   source: number,
-  length: number,
-  requests: Request[],
-): Uint8Array {
-  if (!Number.isSafeInteger(length) || length < 0) throw noObject();
-  const bytes = newMemory(length);
-  requests.push(startReceive(endpoint, bytes, source, OBJECT_REST_TAG | id, endpoint.context + 1));
-  return bytes;
+  bytes: Uint8Array,
+): Request {
+  return startReceive(endpoint, bytes, source, OBJECT_REST_TAG | id, endpoint.context + 1);
 }
 
-/** (Memory that is not cleared first.) @throws MpiError ERR_NO_MEM */
+/** (Memory that is not cleared first.) @throws MpiError ERR_NO_MEM; ERR_PROTOCOL where it is no length */
 function newMemory(length: number): Uint8Array {
+  if (!Number.isSafeInteger(length) || length < 0) throw noObject();
   try {
     return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   } catch (cause) {
