@@ -3,8 +3,9 @@
  * a block in extents of its own, and enters it in its directory under a name that is never given twice; the others find
  * it there. Nobody waits for anybody. Once no member touches it any more, the first one uses its memory again.
  */
-import { MpiError } from '../../runtime/base/error.ts';
+
 import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type {
   BlockMembers,
   BlockName,
@@ -12,6 +13,7 @@ import type {
   SharedBlock,
   SharedBlocks,
 } from '../shared-block.ts';
+import { noMemory, pageOf, reservedOf, sizeOf, wordsOf } from './block-place.ts';
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
 import type { HeapWindows } from './heap-windows.ts';
@@ -32,9 +34,6 @@ import type { Segment } from './segment.ts';
 
 /** Blocks that one rank has made and that are in use. A chain that is longer is none of ours. */
 export const BLOCKS_MAX = 2 ** 17;
-/** Pages of the heaps' file that a word can name: 8 TiB. */
-const PAGES_MAX = 2 ** 31;
-const TWO_32 = 2 ** 32;
 
 /** What blocks need of the transport. */
 export interface BlockHost {
@@ -391,30 +390,4 @@ class Block implements SharedBlock {
     this.#closed = true;
     this.#blocks.gone(this.#page, this.#locals, this.#own);
   }
-}
-
-/** The two words of a serial. */
-function wordsOf(serial: number): [low: number, high: number] {
-  return [(serial % TWO_32) | 0, Math.floor(serial / TWO_32)];
-}
-
-function pageOf({ offset }: Range): number {
-  const page = offset / PAGE_BYTES;
-  if (page < PAGES_MAX) return page;
-  throw noMemory(
-    'the heaps of this job are longer than 8 TiB: allocate less, or start fewer ranks',
-  );
-}
-
-/** Bytes that are there from the start: the block's line, who has gone, and the members' own part. */
-function reservedOf({ bytes }: BlockName, members: number): number {
-  return Math.ceil((blockStart(members) + bytes) / PAGE_BYTES) * PAGE_BYTES;
-}
-
-function sizeOf(name: BlockName, members: number): number {
-  return reservedOf(name, members) + members * name.areaBytes;
-}
-
-function noMemory(message: string): MpiError {
-  return new MpiError('ERR_NO_MEM', message);
 }
