@@ -5,7 +5,7 @@ import { GuestBesideTheRest } from './test/tools/sequencer.ts';
 const full = process.env.DREG_TESTS === 'full';
 const exclude = [...configDefaults.exclude, ...(full ? [] : ['test/**/*.full.test.ts'])];
 
-/** Jobs of several ranks, compilers and guests: one file after the other, or they wait for each other's cores. */
+/** What wants both cores at a time: one file after the other, or they wait for each other. */
 const HEAVY = [
   'test/jobs/jobs.test.ts',
   'test/jobs/cost/*.test.ts',
@@ -13,10 +13,7 @@ const HEAVY = [
   'test/conformance/mpi/*.test.ts',
   'test/guest/**/*.test.ts',
   'test/bench/p2p.test.ts',
-  'test/unit/examples/*.test.ts',
   'test/unit/kernel/*.test.ts',
-  'test/unit/native/build.test.ts',
-  'test/unit/runtime/memory/model/*.test.ts',
 ];
 
 export default defineConfig({

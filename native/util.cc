@@ -9,13 +9,11 @@ Bytes BytesOf(napi_env env, napi_value value) {
   Bytes bytes;
   bool is = false;
   void* data = nullptr;
-  if (napi_is_typedarray(env, value, &is) == napi_ok && is) {
-    napi_typedarray_type type;
-    size_t count = 0;
-    napi_value buffer;
-    size_t offset;
-    if (napi_get_typedarray_info(env, value, &type, &count, &data, &buffer, &offset) != napi_ok)
-      return bytes;
+  size_t count = 0;
+  // Of a type that Node-API does not know it may say nothing.
+  auto type = static_cast<napi_typedarray_type>(-1);
+  // The usual case, asked for at once; the call refuses what is no typed array.
+  if (napi_get_typedarray_info(env, value, &type, &count, &data, nullptr, nullptr) == napi_ok) {
     static constexpr size_t kWidth[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
     if (static_cast<size_t>(type) >= sizeof kWidth / sizeof *kWidth) return bytes;
     bytes.length = count * kWidth[type];

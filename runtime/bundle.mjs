@@ -8,8 +8,14 @@ import { rolldown } from 'rolldown';
 
 const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 
+/**
+ * What a message passes is one file: V8 knows of what a module imports neither that it is a constant nor which
+ * function it is, and looks again at each use.
+ */
+const MESSAGES = /dist.(runtime.(base|messaging|mpi)|transports.(shm|self|transport))/;
+
 /** Writes the files of some entries. What two of them use is one module, in a file of its own. */
-async function bundle(input) {
+async function bundle(input, groups = []) {
   const build = await rolldown({
     input,
     platform: 'node',
@@ -17,20 +23,28 @@ async function bundle(input) {
       if (level === 'warn') throw new Error(log.message);
     },
   });
-  await build.write({ dir: join(dist, 'bundle'), format: 'esm', sourcemap: true });
+  await build.write({
+    dir: join(dist, 'bundle'),
+    format: 'esm',
+    sourcemap: true,
+    codeSplitting: { groups },
+  });
   await build.close();
 }
 
 await rm(join(dist, 'bundle'), { recursive: true, force: true });
-await bundle({
-  index: join(dist, 'runtime/index.js'),
-  memory: join(dist, 'runtime/memory/index.js'),
-  worker: join(dist, 'runtime/worker.js'),
-  // Loaded on demand, by its name (transports/select.ts).
-  'verbs/open': join(dist, 'transports/verbs/open.js'),
-  // Started by the doctor (runtime/launch/doctor/trial-job.ts).
-  trial: join(dist, 'runtime/launch/doctor/trial.js'),
-});
+await bundle(
+  {
+    index: join(dist, 'runtime/index.js'),
+    memory: join(dist, 'runtime/memory/index.js'),
+    worker: join(dist, 'runtime/worker.js'),
+    // Loaded on demand, by its name (transports/select.ts).
+    'verbs/open': join(dist, 'transports/verbs/open.js'),
+    // Started by the doctor (runtime/launch/doctor/trial-job.ts).
+    trial: join(dist, 'runtime/launch/doctor/trial.js'),
+  },
+  [{ name: 'runtime', test: MESSAGES }],
+);
 // A process of its own, which shares no module with a rank.
 await bundle({ dregrun: join(dist, 'runtime/launch/dregrun.js') });
 

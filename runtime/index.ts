@@ -18,12 +18,13 @@
  */
 
 export type { SharedMemory } from '../transports/shm/heap.ts';
-export { ANY_SOURCE, ANY_TAG, PROC_NULL, TAG_UB } from './base/constants.ts';
+export { ANY_SOURCE, ANY_TAG, PROC_NULL, ROOT, TAG_UB } from './base/constants.ts';
 export type { ErrorCode, ErrorDetails } from './base/error.ts';
 export { ERROR_CODES, MpiError } from './base/error.ts';
 export { type AttributeHooks, AttributeKey, Attributes } from './mpi/attributes.ts';
 export { IN_PLACE, type InPlace } from './mpi/collective/arguments.ts';
 export type { AnyBlocks, Blocks } from './mpi/collective/blocks.ts';
+export type { CollectiveObjects } from './mpi/collective/objects.ts';
 export {
   AVG,
   BAND,
@@ -45,6 +46,7 @@ export {
 } from './mpi/collective/op/predefined.ts';
 export { type Element, Op, type OpOptions } from './mpi/collective/op.ts';
 export type { PersistentCollectives } from './mpi/collective/persistent-collectives.ts';
+export type { PersistentReductions } from './mpi/collective/persistent-reductions.ts';
 export type { ReduceOptions } from './mpi/collective/reduction.ts';
 export {
   Communicator,

@@ -50,10 +50,12 @@ export interface SharedBlocks {
   reach(members: BlockMembers): boolean;
   /**
    * Makes the block, if this rank is member 0, or finds it.
-   * @returns null while member 0 has not made it
-   * @throws MpiError ERR_NO_MEM, at every member, where there is no memory for it
+   * @returns null while member 0 has not made it, and where this rank has no memory for it: from then on it {@link declines}
+   * @throws MpiError ERR_PROTOCOL where a peer names what cannot be
    */
   open(name: BlockName, members: BlockMembers): SharedBlock | null;
+  /** Whether a rank of the world opens no more blocks than it has open. */
+  declines(rank: number): boolean;
   /** Memory of this rank that the others of its node map; null where they do not. */
   exportMemory(bytes: Uint8Array): MappedMemory | null;
   /**

@@ -108,7 +108,7 @@ static void khugepaged_passes(void)
 	memory_map_at(own, HUGE_PAGE);
 	if (before < 0 || madvise(own, HUGE_PAGE, MADV_HUGEPAGE))
 		return;
-	for (tries = 0; tries < 50 && read_number(passes) == before; tries++)
+	for (tries = 0; tries < 500 && read_number(passes) == before; tries++)
 		nanosleep(&pause, NULL);
 }
 

@@ -72,7 +72,7 @@ bool device_counter_becomes(const char *name, long long value)
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	int tries;
 
-	for (tries = 0; tries < 1000; tries++) {
+	for (tries = 0; tries < 12000; tries++) {
 		if (device_counter(name) == value)
 			return true;
 		nanosleep(&pause, NULL);

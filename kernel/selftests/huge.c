@@ -252,7 +252,7 @@ static bool counter_moves(const char *path, long long more)
 	long long start = read_number(path);
 	int tries;
 
-	for (tries = 0; tries < 500; tries++) {
+	for (tries = 0; tries < 6000; tries++) {
 		if (read_number(path) >= start + more)
 			return true;
 		nanosleep(&pause, NULL);

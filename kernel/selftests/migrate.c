@@ -64,7 +64,7 @@ static bool ksm_passes(int passes)
 	long long start = read_number(KSM_FOLDER "/full_scans");
 	int tries;
 
-	for (tries = 0; tries < 1000; tries++) {
+	for (tries = 0; tries < 6000; tries++) {
 		if (read_number(KSM_FOLDER "/full_scans") >= start + passes)
 			return true;
 		nanosleep(&pause, NULL);

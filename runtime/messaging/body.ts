@@ -1,7 +1,12 @@
 /** How an operation's bytes get into packets and out of them, wherever they lie. */
+
+import { addon } from '../../native/addon.ts';
 import type { Channel, Packet } from '../../transports/transport.ts';
 import { store } from '../base/bytes.ts';
 import type { Operation } from './operation.ts';
+
+/** More bytes than these are copied faster by a call of the C library. */
+const LOOP_BYTES_MAX = 32;
 
 /** Where a message's bytes lie. */
 export type Place = Pick<Operation, 'bytes' | 'noncontiguous'>;
@@ -33,4 +38,16 @@ export function putPacket({ bytes, noncontiguous }: Place, offset: number, packe
 export function putFirst({ bytes, noncontiguous }: Place, from: Uint8Array): void {
   if (noncontiguous === null) store(bytes, from);
   else noncontiguous.unpack(0, from.length, from, 0);
+}
+
+/** The same with a small part of `from`; no view is made of it, which would cost more than the copy. */
+export function putPart(
+  { bytes, noncontiguous }: Place,
+  from: Uint8Array,
+  at: number,
+  length: number,
+): void {
+  if (noncontiguous !== null) noncontiguous.unpack(0, length, from, at);
+  else if (length > LOOP_BYTES_MAX) addon().copy(bytes, 0, from, at, length);
+  else for (let i = 0; i < length; i++) bytes[i] = from[at + i];
 }

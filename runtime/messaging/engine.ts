@@ -82,7 +82,7 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly standstill: Standstill | null;
   readonly #rendezvous: Rendezvous;
   readonly #multi: MultiPacketEager;
-  readonly #questions: CallQuestions;
+  readonly questions: CallQuestions;
   readonly #busy = new BusyPeers();
   readonly #pollers: Poller[] = [];
   readonly #waiting: Waiting;
@@ -109,8 +109,8 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.#multi = new MultiPacketEager(completion, this);
     this.#rendezvous = new Rendezvous(completion, this, selection);
     this.receiving = new Receiving(this, completion, this.#rendezvous, this.#multi);
+    this.questions = new CallQuestions(this, this.receiving.contexts);
     this.shared = new SharedOperations(node?.blocks ?? null, options.spinPolls > 0);
-    this.#questions = new CallQuestions(this, this.receiving.contexts);
     this.failures = new PeerFailures(this, node, {
       completion,
       shared: this.shared,
@@ -306,7 +306,7 @@ export class Engine implements PacketHandler, ReceivingHost {
         break;
       case ASK_CALL:
       case TELL_CALL:
-        this.#questions.onPacket(peer, packet);
+        this.questions.onPacket(peer, packet);
         break;
       default:
         if (packet.kind < STALLED) this.#rendezvous.onPacket(peer, packet);

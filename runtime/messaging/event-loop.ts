@@ -100,8 +100,12 @@ export class EventLoopProgress {
   /** An operation began that goes on while the event loop turns. */
   track(): void {
     this.#tracked++;
+    if (this.#state !== 'polling') this.#begin();
+  }
+
+  #begin(): void {
     if (this.#state === 'sleeping') this.#engine.standstill?.moved();
-    if (this.#state !== 'polling') this.#poll(IDLE_TURNS);
+    this.#poll(IDLE_TURNS);
   }
 
   untrack(): void {

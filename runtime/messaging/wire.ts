@@ -92,8 +92,16 @@ export const CREDIT = 39;
 /** Words of an OPEN's extension. */
 export const KEY_WORD = { low: 0, high: 1 } as const;
 
-/** Words of an ASK_CALL's and a TELL_CALL's extension; the number counts from 1, and `persistent` says whose. */
-export const CALL_WORD = { low: 0, high: 1, persistent: 2, reason: 3, answers: 4 } as const;
+/** Words of an ASK_CALL's and a TELL_CALL's extension; the number counts from 1, and `persistent`
+ * says whose. `question` counts what the asking rank has asked, and stands in the answer again. */
+export const CALL_WORD = {
+  low: 0,
+  high: 1,
+  persistent: 2,
+  reason: 3,
+  answers: 4,
+  question: 5,
+} as const;
 /** {@link CALL_WORD}.reason of an answer: the communicator was freed. Others are the sender's business. */
 export const CALL_FREED = 1;
 

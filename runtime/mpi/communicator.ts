@@ -6,9 +6,10 @@ import type { Engine } from '../messaging/engine.ts';
 import { checkTag } from './arguments.ts';
 import type { Prepared } from './collective/calls.ts';
 import { preparedPlain } from './collective/collectives.ts';
+import { InterCollectives } from './collective/inter-collectives.ts';
 import { Reductions } from './collective/reductions.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
-import { CommunicatorObject } from './communicator-object.ts';
+import type { CommunicatorObject } from './communicator-object.ts';
 import { type Agreed, agree, agreeByName, REFUSED } from './construction/agreement.ts';
 import * as check from './construction/arguments.ts';
 import { type Bridge, makeInter, type Sides } from './construction/inter.ts';
@@ -269,24 +270,20 @@ export class Communicator extends Reductions {
 }
 
 /**
- * Two groups: the ranks that a call names are the other group's (MPI 4.1, 7.6). It is for point-to-point
- * communication, and for {@link InterCommunicator.merge}.
+ * Two groups: the ranks that a call names are the other group's (MPI 4.1, 7.6). What one group gives in a
+ * collective call, the other gets.
  */
-export class InterCommunicator extends CommunicatorObject {
+export class InterCommunicator extends InterCollectives {
   /** How many ranks the other group has (MPI_Comm_remote_size; MPI 4.1, 7.6.1). */
   readonly remoteSize: number;
   /** The other group (MPI_Comm_remote_group; MPI 4.1, 7.6.1). */
   readonly remoteGroup: Group;
-  /** This group's own, for what it has to agree about. */
-  readonly #local: Endpoint;
-  #calls = 0;
 
   /** @internal */
-  constructor(engine: Engine, { pair, local, group, remote }: Sides, session: Session) {
-    super(engine, pair, group, remote, session, '');
-    this.remoteSize = remote.size;
-    this.remoteGroup = remote;
-    this.#local = new Endpoint(engine, local, group, group.rank, session);
+  constructor(engine: Engine, sides: Sides, session: Session) {
+    super(engine, sides, session);
+    this.remoteSize = sides.remote.size;
+    this.remoteGroup = sides.remote;
   }
 
   /**
@@ -297,26 +294,26 @@ export class InterCommunicator extends CommunicatorObject {
    *   ERR_CLOSED, ERR_PEER_FAILED
    */
   merge(high: boolean): StartedRequest<Communicator> {
-    return ScheduledRequest.of(this.endpoint, () => this.#merge(high));
+    return this.calls.start(() => this.#merge(high));
   }
 
   /** {@link merge}, blocking the thread. */
   mergeSync(high: boolean): Communicator {
-    return runSync(this.#merge(high));
+    return this.calls.runSync(this.#merge(high));
   }
 
-  #merge(high: boolean): Schedule<Communicator> {
-    const { endpoint, group, remoteGroup } = this;
+  #merge(high: boolean): Prepared<Communicator> {
+    const { endpoint, local, group, remoteGroup } = this;
     endpoint.checkAlive();
     check.checkHigh(high);
-    const tag = ++this.#calls & 0x1fff_ffff;
-    return mergedOf(this, merge(endpoint, this.#local, group, remoteGroup, tag, high));
+    const making = (tag: number) => merge(endpoint, local, group, remoteGroup, tag, high);
+    return preparedPlain('merge', (tag) => mergedOf(this, making(tag)));
   }
 
   /** @internal */
   protected override giveUp(): void {
     super.giveUp();
-    const { engine, pair } = this.#local;
+    const { engine, pair } = this.local;
     if (pair !== null) engine.receiving.contexts.close(pair);
   }
 }

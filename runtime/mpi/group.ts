@@ -76,6 +76,7 @@ export class Group implements Iterable<number> {
   rankOf(world: number): number {
     const away = world - this.#first;
     if (this.#list !== null) return this.#find(away);
+    if (this.#stride === 1) return away >= 0 && away < this.size ? away : -1;
     const rank = away / this.#stride;
     // | 0: a backward range's first rank would be -0.
     return rank >= 0 && rank < this.size && Number.isInteger(rank) ? rank | 0 : -1;

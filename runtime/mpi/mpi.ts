@@ -24,6 +24,7 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
 import { type Communicator, selfOf, worldOf } from './communicator.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { tellUnderWay, watchRequests } from './point-to-point/dropped-requests.ts';
 import { beginSession, type Session } from './session.ts';
 import { endPorts } from './worker/open-ports.ts';
 
@@ -199,6 +200,7 @@ function start(): void {
 }
 
 function connect(job: Job): World {
+  watchRequests();
   const { transport, node, segment, rdma } = reachOthers(job);
   const engine = new Engine({
     rank: job.rank,
@@ -297,6 +299,7 @@ function stop({ engine, job, world, self, node, rdma }: World): void {
   self.attributes.clear();
   endPorts();
   const pending = engine.drain();
+  tellUnderWay();
   const [unseen] = engine.completion.unseen;
   phase = 'finalized';
   current = null;

@@ -6,12 +6,11 @@
  * bare `node -e 0`. The ranks join the job, meet in one fence, and finalize.
  */
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { cpus } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { positiveInteger, readCommandLine } from '../tools/command-line.ts';
-import { benchEnvironment } from './environment.ts';
+import { benchEnvironment, inPath } from './environment.ts';
 
 const ROUNDS = 10;
 const HYDRA = 'mpiexec.hydra';
@@ -42,17 +41,6 @@ const CASES: Case[] = [
   { name: 'dregrun -n 32', words: [node, dregrun, '-n', '32', rank] },
   { name: 'hydra -n 32', words: [HYDRA, '-n', '32', node, rank] },
 ];
-
-function inPath(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** Milliseconds from the start of a command to its end; a failure of it is a failure of ours. */
 async function time(words: readonly string[]): Promise<number> {

@@ -19,7 +19,7 @@ const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 
 function node(name: string, command: string[], more: Partial<SuiteProgram> = {}): SuiteProgram {
   const words = [process.execPath, ...command];
-  return { name, command: words, before: RDMA, timeoutSeconds: 900, ...more };
+  return { name, command: words, before: RDMA, timeoutSeconds: 1800, ...more };
 }
 
 async function programs(): Promise<SuiteProgram[]> {

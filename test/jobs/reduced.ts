@@ -1,7 +1,6 @@
 /** What jobs of reductions share: what each rank gives, and what must come of it. */
 import assert from 'node:assert/strict';
 import {
-  AVG,
   BAND,
   BOR,
   BXOR,
@@ -21,10 +20,8 @@ import {
 } from '../../runtime/index.ts';
 import { forgetOverrides } from '../../runtime/mpi/collective/select.ts';
 import { Random } from '../tools/random.ts';
-import { BF16, F16, FORMATS, type Format, folded, REDUCTIONS, takes } from '../tools/reduced.ts';
+import { BF16, combined, F16, FORMATS, type Format, REDUCTIONS, takes } from '../tools/reduced.ts';
 import { size } from './ring.ts';
-
-export { BF16, F16, type Format, folded };
 
 /** Any array: which it may combine, the compiler cannot know here. */
 export type AnyOp = Op<never> & Op<Elements>;
@@ -57,8 +54,21 @@ export const CASES: readonly Case[] = [...FORMATS, BF16, F16].flatMap((format) =
   }),
 );
 
+/** By what they are of: the same arrays are asked for again and again. */
+const known = new Map<string, Elements>();
+
+function once(key: string, make: () => Elements): Elements {
+  const made = known.get(key) ?? make();
+  known.set(key, made);
+  return made.slice() as Elements;
+}
+
 /** What a rank gives: values that do not add up alike in every order, and some special ones. */
 export function operand(format: Format, rank: number, length: number): Elements {
+  return once(`${format.name} ${rank} ${length}`, () => newOperand(format, rank, length));
+}
+
+function newOperand(format: Format, rank: number, length: number): Elements {
   const random = new Random(rank * 1000 + length);
   const array = format.make(length);
   const float = /float/i.test(format.name);
@@ -71,8 +81,14 @@ export function operand(format: Format, rank: number, length: number): Elements 
   return array;
 }
 
-export const operands = (format: Format, length: number, ranks = size): Elements[] =>
-  Array.from({ length: ranks }, (_, one) => operand(format, one, length));
+/** What the first so many ranks give, combined in their order. */
+export function reducedTo(format: Format, plain: string, length: number, ranks = size): Elements {
+  const last = operand(format, ranks - 1, length);
+  if (ranks === 1) return last;
+  return once(`${plain} of ${format.name} ${ranks} ${length}`, () =>
+    combined(format, plain, reducedTo(format, plain, length, ranks - 1), last),
+  );
+}
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
   Buffer.from(buffer, byteOffset, byteLength);
@@ -86,7 +102,7 @@ export function same(got: Elements | null, wanted: Elements, what: string): void
 }
 
 /** Elements on both sides of each threshold. */
-export const LENGTHS = [0, 1, 2, 15, 16, 255, 512, 1025, 2049, 4097, 20_001];
+export const LENGTHS = [0, 1, 16, 255, 1025, 4097, 9001];
 
 /** Runs with each algorithm of an operation, and with the one that is chosen. */
 export async function withEach(
@@ -111,4 +127,3 @@ export const averaged = (sum: Elements, ranks: number): Elements => {
   const average = sum.slice() as Float64Array;
   return average.map((value) => value / ranks);
 };
-export { AVG };

@@ -14,8 +14,13 @@ export const PARTS = {
     files: ['progress/deadlock.full'],
   },
   messages: {
-    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects',
-    files: ['conformance/mpi/', 'environment/faults.full', 'objects/huge.full'],
+    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects, soaks',
+    files: [
+      'conformance/mpi/',
+      'environment/faults.full',
+      'objects/huge.full',
+      'point-to-point/soak.full',
+    ],
   },
   memory: {
     what: 'the cache and its monitors on both kernels',

@@ -1,6 +1,6 @@
 /**
  * The order of the tests: the guest of `npm test` boots before the first and its results are read after
- * the last, so that it runs beside them. It takes a third of the time, and uses little more than one core.
+ * the last, so that it runs beside them. It takes as long as they do, and uses little more than one core.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * Blocks that some ranks of the node have in common (docs/internals/collectives.md#blocks). The first member makes
+ * Blocks that some ranks of the node have in common (docs/internals/control-lines.md#blocks). The first member makes
  * a block in extents of its own, and enters it in its directory under a name that is never given twice; the others find
  * it there. Nobody waits for anybody. Once no member touches it any more, the first one uses its memory again.
  */
@@ -25,9 +25,7 @@ import {
   DIRECTORY,
   HEAP_EXTENT_BYTES,
   LEFT,
-  NO_DIRECTORY,
   PAGE_BYTES,
-  REFUSALS_KEPT,
 } from './layout.ts';
 import { FreeRanges, type Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
@@ -81,8 +79,31 @@ export class Blocks implements SharedBlocks {
   }
 
   open(name: BlockName, members: BlockMembers): SharedBlock | null {
-    const locals = this.#localsOf(members);
+    const { segment } = this.#host;
+    if (this.#declines(segment.self)) return null;
+    try {
+      return this.#open(name, this.#localsOf(members));
+    } catch (error) {
+      if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
+      Atomics.store(this.#host.control(segment.self), CONTROL.declines, 1);
+      // Some may sleep until they know.
+      for (let local = 0; local < segment.ranks.length; local++) this.#ring(local);
+      return null;
+    }
+  }
+
+  declines(rank: number): boolean {
+    return this.#declines(this.#host.segment.ranks.indexOf(rank));
+  }
+
+  #declines(local: number): boolean {
+    return Atomics.load(this.#host.control(local), CONTROL.declines) === 1;
+  }
+
+  #open(name: BlockName, locals: readonly number[]): SharedBlock | null {
     const own = locals.indexOf(this.#host.segment.self);
+    // What not all would open is not made.
+    if (own === 0 && locals.some((local) => this.#declines(local))) return null;
     const page = own === 0 ? this.#make(name, locals) : this.#find(name, locals);
     if (page === 0) return null;
     const { length } = locals;
@@ -113,8 +134,13 @@ export class Blocks implements SharedBlocks {
     if (this.#closed || members.worldOf(0) === this.#host.segment.ranks[this.#host.segment.self])
       return;
     const locals = this.#localsOf(members);
-    const page = this.#directoryOf(locals[0]) === null ? 0 : this.#find(name, locals);
-    if (page !== 0) this.gone(page, locals, locals.indexOf(this.#host.segment.self));
+    try {
+      const page = this.#find(name, locals);
+      if (page !== 0) this.gone(page, locals, locals.indexOf(this.#host.segment.self));
+    } catch (error) {
+      // It cannot even look: the block stays until this rank has left.
+      if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
+    }
   }
 
   /** A member touches a block no more. */
@@ -157,10 +183,6 @@ export class Blocks implements SharedBlocks {
       return this.#enter(directory, range, name, locals);
     } catch (error) {
       if (range !== null) this.#release(range);
-      const refusals = directory[DIRECTORY.refusals];
-      const place = DIRECTORY.refused + (refusals % REFUSALS_KEPT) * 2;
-      [directory[place], directory[place + 1]] = wordsOf(name.serial);
-      Atomics.store(directory, DIRECTORY.refusals, refusals + 1);
       throw error;
     } finally {
       // Those who came before may sleep until they know.
@@ -195,21 +217,14 @@ export class Blocks implements SharedBlocks {
     const { segment } = this.#host;
     const known = this.#directories[segment.self];
     if (known !== undefined) return known;
+    const range = this.#take(PAGE_BYTES);
+    this.reserve(range.offset, PAGE_BYTES);
+    const memory = this.#memoryAt(range.offset, PAGE_BYTES);
+    const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
+    this.#directories[segment.self] = directory;
     const control = this.#host.control(segment.self);
-    try {
-      const range = this.#take(PAGE_BYTES);
-      const page = pageOf(range);
-      this.reserve(range.offset, PAGE_BYTES);
-      const memory = this.#memoryAt(range.offset, PAGE_BYTES);
-      const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
-      this.#directories[segment.self] = directory;
-      Atomics.store(control, CONTROL.directory, page + 1);
-      return directory;
-    } catch (error) {
-      Atomics.store(control, CONTROL.directory, NO_DIRECTORY);
-      for (let local = 0; local < segment.ranks.length; local++) this.#ring(local);
-      throw error;
-    }
+    Atomics.store(control, CONTROL.directory, pageOf(range) + 1);
+    return directory;
   }
 
   #take(bytes: number): Range {
@@ -269,17 +284,7 @@ export class Blocks implements SharedBlocks {
       if (same && words[BLOCK.members] === locals.length) return page;
       page = Atomics.load(words, BLOCK.next);
     }
-    if (Atomics.load(directory, DIRECTORY.refusals) > 0)
-      for (let place: number = DIRECTORY.refused; place < DIRECTORY.chains; place += 2)
-        if (directory[place] === low && directory[place + 1] === high)
-          throw this.#refusal(locals[0]);
     return 0;
-  }
-
-  #refusal(local: number): MpiError {
-    return noMemory(
-      `rank ${this.#host.segment.ranks[local]} had no memory for the control lines of a communicator: free memory there, then make a new communicator`,
-    );
   }
 
   /** @returns null while it has none */
@@ -288,7 +293,6 @@ export class Blocks implements SharedBlocks {
     if (known !== undefined) return known;
     const word = Atomics.load(this.#host.control(local), CONTROL.directory);
     if (word === 0) return null;
-    if (word === NO_DIRECTORY) throw this.#refusal(local);
     const memory = this.#memoryAt((word - 1) * PAGE_BYTES, PAGE_BYTES);
     const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
     this.#directories[local] = directory;

@@ -19,20 +19,18 @@ import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
 export const ring = STORE_IS_BARRIER ? ringByLoad : ringByAtomicLoad;
 
 function ringByLoad(control: Int32Array, doorbell: number): void {
-  const how = control[CONTROL.sleep];
-  if (how !== AWAKE) wake(control, doorbell, how);
+  if (control[CONTROL.sleep] !== AWAKE) wake(control, doorbell);
 }
 
 function ringByAtomicLoad(control: Int32Array, doorbell: number): void {
-  const how = Atomics.load(control, CONTROL.sleep);
-  if (how !== AWAKE) wake(control, doorbell, how);
+  if (Atomics.load(control, CONTROL.sleep) !== AWAKE) wake(control, doorbell);
 }
 
-function wake(control: Int32Array, doorbell: number, how: number): void {
+function wake(control: Int32Array, doorbell: number): void {
   // Of several peers that ring at once only one makes the system call.
-  if (Atomics.compareExchange(control, CONTROL.sleep, how, AWAKE) !== how) return;
+  const how = Atomics.exchange(control, CONTROL.sleep, AWAKE);
   if (how === BLOCKED) addon().futexWake(control, CONTROL.sleep);
-  else addon().eventfdSignal(doorbell);
+  else if (how !== AWAKE) addon().eventfdSignal(doorbell);
 }
 
 /** A rank's own doorbell. */

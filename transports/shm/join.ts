@@ -131,8 +131,10 @@ function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): Segment
 /** Receives the segment from the node's leader. */
 function follow(space: KeyValueSpace, leader: LocalPeer, count: number): SegmentFiles {
   const name = socketName(space);
-  const purpose = 'making a socket for the segment';
-  const socket = check(addon().fdReceiverBind(name, leader.address.socket), 'bind', purpose);
+  const socket = addon().fdReceiverBind(name, leader.address.socket);
+  if (socket === -constants.errno.ECONNREFUSED)
+    throw notHandedOver(-socket, space.rank, leader.rank, 'connect');
+  check(socket, 'bind', 'making a socket for the segment');
   try {
     space.put(memberKey(space.rank), name);
     space.fence();
@@ -158,10 +160,14 @@ function receiveError(errno: number, rank: number, peer: number): MpiError {
       `rank ${rank} needs an open file for each rank of its machine, and may not open so many: raise "ulimit -n"`,
       { rank, errno, syscall: 'recvmsg' },
     );
+  return notHandedOver(errno, rank, peer, 'recvmsg');
+}
+
+function notHandedOver(errno: number, rank: number, peer: number, syscall: string): MpiError {
   return new MpiError(
     'ERR_LAUNCH',
     `rank ${peer} did not hand over the shared segment (${errnoName(errno)}): look at that rank's output, it may have ended`,
-    { rank, peer, errno, syscall: 'recvmsg' },
+    { rank, peer, errno, syscall },
   );
 }
 
@@ -176,18 +182,16 @@ export function joinSegment(space: KeyValueSpace): Segment {
   if (size === 1) return soloSegment(jobId, rank);
   const name = socketName(space);
   const socket = check(addon().fdSenderBind(name), 'bind', 'making a socket for the segment');
-  try {
-    const node = nodeIdentity();
-    const address: Address = { node, socket: name, cpus: ownCpus() };
-    space.put(addressKey(rank), JSON.stringify(address));
-    space.fence();
-    const peers = localPeers(space, node);
-    const ranks = peers.map((peer) => peer.rank);
-    const self = ranks.indexOf(rank);
-    const files = self === 0 ? lead(space, socket, peers) : follow(space, peers[0], ranks.length);
-    const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
-    return attach(files, ranks, self, cpus.size);
-  } finally {
-    addon().closeFd(socket);
-  }
+  const node = nodeIdentity();
+  const address: Address = { node, socket: name, cpus: ownCpus() };
+  space.put(addressKey(rank), JSON.stringify(address));
+  space.fence();
+  const peers = localPeers(space, node);
+  const ranks = peers.map((peer) => peer.rank);
+  const self = ranks.indexOf(rank);
+  const files = self === 0 ? lead(space, socket, peers) : follow(space, peers[0], ranks.length);
+  // A leader that fails has its socket until it ends: else others fail for that before it has said why it does.
+  addon().closeFd(socket);
+  const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
+  return attach(files, ranks, self, cpus.size);
 }

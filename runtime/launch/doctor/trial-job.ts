@@ -41,9 +41,10 @@ function resultOf(stdout: string, stderr: string): Trial {
   }
 }
 
-/** The line with the message of an uncaught error, else the last line of dregrun. */
+/** The line with the message of an uncaught error, of the rank that is to blame; else the last line of dregrun. */
 function reasonOf(notes: string): string {
   const lines = notes.split('\n');
-  const thrown = lines.find((line) => /^(?:\w+Error|dreg-mpi)\b.*: /.test(line));
-  return thrown ?? lines.at(-1) ?? 'it ends without a word';
+  const thrown = lines.filter((line) => /^(?:\w+Error|dreg-mpi)\b.*: /.test(line));
+  const first = thrown.find((line) => !line.includes("look at that rank's output"));
+  return first ?? thrown[0] ?? lines.at(-1) ?? 'it ends without a word';
 }

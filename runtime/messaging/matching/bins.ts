@@ -9,7 +9,9 @@
  */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 
-/** Empty bins that a lane keeps for tags to come; beyond, a bin goes when it becomes empty. */
+/** Bins of tags below are found by an array's index, and stay. */
+const SMALL_TAGS = 1024;
+/** Empty bins that a lane keeps for larger tags to come; beyond, a bin goes when it becomes empty. */
 const IDLE_BINS_MAX = 64;
 
 /** A place in a bin: a doubly linked list of items. */
@@ -70,6 +72,7 @@ function unlink<Item>(link: Link<Item>): void {
 class Lane<Item> {
   count = 0;
   readonly any: Bin<Item> = new Bin(this, ANY_TAG);
+  readonly #small: (Bin<Item> | undefined)[] = [];
   readonly #bins = new Map<number, Bin<Item>>();
   /** The bin used last: programs tend to stay with a tag. */
   #recent: Bin<Item> = this.any;
@@ -77,7 +80,7 @@ class Lane<Item> {
   /** The bin of a tag, if there is one. */
   find(tag: number): Bin<Item> | undefined {
     if (this.#recent.tag === tag) return this.#recent;
-    const bin = this.#bins.get(tag);
+    const bin = tag < SMALL_TAGS ? this.#small[tag] : this.#bins.get(tag);
     if (bin !== undefined) this.#recent = bin;
     return bin;
   }
@@ -87,7 +90,11 @@ class Lane<Item> {
     const found = this.find(tag);
     if (found !== undefined) return found;
     const made = new Bin<Item>(this, tag);
-    this.#bins.set(tag, made);
+    if (tag >= SMALL_TAGS) this.#bins.set(tag, made);
+    else {
+      while (this.#small.length <= tag) this.#small.push(undefined);
+      this.#small[tag] = made;
+    }
     this.#recent = made;
     return made;
   }
@@ -98,11 +105,12 @@ class Lane<Item> {
   }
 
   *tagged(): Generator<Item> {
+    for (const bin of this.#small) if (bin !== undefined) yield* bin.all();
     for (const bin of this.#bins.values()) yield* bin.all();
   }
 
   retire(bin: Bin<Item>): void {
-    if (bin === this.any || this.#bins.size <= IDLE_BINS_MAX) return;
+    if (bin.tag < SMALL_TAGS || this.#bins.size <= IDLE_BINS_MAX) return;
     this.#bins.delete(bin.tag);
     bin.retired = true;
     if (this.#recent === bin) this.#recent = this.any;

@@ -14,13 +14,27 @@ const decoder = new TextDecoder();
 /** Bytes of a text; what is longer is cut. */
 export const CALL_TEXT_BYTES = 2048;
 
+/** @param question of an ASK_CALL; the answer bears it too, so that it is not taken for one about a later communicator */
+export function questionWords(number: number, question: number): Int32Array {
+  const words = callWords(number, 0);
+  words[CALL_WORD.question] = question;
+  return words;
+}
+
 /** @param reason why the call cannot end */
-export function callWords(number: number, reason = 0, answers = false): Int32Array {
+export function answerWords({ number, question }: CallQuestion, reason: number): Int32Array {
+  const words = callWords(number, reason);
+  words[CALL_WORD.answers] = 1;
+  words[CALL_WORD.question] = question;
+  return words;
+}
+
+/** @param reason why the call cannot end */
+export function callWords(number: number, reason: number): Int32Array {
   const words = new Int32Array(EXTENSION_WORDS);
   putLong(words, CALL_WORD.low, CALL_WORD.high, Math.abs(number));
   words[CALL_WORD.persistent] = number < 0 ? 1 : 0;
   words[CALL_WORD.reason] = reason;
-  words[CALL_WORD.answers] = answers ? 1 : 0;
   return words;
 }
 
@@ -44,13 +58,20 @@ interface CallQuestionsHost {
 
 /** Packets about calls that peers send. */
 export class CallQuestions {
+  /** The last question that this rank has asked. */
+  last = 0;
   readonly #contexts: ContextTable;
-
   readonly #host: CallQuestionsHost;
 
   constructor(host: CallQuestionsHost, contexts: ContextTable) {
     this.#host = host;
     this.#contexts = contexts;
+  }
+
+  /** The number of what this rank asks next: modulo 2^32, and never 0. */
+  next(): number {
+    this.last = (this.last + 1) | 0 || 1;
+    return this.last;
   }
 
   /** @throws MpiError ERR_PROTOCOL where it cannot be ours */
@@ -60,18 +81,24 @@ export class CallQuestions {
     const answers = packet.extension[CALL_WORD.answers] === 1;
     const its = answers ? this.#contexts.of(context) : this.#contexts.meantBy(peer, context);
     if (packet.kind === TELL_CALL)
-      its?.calls?.onTold(peer.rank, number, packet.extension[CALL_WORD.reason], text);
+      its?.calls?.onTold(
+        peer.rank,
+        number,
+        packet.extension[CALL_WORD.reason],
+        text,
+        answers ? question.question : 0,
+      );
     else if (its === undefined)
       throw new MpiError('ERR_PROTOCOL', `a peer asks about the unknown context ${context}`);
     else this.#onAsked(question, its);
   }
 
   #onAsked(question: CallQuestion, context: Context): void {
-    const { peer, number, tag } = question;
+    const { peer, tag } = question;
     if (context.calls !== null) context.calls.onAsked(question);
     else if (context !== this.#contexts.dead) context.questions.push(question);
     else {
-      const words = callWords(number, CALL_FREED, true);
+      const words = answerWords(question, CALL_FREED);
       const packet = { kind: TELL_CALL, context: question.context, tag, words, text: NO_BYTES };
       this.#host.sendAbout(peer, packet);
     }
@@ -85,5 +112,12 @@ function questionOf(peer: number, packet: Packet): CallQuestion {
   packet.copyTo(body, 0);
   const persistent = extension[CALL_WORD.persistent] === 1;
   const text = decoder.decode(body);
-  return { peer, context, number: persistent ? -number : number, tag, text };
+  return {
+    peer,
+    context,
+    number: persistent ? -number : number,
+    question: extension[CALL_WORD.question],
+    tag,
+    text,
+  };
 }

@@ -43,7 +43,8 @@ export interface CallListener {
   /** A message of a call has come that no receive waits for. */
   onUnexpected(peer: number, tag: number): void;
   onAsked(question: CallQuestion): void;
-  onTold(peer: number, number: number, reason: number, text: string): void;
+  /** @param question that is answered; 0: none */
+  onTold(peer: number, number: number, reason: number, text: string, question: number): void;
 }
 
 /** A rank asks what became of a call. */
@@ -52,6 +53,8 @@ export interface CallQuestion {
   readonly peer: number;
   readonly context: number;
   readonly number: number;
+  /** Counted by the rank that asks; never 0. */
+  readonly question: number;
   readonly tag: number;
   /** What it calls, and where. */
   readonly text: string;

@@ -4,7 +4,7 @@
  */
 
 import type { Packet } from '../../../transports/transport.ts';
-import { type Place, putFirst } from '../body.ts';
+import { type Place, putFirst, putPart } from '../body.ts';
 
 /** Longer bodies have arrays of their own. */
 export const SLOT_BYTES_MAX = 128;
@@ -48,15 +48,33 @@ class Chunk {
   }
 }
 
-/** Where a body lies. */
+/** A body, and where it lies: in a slot, or in an array of its own. */
 export interface Kept {
+  length: number;
   chunk: Chunk | null;
   slot: number;
+  body: Uint8Array;
 }
 
 export class KeptBodies {
   /** Chunks that have a free slot, by the slots' size: 16, 32, 64 and 128 bytes. */
   readonly #open: Chunk[][] = [[], [], [], []];
+
+  /** Keeps a copy of a packet's body. */
+  keep(packet: Packet, kept: Kept): void {
+    const { length } = packet;
+    kept.length = length;
+    if (length > SLOT_BYTES_MAX) {
+      kept.body = new Uint8Array(length);
+      packet.copyTo(kept.body, 0);
+    } else if (length > 0) this.put(packet, kept);
+  }
+
+  /** Copies it to where it belongs, once. */
+  copy(kept: Kept, to: Place): void {
+    if (kept.chunk !== null) this.take(kept, kept.length, to);
+    else putFirst(to, kept.body);
+  }
 
   /** Copies a packet's body, which is not longer than {@link SLOT_BYTES_MAX} and not empty. */
   put(packet: Packet, kept: Kept): void {
@@ -77,7 +95,7 @@ export class KeptBodies {
   take(kept: Kept, length: number, to: Place | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    if (to !== null) putFirst(to, chunk.bytes.subarray(from, from + length));
+    if (to !== null) putPart(to, chunk.bytes, from, length);
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

@@ -5,17 +5,17 @@
 
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
-import { NO_BYTES } from '../../base/bytes.ts';
+import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { putFirst, putPacket } from '../body.ts';
+import { putPacket } from '../body.ts';
 import type { Completion } from '../completion.ts';
 import { ContextTable } from '../contexts/table.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import { NO_PROBE, type Operation, PEEK } from '../operation.ts';
+import { NO_PROBE, type Operation, PEEK, type Taken } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
@@ -24,7 +24,7 @@ import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import type { Envelope } from './bins.ts';
 import { type Context, UnexpectedMessage } from './context.ts';
-import { KeptBodies, SLOT_BYTES_MAX } from './kept-bodies.ts';
+import { KeptBodies } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
 
 /** What receiving needs of the engine. */
@@ -101,20 +101,20 @@ export class Receiving {
   #show(probe: Operation, context: Context, message: UnexpectedMessage): void {
     if (probe.probe !== PEEK) {
       context.unexpected.remove(message);
-      this.#discharge(message, probe.context);
+      this.#discharge(message, flowOf(probe.context));
       probe.message = message;
     }
     this.#completion.complete(probe, message.source, message.tag, message.size);
   }
 
   /** It counts no more among those that are kept for its sender. */
-  #discharge(message: UnexpectedMessage, context: number): void {
+  #discharge(message: UnexpectedMessage, flow: number): void {
     const { charge, source } = message;
     if (charge === 0) return;
     const peer = this.#host.contact(source);
-    peer.incoming[flowOf(context)].kept -= charge;
+    peer.incoming[flow].kept -= charge;
     message.charge = 0;
-    this.returnCredit(peer, context, charge);
+    this.returnCredit(peer, flow, charge);
   }
 
   /** Gives the message that a probe has claimed to a receive. */
@@ -139,38 +139,42 @@ export class Receiving {
     return this.#search.active;
   }
 
+  /**
+   * Gives a small message that is kept whole to a blocking receive from its sender, without a request; false: it
+   * takes one.
+   */
+  takeKept(peer: Peer, context: Context, tag: number, bytes: Uint8Array, status: Taken): boolean {
+    const { unexpected, apart, flow } = context;
+    // Receives that are held back were posted before.
+    const message = apart === 0 ? unexpected.peek(peer.rank, tag) : null;
+    if (message === null || message.chunk === null || message.length > lengthOf(bytes))
+      return false;
+    if (message.offer !== null) return false;
+    unexpected.remove(message);
+    this.#discharge(message, flow);
+    this.#bodies.take(message, message.length, { bytes, noncontiguous: null });
+    status.tag = message.tag;
+    status.byteLength = message.length;
+    return true;
+  }
+
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Operation, message: UnexpectedMessage): void {
     const { source, tag, arrival, offer, length } = message;
     const peer = this.#host.contact(source);
-    this.#discharge(message, request.context);
+    this.#discharge(message, flowOf(request.context));
     if (offer !== null)
-      this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#copyBody(message, to));
+      this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#bodies.copy(message, to));
     else if (arrival !== null) this.#multi.take(request, arrival);
     else {
       const error = this.#completion.refusal(request, source, tag, length);
       if (error !== null) this.#completion.fail(request, error);
       else {
-        this.#copyBody(message, request);
+        this.#bodies.copy(message, request);
         this.#completion.complete(request, source, tag, length);
       }
     }
     if (message.chunk !== null) this.#bodies.take(message, length, null);
-  }
-
-  #keepBody(message: UnexpectedMessage, packet: Packet): void {
-    const { length } = packet;
-    message.length = length;
-    if (length > SLOT_BYTES_MAX) {
-      message.body = new Uint8Array(length);
-      packet.copyTo(message.body, 0);
-    } else if (length > 0) this.#bodies.put(packet, message);
-  }
-
-  /** Copies what is here of a body, once. */
-  #copyBody(message: UnexpectedMessage, to: Operation): void {
-    if (message.chunk !== null) this.#bodies.take(message, message.length, to);
-    else putFirst(to, message.body);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -191,7 +195,7 @@ export class Receiving {
     if (request === null && !context.closed) {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       this.#keep(peer, packet, context, message);
-      this.#keepBody(message, packet);
+      this.#bodies.keep(packet, message);
       this.#showAll(context, message);
       return;
     }
@@ -241,7 +245,7 @@ export class Receiving {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.offer = offer;
       this.#keep(peer, packet, context, message);
-      this.#keepBody(message, packet);
+      this.#bodies.keep(packet, message);
       this.#showAll(context, message);
       return;
     }
@@ -370,11 +374,6 @@ export class Receiving {
   /** A peer is lost; the receives that were promised messages of its. */
   abandon(peer: Peer): Operation[] {
     return this.#search.abandon(peer);
-  }
-
-  /** The first unexpected message that a receive would get, without taking it. */
-  hasUnexpected(context: number, source: number, tag: number): boolean {
-    return this.contexts.of(context).unexpected.peek(source, tag) !== null;
   }
 
   /** Whether a receive is posted that a message to ourselves would match. */

@@ -32,7 +32,7 @@ export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
  * In round k every rank signals the one 2^k further on and waits for the one 2^k before it; after log2(size)
  * rounds each has heard of all.
  */
-function* dissemination(endpoint: Endpoint, tag: number): Schedule<void> {
+export function* dissemination(endpoint: Endpoint, tag: number): Schedule<void> {
   const { rank, size } = endpoint;
   for (let distance = 1; distance < size; distance *= 2) {
     const next = (rank + distance) % size;

@@ -7,11 +7,17 @@ import { type Signature, tagOf } from './signature.ts';
 /** The calls of a communicator, as each of them knows them. */
 export interface CallBook {
   readonly endpoint: Endpoint;
+  /** That, and of an intercommunicator the group's own. */
+  readonly endpoints: readonly Endpoint[];
   /** A call has to wait; until {@link leave} it can be given up. */
   enter(running: Running): void;
   leave(running: Running): void;
   /** A call has waited long for these: the others are asked what became of it there. */
   ask(running: Running, open: readonly Request[]): void;
+  /** A rank of the world is asked what became of a call there. */
+  askAbout(call: Call, peer: number): void;
+  /** A rank of the world has made another call in place of this one, or of one before it. */
+  compare(call: Call, peer: number): void;
   /** A call has failed here: whoever asks is told. */
   failed(call: Call, error: MpiError): void;
 }
@@ -34,8 +40,6 @@ export class Call {
   readonly number: number;
   /** Of all its messages. */
   readonly tag: number;
-  /** What those are told of it who make their calls on control lines. */
-  note: { readonly error: MpiError | null } | null = null;
 
   constructor(book: CallBook, signature: Signature, number: number, algorithm: number) {
     this.book = book;

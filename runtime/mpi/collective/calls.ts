@@ -9,15 +9,13 @@ import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
-import { Lines } from './lines/lines.ts';
-import { LineNote } from './lines/note.ts';
+import { LINE_POLLS, Lines } from './lines/lines.ts';
+import type { LineOperation } from './lines/operation.ts';
 import { LineRequest } from './lines/request.ts';
+import { RunningOnLines } from './lines/running.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
-import { CALL_NUMBERS, type Signature } from './signature.ts';
-
-/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
-export const COLLECTIVES_MAX: number = CALL_NUMBERS - 1;
+import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
 
 /** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
 export interface Prepared<Result> {
@@ -34,21 +32,27 @@ export interface Prepared<Result> {
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
+  readonly endpoints: readonly Endpoint[];
   /** How many have begun; persistent ones that were made. */
   #begun = 0;
   #made = 0;
   /** The last ones, each in the place that its number has in turn. */
-  readonly #last: Call[] = [];
+  readonly #signatures: Signature[] = [];
+  readonly #numbers: number[] = [];
+  readonly #algorithms: number[] = [];
   /** Persistent ones that were not freed, by their numbers in tags. */
   readonly #persistent = new Map<number, Call>();
-  #lines: Lines | null | undefined = undefined;
   readonly #inquiries: Inquiries;
+  #lines: Lines | null | undefined = undefined;
 
-  constructor(endpoint: Endpoint) {
+  /** @param local of an intercommunicator: the group's own */
+  constructor(endpoint: Endpoint, local: Endpoint | null = null) {
     this.endpoint = endpoint;
+    this.endpoints = local === null ? [endpoint] : [endpoint, local];
     const begun = () => this.#begun;
     this.#inquiries = new Inquiries({
       endpoint,
+      endpoints: this.endpoints,
       get begun() {
         return begun();
       },
@@ -58,11 +62,24 @@ export class Calls implements CallBook {
   }
 
   #find(number: number): Call | undefined {
-    const call =
-      number > 0
-        ? this.#last[number % CALLS_REMEMBERED]
-        : this.#persistent.get(-number % CALL_NUMBERS);
-    return call?.number === number ? call : undefined;
+    if (number < 0) {
+      const call = this.#persistent.get(-number % CALL_NUMBERS);
+      return call?.number === number ? call : undefined;
+    }
+    const place = number % CALLS_REMEMBERED;
+    if (this.#numbers[place] !== number) return undefined;
+    return new Call(this, this.#signatures[place], number, this.#algorithms[place]);
+  }
+
+  /** The control lines; null where the ranks have no memory in common. */
+  get lines(): Lines | null {
+    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    return this.#lines;
+  }
+
+  /** The program has freed the communicator. */
+  freeLines(): void {
+    this.#lines?.free();
   }
 
   /**
@@ -71,24 +88,24 @@ export class Calls implements CallBook {
    */
   begin({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    if (this.#inquiries.open.size > 0) this.#checkNumbers();
-    const number = ++this.#begun;
-    const call = new Call(this, signature, number, algorithm);
-    this.#last[number % CALLS_REMEMBERED] = call;
-    if (this.#inquiries.attentive) this.#inquiries.begin(call);
-    if (this.lines !== null) this.#note(this.lines, call);
-    return call;
+    return new Call(this, signature, this.count(signature, algorithm), algorithm);
   }
 
-  /** Those who make a call on control lines in place of this one see it there. @throws MpiError ERR_MISMATCH, ERR_PEER_FAILED */
-  #note(lines: Lines, call: Call): void {
-    const note = new LineNote(lines, call.signature);
-    note.settled = () => {
-      if (note.error !== null) this.#inquiries.open.get(call.number)?.abandon(note.error);
-    };
-    lines.begin(note);
-    if (note.error !== null) throw note.error;
-    call.note = note;
+  /**
+   * Counts a call that may need no object: nobody asks about it, or this rank knows what it was.
+   * @param algorithm by which it goes, or would go without lines: ranks may not know yet which of both
+   * @returns its number
+   */
+  count(signature: Signature, algorithm: number): number {
+    if (this.#inquiries.open.size > 0) this.#checkNumbers();
+    const number = ++this.#begun;
+    const place = number % CALLS_REMEMBERED;
+    this.#signatures[place] = signature;
+    this.#numbers[place] = number;
+    this.#algorithms[place] = algorithm;
+    if (this.#inquiries.attentive)
+      this.#inquiries.begin(new Call(this, signature, number, algorithm));
+    return number;
   }
 
   #checkNumbers(): void {
@@ -99,41 +116,111 @@ export class Calls implements CallBook {
       }
   }
 
-  /** The control lines; null where the ranks have no memory in common. */
-  get lines(): Lines | null {
-    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
-    return this.#lines;
-  }
-
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
-    if (prepared.line !== undefined) return this.#runOnLines(prepared.line);
-    const call = this.begin(prepared);
-    return runSync(prepared.schedule(call.tag), call);
+    const { line } = prepared;
+    if (line === undefined || this.lines?.refused !== false) {
+      const call = this.begin(prepared);
+      return runSync(prepared.schedule(call.tag), call);
+    }
+    this.endpoint.checkAlive();
+    const operation = line.make(this.lines);
+    const number = this.count(prepared.signature, prepared.algorithm);
+    this.beginOnLines(prepared, operation, number);
+    return this.finish(prepared, operation, number);
   }
 
-  #runOnLines<Result>({ make, result }: LineCall<Result>): Result {
+  /** Begins a call that was counted; those who wait for one that cannot begin are told why. @throws MpiError why it cannot */
+  beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void {
+    try {
+      (this.lines as Lines).begin(operation, number);
+    } catch (error) {
+      this.failed(this.#callOf(prepared, number), error as MpiError);
+      throw error;
+    }
+  }
+
+  /** Ends a call that was begun, on lines, or by messages where the ranks have no memory for it. */
+  finish<Result>(prepared: Prepared<Result>, operation: LineOperation, number: number): Result {
     const lines = this.lines as Lines;
-    const operation = make(lines);
-    lines.begin(operation);
+    lines.look(operation, LINE_POLLS);
+    this.#watch(prepared, operation, number, true);
     lines.finish(operation);
-    return result();
+    return operation.declined
+      ? this.#finishByMessages(prepared, operation, number)
+      : (prepared.line as LineCall<Result>).result();
+  }
+
+  #callOf({ signature, algorithm }: Prepared<unknown>, number: number): Call {
+    return new Call(this, signature, number, algorithm);
+  }
+
+  #finishByMessages<Result>(
+    prepared: Prepared<Result>,
+    { running }: LineOperation,
+    number: number,
+  ): Result {
+    const call = this.#callOf(prepared, number);
+    try {
+      return runSync(prepared.schedule(call.tag), call);
+    } finally {
+      running?.leave(null);
+    }
+  }
+
+  /** An operation on control lines that waits can ask what became of the call elsewhere. */
+  #watch(
+    prepared: Prepared<unknown>,
+    operation: LineOperation,
+    number: number,
+    blocks: boolean,
+  ): void {
+    const { isOver, error } = operation;
+    if (isOver && error === null) return;
+    const call = this.#callOf(prepared, number);
+    if (error !== null) {
+      this.failed(call, error);
+      return;
+    }
+    const running = new RunningOnLines(call, this.lines as Lines, operation, blocks);
+    operation.watch(running);
+    this.enter(running);
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
   start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
-    let prepared: Prepared<Result>;
     try {
-      prepared = prepare();
+      const prepared = prepare();
+      const { line } = prepared;
+      return line === undefined || this.lines?.refused !== false
+        ? this.#startMessages(prepared)
+        : this.#startOnLines(prepared, line, this.lines);
     } catch (error) {
       return ScheduledRequest.of(this.endpoint, () => {
         throw error;
       });
     }
-    const { line } = prepared;
-    if (line === undefined) return this.#startMessages(prepared);
-    const lines = this.lines as Lines;
-    return new LineRequest(lines, line.make(lines), () => line.result());
+  }
+
+  #startOnLines<Result>(
+    prepared: Prepared<Result>,
+    line: LineCall<Result>,
+    lines: Lines,
+  ): StartedRequest<Result> {
+    this.endpoint.checkAlive();
+    const operation = line.make(lines);
+    const number = this.count(prepared.signature, prepared.algorithm);
+    const request = new LineRequest<Result>(lines, operation, {
+      result: () => line.result(),
+      byMessages: () => {
+        const call = this.#callOf(prepared, number);
+        return { schedule: prepared.schedule(call.tag), call };
+      },
+    });
+    this.beginOnLines(prepared, operation, number);
+    request.goOn();
+    this.#watch(prepared, operation, number, false);
+    return request;
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
@@ -167,22 +254,32 @@ export class Calls implements CallBook {
   }
 
   enter(running: Running): void {
-    const error = running.call.note?.error ?? null;
-    if (error !== null) running.abandon(error);
-    else this.#inquiries.enter(running);
+    this.#inquiries.enter(running);
   }
 
   leave(running: Running): void {
-    this.#inquiries.open.delete(running.call.number);
+    this.#inquiries.leave(running);
   }
 
   ask(running: Running, open: readonly Request[]): void {
     this.#inquiries.ask(running, open);
   }
 
+  askAbout(call: Call, peer: number): void {
+    this.#inquiries.askOne(call, peer);
+  }
+
+  /** A rank of the world has made another call in place of this one, or of one before it: it is asked about all of them. */
+  compare(call: Call, peer: number): void {
+    for (let number = call.number - CALLS_REMEMBERED + 1; number < call.number; number++) {
+      const before = number > 0 ? this.#find(number) : undefined;
+      if (before !== undefined) this.#inquiries.askOne(before, peer);
+    }
+    this.#inquiries.askOne(call, peer, otherThan(call.tag));
+  }
+
   failed(call: Call, error: MpiError): void {
     this.#inquiries.failed(call, error);
-    if (error.code === 'ERR_MISMATCH') this.lines?.refuse(error);
   }
 }
 

@@ -1,7 +1,9 @@
 /** Copies within this rank, and pieces of what a rank sends and receives. */
 import type { Noncontiguous } from '../../../transports/transport.ts';
-import { isBytes, NO_BYTES, part, store } from '../../base/bytes.ts';
+import { isBytes, part, store } from '../../base/bytes.ts';
 import { copyOf, type Payload, sizeOf } from '../datatype/data.ts';
+
+export { partOf as range } from '../datatype/data.ts';
 
 /** A rank's own block; both are equally long, and have no byte in common. */
 export function copyPayload(from: Payload, to: Payload): void {
@@ -11,36 +13,6 @@ export function copyPayload(from: Payload, to: Payload): void {
     if (isBytes(from)) store(to, from);
     else from.pack(0, length, to, 0);
   } else to.unpack(0, length, isBytes(from) ? from : copyOf(from), 0);
-}
-
-/** The bytes [start, end) of a message. */
-export function range(payload: Payload, start: number, end: number): Payload {
-  if (isBytes(payload)) return part(payload, start, end);
-  return start === end ? NO_BYTES : new Range(payload, start, end - start);
-}
-
-class Range implements Noncontiguous {
-  readonly length: number;
-  readonly #whole: Noncontiguous;
-  readonly #start: number;
-
-  constructor(whole: Noncontiguous, start: number, length: number) {
-    this.length = length;
-    this.#whole = whole;
-    this.#start = start;
-  }
-
-  get intact(): boolean {
-    return this.#whole.intact;
-  }
-
-  pack(offset: number, length: number, to: Uint8Array, at: number): void {
-    this.#whole.pack(this.#start + offset, length, to, at);
-  }
-
-  unpack(offset: number, length: number, from: Uint8Array, at: number): void {
-    this.#whole.unpack(this.#start + offset, length, from, at);
-  }
 }
 
 /** Bytes [start, start + length) of a ring of bytes: those beyond the end are at the beginning. */

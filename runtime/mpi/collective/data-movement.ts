@@ -1,5 +1,7 @@
 /** Collective operations that move data (MPI 4.1, 6.3 to 6.8). */
 import type { Data, Elements, Strided } from '../datatype/data.ts';
+import type { Codec } from '../point-to-point/objects/codec.ts';
+import { msgpackCodec } from '../point-to-point/objects/msgpack.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { prepareAllgather, prepareAllgatherv } from './allgather.ts';
 import { prepareAlltoall } from './alltoall.ts';
@@ -9,6 +11,7 @@ import { prepareBcast } from './bcast.ts';
 import type { AnyBlocks, Blocks } from './blocks.ts';
 import { Collectives } from './collectives.ts';
 import { prepareGather, prepareGatherv } from './gather.ts';
+import { CollectiveObjects } from './objects.ts';
 import { PersistentCollectives } from './persistent-collectives.ts';
 import { prepareScatter, prepareScatterv } from './scatter.ts';
 
@@ -16,9 +19,18 @@ export abstract class DataMovement extends Collectives {
   #persistent: PersistentCollectives | null = null;
 
   /** Operations that are made once and started often, collective ones too (MPI 4.1, 3.9 and 6.13). */
+  /** Makes operations that are started again and again, collective ones too (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentCollectives {
     this.#persistent ??= new PersistentCollectives(this.endpoint, this.calls);
     return this.#persistent;
+  }
+
+  /**
+   * Values in place of buffers, as of {@link PointToPoint.objects}; of all ranks at once, too.
+   * @throws MpiError ERR_ARG where it is no codec
+   */
+  override objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): CollectiveObjects<T> {
+    return new CollectiveObjects(this.calls, codec);
   }
 
   /**

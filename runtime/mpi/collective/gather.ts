@@ -116,7 +116,7 @@ function atRoot<A extends Elements>(
 }
 
 /** Each sends its block to the root, which receives it where it belongs. */
-function* linear(endpoint: Endpoint, tag: number, call: GatherCall): Schedule<void> {
+export function* linear(endpoint: Endpoint, tag: number, call: GatherCall): Schedule<void> {
   const { rank, size } = endpoint;
   const { mine, all, bytes, root } = call;
   if (all === null) {

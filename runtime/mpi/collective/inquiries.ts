@@ -5,7 +5,12 @@
  */
 import { MpiError } from '../../base/error.ts';
 import { currentCalls } from '../../messaging/deadlock/call-site.ts';
-import { callText, callWords } from '../../messaging/matching/call-questions.ts';
+import {
+  answerWords,
+  callText,
+  callWords,
+  questionWords,
+} from '../../messaging/matching/call-questions.ts';
 import type { CallListener, CallQuestion } from '../../messaging/matching/context.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import { ASK_CALL, CALL_FREED, TELL_CALL } from '../../messaging/wire.ts';
@@ -21,6 +26,8 @@ export const CALLS_REMEMBERED = 16;
 /** What the calls of a communicator are in this rank. */
 interface Ledger {
   readonly endpoint: Endpoint;
+  /** That, and of an intercommunicator the group's own. */
+  readonly endpoints: readonly Endpoint[];
   /** How many calls have begun. */
   readonly begun: number;
   /** Whether the call of this number has begun, or, if it is a persistent one, was made. */
@@ -37,6 +44,8 @@ interface Early {
 
 export class Inquiries implements CallListener {
   readonly #ledger: Ledger;
+  /** The last question that this rank had asked when the communicator was made. */
+  readonly #before: number;
   /** Calls that wait, by their numbers. */
   readonly open = new Map<number, Running>();
   /** Of others that wait for this rank. */
@@ -52,9 +61,9 @@ export class Inquiries implements CallListener {
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
-    const { library } = ledger.endpoint;
-    library.calls = this;
-    this.#questions = library.questions;
+    this.#before = ledger.endpoint.engine.questions.last;
+    this.#questions = ledger.endpoints.flatMap(({ library }) => library.questions.splice(0));
+    for (const { library } of ledger.endpoints) library.calls = this;
   }
 
   /** A call has to wait. One that can never end is told so at once. */
@@ -63,6 +72,12 @@ export class Inquiries implements CallListener {
     const why = this.#mismatches.size === 0 ? undefined : this.#mismatchOf(number);
     if (why !== undefined) running.abandon(mismatch(why, this.#rank));
     else this.open.set(number, running);
+  }
+
+  /** A call waits no more, unless it goes on in another way. */
+  leave(running: Running): void {
+    const { number } = running.call;
+    if (this.open.get(number) === running) this.open.delete(number);
   }
 
   /** A message came that no receive waits for: it may be of a call that is not ours. */
@@ -82,7 +97,7 @@ export class Inquiries implements CallListener {
       return;
     }
     const call = this.#ledger.find(number);
-    if (call !== undefined && !belongsTo(tag, call.tag)) this.#askOne(call, peer);
+    if (call !== undefined && !belongsTo(tag, call.tag)) this.askOne(call, peer);
   }
 
   /** Messages of a call that begins now have come before. */
@@ -90,9 +105,9 @@ export class Inquiries implements CallListener {
     const early = this.#early?.get(call.number);
     if (early === undefined) return;
     this.#early?.delete(call.number);
-    if (!belongsTo(early.tag, call.tag)) this.#askOne(call, early.peer);
+    if (!belongsTo(early.tag, call.tag)) this.askOne(call, early.peer);
     for (const [peer, tag] of early.others ?? [])
-      if (!belongsTo(tag, call.tag)) this.#askOne(call, peer);
+      if (!belongsTo(tag, call.tag)) this.askOne(call, peer);
   }
 
   /** A call begins that somebody has asked about, or after a mismatch. */
@@ -139,16 +154,31 @@ export class Inquiries implements CallListener {
   /** Asks all of whom this rank waits for. */
   ask(running: Running, waited: readonly Request[]): void {
     const { call } = running;
-    const { engine, library } = this.#ledger.endpoint;
     for (const part of waited) {
-      const other = part.isSend
-        ? undefined
-        : library.unexpected.findFrom(part.peer, (tag) => isOfOtherCall(tag, part.tag));
-      if (other !== undefined) this.#break(call.number, this.#otherType(call, part.peer));
+      const { library } = this.#endpointOf(part);
+      const isOther = (tag: number) => isOfOtherCall(tag, part.tag);
+      if (!part.isSend && library.unexpected.findFrom(part.peer, isOther) !== undefined)
+        this.#break(call.number, this.#otherType(call, part.peer));
       if (part.state !== PENDING) return;
     }
-    for (const peer of new Set(waited.map((part) => part.peer)))
-      if (peer !== engine.rank && running.waitsFor(peer)) this.#askOne(call, peer);
+    const asked = new Set<number>();
+    for (const part of waited) {
+      const { peer } = part;
+      if (peer === this.#rank || asked.has(peer) || !running.waitsFor(peer)) continue;
+      asked.add(peer);
+      this.askOne(call, peer, call.tag, this.#endpointOf(part));
+    }
+  }
+
+  /** In which a part of a call is sent or received. */
+  #endpointOf({ context }: Request): Endpoint {
+    const { endpoints, endpoint } = this.#ledger;
+    return endpoints.find((one) => one.context + 1 === context) ?? endpoint;
+  }
+
+  #memberIn(peer: number): Endpoint {
+    const { endpoints, endpoint } = this.#ledger;
+    return endpoints.find((one) => one.rankOf(peer) >= 0) ?? endpoint;
   }
 
   /** Where in the program a call is. */
@@ -157,11 +187,11 @@ export class Inquiries implements CallListener {
     return this.open.get(number)?.place() ?? this.#elsewhere();
   }
 
-  #askOne(call: Call, peer: number): void {
-    const { engine, context } = this.#ledger.endpoint;
+  askOne(call: Call, peer: number, tag = call.tag, endpoint = this.#memberIn(peer)): void {
+    const { engine, context } = endpoint;
     const text = callText(callAt(call, this.#placeOf(call)));
-    const words = callWords(call.number);
-    engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag: call.tag, words, text });
+    const words = questionWords(call.number, engine.questions.next());
+    engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag, words, text });
   }
 
   #otherType(call: Call, peer: number): string {
@@ -206,8 +236,9 @@ export class Inquiries implements CallListener {
     return '';
   }
 
-  #tell({ peer, context, number, tag }: CallQuestion, reason: number, text: string): void {
-    const words = callWords(number, reason, true);
+  #tell(question: CallQuestion, reason: number, text: string): void {
+    const { peer, context, tag } = question;
+    const words = answerWords(question, reason);
     this.#ledger.endpoint.engine.sendAbout(peer, {
       kind: TELL_CALL,
       context,
@@ -218,16 +249,19 @@ export class Inquiries implements CallListener {
   }
 
   #tellAll(number: number, text: string): void {
-    const { engine, context, members } = this.#ledger.endpoint;
     const words = callWords(number, MISMATCHED);
-    const packet = { kind: TELL_CALL, context: context + 1, tag: 0, words, text: callText(text) };
-    for (let member = 0; member < members.size; member++) {
-      const peer = members.worldOf(member);
-      if (peer !== engine.rank) engine.sendAbout(peer, packet);
+    for (const { engine, context, members } of this.#ledger.endpoints) {
+      const packet = { kind: TELL_CALL, context: context + 1, tag: 0, words, text: callText(text) };
+      for (let member = 0; member < members.size; member++) {
+        const peer = members.worldOf(member);
+        if (peer !== engine.rank) engine.sendAbout(peer, packet);
+      }
     }
   }
 
-  onTold(peer: number, number: number, reason: number, text: string): void {
+  onTold(peer: number, number: number, reason: number, text: string, question: number): void {
+    // A number of a context is given again: the answer is about a communicator that was before this one.
+    if (question !== 0 && ((question - this.#before) | 0) <= 0) return;
     if (reason === MISMATCHED) {
       this.#break(number, text, false);
       return;
@@ -269,7 +303,7 @@ export class Inquiries implements CallListener {
     if (this.#mismatchOf(number) === undefined) {
       this.#mismatches.set(number, text);
       // Whoever still waits is answered after the program has freed the communicator, too.
-      if (this.#ledger.endpoint.pair !== null) this.#ledger.endpoint.pair.answers = true;
+      for (const { pair } of this.#ledger.endpoints) if (pair !== null) pair.answers = true;
       if (isNews) this.#tellAll(number, text);
     }
     for (const [its, running] of [...this.open]) {

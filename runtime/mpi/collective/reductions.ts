@@ -5,12 +5,21 @@ import { prepareAllreduceCall } from './allreduce.ts';
 import type { InPlace } from './arguments.ts';
 import { DataMovement } from './data-movement.ts';
 import type { Op } from './op.ts';
+import { PersistentReductions } from './persistent-reductions.ts';
 import { prepareReduceCall } from './reduce.ts';
 import { prepareReduceScatter, prepareReduceScatterBlock } from './reduce-scatter.ts';
 import type { Exactly, ReduceOptions } from './reduction.ts';
 import { prepareScanCall } from './scan.ts';
 
 export abstract class Reductions extends DataMovement {
+  #persistent: PersistentReductions | null = null;
+
+  /** Makers of persistent operations: point-to-point, and collective ones (MPI 4.1, 3.9 and 6.13). */
+  override get persistent(): PersistentReductions {
+    this.#persistent ??= new PersistentReductions(this.endpoint, this.calls);
+    return this.#persistent;
+  }
+
   /**
    * Combines the elements of all ranks, for the root (MPI_Reduce; MPI 4.1, 6.9.1).
    * @param send what this rank gives, as long at all ranks; or a number, or a bigint. IN_PLACE at the root: it lies in `receive`

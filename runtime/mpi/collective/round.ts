@@ -35,8 +35,8 @@ export function openParts(parts: readonly Request[]): readonly Request[] {
 
 /** Whether a call waits for a rank of the world, in its own communicator. */
 export function isWaitedFor(parts: readonly Request[], peer: number, { book }: Call): boolean {
-  const context = book.endpoint.context + 1;
-  return openParts(parts).some((part) => part.peer === peer && part.context === context);
+  const isIts = (context: number) => book.endpoints.some((one) => one.context + 1 === context);
+  return openParts(parts).some((part) => part.peer === peer && isIts(part.context));
 }
 
 function isOwn({ peer, owner }: Request): boolean {

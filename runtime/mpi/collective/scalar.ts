@@ -17,16 +17,19 @@ export function arrayOf(value: Scalar): Elements {
   throw new MpiError('ERR_ARG', `${value}n has more than 64 bits, of which a reduction computes`);
 }
 
-/** A call on arrays of one element, as a call that gives the element. */
+/** A call on an array of one element, as a call that gives the element. */
 export function ofElement(prepared: Prepared<Elements | null>): Prepared<Scalar | null> {
+  return giving(prepared, (array) => (array === null ? null : array[0]));
+}
+
+/** The same call, which gives something else. */
+export function giving<From, To>(prepared: Prepared<From>, pick: (from: From) => To): Prepared<To> {
   const { line } = prepared;
-  const elementOf = (array: Elements | null) => (array === null ? null : array[0]);
   return {
     ...prepared,
-    line: line && { ...line, result: () => elementOf(line.result()) },
     *schedule(tag) {
-      const array = yield* prepared.schedule(tag);
-      return elementOf(array);
+      return pick(yield* prepared.schedule(tag));
     },
+    line: line && { ...line, result: () => pick(line.result()) },
   };
 }

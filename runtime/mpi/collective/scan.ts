@@ -16,7 +16,7 @@ import {
   resultOf,
   shapeOf,
 } from './reduction.ts';
-import { arrayOf, isScalar, ofElement } from './scalar.ts';
+import { arrayOf, giving, isScalar, ofElement } from './scalar.ts';
 import { choose, chooseLines, type Table } from './select.ts';
 import { NO_ROOT, type Signature } from './signature.ts';
 
@@ -105,12 +105,5 @@ export function prepareScanCall(
   const array = arrayOf(first);
   const prepared = ofElement(prepareScan(endpoint, operation, array, array, second));
   if (operation === 'scan' || endpoint.rank > 0) return prepared;
-  return {
-    ...prepared,
-    line: prepared.line && { ...prepared.line, result: () => undefined },
-    *schedule(tag) {
-      yield* prepared.schedule(tag);
-      return undefined;
-    },
-  };
+  return giving(prepared, () => undefined);
 }

@@ -203,7 +203,8 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     return this.#site === null ? '' : callsOf(this.#site);
   }
 
-  protected override get site(): CallSite | null {
+  /** @internal Where the program has started it. */
+  override get site(): CallSite | null {
     return this.#site;
   }
 

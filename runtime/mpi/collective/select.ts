@@ -51,8 +51,9 @@ export interface Table<Call, Of extends Shape = Shape> {
   readonly lines?: LineAlgorithm<Call, Of>;
 }
 
-/** As DREG_COLL_… names it. */
+/** As DREG_COLL_… names it, and as its place. */
 export const LINES = 'lines';
+const ON_LINES = -2;
 
 /** What was chosen; `number` is its place in the table, from 1 on. */
 export interface Choice<Call, Of extends Shape = Shape> {
@@ -111,7 +112,7 @@ interface Named {
 const overrides = new Map<string, number>();
 
 /**
- * The place of the algorithm that the environment names; -1: none.
+ * The place of the algorithm that the environment names; -1: none; ON_LINES.
  * @environment DREG_COLL_BCAST, DREG_COLL_ALLGATHER, … | an algorithm of the operation | takes this algorithm wherever it
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
@@ -127,8 +128,9 @@ function overrideOf({ operation, algorithms, lines }: Named): number {
       'ERR_ARG',
       `DREG_COLL_${operation} is "${name}"; it may be ${names.join(', ')}`,
     );
-  overrides.set(operation, place);
-  return place;
+  const chosen = lines !== undefined && name === LINES ? ON_LINES : place;
+  overrides.set(operation, chosen);
+  return chosen;
 }
 
 /** Reads the environment anew; for tests, which change it. */

@@ -110,8 +110,10 @@ const NUMBER_SHIFT = DIGEST_BITS + OPERATION_BITS;
 const PERSISTENT_TAG = 1 << (NUMBER_SHIFT + NUMBER_BITS);
 const DIGEST_MASK = 2 ** DIGEST_BITS - 1;
 
+/** Collective calls of one communicator that may be under way at once in a rank; persistent ones that may exist. */
+export const COLLECTIVES_MAX = 2 ** NUMBER_BITS - 1;
 /** Numbers of calls in tags, before they come round. */
-export const CALL_NUMBERS = 2 ** NUMBER_BITS;
+export const CALL_NUMBERS: number = COLLECTIVES_MAX + 1;
 
 /** Odd factors: whatever differs in one field only, by less than 4096, gives another digest. */
 const TYPE_FACTOR = 0x35d;
@@ -152,9 +154,9 @@ export function wordOf({ operation, type, root, op }: Signature): number {
   return (digest << OPERATION_BITS) | (NUMBERS.get(operation) as number);
 }
 
-/** The operation of {@link wordOf}. */
-export function operationOfWord(word: number): OperationName | undefined {
-  return OPERATIONS[word & (2 ** OPERATION_BITS - 1)];
+/** A tag that no call has: of a question about a call in whose place the other rank has made another one. */
+export function otherThan(tag: number): number {
+  return tag | (2 * PERSISTENT_TAG);
 }
 
 /** The tag of a message whose elements have a type of their own. */

@@ -11,13 +11,14 @@ import {
   isBytes,
   isTypedArray,
   lengthOf,
+  NO_BYTES,
   part,
   store,
 } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import { bytesOf, type MessageBuffer } from '../point-to-point/buffer.ts';
 import { checkCount, checkInteger, checkList, checkSafe } from './checks.ts';
-import { LaidBytes } from './laid-bytes.ts';
+import { LaidBytes, LaidPart } from './laid-bytes.ts';
 import { checkInside, Layout } from './layout.ts';
 import { type Placed, repeat, run } from './plan.ts';
 
@@ -77,6 +78,12 @@ export type Payload = Uint8Array | Noncontiguous;
 /** Its bytes; the array's own property could say anything. */
 export function sizeOf(payload: Payload): number {
   return isBytes(payload) ? lengthOf(payload) : payload.length;
+}
+
+/** The bytes [start, end) of a message. */
+export function partOf(payload: Payload, start: number, end: number): Payload {
+  if (isBytes(payload)) return part(payload, start, end);
+  return start === end ? NO_BYTES : new LaidPart(payload, start, end - start);
 }
 
 /** The same bytes side by side, in memory of their own. @throws MpiError ERR_NO_MEM */

@@ -41,3 +41,28 @@ export class LaidBytes implements Noncontiguous {
     copyPlan(copy, this.#plan, this.#at, offset, length, packed.start + at);
   }
 }
+
+/** A part of such bytes. */
+export class LaidPart implements Noncontiguous {
+  readonly length: number;
+  readonly #whole: Noncontiguous;
+  readonly #start: number;
+
+  constructor(whole: Noncontiguous, start: number, length: number) {
+    this.#whole = whole;
+    this.#start = start;
+    this.length = length;
+  }
+
+  get intact(): boolean {
+    return this.#whole.intact;
+  }
+
+  pack(offset: number, length: number, to: Uint8Array, at: number): void {
+    this.#whole.pack(this.#start + offset, length, to, at);
+  }
+
+  unpack(offset: number, length: number, from: Uint8Array, at: number): void {
+    this.#whole.unpack(this.#start + offset, length, from, at);
+  }
+}

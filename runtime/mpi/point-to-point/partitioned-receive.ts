@@ -1,16 +1,14 @@
 /** The receiving end of partitioned communication (MPI 4.1, 4.2). */
-import { lengthOf, part } from '../../base/bytes.ts';
 import { setImmediate } from '../../base/clock.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { FAILED, PENDING } from '../../messaging/operation.ts';
+import { type Data, partOf, sizeOf } from '../datatype/data.ts';
 import { callSiteOf } from './awaited.ts';
-import type { MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
   checkPartitions,
   DIVISION_WORDS,
-  denseBytes,
   divisionTag,
   partitionTag,
   Rounds,
@@ -37,14 +35,14 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   /** @internal */
   constructor(
     endpoint: Endpoint,
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     partitions: number,
     source: number,
     tag: number,
   ) {
-    const bytes = denseBytes(checkReceive(endpoint, buffer, source, tag));
-    checkPartitions(bytes, partitions, source, tag);
-    super(endpoint, bytes, partitions, source, tag);
+    const payload = checkReceive(endpoint, buffer, source, tag);
+    checkPartitions(payload, partitions, source, tag);
+    super(endpoint, payload, partitions, source, tag);
     this.#missing = new Int32Array(partitions);
     const into = new Uint8Array(this.#division.buffer);
     this.#divided = startReceive(endpoint, into, source, divisionTag(tag), endpoint.context + 1);
@@ -80,7 +78,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   }
 
   #post(): void {
-    const { endpoint, bytes, rank, tag, round } = this;
+    const { endpoint, payload, rank, tag, round } = this;
     const { context } = endpoint;
     const [theirs, length, firstTag] = this.#division;
     const error = this.#divided.error ?? this.#mismatch(length);
@@ -94,7 +92,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
     this.expect(theirs);
     for (let j = 0; j < theirs; j++) for (const i of this.#touched(j, theirs)) this.#missing[i]++;
     for (let j = 0; j < theirs; j++) {
-      const piece = part(bytes, j * size, (j + 1) * size);
+      const piece = partOf(payload, j * size, (j + 1) * size);
       const receive = startReceive(endpoint, piece, rank, partitionTag(firstTag, j), context + 1);
       this.follow(receive, () => {
         for (const i of this.#touched(j, theirs)) if (--this.#missing[i] === 0) this.#arrive(i);
@@ -103,7 +101,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   }
 
   #mismatch(length: number): MpiError | null {
-    const own = lengthOf(this.bytes);
+    const own = sizeOf(this.payload);
     if (length === own) return null;
     const { rank, tag } = this;
     return new MpiError(

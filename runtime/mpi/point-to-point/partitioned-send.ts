@@ -1,16 +1,14 @@
 /** The sending end of partitioned communication (MPI 4.1, 4.2). */
-import { lengthOf, part } from '../../base/bytes.ts';
 import { clearTimeout, setTimeout } from '../../base/clock.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { PENDING } from '../../messaging/operation.ts';
 import { WORKER_LOOK_MS } from '../../messaging/waiting.ts';
-import type { MessageBuffer } from './buffer.ts';
+import { type Data, partOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
   checkPartitions,
   DIVISION_WORDS,
-  denseBytes,
   divisionTag,
   partitionTag,
   Rounds,
@@ -36,19 +34,19 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
   /** @internal */
   constructor(
     endpoint: Endpoint,
-    buffer: MessageBuffer | null,
+    buffer: Data | null,
     partitions: number,
     destination: number,
     tag: number,
   ) {
-    const bytes = denseBytes(checkSend(endpoint, buffer, destination, tag));
-    checkPartitions(bytes, partitions, destination, tag);
-    super(endpoint, bytes, partitions, destination, tag);
+    const payload = checkSend(endpoint, buffer, destination, tag);
+    checkPartitions(payload, partitions, destination, tag);
+    super(endpoint, payload, partitions, destination, tag);
     this.#firstTag = takePartitionTags(partitions);
     this.#sent = new Uint8Array(partitions);
     if (destination === PROC_NULL) return;
     const division = new Float64Array(DIVISION_WORDS);
-    division.set([partitions, lengthOf(bytes), this.#firstTag]);
+    division.set([partitions, sizeOf(payload), this.#firstTag]);
     const { context } = endpoint;
     startSend(
       endpoint,
@@ -136,11 +134,11 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
   }
 
   #send(partition: number): void {
-    const { endpoint, bytes, rank, partitions } = this;
+    const { endpoint, payload, rank, partitions } = this;
     this.#sent[partition] = 1;
     this.#unsent--;
-    const size = lengthOf(bytes) / partitions;
-    const piece = part(bytes, partition * size, (partition + 1) * size);
+    const size = sizeOf(payload) / partitions;
+    const piece = partOf(payload, partition * size, (partition + 1) * size);
     const tag = partitionTag(this.#firstTag, partition);
     this.follow(startSend(endpoint, piece, rank, tag, endpoint.context + 1), nothing);
   }

@@ -3,11 +3,11 @@
  * context, so that no other receive gets them. The sender tells the receiver once how it has divided the
  * buffer; then each partition is a message of its own, in each round under the same tag.
  */
-import { inWords, isBytes, lengthOf } from '../../base/bytes.ts';
+import { inWords } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { COMPLETE, PENDING } from '../../messaging/operation.ts';
-import type { Payload } from '../datatype/data.ts';
+import { type Payload, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { DIVISION_TAG, PARTITION_TAG, PARTITION_TAGS } from './library-tags.ts';
 import { ManualRequest } from './manual-request.ts';
@@ -39,23 +39,14 @@ export function takePartitionTags(partitions: number): number {
 /** What the sender tells: partitions, bytes, first tag. */
 export const DIVISION_WORDS = 3;
 
-/** @throws MpiError ERR_BUFFER where they do not lie side by side */
-export function denseBytes(payload: Payload): Uint8Array {
-  if (isBytes(payload)) return payload;
-  throw new MpiError(
-    'ERR_BUFFER',
-    'a partitioned operation takes a buffer whose bytes lie side by side, no strided array and no layout',
-  );
-}
-
 /** @throws MpiError ERR_COUNT, ERR_TAG, ERR_RANK */
 export function checkPartitions(
-  bytes: Uint8Array,
+  payload: Payload,
   partitions: number,
   rank: number,
   tag: number,
 ): void {
-  const length = lengthOf(bytes);
+  const length = sizeOf(payload);
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX)
     throw new MpiError(
       'ERR_COUNT',
@@ -82,7 +73,7 @@ export abstract class Rounds<R> {
   /** One word a partition, shared with workers. */
   readonly flags: Int32Array;
   protected readonly endpoint: Endpoint;
-  protected readonly bytes: Uint8Array;
+  protected readonly payload: Payload;
   protected readonly rank: number;
   protected readonly tag: number;
   protected round: ManualRequest<R> | null = null;
@@ -90,15 +81,9 @@ export abstract class Rounds<R> {
   #left = 0;
   #error: MpiError | null = null;
 
-  constructor(
-    endpoint: Endpoint,
-    bytes: Uint8Array,
-    partitions: number,
-    rank: number,
-    tag: number,
-  ) {
+  constructor(endpoint: Endpoint, payload: Payload, partitions: number, rank: number, tag: number) {
     this.endpoint = endpoint;
-    this.bytes = bytes;
+    this.payload = payload;
     this.partitions = partitions;
     this.rank = rank;
     this.tag = tag;
@@ -112,7 +97,7 @@ export abstract class Rounds<R> {
 
   /** @throws MpiError ERR_REQUEST, ERR_CLOSED, ERR_FINALIZED */
   protected newRound(isSend: boolean, result: (status: Status) => R): ManualRequest<R> {
-    const { endpoint, rank, tag, bytes } = this;
+    const { endpoint, rank, tag, payload } = this;
     endpoint.checkAlive();
     if (this.freed)
       throw new MpiError('ERR_CLOSED', 'a partitioned operation was started after it was freed');
@@ -128,7 +113,7 @@ export abstract class Rounds<R> {
     const peer = rank === PROC_NULL ? endpoint.engine.rank : endpoint.worldOf(rank);
     this.round = new ManualRequest(
       endpoint,
-      { isSend, peer, tag, length: lengthOf(bytes) },
+      { isSend, peer, tag, length: sizeOf(payload) },
       result,
     );
     endpoint.beginUse();

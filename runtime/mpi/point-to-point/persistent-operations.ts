@@ -1,7 +1,6 @@
 /** `comm.persistent`: operations that are made once and started often. */
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { Data } from '../datatype/data.ts';
-import type { MessageBuffer } from './buffer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { PartitionedReceive } from './partitioned-receive.ts';
 import { PartitionedSend } from './partitioned-send.ts';
@@ -48,12 +47,7 @@ export class PersistentOperations {
    * @param partitions how many; the buffer's length is a multiple of it
    * @throws MpiError ERR_COUNT, ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED
    */
-  psend(
-    buffer: MessageBuffer | null,
-    partitions: number,
-    destination: number,
-    tag = 0,
-  ): PartitionedSend {
+  psend(buffer: Data | null, partitions: number, destination: number, tag = 0): PartitionedSend {
     return new PartitionedSend(this.#endpoint, buffer, partitions, destination, tag);
   }
 
@@ -62,12 +56,7 @@ export class PersistentOperations {
    * other partitions than its sender. There are no wildcards.
    * @throws MpiError as {@link psend}
    */
-  precv(
-    buffer: MessageBuffer | null,
-    partitions: number,
-    source: number,
-    tag: number,
-  ): PartitionedReceive {
+  precv(buffer: Data | null, partitions: number, source: number, tag: number): PartitionedReceive {
     return new PartitionedReceive(this.#endpoint, buffer, partitions, source, tag);
   }
 }

@@ -15,7 +15,7 @@ import { awaitParts, waitForParts } from './parts.ts';
 import { PersistentOperations } from './persistent-operations.ts';
 import { improbe, iprobe, mprobe, mprobeSync, probe, probeSync } from './probe.ts';
 import { irecv, recv, recvSync } from './receive.ts';
-import { CompleteSend, type Request } from './request.ts';
+import { CompleteRequest, type Request } from './request.ts';
 import { isendSlowly, send, sendAtOnce, sendSlowly, ssend } from './send.ts';
 import { startPair, startReplacing } from './sendrecv.ts';
 import type { ReceiveOptions } from './signal.ts';
@@ -100,7 +100,7 @@ export abstract class PointToPoint {
   isend(buffer: Data | null, destination: number, tag = 0): StartedRequest {
     const { endpoint } = this;
     const length = sendAtOnce(endpoint, buffer, destination, tag);
-    if (length > 0) return new CompleteSend(destination, tag, length);
+    if (length > 0) return new CompleteRequest(destination, tag, length);
     return isendSlowly(endpoint, buffer, destination, tag, false);
   }
 
@@ -192,7 +192,7 @@ export abstract class PointToPoint {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_TAG, ERR_FINALIZED, ERR_PEER_FAILED; the request fails with
    *   ERR_TRUNCATE where the message is larger than the buffer
    */
-  irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): Request {
+  irecv(buffer: Data | null, source = ANY_SOURCE, tag = ANY_TAG): StartedRequest {
     return irecv(this.endpoint, buffer, source, tag);
   }
 

@@ -2,15 +2,15 @@
  * Receives (MPI 4.1, 3.2 and 3.7). The next packet of a quiet context is the one that matching would give:
  * it is taken at once. Everything else, errors too, is told apart on the slow path.
  */
-import { isBytes, lengthOf, NO_BYTES, plainLength } from '../../base/bytes.ts';
+import { isBytes, NO_BYTES, plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { PENDING } from '../../messaging/operation.ts';
-import type { Peer } from '../../messaging/peer.ts';
 import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../arguments.ts';
 import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
-import { Request } from './request.ts';
+import { CompleteRequest, Request } from './request.ts';
 import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
+import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
 import { waitWithin } from './timeout.ts';
 
@@ -23,12 +23,16 @@ export function recvSync(
 ): Status {
   if (plainLength(buffer) > 0 && isReceiveTag(tag) && status instanceof Status) {
     const peer = endpoint.peerFrom(source);
-    if (peer !== undefined && endpoint.messages.quiet) {
-      const context = endpoint.contextFrom(source);
-      if (endpoint.engine.tryReceiveNow(peer, context, tag, buffer as Uint8Array, status)) {
-        status.source = source | 0;
-        return status;
-      }
+    const { engine, messages } = endpoint;
+    const bytes = buffer as Uint8Array;
+    if (
+      peer !== undefined &&
+      (messages.quiet
+        ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, bytes, status)
+        : engine.receiving.takeKept(peer, messages, tag, bytes, status))
+    ) {
+      status.source = source | 0;
+      return status;
     }
   }
   return receiveSlowly(endpoint, buffer, source, tag, status);
@@ -82,12 +86,26 @@ export function irecv(
   buffer: Data | null,
   source: number,
   tag: number,
-): Request {
+): StartedRequest {
+  const length = plainLength(buffer);
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && isReceiveTag(tag)) {
-    const length = plainLength(buffer);
-    if (length > 0) return startFrom(endpoint, buffer as Uint8Array, length, source, tag, peer);
+  if (peer === undefined || length <= 0 || !isReceiveTag(tag))
+    return irecvSlowly(endpoint, buffer, source, tag);
+  const bytes = buffer as Uint8Array;
+  if (endpoint.messages.quiet) {
+    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+    if (taken >= 0) return new CompleteRequest(source | 0, peer.channel.takenTag, taken);
   }
+  return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
+}
+
+/** {@link irecv} of what is unusual, and for the library's own use. */
+export function irecvSlowly(
+  endpoint: Endpoint,
+  buffer: Data | null,
+  source: number,
+  tag: number,
+): Request {
   const payload = checkReceive(endpoint, buffer, source, tag);
   return startReceive(endpoint, payload, source, tag, endpoint.context);
 }
@@ -101,38 +119,21 @@ export function startReceive(
 ): Request {
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
   const peer = endpoint.peerFrom(source);
-  if (peer !== undefined && context === endpoint.context && isBytes(payload))
-    return startFrom(endpoint, payload, lengthOf(payload), source, tag, peer);
-  return post(endpoint, Request.of(endpoint, payload, context, endpoint.worldOf(source), tag));
-}
-
-/** Of a message of the program's. */
-function startFrom(
-  endpoint: Endpoint,
-  bytes: Uint8Array,
-  length: number,
-  source: number,
-  tag: number,
-  peer: Peer,
-): Request {
-  if (endpoint.messages.quiet) {
-    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
-    if (taken >= 0) return received(endpoint, peer, taken);
+  const { engine, messages } = endpoint;
+  if (peer !== undefined && context === endpoint.context && isBytes(payload) && messages.quiet) {
+    const taken = engine.tryTake(peer, endpoint.contextFrom(source), tag, payload);
+    if (taken >= 0) {
+      const { takenTag } = peer.channel;
+      return new Request(endpoint, NO_BYTES, 0, context, peer.rank, takenTag).completeWith(taken);
+    }
   }
-  return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
+  return post(endpoint, Request.of(endpoint, payload, context, endpoint.worldOf(source), tag));
 }
 
 function post({ engine }: Endpoint, request: Request): Request {
   engine.receiving.receive(request);
   if (request.state === PENDING) engine.completion.track(request);
   return request;
-}
-
-/** A receive that is complete when it starts. */
-function received(endpoint: Endpoint, peer: Peer, length: number): Request {
-  const { context } = endpoint;
-  const request = new Request(endpoint, NO_BYTES, 0, context, peer.rank, peer.channel.takenTag);
-  return request.completeWith(length);
 }
 
 export function recv(
@@ -143,15 +144,12 @@ export function recv(
   options: ReceiveOptions | undefined,
 ): Promise<Status> {
   try {
-    if (options !== undefined) {
-      const signal = signalOf(options);
-      const request = irecv(endpoint, buffer, source, tag);
-      request.transient = true;
-      return untilAborted(request, signal, ({ status }) => status);
-    }
+    const signal = signalOf(options);
     const request = irecv(endpoint, buffer, source, tag);
-    request.transient = true;
-    return request.promise();
+    // What is not complete is one of ours.
+    if (request.state === PENDING) (request as Request).transient = true;
+    if (signal === undefined) return request.promise();
+    return untilAborted(request, signal, ({ status }) => status);
   } catch (error) {
     return Promise.reject(error);
   }

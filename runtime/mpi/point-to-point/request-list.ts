@@ -37,7 +37,7 @@ function areComplete(requests: Requests): boolean {
 
 export function waitAll(requests: Requests): void {
   if (areComplete(requests)) {
-    tellAll(requests);
+    for (let i = 0; i < requests.length; i++) requests[i]?.tell();
     return;
   }
   let failed: MpiError | null = null;

@@ -13,21 +13,21 @@ import { Status } from './status.ts';
 import { waitWithin } from './timeout.ts';
 
 /**
- * A send that was complete when it started: all that is left of it is what it sent. There is one for each
- * small message, so it has no field more, and none that is defined before it is set.
+ * A small message that had left, or was there, when its operation started: all that is left is the status.
+ * There is one for each such call, so it has no field more, and none that is defined before it is set.
  */
-export class CompleteSend extends StartedRequest {
+export class CompleteRequest extends StartedRequest {
   /** @internal A rank of the communicator. */
   declare readonly peer: number;
   /** @internal */
   declare readonly tag: number;
-  /** Bytes sent; their complement once the program has heard of the end. */
+  /** Bytes of the message; their complement once the program has heard of the end. */
   declare private bytes: number;
 
   /** @internal */
-  constructor(destination: number, tag: number, length: number) {
+  constructor(peer: number, tag: number, length: number) {
     super();
-    this.peer = destination;
+    this.peer = peer;
     this.tag = tag;
     this.bytes = length;
   }
@@ -44,8 +44,9 @@ export class CompleteSend extends StartedRequest {
     return this.bytes < 0 ? ~this.bytes : this.bytes;
   }
 
+  /** Only of what is pending somebody asks. */
   get isSend(): boolean {
-    return true;
+    return false;
   }
 
   get told(): boolean {

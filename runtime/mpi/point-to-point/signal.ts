@@ -1,7 +1,7 @@
 /** Receives and probes that an AbortSignal takes back. A send cannot be (its message may be matched). */
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Request } from './request.ts';
+import type { StartedRequest } from './started-request.ts';
 
 /** What is needed of an AbortSignal. */
 export interface Abortable {
@@ -37,10 +37,10 @@ export function signalOf(options: ReceiveOptions | undefined): Abortable | undef
 }
 
 /** The end of a request, unless the signal comes before its message. */
-export async function untilAborted<Result>(
-  request: Request,
+export async function untilAborted<Receive extends StartedRequest, Result>(
+  request: Receive,
   signal: Abortable | undefined,
-  result: (request: Request) => Result,
+  result: (request: Receive) => Result,
 ): Promise<Result> {
   if (signal === undefined) {
     await request.promise();

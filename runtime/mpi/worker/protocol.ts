@@ -1,6 +1,11 @@
 /** What a worker and its rank say to each other through a MessagePort. */
 import { type ErrorCode, MpiError } from '../../base/error.ts';
 
+/** A `MessagePort`, where the program's types know one: the package's own types need those of no platform. */
+export type WorkerPort = typeof globalThis extends { MessagePort: { prototype: infer P } }
+  ? P
+  : object;
+
 /** A call of a worker. */
 export interface Call {
   readonly id: number;

@@ -11,7 +11,7 @@ import { msgpackCodec } from '../point-to-point/objects/msgpack.ts';
 import type { Received } from '../point-to-point/objects/objects.ts';
 import { type Encoded, encode } from '../point-to-point/objects/transfer.ts';
 import { Status } from '../point-to-point/status.ts';
-import type { Answer, Call, Envelope, Farewell, Greeting } from './protocol.ts';
+import type { Answer, Call, Envelope, Farewell, Greeting, WorkerPort } from './protocol.ts';
 import { errorOf } from './protocol.ts';
 
 interface Waiting {
@@ -46,7 +46,7 @@ export class RankPort {
    * Makes one of what `portFor` gave to the main thread.
    * @throws MpiError ERR_ARG where it is no port; ERR_CLOSED where the rank has closed it
    */
-  static async open(port: MessagePort): Promise<RankPort> {
+  static async open(port: WorkerPort): Promise<RankPort> {
     if (!(port instanceof Port))
       throw new MpiError(
         'ERR_ARG',

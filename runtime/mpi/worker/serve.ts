@@ -9,7 +9,7 @@ import type { Encoded } from '../point-to-point/objects/transfer.ts';
 import type { PointToPoint } from '../point-to-point/point-to-point.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { whenFinalized } from './open-ports.ts';
-import { type Call, type Envelope, failureOf } from './protocol.ts';
+import { type Call, type Envelope, failureOf, type WorkerPort } from './protocol.ts';
 
 /** Bytes as they are: values are encoded and decoded in the worker. */
 const BYTES: Codec<Encoded> = {
@@ -133,7 +133,7 @@ function closed(): MpiError {
  * @param comm where the worker sends and receives: it shares the ranks and tags of the main thread
  * @throws MpiError ERR_FINALIZED
  */
-export function portFor(comm: PointToPoint & { readonly size: number }): MessagePort {
+export function portFor(comm: PointToPoint & { readonly size: number }): WorkerPort {
   comm.endpoint.checkAlive();
   const { port1, port2 } = new MessageChannel();
   new Server(comm, port1);

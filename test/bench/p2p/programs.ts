@@ -51,7 +51,7 @@ export function runJob(ranks: number, program: string, words: readonly string[])
   return run(process.execPath, [DREGRUN, ...options, dist(program), ...words]);
 }
 
-function jsonLines(text: string): Record<string, unknown>[] {
+export function jsonLines(text: string): Record<string, unknown>[] {
   return text
     .split('\n')
     .filter((line) => line.startsWith('{'))

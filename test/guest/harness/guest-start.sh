@@ -39,7 +39,7 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 ulimit -l unlimited
 ulimit -c 0
-echo 60 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+echo 240 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
 
 if [ "$GUEST_NODES" -gt 1 ]; then
   modprobe virtio_net || exit 125

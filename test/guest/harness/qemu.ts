@@ -30,8 +30,8 @@ const KERNEL_ARGUMENTS = [
   'mitigations=off',
   'nokaslr',
   'random.trust_cpu=on',
-  'rcupdate.rcu_cpu_stall_timeout=60',
-  'watchdog_thresh=30',
+  'rcupdate.rcu_cpu_stall_timeout=240',
+  'watchdog_thresh=60',
 ];
 
 function folderDevice(id: string, path: string, tag: string, extra: string): string[] {

@@ -56,9 +56,9 @@ const runner = {
     sequence: { hooks: 'stack', setupFiles: 'list' },
     maxConcurrency: 1,
     // A guest on a busy machine is slow; the suite's own limit ends what hangs.
-    testTimeout: 600_000,
+    testTimeout: 1_260_000,
     // A start of jobs is in a hook: all of them, one after the other.
-    hookTimeout: 840_000,
+    hookTimeout: 1_260_000,
     retry: 0,
     tags: [],
   },

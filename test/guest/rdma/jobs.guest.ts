@@ -30,7 +30,7 @@ const SCALE = SLOW ? '0.05' : '0.2';
 const REPORT = join(packageRoot(), 'dist/test/guest/rdma/programs/report.js');
 const SCHEMES: Way[] = ['get', 'put', 'copy'];
 /** Ends a job that hangs; only broken code needs it. */
-const TIMEOUT_SECONDS = 300;
+const TIMEOUT_SECONDS = 1200;
 
 interface Over extends JobOptions {
   /** DREG_RNDV */
@@ -78,11 +78,12 @@ function checkReports(reports: Report[], ranks: number, gone?: Way[], copies = f
   expect(registrations()).toBe('');
   const sum = ways(reports);
   if (gone === undefined) return;
-  expect(SCHEMES.filter((way) => sum[way] > 0 && !(copies && way === 'copy'))).toEqual(gone);
+  const told = (way: Way) => !(copies && way === 'copy');
+  expect(SCHEMES.filter((way) => sum[way] > 0).filter(told)).toEqual(gone.filter(told));
 }
 
-/** Of a buffer that is taken away the sender can export nothing: then it is copied. */
-const COPIES_TOO = 'point-to-point/detach';
+/** Of a buffer that is taken away the sender can export nothing: then it is copied; and so is what is not contiguous. */
+const COPIES_TOO = ['point-to-point/detach', 'every job'];
 
 /** A start over RDMA: a test of each of its cases, and one of what its ranks report. */
 function overRdma(what: string, launch: Launch, way: Rendezvous, gone?: Way[]): void {
@@ -97,7 +98,7 @@ function overRdma(what: string, launch: Launch, way: Rendezvous, gone?: Way[]): 
       return job;
     });
     test('dreg watched, nothing is pinned, large messages went that way', () =>
-      checkReports(reports, ranks, gone, what === COPIES_TOO));
+      checkReports(reports, ranks, gone, COPIES_TOO.includes(what)));
   });
 }
 

@@ -15,7 +15,7 @@ import { assert, throws } from '../lib.ts';
 import { rank, size, world } from '../ring.ts';
 
 const ranks = Array.from({ length: size }, (_, one) => one);
-const COUNTS = [0, 1, 16, 17, 513, 4096, 4097];
+const COUNTS = [0, 1, 16, 17, 4097];
 /** What one rank has for another. */
 const seedOf = (from: number, to: number) => from * 17 + to;
 const lengthOf = (from: number, to: number) => (from * 2 + to * 3) % 4;
@@ -58,7 +58,7 @@ export default defineJob({
     },
     async 'blocks of any length, by each algorithm'() {
       await byEachAlgorithm(ALLTOALLV, async (name) => {
-        for (const factor of [1, 3000]) {
+        for (const factor of [1, 500]) {
           const sent = ranks.map((to) => elements(factor * lengthOf(rank, to), seedOf(rank, to)));
           const expected = ranks.map((from) =>
             elements(factor * lengthOf(from, rank), seedOf(from, rank)),

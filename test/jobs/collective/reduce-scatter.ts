@@ -2,7 +2,7 @@
 import { AVG, IN_PLACE, Op, SUM } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
 import { assert, throws } from '../lib.ts';
-import { averaged, CASES, F64, folded, operand, operands, same, withEach } from '../reduced.ts';
+import { averaged, CASES, F64, operand, reducedTo, same, withEach } from '../reduced.ts';
 import { rank, size, world } from '../ring.ts';
 
 const ALGORITHMS = ['slices', 'everybody'];
@@ -15,7 +15,7 @@ export default defineJob({
   cases: {
     async 'every operation on every type, blocks of several lengths'() {
       for (const { name, format, op, plain } of CASES) {
-        const all = folded(format, plain, operands(format, total));
+        const all = reducedTo(format, plain, total);
         const wanted = all.subarray(at, at + counts[rank]);
         const mine = operand(format, rank, total);
         same(await world.reduceScatter(mine, null, counts, op), wanted, name);
@@ -29,7 +29,7 @@ export default defineJob({
     async 'blocks of one length, by any algorithm, in place too'() {
       for (const block of [0, 1, 30, 3000]) {
         const length = block * size;
-        const all = folded(F64, 'SUM', operands(F64, length));
+        const all = reducedTo(F64, 'SUM', length);
         const wanted = all.subarray(rank * block, (rank + 1) * block);
         await withEach('REDUCE_SCATTER', ALGORITHMS, async (name) => {
           const mine = operand(F64, rank, length) as Float64Array;
@@ -57,6 +57,17 @@ export default defineJob({
         whole,
       );
       assert.deepEqual([...result], new Array(counts[rank]).fill(digits));
+    },
+
+    async persistent() {
+      const data = new Float64Array(total);
+      using blocks = world.persistent.reduceScatter(data, null, counts, SUM);
+      using one = world.persistent.reduceScatterBlock(new Int32Array(size).fill(rank), null, SUM);
+      for (let round = 0; round < 3; round++) {
+        data.fill(round);
+        assert.deepEqual([...(await blocks.run())], new Array(counts[rank]).fill(size * round));
+        assert.deepEqual([...one.runSync()], [(size * (size - 1)) / 2]);
+      }
     },
 
     'bad input is refused before anything is sent'() {

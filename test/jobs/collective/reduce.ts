@@ -6,11 +6,10 @@ import {
   averaged,
   CASES,
   F64,
-  folded,
   I32,
   LENGTHS,
   operand,
-  operands,
+  reducedTo,
   same,
   withEach,
 } from '../reduced.ts';
@@ -23,9 +22,9 @@ export default defineJob({
     async 'to every root, every operation on every type'() {
       for (const [i, { name, format, op, plain }] of CASES.entries()) {
         const root = i % size;
-        const mine = operand(format, rank, 10);
+        const mine = operand(format, rank, 20);
         const result = world.reduceSync(mine, null, op, root);
-        if (rank === root) same(result, folded(format, plain, operands(format, 10)), name);
+        if (rank === root) same(result, reducedTo(format, plain, 20), name);
         else assert.equal(result, null);
       }
     },
@@ -33,7 +32,7 @@ export default defineJob({
     async 'of any length by any algorithm, in place too'() {
       for (const [i, length] of LENGTHS.entries())
         for (const format of [F64, I32]) {
-          const wanted = folded(format, 'SUM', operands(format, length));
+          const wanted = reducedTo(format, 'SUM', length);
           const root = i % size;
           await withEach('REDUCE', ALGORITHMS, async (name) => {
             const what = `${length} of ${format.name} by ${name}`;
@@ -53,8 +52,7 @@ export default defineJob({
       assert.equal(await world.reduce(rank, SUM), rank === 0 ? (size * last) / 2 : null);
       assert.equal(world.reduceSync(1n, SUM, last), rank === last ? BigInt(size) : null);
       const average = world.reduceSync(operand(F64, rank, 9) as Float64Array, null, AVG, last);
-      if (average !== null)
-        same(average, averaged(folded(F64, 'SUM', operands(F64, 9)), size), 'AVG');
+      if (average !== null) same(average, averaged(reducedTo(F64, 'SUM', 9), size), 'AVG');
     },
 
     async "a program's operation goes by ranks, and may throw"() {
@@ -71,6 +69,17 @@ export default defineJob({
       const error = await rejects('ERR_OP', world.reduce(1e7, each));
       assert(rank === 0 ? error.cause instanceof RangeError : error.peer === 0);
       assert.equal(world.allreduceSync(1, SUM), size);
+    },
+
+    persistent() {
+      const data = Int32Array.of(0, 0);
+      using sum = world.persistent.reduce(data, null, SUM, size - 1);
+      for (let round = 0; round < 3; round++) {
+        data.fill(rank + round);
+        const result = sum.runSync();
+        assert.equal(result === null, rank < size - 1);
+        if (result !== null) assert.equal(result[1], (size * (size - 1)) / 2 + size * round);
+      }
     },
 
     'bad input is refused before anything is sent'() {

@@ -6,11 +6,10 @@ import {
   averaged,
   CASES,
   F64,
-  folded,
   I32,
   LENGTHS,
   operand,
-  operands,
+  reducedTo,
   same,
   withEach,
 } from '../reduced.ts';
@@ -22,29 +21,31 @@ export default defineJob({
   cases: {
     async 'every operation on every type'() {
       for (const { name, format, op, plain } of CASES) {
-        const all = operands(format, 12);
-        const mine = operand(format, rank, 12);
-        same(await world.scan(mine, null, op), folded(format, plain, all.slice(0, rank + 1)), name);
+        const mine = operand(format, rank, 20);
+        same(await world.scan(mine, null, op), reducedTo(format, plain, 20, rank + 1), name);
         const before = world.exscanSync(mine, null, op);
-        if (rank > 0) same(before, folded(format, plain, all.slice(0, rank)), `exscan: ${name}`);
-        same(mine, operand(format, rank, 12), `${name}: what was given`);
+        if (rank > 0) same(before, reducedTo(format, plain, 20, rank), `exscan: ${name}`);
+        same(mine, operand(format, rank, 20), `${name}: what was given`);
       }
     },
 
     async 'of any length by any algorithm, in place too'() {
       for (const length of LENGTHS)
         for (const format of [F64, I32]) {
-          const all = operands(format, length);
-          const upTo = folded(format, 'SUM', all.slice(0, rank + 1));
-          const before = rank === 0 ? null : folded(format, 'SUM', all.slice(0, rank));
+          const upTo = reducedTo(format, 'SUM', length, rank + 1);
+          const before = rank === 0 ? null : reducedTo(format, 'SUM', length, rank);
           await withEach('SCAN', ALGORITHMS, async (name) => {
             const what = `${length} of ${format.name} by ${name}`;
-            const mine = all[rank].slice() as Float64Array;
+            const mine = operand(format, rank, length) as Float64Array;
             same(world.scanSync(mine, null, SUM), upTo, what);
             same(await world.exscan(mine, null, SUM), before ?? format.make(length), what);
             const placed = mine.slice();
             same(world.scanSync(IN_PLACE, placed, SUM), upTo, `${what}, in place`);
-            same(await world.exscan(mine, mine, SUM), before ?? all[rank], `${what}, in place`);
+            same(
+              await world.exscan(mine, mine, SUM),
+              before ?? operand(format, rank, length),
+              `${what}, in place`,
+            );
           });
         }
     },
@@ -55,12 +56,11 @@ export default defineJob({
       assert.equal(await world.exscan(1, SUM), rank === 0 ? undefined : rank);
       assert.equal(world.exscanSync(1n, SUM), rank === 0 ? undefined : BigInt(rank));
       for (const length of [2, 3000]) {
-        const all = operands(F64, length);
-        const mine = all[rank] as Float64Array;
-        const upTo = averaged(folded(F64, 'SUM', all.slice(0, rank + 1)), rank + 1);
+        const mine = operand(F64, rank, length) as Float64Array;
+        const upTo = averaged(reducedTo(F64, 'SUM', length, rank + 1), rank + 1);
         same(world.scanSync(mine, null, AVG), upTo, 'AVG');
         if (rank > 0) {
-          const before = averaged(folded(F64, 'SUM', all.slice(0, rank)), rank);
+          const before = averaged(reducedTo(F64, 'SUM', length, rank), rank);
           same(world.exscanSync(mine, null, AVG), before, 'AVG before');
         } else world.exscanSync(mine, null, AVG);
       }
@@ -80,6 +80,17 @@ export default defineJob({
       const error = await rejects('ERR_OP', world.scan(-1, whole));
       assert(rank === 1 ? error.cause instanceof RangeError : error.peer === 1);
       assert.equal(world.allreduceSync(1, SUM), size);
+    },
+
+    async persistent() {
+      const data = Int32Array.of(0);
+      using upTo = world.persistent.scan(data, null, SUM);
+      using before = world.persistent.exscan(data, null, SUM);
+      for (let round = 0; round < 3; round++) {
+        data[0] = round;
+        assert.equal(upTo.runSync()[0], round * (rank + 1));
+        assert.equal((await before.run())[0], round * rank);
+      }
     },
 
     'bad input is refused before anything is sent'() {

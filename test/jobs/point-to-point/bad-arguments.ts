@@ -54,6 +54,11 @@ const PROBING: Record<string, (rank: number, tag: number) => unknown> = {
   mprobe: (rank, tag) => world.mprobe(rank, tag),
   improbe: (rank, tag) => world.improbe(rank, tag),
   messages: (source, tag) => world.messages({ source, tag }),
+  'sendrecvReplace, receiving': (rank, tag) => world.sendrecvReplace(good(), other, 0, rank, tag),
+  'objects.recvSync': (rank, tag) => world.objects().recvSync(rank, tag),
+  'objects.recv': (rank, tag) => world.objects().recv(rank, tag),
+  'objects.sendrecv': (rank, tag) => world.objects().sendrecv(1, other, 0, rank, tag),
+  'objects.messages': (source, tag) => world.objects().messages({ source, tag }),
 };
 /** They reject and never throw. */
 const PROMISES = [
@@ -65,6 +70,9 @@ const PROMISES = [
   'sendrecvReplace',
   'probe',
   'mprobe',
+  'sendrecvReplace, receiving',
+  'objects.recv',
+  'objects.sendrecv',
 ];
 
 function detached<Buffer extends MessageBuffer>(buffer: Buffer): Buffer {
@@ -190,6 +198,8 @@ async function tryAll(): Promise<void> {
     await expectError('recv', what, 'ERR_ARG', () => world.recv(good(), other, 0, options));
     await expectError('probe', what, 'ERR_ARG', () => world.probe(other, 0, options));
     await expectError('mprobe', what, 'ERR_ARG', () => world.mprobe(other, 0, options));
+    const objects = world.objects();
+    await expectError('objects.recv', what, 'ERR_ARG', () => objects.recv(other, 0, options));
   }
   for (const value of [null, 5, {}, 'text', Object.create(null)])
     await expectError('probeSync', `the status ${typeof value} ${value === null}`, 'ERR_ARG', () =>

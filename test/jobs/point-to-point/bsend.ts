@@ -1,12 +1,15 @@
 /** bsend and flushBuffer: the buffer may be used again at once, whatever its size. */
 import { PROC_NULL, Request } from '../../../runtime/index.ts';
-import { defineJob, RING, SINGLE_COPY } from '../job.ts';
+import { defineJob, RING } from '../job.ts';
 import { assert, filled, throws, verify } from '../lib.ts';
 import { checkStatus, next, previous, rank, SIZES, world } from '../ring.ts';
 
 export default defineJob({
   ranks: RING,
-  settings: SINGLE_COPY.map((each) => ({ ...each, DREG_BSEND_BYTES: '2M' })),
+  settings: [{}, { DREG_SINGLE_COPY: 'never' }].map((each) => ({
+    ...each,
+    DREG_BSEND_BYTES: '2M',
+  })),
   cases: {
     async 'the buffer is free at once, and order is kept'() {
       const buffer = new Uint8Array(SIZES[SIZES.length - 1]);

@@ -1,7 +1,7 @@
 /** Many messages that nobody asked for, taken in the reverse order of their tags. */
 import { ANY_SOURCE, ANY_TAG, MPI, Request, Status } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
-import { assert, scaled } from '../lib.ts';
+import { assert, filled, scaled, verify } from '../lib.ts';
 
 const COUNT = scaled(100_000);
 const world = MPI.world;
@@ -29,10 +29,32 @@ function unexpected(length: number): void {
   }
 }
 
+/** Bodies in slots of all sizes and in arrays of their own, into more room than they need. */
+function sizes(): void {
+  const most = 200;
+  if (world.rank === 0) {
+    for (let length = 1; length <= most; length++)
+      world.sendSync(filled(length, length), 1, length);
+    world.sendSync(new Uint8Array(1), 1, 0);
+    return;
+  }
+  world.recvSync(new Uint8Array(1), 0, 0);
+  const status = new Status();
+  for (let i = 0; i < most; i++) {
+    const length = ((i * 77) % most) + 1;
+    const got = new Uint8Array(length + 9);
+    world.recvSync(got, 0, length, status);
+    assert.deepEqual([status.source, status.tag, status.byteLength], [0, length, length]);
+    verify(got.subarray(0, length), length, `${length} bytes`);
+    assert.deepEqual(got.subarray(length), new Uint8Array(9));
+  }
+}
+
 export default defineJob({
   ranks: [2],
   rdma: [[2, 'auto']],
   cases: {
+    'bodies of 1 to 200 bytes that nobody asked for': sizes,
     '100000 messages of no bytes that nobody asked for': () => unexpected(0),
     '100000 messages of 8 bytes that nobody asked for': () => unexpected(8),
   },

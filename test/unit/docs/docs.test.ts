@@ -37,6 +37,17 @@ const COMMUNICATORS = [
   [0, 1, 2, 3].map((rank) => `rank ${rank}: 4 and 6`),
   [0, 1, 2].map((rank) => `client ${rank} got ${2 * rank}`),
 ];
+const MOVED = [
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: 0.5 100, squares 0 1 4 9`),
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: 122333, 0 1 2 3`),
+  ['2 xxx'],
+  ['2 12 22 32'],
+];
+const REDUCED = [
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: 1.5, 1.5, ${rank}`),
+  ['0, exactly 2'],
+  ['5.477, 1234'],
+];
 
 it.each([
   { document: 'README.md', prints: [ROOTS] },
@@ -46,6 +57,8 @@ it.each([
   { document: 'docs/guide/objects.md', prints: [PARTS, HEARD] },
   { document: 'docs/guide/layouts.md', prints: [COLUMNS] },
   { document: 'docs/guide/communicators.md', prints: COMMUNICATORS },
+  { document: 'docs/guide/collectives.md', prints: MOVED },
+  { document: 'docs/guide/reductions.md', prints: REDUCED },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);

@@ -58,6 +58,7 @@ export class LineExchange extends LineOperation {
     this.#lines = lines;
     this.#plan = plan;
     this.#chunk = bytes <= INLINE_BYTES ? INLINE_BYTES : SLOT_BYTES;
+    this.needsAreas = bytes > INLINE_BYTES;
     this.#talk = bytes >= MAPPED_MIN ? TALK : 0;
     this.rounds = this.#talk + Math.max(1, Math.ceil(bytes / this.#chunk));
     this.#settleFrom(from);
@@ -84,7 +85,6 @@ export class LineExchange extends LineOperation {
     const start = (round - this.#talk) * this.#chunk;
     const length = Math.min(bytes - start, this.#chunk);
     const number = (this.first + round) | 0;
-    if (bytes > INLINE_BYTES) this.#lines.reserveArea();
     pack(offer, start, length, slots.bytes, this.#at(number, slots.rank));
   }
 

@@ -53,18 +53,6 @@ export function errorOf(
   );
 }
 
-/** What a member that has given up says. */
-export function messageOf(block: SharedBlock, member: number): string {
-  return parse(read(block, member)).message;
-}
-
-const napping = new Int32Array(new SharedArrayBuffer(4));
-
-/** A millisecond. */
-export function nap(): void {
-  Atomics.wait(napping, 0, 0, 1);
-}
-
 function read(block: SharedBlock, member: number): string {
   const { length, bytes } = textOf(block, member);
   // A copy: TextDecoder refuses memory that is shared.

@@ -1,5 +1,5 @@
 /**
- * The block of a communicator whose ranks are all on one node (docs/internals/collectives.md#lines), in lines of 128
+ * The block of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines), in lines of 128
  * bytes:
  *
  *     a status line for each rank | for each slot a line for each rank
@@ -34,7 +34,12 @@ export const STATUS = {
   done: 0,
   /** Not 0 once the rank has given up an operation that others may still wait for. */
   broken: 1,
+  /** Whether it has the lines, and memory for its area: {@link HAS}, {@link LACKS}; 0 before it says so. */
+  lines: 2,
+  area: 3,
 } as const;
+export const HAS = 1;
+export const LACKS = 2;
 /** {@link STATUS.broken}: its text says why; or it had no memory for one. */
 export const GAVE_UP = 1;
 export const GAVE_UP_SILENTLY = 2;

@@ -1,5 +1,5 @@
 /**
- * The control lines of a communicator whose ranks are all on one node (docs/internals/collectives.md#lines): how
+ * The control lines of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines): how
  * rounds are written and read, and what becomes of operations when a rank fails.
  */
 import type {
@@ -8,7 +8,6 @@ import type {
   SharedBlocks,
 } from '../../../../transports/shared-block.ts';
 import { MpiError } from '../../../base/error.ts';
-import { callsOf, currentCalls } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { SharedUser } from '../../../messaging/shared-operations.ts';
@@ -16,29 +15,28 @@ import type { Elements } from '../../datatype/data.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
 import { waitWithin } from '../../point-to-point/timeout.ts';
 import type { Kind } from '../op/kinds.ts';
-import { callInWords, operationOfWord } from '../signature.ts';
-import { errorOf, messageOf, nap, tell } from './failure.ts';
-import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes } from './layout.ts';
-import { type LineHost, type LineOperation, Mismatch } from './operation.ts';
+import { Admission } from './admission.ts';
+import { errorOf, tell } from './failure.ts';
+import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes, STATUS } from './layout.ts';
+import type { LineHost, LineOperation } from './operation.ts';
 import { Slots } from './slots.ts';
 
 /** Polls of the lines alone before a rank that blocks makes progress for all else. */
 export const LINE_POLLS = 200;
 
-/** How long a rank waits for what another one says of a mismatch, in milliseconds. */
-export const MISMATCH_MS = 200;
-
 export class Lines implements SharedUser, LineHost {
   readonly endpoint: Endpoint;
   readonly slots: Slots;
+  readonly #admission: Admission;
   #areaReserved = false;
-  /** Operations under way, in the order of their rounds. */
+  /** Operations under way, in the order of their calls: first those that have their rounds. */
   readonly #pending: LineOperation[] = [];
   /** Members that are lost, and why. */
   readonly #lost = new Map<number, MpiError>();
   /** Why nothing can begin any more. */
   #broken: MpiError | null = null;
   #freed = false;
+  #closed = false;
   #polling = false;
   readonly #elements = new Map<Kind, Elements>();
 
@@ -46,7 +44,21 @@ export class Lines implements SharedUser, LineHost {
   constructor(endpoint: Endpoint, start = 0) {
     this.endpoint = endpoint;
     this.slots = new Slots(endpoint.size, endpoint.rank, start);
+    this.#admission = new Admission(this.slots, {
+      open: () => this.#tryOpen(),
+      declines: (member) => this.#blocks.declines(endpoint.members.worldOf(member)),
+      reserveArea: () => this.reserveArea(),
+    });
     endpoint.engine.shared.open(this);
+  }
+
+  get #blocks(): SharedBlocks {
+    return this.endpoint.engine.shared.blocks as SharedBlocks;
+  }
+
+  /** The ranks have agreed to do without. */
+  get refused(): boolean {
+    return this.#admission.refused;
   }
 
   /** Whether the ranks of a communicator have memory in common. All of them get the same answer. */
@@ -58,17 +70,18 @@ export class Lines implements SharedUser, LineHost {
   // ---- operations
 
   /** Begins, and goes as far as it can; it may end at once. @throws MpiError why nothing can begin */
-  begin(operation: LineOperation): void {
+  begin(operation: LineOperation, number: number): void {
     this.endpoint.checkAlive();
     if (this.#broken !== null) throw this.#broken;
     this.slots.run = 0;
-    operation.begin();
+    operation.enter(number);
     this.#add(operation);
   }
 
   /** What {@link Slots.runBarrier} has written goes on as an operation. */
-  resume(operation: LineOperation): void {
+  resume(operation: LineOperation, number: number): void {
     this.slots.run = 0;
+    operation.enter(number);
     operation.resume(this.slots.round);
     this.#add(operation);
   }
@@ -84,6 +97,12 @@ export class Lines implements SharedUser, LineHost {
     this.poll();
   }
 
+  /** Polls the lines for a short while. @param most polls */
+  look(operation: LineOperation, most: number): void {
+    if (!this.endpoint.engine.shared.spins) return;
+    for (let polls = most; operation.state === PENDING && polls > 0; polls--) this.poll();
+  }
+
   /**
    * Blocks until what was begun has ended.
    * @throws MpiError with which it failed; ERR_TIMEOUT, ERR_DEADLOCK: nothing can begin any more if others still wait
@@ -91,12 +110,10 @@ export class Lines implements SharedUser, LineHost {
    */
   finish(operation: LineOperation): void {
     const { shared } = this.endpoint.engine;
-    if (shared.spins)
-      for (let polls = LINE_POLLS; operation.state === PENDING && polls > 0; polls--) this.poll();
     try {
       if (operation.state === PENDING) waitWithin(this.endpoint, operation);
     } catch (error) {
-      if (!operation.abandon()) this.#giveUp(error as Error);
+      if (!operation.abandon()) this.fail(error as MpiError);
       throw error;
     }
     if (operation.error !== null) throw operation.error;
@@ -110,7 +127,7 @@ export class Lines implements SharedUser, LineHost {
   #tellDone(): void {
     const { slots } = this;
     const [oldest] = this.#pending;
-    slots.done = oldest === undefined ? slots.round : (oldest.first + oldest.read - 1) | 0;
+    slots.done = oldest?.begun === true ? (oldest.first + oldest.read - 1) | 0 : slots.round;
     if (slots.block !== null) slots.tellDone();
   }
 
@@ -128,9 +145,12 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #poll(): number {
-    if (this.slots.block === null && !this.#tryOpen()) return this.#lookAtLost();
     let moved = 0;
-    for (let i = 0; i < this.#pending.length; i++) moved += this.#step(this.#pending[i]);
+    for (let i = 0; i < this.#pending.length; i++) {
+      const did = this.#step(this.#pending[i]);
+      if (did < 0) break;
+      moved += did;
+    }
     if (moved > 0) this.#settle();
     else {
       moved += this.#lookAtLost();
@@ -139,11 +159,18 @@ export class Lines implements SharedUser, LineHost {
     return moved;
   }
 
+  /** @returns how much has moved; -1: it waits until all ranks have said whether they have memory, and so do those behind it */
   #step(operation: LineOperation): number {
     try {
-      return operation.state === PENDING ? operation.step() : 1;
+      if (operation.state !== PENDING) return 1;
+      if (operation.begun) return operation.step();
+      const admitted = this.#admission.of(operation.needsAreas);
+      if (admitted === null) return -1;
+      if (admitted) operation.begin();
+      else operation.decline();
+      return admitted ? operation.step() : 1;
     } catch (error) {
-      this.#giveUp(error as Error);
+      this.fail(this.#inOurTerms(error as Error));
       return 1;
     }
   }
@@ -159,20 +186,12 @@ export class Lines implements SharedUser, LineHost {
     this.#tellDone();
     if (kept > 0) return;
     this.endpoint.engine.shared.finish(this);
-    if (this.#freed) this.#close();
+    if (this.#freed || this.refused) this.#close();
   }
 
-  #tryOpen(): boolean {
-    const { engine, members } = this.endpoint;
-    try {
-      const block = engine.shared.blocks?.open(this.#name, members) ?? null;
-      if (block === null) return false;
-      this.slots.open(block);
-      return true;
-    } catch (error) {
-      this.#fail(error as MpiError);
-      return false;
-    }
+  #tryOpen(): void {
+    const block = this.#blocks.open(this.#name, this.endpoint.members);
+    if (block !== null) this.slots.open(block);
   }
 
   get #name(): { serial: number; bytes: number; areaBytes: number } {
@@ -194,6 +213,10 @@ export class Lines implements SharedUser, LineHost {
     }));
   }
 
+  awaits(member: number, { needsAreas }: LineOperation): boolean {
+    return this.#admission.awaits(member, needsAreas);
+  }
+
   #missing(operation: LineOperation): number[] {
     const members = Array.from({ length: this.slots.size }, (_, member) => member);
     return members.filter((member) => member !== this.slots.rank && operation.needs(member));
@@ -212,7 +235,7 @@ export class Lines implements SharedUser, LineHost {
   #lookAtLost(): number {
     for (const [member, error] of this.#lost)
       if (this.#pending.some((operation) => operation.needs(member))) {
-        this.#giveUp(error);
+        this.fail(error);
         return 1;
       }
     return 0;
@@ -221,11 +244,8 @@ export class Lines implements SharedUser, LineHost {
   #lookAtBroken(): number {
     const { slots } = this;
     for (let member = 0; slots.block !== null && member < slots.size; member++)
-      if (slots.brokenOf(member) !== 0) {
-        const error = this.#toldBy(slots.block, member);
-        if (error.code === 'ERR_MISMATCH' && this.#pending.length > 0)
-          this.#giveUp(new Mismatch(this.#pending[0], member, slots.brokenOf(member)));
-        else this.#fail(error);
+      if (slots.saidBy(member, STATUS.broken) !== 0) {
+        this.#fail(this.#toldBy(slots.block, member));
         return 1;
       }
     return 0;
@@ -233,14 +253,13 @@ export class Lines implements SharedUser, LineHost {
 
   #toldBy(block: SharedBlock, member: number): MpiError {
     const { members, engine } = this.endpoint;
-    const said = this.slots.brokenOf(member) === GAVE_UP;
+    const said = this.slots.saidBy(member, STATUS.broken) === GAVE_UP;
     return errorOf(said ? block : null, member, engine.rank, members.worldOf(member));
   }
 
-  /** This rank goes on with nothing of what is under way; the others are told. */
-  #giveUp(cause: Error): void {
+  /** What is under way can never end, so this rank goes on with nothing of it; the others are told. */
+  fail(error: MpiError): void {
     const { slots } = this;
-    const error = this.#inOurTerms(cause);
     if (slots.block !== null && this.#broken === null) {
       let how = GAVE_UP;
       try {
@@ -249,49 +268,16 @@ export class Lines implements SharedUser, LineHost {
       } catch {
         how = GAVE_UP_SILENTLY;
       }
-      slots.break(how);
+      slots.say(STATUS.broken, how);
     }
-    if (cause instanceof Mismatch) this.#fail(this.#mismatch(cause, error));
-    else this.#fail(error);
+    this.#fail(error);
   }
 
-  /** Nothing can begin any more: a call that goes by messages has met another one. */
-  refuse(error: MpiError): void {
-    if (this.#broken !== null) return;
-    // Others may wait on the lines, though this rank has not used them.
-    if (this.slots.block === null && !this.#freed) this.#tryOpen();
-    this.#giveUp(error);
-  }
-
-  #inOurTerms(cause: Error): MpiError {
+  #inOurTerms(error: Error): MpiError {
+    if (error instanceof MpiError) return error;
     const { rank } = this.endpoint.engine;
-    if (cause instanceof MpiError) return cause;
-    if (cause instanceof Mismatch) {
-      const { signature, site } = cause.operation;
-      const calls = site === null ? currentCalls() : callsOf(site);
-      return new MpiError('ERR_MISMATCH', `${callInWords(signature)}\n${calls}`, { rank });
-    }
-    return new MpiError('ERR_INTERNAL', `a collective operation failed: ${cause.message}`, {
-      rank,
-      cause,
-    });
-  }
-
-  /** Both sides' calls; of the other one as much as it says within {@link MISMATCH_MS}. */
-  #mismatch({ member, word }: Mismatch, mine: MpiError): MpiError {
-    const { slots, endpoint } = this;
-    for (let waited = 0; waited < MISMATCH_MS && slots.brokenOf(member) === 0; waited++) nap();
-    const told =
-      slots.block !== null && slots.brokenOf(member) === GAVE_UP
-        ? messageOf(slots.block, member)
-        : `${operationOfWord(word) ?? 'something unknown'}, with other arguments`;
-    const { rank } = endpoint.engine;
-    const peer = endpoint.members.worldOf(member);
-    return new MpiError(
-      'ERR_MISMATCH',
-      `ranks of ${endpoint.name} call different collective operations:\n  rank ${slots.rank}: ${mine.message}\n  rank ${member}: ${told}`,
-      { rank, peer },
-    );
+    const message = `a collective operation failed: ${error.message}`;
+    return new MpiError('ERR_INTERNAL', message, { rank, cause: error });
   }
 
   #fail(error: MpiError): void {
@@ -323,12 +309,12 @@ export class Lines implements SharedUser, LineHost {
 
   /** Memory of this rank that the others map; null where they do not. */
   exportMemory(bytes: Uint8Array): MappedMemory | null {
-    return this.endpoint.engine.shared.blocks?.exportMemory(bytes) ?? null;
+    return this.#blocks.exportMemory(bytes);
   }
 
   /** @throws MpiError ERR_PROTOCOL where there is no such memory */
   forEachMapped(...range: Parameters<SharedBlocks['forEach']>): void {
-    this.endpoint.engine.shared.blocks?.forEach(...range);
+    this.#blocks.forEach(...range);
   }
 
   /** This rank's area has memory from now on. @throws MpiError ERR_NO_MEM */
@@ -346,11 +332,12 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#elements.clear();
     const { slots } = this;
-    const { shared } = this.endpoint.engine;
-    shared.close(this);
-    if (slots.block === null) shared.blocks?.forsake(this.#name, this.endpoint.members);
+    this.endpoint.engine.shared.close(this);
+    if (slots.block === null) this.#blocks.forsake(this.#name, this.endpoint.members);
     else slots.block.close();
     slots.block = null;
   }

@@ -8,24 +8,9 @@ import type { MpiError } from '../../../base/error.ts';
 import type { CallSite } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
+import { ASK_AFTER_MS } from '../round.ts';
 import { type Signature, wordOf } from '../signature.ts';
 import { ALL, NONE, type Slots } from './slots.ts';
-
-/** A rank calls something else. */
-export class Mismatch extends Error {
-  /** What this rank calls, and where. */
-  readonly operation: LineOperation;
-  readonly member: number;
-  /** What that member's line says. */
-  readonly word: number;
-
-  constructor(operation: LineOperation, member: number, word: number) {
-    super('ranks call different collective operations');
-    this.operation = operation;
-    this.member = member;
-    this.word = word;
-  }
-}
 
 /** What an operation needs of its communicator. */
 export interface LineHost {
@@ -34,6 +19,26 @@ export interface LineHost {
   wasRead(operation: LineOperation): void;
   /** Whom it waits for. */
   waitsOf(operation: LineOperation): WaitedOperation[];
+  /** Whether a member has not said yet if it has the memory for it. */
+  awaits(member: number, operation: LineOperation): boolean;
+}
+
+/** Its call, as those know it who ask each other what became of one. */
+interface Asking {
+  /** Where it was started. */
+  readonly site: CallSite | null;
+  ask(): void;
+  /** A member's line says something else. */
+  compare(member: number): void;
+  leave(error: MpiError | null): void;
+}
+
+/** Its call, as those know it who ask each other what became of one. */
+interface Asking {
+  /** Where it was started. */
+  readonly site: CallSite | null;
+  ask(): void;
+  leave(error: MpiError | null): void;
 }
 
 export abstract class LineOperation implements Awaited {
@@ -42,14 +47,25 @@ export abstract class LineOperation implements Awaited {
   readonly tag = ANY_TAG;
   state = COMPLETE;
   error: MpiError | null = null;
-  /** Where it is awaited. */
-  site: CallSite | null = null;
   /** Called when it has ended. */
   settled: (() => void) | null = null;
   /** What the program called; in two words, which have to be the same at all ranks. */
   readonly signature: Signature;
   readonly call: number;
   readonly length: number;
+  /** For those who ask what became of the call; null: it has not waited yet. */
+  running: Asking | null = null;
+  #asked = false;
+  /** Its call within the communicator. */
+  #number = 0;
+  /** Whether ranks lay down more than there is room for in their lines. */
+  needsAreas = false;
+  /** Whether it has its rounds. */
+  begun = false;
+  /** It has ended, because it goes by messages. */
+  declined = false;
+  /** A member whose line says something else; -1: none. */
+  #other = -1;
   /** Whose lines are read: of one rank, ALL or NONE. */
   from = ALL;
   /** Rounds, and how many of them may be written before the first is read. */
@@ -83,32 +99,53 @@ export abstract class LineOperation implements Awaited {
   /** The lines of a round are there. */
   protected abstract take(round: number): void;
 
-  /** It has its rounds, from now on. */
-  begin(): void {
+  /** It is under way. @param number of the call */
+  enter(number: number): void {
     this.state = PENDING;
     this.error = null;
+    this.#number = number;
+    this.begun = false;
+    this.declined = false;
+    this.#other = -1;
     this.written = 0;
     this.read = 0;
     this.abandoned = false;
+  }
+
+  /** It has its rounds, from now on. */
+  begin(): void {
+    this.begun = true;
     this.first = this.slots.take(this.rounds);
-    this.#word = this.slots.stamp(this.call, this.length);
+    this.#word = this.slots.stamp(this.call, this.length, this.#number);
   }
 
   /** Its first round is written already. */
   resume(round: number): void {
-    this.state = PENDING;
-    this.error = null;
+    this.begun = true;
     this.written = 1;
-    this.read = 0;
-    this.abandoned = false;
     this.first = round;
     this.#word = this.slots.word;
+  }
+
+  /** Not all ranks have memory for it: whoever began it sends messages. Others may ask about the call meanwhile. */
+  decline(): void {
+    this.declined = true;
+    this.state = COMPLETE;
+    this.#settle();
+  }
+
+  /** From now on it asks what became of the call elsewhere. */
+  watch(running: Asking): void {
+    this.running = running;
+    if (this.#other >= 0) running.compare(this.#other);
   }
 
   /** Goes as far as it can; how much has moved. */
   step(): number {
     const { slots } = this;
     let moved = 0;
+    // Ranks that have met another call get an answer about it.
+    if (this.#other >= 0) return 0;
     for (;;) {
       const before = moved;
       if (this.#mayWrite()) {
@@ -116,7 +153,7 @@ export abstract class LineOperation implements Awaited {
         moved++;
       }
       if (this.read < this.written && slots.areThere((this.first + this.read) | 0, this.from)) {
-        this.#compare((this.first + this.read) | 0);
+        if (!this.#isSame((this.first + this.read) | 0)) return moved;
         if (!this.abandoned) this.take(this.read);
         this.read++;
         moved++;
@@ -146,12 +183,13 @@ export abstract class LineOperation implements Awaited {
     this.read = round - 1;
   }
 
-  /** All ranks call the same. @throws MpiError ERR_MISMATCH */
-  #compare(round: number): void {
-    const { slots, length, from } = this;
-    const other = slots.otherCall(round, from, this.#word, length);
-    if (other < 0) return;
-    throw new Mismatch(this, other, slots.callOf(round, other));
+  /** Whether those whose lines are read have made the same call. */
+  #isSame(round: number): boolean {
+    const other = this.slots.otherCall(round, this.from, this.#word, this.length);
+    if (other < 0) return true;
+    this.#other = other;
+    this.running?.compare(other);
+    return false;
   }
 
   #mayWrite(): boolean {
@@ -163,6 +201,14 @@ export abstract class LineOperation implements Awaited {
   end(error: MpiError | null): void {
     this.error = error;
     this.state = error === null ? COMPLETE : FAILED;
+    const { running } = this;
+    this.running = null;
+    running?.leave(error);
+    this.#asked = false;
+    this.#settle();
+  }
+
+  #settle(): void {
     const { settled } = this;
     this.settled = null;
     settled?.();
@@ -175,6 +221,8 @@ export abstract class LineOperation implements Awaited {
   /** Whether it cannot go on without a member. */
   needs(member: number): boolean {
     const { slots, read, written } = this;
+    if (!this.begun) return this.#host.awaits(member, this);
+    if (this.#other >= 0) return member === this.#other;
     if (read < written) {
       if (this.from === NONE || (this.from !== ALL && this.from !== member)) return false;
       return !slots.isThere((this.first + read) | 0, member);
@@ -188,7 +236,16 @@ export abstract class LineOperation implements Awaited {
    */
   abandon(): boolean {
     this.abandoned = true;
-    return this.written === this.rounds;
+    return this.begun && this.written === this.rounds;
+  }
+
+  get asksAfterMs(): number {
+    return this.#asked || this.running === null ? Number.POSITIVE_INFINITY : ASK_AFTER_MS;
+  }
+
+  stalled(): void {
+    this.#asked = true;
+    this.running?.ask();
   }
 
   waits(): { mode: 'all'; operations: WaitedOperation[] } {

@@ -49,6 +49,7 @@ abstract class LineReduction extends LineOperation {
     const most = Math.floor(SLOT_BYTES / kind.bytes);
     this.chunk = Number.isFinite(unit) ? most - (most % unit) : most;
     this.chunks = Math.max(1, Math.ceil(count / this.chunk));
+    this.needsAreas = this.bytes > INLINE_BYTES;
   }
 
   protected get bytes(): number {
@@ -70,7 +71,6 @@ abstract class LineReduction extends LineOperation {
 
   protected writeInput(round: number, chunk: number): void {
     const { kernel, given } = this.plan;
-    if (this.bytes > INLINE_BYTES) this.parent.reserveArea();
     const { bytes } = kernel.kind;
     const start = chunk * this.chunk * bytes;
     const place = this.placeOf(round, this.slots.rank);

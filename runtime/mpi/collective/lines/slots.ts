@@ -1,5 +1,5 @@
 /**
- * The slots of a communicator's control lines (docs/internals/collectives.md#lines): how a round is written, and
+ * The slots of a communicator's control lines (docs/internals/control-lines.md#lines): how a round is written, and
  * when it is there. Each word has one writer. A line's round is its last word to be written.
  */
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
@@ -7,6 +7,7 @@ import type { SharedBlock } from '../../../../transports/shared-block.ts';
 import { OPERATION_BITS } from '../signature.ts';
 import {
   AREA_BYTES,
+  HAS,
   LINE,
   LINE_SLOTS,
   LINE_WORDS,
@@ -32,14 +33,14 @@ export const WRITTEN = -1;
 /** Odd, and of many bits. */
 const HISTORY_FACTOR = 0x2c1b3c6d;
 
-const NO_WORDS = new Int32Array(0);
-const NO_BYTES = new Uint8Array(0);
+const NO_WORDS: Int32Array = new Int32Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class Slots {
   readonly size: number;
   readonly rank: number;
   /** The lines' part of the block; empty until it is there. */
-  words = NO_WORDS;
+  words: Int32Array = NO_WORDS;
   /** The whole block: lines and areas. */
   bytes: Uint8Array = NO_BYTES;
   block: SharedBlock | null = null;
@@ -74,7 +75,19 @@ export class Slots {
     this.bytes = new Uint8Array(memory, byteOffset, end - byteOffset);
     this.#areasAt = areasOffset - byteOffset;
     this.block = block;
-    this.tellDone();
+    this.words[this.statusOf(this.rank) + STATUS.done] = this.done;
+    this.say(STATUS.lines, HAS);
+  }
+
+  /** This rank says of itself, once, what all others wait for. */
+  say(at: number, what: number): void {
+    Atomics.store(this.words, this.statusOf(this.rank) + at, what);
+    this.ringAll();
+  }
+
+  /** What a member has said of itself; 0: nothing yet. */
+  saidBy(member: number, at: number): number {
+    return load(this.words, this.statusOf(member) + at);
   }
 
   /** Where in `bytes` the payload of a line begins. */
@@ -104,11 +117,15 @@ export class Slots {
     return first;
   }
 
-  /** What the lines of the next call say of it: the operation is in the low bits. */
-  stamp(call: number, length: number): number {
-    const word = (call + (this.#history << OPERATION_BITS)) | 0;
+  /**
+   * What the lines of the next call say of it.
+   * @param number of the call: one that went by messages has no lines, and yet its number
+   */
+  stamp(call: number, length: number, number: number): number {
+    const before = this.#history + Math.imul(number, HISTORY_FACTOR);
+    const word = (call + (before << OPERATION_BITS)) | 0;
     this.#history = Math.imul(
-      this.#history ^ call ^ Math.imul(length, HISTORY_FACTOR),
+      this.#history ^ word ^ Math.imul(length, HISTORY_FACTOR),
       HISTORY_FACTOR,
     );
     this.word = word;
@@ -178,11 +195,6 @@ export class Slots {
     return -1;
   }
 
-  /** What a line that is there says is called. */
-  callOf(round: number, member: number): number {
-    return this.words[this.lineAt(round, member) + LINE.call];
-  }
-
   /** Others may use the slots up to `done` again. */
   tellDone(): void {
     this.#put(this.statusOf(this.rank) + STATUS.done, this.done);
@@ -191,16 +203,6 @@ export class Slots {
 
   ringAll(): void {
     this.block?.ringAll();
-  }
-
-  /** What a member says of itself; 0: all is well. */
-  brokenOf(member: number): number {
-    return load(this.words, this.statusOf(member) + STATUS.broken);
-  }
-
-  break(how: number): void {
-    Atomics.store(this.words, this.statusOf(this.rank) + STATUS.broken, how);
-    this.ringAll();
   }
 
   // ---- the short way
@@ -216,13 +218,13 @@ export class Slots {
    * A round without a payload, if it can end at once; for a rank that blocks.
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runBarrier(call: number, length: number): number {
+  runBarrier(call: number, length: number, number: number): number {
     if (this.run <= 0) return NOT_BEGUN;
     this.run--;
     const { words, size } = this;
     const round = (this.round + 1) | 0;
     this.round = round;
-    const word = this.stamp(call, length);
+    const word = this.stamp(call, length, number);
     this.publish(round, word, length);
     let looks = LINE_LOOKS;
     let late = 0;

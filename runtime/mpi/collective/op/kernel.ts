@@ -41,8 +41,8 @@ export interface Kernel {
   finish(out: Elements, at: number, count: number, ranks: number): void;
 }
 
-/** From so many bytes on a kernel of the addon is faster than a loop in JavaScript. */
-export const KERNEL_BYTES = 128;
+/** From so many elements on a kernel of the addon is faster than a loop in JavaScript, whatever their type. */
+export const KERNEL_ELEMENTS = 48;
 
 /** Copies elements of one kind. */
 export function copyElements(
@@ -88,7 +88,7 @@ export class NativeKernel implements Kernel {
     this.#number = kernelNumber(kind.type, operation);
     this.#addon = reduceAddon();
     this.#loop = makeLoop(operation, kind);
-    this.#between = kind.make(KERNEL_BYTES / kind.bytes);
+    this.#between = kind.make(KERNEL_ELEMENTS);
   }
 
   combine(
@@ -101,7 +101,7 @@ export class NativeKernel implements Kernel {
     count: number,
   ): void {
     const { bytes } = this.kind;
-    if (this.#loop !== null && count * bytes < KERNEL_BYTES) {
+    if (this.#loop !== null && count < KERNEL_ELEMENTS) {
       this.#loop(out, outAt, a, aAt, b, bAt, count);
       return;
     }
@@ -130,7 +130,7 @@ export class NativeKernel implements Kernel {
     const { kind } = this;
     if (count === 0) return;
     if (sources.length === 1) copyElements(out, outAt, sources[0], at[0], count, this);
-    else if (this.#loop !== null && count * kind.bytes < KERNEL_BYTES)
+    else if (this.#loop !== null && count < KERNEL_ELEMENTS)
       this.#foldShort(this.#loop, out, outAt, sources, at, count);
     else if (sources.length <= FOLD_SOURCES)
       this.foldSpans(out, outAt * kind.bytes, sources, at, kind.bytes, count);

@@ -6,7 +6,7 @@ import { PENDING } from '../../../messaging/operation.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { checkSelection, type Selection } from '../messages.ts';
 import { awaitParts, waitForParts } from '../parts.ts';
-import { checkReceive, irecv, recvSync } from '../receive.ts';
+import { checkReceive, irecvSlowly, recvSync } from '../receive.ts';
 import type { Request } from '../request.ts';
 import { type Abortable, type ReceiveOptions, signalOf, untilAborted } from '../signal.ts';
 import { Status } from '../status.ts';
@@ -132,7 +132,7 @@ export class Objects<T = unknown> {
   async recv(source = ANY_SOURCE, tag = ANY_TAG, options?: ReceiveOptions): Promise<Received<T>> {
     const signal = signalOf(options);
     const first = this.#pool.take();
-    return this.#finish(irecv(this.#endpoint, first.bytes, source, tag), first, signal);
+    return this.#finish(irecvSlowly(this.#endpoint, first.bytes, source, tag), first, signal);
   }
 
   /** Awaits the first message, and takes what follows. */
@@ -210,7 +210,7 @@ export class Objects<T = unknown> {
       if (over) return { done: true, value: undefined };
       signal?.throwIfAborted();
       const first = this.#pool.take();
-      const request = irecv(this.#endpoint, first.bytes, source, tag);
+      const request = irecvSlowly(this.#endpoint, first.bytes, source, tag);
       waiting.add(request);
       try {
         return { done: false, value: await this.#finish(request, first, signal) };

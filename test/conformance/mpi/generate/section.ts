@@ -41,6 +41,7 @@ export class Section {
   readonly #wild: boolean;
   /** Those of a rank that are still to be completed at the end. */
   readonly #open = new Map<number, { slot: number; posting: Posting }[]>();
+  #exchanges = 0;
   readonly #slots = new Map<number, number>();
 
   constructor(random: Random, comms: readonly Comm[], wild: boolean) {
@@ -60,7 +61,12 @@ export class Section {
     const random = this.#random;
     const message = this.#draw(comm);
     const kind = random.below(10);
-    if (kind === 0) return { how: (i) => this.#exchange(i, message), messages: [message] };
+    if (kind === 0) {
+      const { source, destination } = message;
+      const there = { ...message, tag: EXCHANGE_TAG + this.#exchanges++ };
+      const back = { ...there, source: destination, destination: source };
+      return { how: (i) => this.#exchange(i, there, back), messages: [there, back] };
+    }
     if (kind === 1) return { how: (i) => this.#stream(i, message), messages: [message] };
     if (kind > 3) return { how: (i) => this.#message(i, message), messages: [message] };
     const more = () => ({ ...message, tag: random.below(TAGS), length: random.pick(LENGTHS) });
@@ -108,10 +114,7 @@ export class Section {
     const { comm, group, source, destination, tag } = message;
     const random = this.#random;
     const rivals = this.#messages.filter(
-      (one) =>
-        one.comm === comm &&
-        one.group === group &&
-        (one.destination === destination || one.tag >= EXCHANGE_TAG),
+      (one) => one.comm === comm && one.group === group && one.destination === destination,
     );
     const anyTag = random.chance(0.25);
     const alone = rivals.every((one) => one.source === source || (!anyTag && one.tag !== tag));
@@ -224,10 +227,8 @@ export class Section {
   }
 
   /** Two ranks, or one with itself, send and receive at once. */
-  #exchange(i: number, message: Planned): void {
+  #exchange(i: number, message: Planned, back: Planned): void {
     const { comm, group, source, destination, length } = message;
-    message.tag = EXCHANGE_TAG + i;
-    const back = { ...message, source: destination, destination: source };
     const replaces = this.#random.chance(0.5);
     for (const [mine, other] of source === destination
       ? [[message, back]]

@@ -65,7 +65,7 @@ test.each([1, 2, 3])('bodies are kept apart, and their memory is used again (see
   for (let step = 0; step < 20_000; step++) {
     if (random.below(10) < ((step >> 10) % 2 === 0 ? 8 : 2)) {
       const body = filled(1 + random.below(SLOT_BYTES_MAX), step);
-      const where: Kept = { chunk: null, slot: 0 };
+      const where: Kept = { length: 0, chunk: null, slot: 0, body };
       bodies.put(packetOf(body), where);
       chunks.add(where.chunk);
       kept.push({ body, where });

@@ -114,6 +114,13 @@ describe('joining', () => {
   );
 });
 
+test('a rank that has made no segment for the others is named, and they are told to look at it', async () => {
+  const { stdout } = await dregrun(['-n', '2', fixture('publishes.mjs'), 'gone']);
+  expect(stdout).toMatch(
+    /^ERR_LAUNCH rank 0 did not hand over the shared segment \(ECONNREFUSED\): look at that rank's output/m,
+  );
+});
+
 describe('what a rank starts before it has joined', () => {
   test.each([
     ['json', 'it is the channel to its parent'],

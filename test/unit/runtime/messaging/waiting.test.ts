@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import { worldOf } from '../../../../runtime/mpi/communicator.ts';
+import type { Request } from '../../../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
 import { BareEngine } from '../../../tools/bare-engine.ts';
 import { Random } from '../../../tools/random.ts';
@@ -36,7 +37,7 @@ function pollsBeforeSleep(spinPolls: number, spinMs: number): number {
     singleCopy: 'auto',
     rendezvous: 'auto',
   });
-  const request = worldOf(engine).irecv(new Uint8Array(8), 1);
+  const request = worldOf(engine).irecv(new Uint8Array(8), 1) as Request;
   node.block = () => {
     before = polls;
     engine.completion.fail(request, new MpiError('ERR_DEADLOCK', 'the rank slept'));

@@ -1,0 +1,64 @@
+/**
+ * Rank 1 is lost: it dies in the middle of the operation argv[2], or leaves the job (argv[2] is left out) while the others are in one
+ * operation after the other.
+ */
+import { type Communicator, MPI, MpiError } from '../../../../runtime/index.ts';
+import { assert } from '../../lib.ts';
+
+const { world } = MPI;
+const { rank, size } = world;
+const [, , operation] = process.argv;
+
+const mine = new Float64Array(100_000);
+const all = new Float64Array(size * mine.length);
+const counts = Array.from({ length: size }, () => mine.length);
+const blocks = counts.map(() => new Float64Array(10));
+
+const CALLS: Record<string, (comm: Communicator) => PromiseLike<unknown>> = {
+  barrier: (comm) => comm.barrier(),
+  bcast: (comm) => comm.bcast(mine, 0),
+  gather: (comm) => comm.gather(mine, all, 0),
+  gatherv: (comm) => comm.gatherv(mine, { data: all, counts }, 0),
+  scatter: (comm) => comm.scatter(all, mine, 0),
+  scatterv: (comm) => comm.scatterv({ data: all, counts }, mine, 0),
+  allgather: (comm) => comm.allgather(mine, all),
+  allgatherv: (comm) => comm.allgatherv(mine),
+  alltoall: (comm) => comm.alltoall(all),
+  alltoallv: (comm) => comm.alltoallv(blocks, [...blocks.map((block) => block.slice())]),
+  objects: (comm) => comm.objects().allgather(mine),
+};
+
+async function die(): Promise<void> {
+  const request = CALLS[operation](world);
+  process.stdout.write('under way\n');
+  if (rank === 1) process.kill(process.pid, 'SIGKILL');
+  await request;
+  await world.barrier();
+}
+
+/** Nobody can tell a rank whose part has ended: a next call does. */
+async function failing(comm: Communicator, call: (comm: Communicator) => PromiseLike<unknown>) {
+  try {
+    await call(comm);
+    for (;;) await comm.allgather(mine);
+  } catch (error) {
+    if (!(error instanceof MpiError)) throw error;
+    return error;
+  }
+}
+
+async function stay(comms: ReadonlyMap<string, Communicator>): Promise<void> {
+  for (const [name, comm] of comms) {
+    const error = await failing(comm, CALLS[name]);
+    assert.equal(error.code, 'ERR_PEER_FAILED', `${name}: ${error.message}`);
+  }
+  process.stdout.write(`rank ${rank} ok\n`);
+}
+
+if (operation !== undefined) await die();
+else {
+  const comms = new Map<string, Communicator>();
+  for (const name of Object.keys(CALLS)) comms.set(name, await world.dup());
+  if (rank === 1) MPI.finalize();
+  else await stay(comms);
+}

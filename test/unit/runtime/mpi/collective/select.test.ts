@@ -1,0 +1,83 @@
+import { afterEach, expect, test } from 'vitest';
+import { ALLGATHER, ALLGATHERV } from '../../../../../runtime/mpi/collective/allgather.ts';
+import { ALLTOALL } from '../../../../../runtime/mpi/collective/alltoall.ts';
+import { ALLTOALLV } from '../../../../../runtime/mpi/collective/alltoallv.ts';
+import { BCAST } from '../../../../../runtime/mpi/collective/bcast.ts';
+import { GATHER } from '../../../../../runtime/mpi/collective/gather.ts';
+import { SCATTER } from '../../../../../runtime/mpi/collective/scatter.ts';
+import {
+  choose,
+  forgetOverrides,
+  type Shape,
+  type Table,
+} from '../../../../../runtime/mpi/collective/select.ts';
+
+const TABLES: readonly Table<never>[] = [
+  BCAST,
+  GATHER,
+  SCATTER,
+  ALLGATHER,
+  ALLGATHERV,
+  ALLTOALL,
+  ALLTOALLV,
+];
+
+afterEach(() => {
+  for (const { operation } of TABLES) delete process.env[`DREG_COLL_${operation}`];
+  forgetOverrides();
+});
+
+const chosen = (table: Table<never>, shape: Shape) => choose(table, shape).algorithm.name;
+const KB = 1024;
+
+test.each<[Table<never>, Shape, string]>([
+  [BCAST, { ranks: 2, bytes: 1024 * KB }, 'binomial'],
+  [BCAST, { ranks: 4, bytes: 256 * KB - 1 }, 'binomial'],
+  [BCAST, { ranks: 4, bytes: 256 * KB }, 'scatter-allgather'],
+  [GATHER, { ranks: 15, bytes: 8 }, 'linear'],
+  [GATHER, { ranks: 16, bytes: KB }, 'binomial'],
+  [GATHER, { ranks: 16, bytes: KB + 1 }, 'linear'],
+  [SCATTER, { ranks: 16, bytes: KB }, 'binomial'],
+  [ALLGATHER, { ranks: 2, bytes: 1024 * KB }, 'bruck'],
+  [ALLGATHER, { ranks: 4, bytes: 16 * KB }, 'bruck'],
+  [ALLGATHER, { ranks: 4, bytes: 16 * KB + 1 }, 'ring'],
+  [ALLGATHERV, { ranks: 4, bytes: 64 * KB }, 'direct'],
+  [ALLGATHERV, { ranks: 4, bytes: 64 * KB + 1 }, 'ring'],
+  [ALLTOALL, { ranks: 16, bytes: 128 }, 'bruck'],
+  [ALLTOALL, { ranks: 16, bytes: 129 }, 'spread'],
+  [ALLTOALL, { ranks: 16, bytes: 32 * KB + 1 }, 'pairwise'],
+  [ALLTOALL, { ranks: 4, bytes: 8, inPlace: true }, 'swap'],
+  [ALLTOALLV, { ranks: 64, bytes: 0 }, 'spread'],
+  [ALLTOALLV, { ranks: 65, bytes: 0 }, 'pairwise'],
+  [ALLTOALLV, { ranks: 65, bytes: 0, inPlace: true }, 'swap'],
+])('$0.operation with $1 is by $2', (table, shape, name) => {
+  expect(chosen(table, shape)).toBe(name);
+});
+
+test('each algorithm can be named by the environment, where it works', () => {
+  for (const table of TABLES)
+    for (const { name, can } of table.algorithms) {
+      process.env[`DREG_COLL_${table.operation}`] = name;
+      forgetOverrides();
+      const shape = { ranks: 4, bytes: 100, inPlace: name === 'swap' };
+      expect(can?.(shape) ?? true).toBe(true);
+      expect(chosen(table, shape)).toBe(name);
+    }
+});
+
+test('one that does not work for the shape gives way to the best', () => {
+  process.env.DREG_COLL_BCAST = 'scatter-allgather';
+  process.env.DREG_COLL_ALLTOALL = 'swap';
+  expect(chosen(BCAST, { ranks: 4, bytes: 3 })).toBe('binomial');
+  expect(chosen(ALLTOALL, { ranks: 4, bytes: 3 })).toBe('spread');
+});
+
+test('a name that there is not is ERR_ARG, with the names that there are', () => {
+  process.env.DREG_COLL_BCAST = 'pigeon';
+  expect(() => chosen(BCAST, { ranks: 4, bytes: 3 })).toThrow(
+    expect.objectContaining({
+      code: 'ERR_ARG',
+      message: expect.stringMatching(/DREG_COLL_BCAST is "pigeon".*scatter-allgather, binomial/),
+    }),
+  );
+});

@@ -1,0 +1,38 @@
+/** DREG_DEBUG=requests: a request that is dropped while it is under way is told, with where it was made. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../../../native/addon.ts';
+
+const program = join(packageRoot(), 'dist/test/unit/runtime/mpi/programs/dropped.js');
+
+function run(how: string, debug = 'requests') {
+  const env = { ...process.env, DREG_DEBUG: debug };
+  return spawnSync(process.execPath, [program, how], { encoding: 'utf8', env });
+}
+
+const WHAT = /^dreg-mpi: a request of rank 0, irecv from rank 0, tag 7, /m;
+
+test('dropped: who, what, and where it was made', () => {
+  const { stderr } = run('drops');
+  expect(stderr).toMatch(WHAT);
+  expect(stderr).toMatch(/was dropped: .*\n\s+at forgetful \(.*dropped\.js/);
+});
+
+test('kept until the end: the same', () => {
+  const { stderr } = run('keeps');
+  expect(stderr).toMatch(WHAT);
+  expect(stderr).toMatch(/was still under way at MPI\.finalize\(\): .*\n\s+at .*dropped\.js/);
+});
+
+test('awaited, waited for, taken: nothing is said', () => {
+  expect(run('awaits')).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('nobody asked: nothing is said', () => {
+  expect(run('drops', '').stderr).not.toMatch(/was dropped|it was made/);
+});
+
+test('another value is refused', () => {
+  expect(run('awaits', 'all').stderr).toMatch(/ERR_ARG|DREG_DEBUG is "all"/);
+});
