@@ -2,7 +2,7 @@
  * Rank 1 is lost: it dies in the middle of the operation argv[2], or leaves the job (argv[2] is left out) while the others are in one
  * operation after the other.
  */
-import { type Communicator, MPI, MpiError } from '../../../../runtime/index.ts';
+import { type Communicator, MPI, MpiError, SUM } from '../../../../runtime/index.ts';
 import { assert } from '../../lib.ts';
 
 const { world } = MPI;
@@ -10,6 +10,7 @@ const { rank, size } = world;
 const [, , operation] = process.argv;
 
 const mine = new Float64Array(100_000);
+const short = new Float64Array(1);
 const all = new Float64Array(size * mine.length);
 const counts = Array.from({ length: size }, () => mine.length);
 const blocks = counts.map(() => new Float64Array(10));
@@ -25,6 +26,17 @@ const CALLS: Record<string, (comm: Communicator) => PromiseLike<unknown>> = {
   allgatherv: (comm) => comm.allgatherv(mine),
   alltoall: (comm) => comm.alltoall(all),
   alltoallv: (comm) => comm.alltoallv(blocks, [...blocks.map((block) => block.slice())]),
+  reduce: (comm) => comm.reduce(mine, null, SUM),
+  allreduce: (comm) => comm.allreduce(mine, null, SUM),
+  reduceScatter: (comm) => comm.reduceScatterBlock(all, null, SUM),
+  scan: (comm) => comm.scan(mine, null, SUM),
+  exscan: (comm) => comm.exscan(mine, null, SUM),
+  'short bcast': (comm) => comm.bcast(short, 0),
+  'short gather': (comm) => comm.gather(short, null, 0),
+  'short allgather': (comm) => comm.allgather(short),
+  'short alltoall': (comm) => comm.alltoall(new Float64Array(size)),
+  'short allreduce': (comm) => comm.allreduce(1, SUM),
+  'short scan': (comm) => comm.scan(1, SUM),
   objects: (comm) => comm.objects().allgather(mine),
 };
 
