@@ -65,7 +65,7 @@ export function prepareAllgather<A extends Elements>(
   const call = { all, mine: inPlace ? null : mine, bytes };
   const signature: Signature = { operation: 'allgather', type, count, root: NO_ROOT, op: null };
   return {
-    line: chooseLines(ALLGATHER, shape, endpoint, call, signature, () => result),
+    line: chooseLines(ALLGATHER, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: mine === null ? [all] : [all, mine],

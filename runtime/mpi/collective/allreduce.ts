@@ -110,7 +110,7 @@ export function prepareAllreduce<A extends Elements>(
   const name = opName(reduction);
   const signature: Signature = { operation: 'allreduce', type, count, root: NO_ROOT, op: name };
   return {
-    line: chooseLines(ALLREDUCE, shape, endpoint, call, signature, () => result),
+    line: chooseLines(ALLREDUCE, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [given, taken],

@@ -99,7 +99,7 @@ export function prepareAlltoall<A extends Elements>(
   const { type } = all;
   const signature: Signature = { operation: 'alltoall', type, count, root: NO_ROOT, op };
   return {
-    line: chooseLines(ALLTOALL, shape, endpoint, call, signature, () => result),
+    line: chooseLines(ALLTOALL, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [all.bytes, into.bytes],

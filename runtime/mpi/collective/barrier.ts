@@ -20,7 +20,7 @@ export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
   const shape = { ranks: endpoint.size, bytes: 0 };
   const { algorithm, number } = choose(BARRIER, shape);
   return {
-    line: chooseLines(BARRIER, shape, endpoint, null, SIGNATURE, () => undefined),
+    line: chooseLines(BARRIER, shape, null, SIGNATURE, () => undefined),
     signature: SIGNATURE,
     algorithm: number,
     memory: [],

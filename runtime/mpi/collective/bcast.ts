@@ -53,7 +53,7 @@ export function prepareBcast<D extends Data>(
   const count = bytes / widthOf(type);
   const signature: Signature = { operation: 'bcast', type, count, root, op: null };
   return {
-    line: chooseLines(BCAST, shape, endpoint, call, signature, () => data),
+    line: chooseLines(BCAST, shape, call, signature, () => data),
     signature,
     algorithm: number,
     memory: [payload],

@@ -73,7 +73,8 @@ export class Calls implements CallBook {
 
   /** The control lines; null where the ranks have no memory in common. */
   get lines(): Lines | null {
-    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    if (this.#lines === undefined)
+      this.#lines = Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
     return this.#lines;
   }
 
@@ -88,7 +89,15 @@ export class Calls implements CallBook {
    */
   begin({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    return new Call(this, signature, this.count(signature, algorithm), algorithm);
+    const call = new Call(this, signature, this.count(signature, algorithm), algorithm);
+    this.#lookBack(call);
+    return call;
+  }
+
+  /** A call by messages tells nothing of calls on lines that nobody had to read: of two roots of one broadcast. */
+  #lookBack(call: Call): void {
+    const other = this.#lines?.findOther() ?? -1;
+    if (other >= 0) this.compare(call, this.endpoint.members.worldOf(other));
   }
 
   /**

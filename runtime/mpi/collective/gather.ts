@@ -69,7 +69,7 @@ export function prepareGather<A extends Elements>(
   const { algorithm, number } = choose(GATHER, shape);
   const signature: Signature = { operation: 'gather', type, count, root, op: null };
   return {
-    line: chooseLines(GATHER, shape, endpoint, call, signature, () => result),
+    line: chooseLines(GATHER, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [call.mine, call.all].filter((memory) => memory !== null),

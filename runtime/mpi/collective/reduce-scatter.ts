@@ -90,7 +90,7 @@ function prepare<A extends Elements>(
   const named = `${opName(reduction)}${operation === 'reduceScatter' ? `, counts ${Array.from(counts)}` : ''}`;
   const signature: Signature = { operation, type, count, root: NO_ROOT, op: named };
   return {
-    line: chooseLines(REDUCE_SCATTER, shape, endpoint, call, signature, () => result),
+    line: chooseLines(REDUCE_SCATTER, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [given, bytesOf(result)],

@@ -130,7 +130,7 @@ export function prepareReduce<A extends Elements>(
   const name = opName(reduction);
   const signature: Signature = { operation: 'reduce', type, count, root, op: name };
   return {
-    line: chooseLines(REDUCE, shape, endpoint, call, signature, () => result as A | null),
+    line: chooseLines(REDUCE, shape, call, signature, () => result as A | null),
     signature,
     algorithm: number,
     memory: result === null ? [given] : [given, bytesOf(result)],

@@ -79,7 +79,7 @@ export function prepareScan<A extends Elements>(
   const name = opName(reduction);
   const signature: Signature = { operation, type, count, root: NO_ROOT, op: name };
   return {
-    line: chooseLines(SCAN, shape, endpoint, call, signature, () => result),
+    line: chooseLines(SCAN, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [given, bytesOf(result)],

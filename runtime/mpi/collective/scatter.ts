@@ -64,7 +64,7 @@ export function prepareScatter<A extends Elements>(
   const { algorithm, number } = choose(SCATTER, shape);
   const signature: Signature = { operation: 'scatter', type, count, root, op: null };
   return {
-    line: chooseLines(SCATTER, shape, endpoint, call, signature, () => result),
+    line: chooseLines(SCATTER, shape, call, signature, () => result),
     signature,
     algorithm: number,
     memory: [call.mine, call.all].filter((memory) => memory !== null),

@@ -4,7 +4,7 @@
  */
 import { MpiError } from '../../base/error.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
-import { Lines } from './lines/lines.ts';
+import type { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import type { Schedule } from './schedule.ts';
 import type { Signature } from './signature.ts';
@@ -86,17 +86,16 @@ function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
-/** A call on control lines; undefined where the ranks do without, or it does not work for this shape. */
+/** A call on control lines, for ranks that have them; undefined where the environment names another way, or it does not work for this shape. */
 export function chooseLines<Call, Of extends Shape, Result>(
   table: Table<Call, Of>,
   shape: Of,
-  endpoint: Endpoint,
   call: Call,
   signature: Signature,
   result: () => Result,
 ): LineCall<Result> | undefined {
   const { lines: algorithm } = table;
-  if (algorithm === undefined || !Lines.reach(endpoint)) return undefined;
+  if (algorithm === undefined) return undefined;
   if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
   return { make: (lines) => algorithm.make(lines, call, signature), result };
 }

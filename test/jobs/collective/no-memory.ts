@@ -21,10 +21,10 @@ function lack(): void {
   });
 }
 
-const sum = (length: number) =>
-  elements(length, 0).map((_, i) =>
-    ranks.reduce((total, one) => total + elements(length, one)[i], 0),
-  );
+function sum(length: number): Float64Array {
+  const given = ranks.map((one) => elements(length, one));
+  return given[0].map((_, i) => given.reduce((total, each) => total + each[i], 0));
+}
 
 type Call = (comm: Communicator, length: number) => Promise<unknown>;
 

@@ -82,8 +82,8 @@ export class Admission {
   /** Whether a member has not said what an operation waits for. */
   awaits(member: number, needsAreas: boolean): boolean {
     const slots = this.#slots;
-    // Member 0 makes the block.
-    if (slots.block === null) return this.#lines === null && member === 0;
+    // Nobody can have opened what is not there yet.
+    if (slots.block === null) return this.#lines === null;
     if (this.#lines === null) return slots.saidBy(member, STATUS.lines) === 0;
     return needsAreas && this.#areas === null && slots.saidBy(member, STATUS.area) === 0;
   }

@@ -19,7 +19,7 @@ import { Admission } from './admission.ts';
 import { errorOf, tell } from './failure.ts';
 import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes, STATUS } from './layout.ts';
 import type { LineHost, LineOperation } from './operation.ts';
-import { Slots } from './slots.ts';
+import { NONE, Slots } from './slots.ts';
 
 /** Polls of the lines alone before a rank that blocks makes progress for all else. */
 export const LINE_POLLS = 200;
@@ -37,6 +37,8 @@ export class Lines implements SharedUser, LineHost {
   #broken: MpiError | null = null;
   #freed = false;
   #closed = false;
+  /** All members' calls up to this round are this rank's. */
+  #compared = 0;
   #polling = false;
   readonly #elements = new Map<Kind, Elements>();
 
@@ -49,6 +51,7 @@ export class Lines implements SharedUser, LineHost {
       declines: (member) => this.#blocks.declines(endpoint.members.worldOf(member)),
       reserveArea: () => this.reserveArea(),
     });
+    this.#compared = start;
     endpoint.engine.shared.open(this);
   }
 
@@ -223,6 +226,15 @@ export class Lines implements SharedUser, LineHost {
   }
 
   // ---- failures
+
+  /** A member that has made another call than this rank; -1: none is known. */
+  findOther(): number {
+    const { slots } = this;
+    if (slots.block === null || this.#compared === slots.round) return -1;
+    const other = slots.findOther();
+    if (other === NONE) this.#compared = slots.round;
+    return Math.max(other, -1);
+  }
 
   lost(rank: number, error: MpiError): void {
     const member = this.endpoint.members.rankOf(rank);

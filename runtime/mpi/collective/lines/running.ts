@@ -29,6 +29,8 @@ export class RunningOnLines implements Running {
   }
 
   waitsFor(peer: number): boolean {
+    // What the peer has done may be there by now.
+    this.#lines.poll();
     return this.#lines.waitsOf(this.#operation).some(({ from }) => from.includes(peer));
   }
 

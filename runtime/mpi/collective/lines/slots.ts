@@ -195,6 +195,32 @@ export class Slots {
     return -1;
   }
 
+  /**
+   * A member that has made another call in the place of one of this rank's, as far as the slots still tell.
+   * @returns NONE where there is none; ALL where not all have come so far
+   */
+  findOther(): number {
+    const { words, size } = this;
+    let found = NONE;
+    for (let back = 0; back < LINE_SLOTS; back++) {
+      const round = (this.round - back) | 0;
+      const mine = this.lineAt(round, this.rank);
+      if (!this.isThere(round, this.rank)) continue;
+      for (let member = 0; member < size; member++) {
+        const at = this.lineAt(round, member);
+        if (((load(words, at) - round) | 0) < 0) found = ALL;
+        else {
+          const same =
+            words[at + LINE.call] === words[mine + LINE.call] &&
+            words[at + LINE.length] === words[mine + LINE.length];
+          // It may be the line of a later round by now.
+          if (!same && this.isThere(round, member)) return member;
+        }
+      }
+    }
+    return found;
+  }
+
   /** Others may use the slots up to `done` again. */
   tellDone(): void {
     this.#put(this.statusOf(this.rank) + STATUS.done, this.done);
