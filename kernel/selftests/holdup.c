@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -262,18 +263,31 @@ static void protect(void *argument)
 	must(mprotect(argument, bytes, PROT_READ | PROT_WRITE), "mprotect");
 }
 
+static double lesser(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The least of all attempts, three at least: a busy machine may be slow in all
+ * samples of one, and a walk of all ranges costs its time in each.
+ */
 static void protection_changes(void)
 {
 	unsigned char *area = memory_pages(SPREAD);
-	int fd = context_of(SPREAD);
-	double without = cost_of(protect, area), with;
+	double with = INFINITY, without = INFINITY;
+	int attempt, fd;
 
-	monitor_many(fd, area, SPREAD, PAGE);
-	with = cost_of(protect, area);
+	for (attempt = 0; attempt < 3 || (attempt < ATTEMPTS && with >= 1.5 * without); attempt++) {
+		fd = context_of(SPREAD);
+		without = lesser(without, cost_of(protect, area));
+		monitor_many(fd, area, SPREAD, PAGE);
+		with = lesser(with, cost_of(protect, area));
+		close(fd);
+	}
 	if (!tap_ok(with < 1.5 * without,
 		    "mprotect of 131,072 monitored ranges costs what it costs of none"))
 		tap_diag("%.0f ns with, %.0f ns without", with, without);
-	close(fd);
 	munmap(area, (size_t)SPREAD * PAGE);
 }
 

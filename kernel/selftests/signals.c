@@ -97,6 +97,9 @@ static void under_a_timer(int flags, const char *what, int processes)
 		tap_diag("%d of %d failed, %d with EINTR", failed, processes, interrupted);
 }
 
+/* All slots of the first but the last have a range of one page. */
+#define RANGES (DREG_SLOTS_MAX - 1)
+
 static struct dreg many, other;
 static unsigned char *held, *free_page;
 
@@ -110,27 +113,29 @@ static void *discard(void *argument)
 /* In a process of its own, so that it can be killed alone. */
 static int monitor_for_ever(void *argument)
 {
-	(void)argument;
+	struct dreg *dreg = argument;
+	uint32_t slot = dreg == &many ? RANGES : 1;
+
 	for (;;) {
-		if (device_monitor(other.fd, 1, free_page, PAGE))
+		if (device_monitor(dreg->fd, slot, free_page, PAGE))
 			_exit(1);
-		if (device_unmonitor(other.fd, 1) < 0)
+		if (device_unmonitor(dreg->fd, slot) < 0)
 			_exit(2);
 	}
 }
 
 static void monitor_a_million(void)
 {
-	struct dreg_range *ranges = calloc(DREG_SLOTS_MAX, sizeof(*ranges));
+	struct dreg_range *ranges = calloc(RANGES, sizeof(*ranges));
 	struct dreg_batch batch = {
 		.ranges = (uintptr_t)ranges,
-		.count = DREG_SLOTS_MAX,
+		.count = RANGES,
 	};
 	uint32_t i;
 
 	if (!ranges)
 		tap_bail("calloc");
-	for (i = 0; i < DREG_SLOTS_MAX; i++)
+	for (i = 0; i < RANGES; i++)
 		ranges[i] = (struct dreg_range){
 			.addr = (uintptr_t)held, .len = PAGE, .slot = i };
 	if (device_call(many.fd, DREG_IOC_MONITOR, &batch))
@@ -153,26 +158,27 @@ static bool sleeps(pid_t pid)
 }
 
 /*
- * An invalidation that takes long, since it fires a million ranges; MONITOR of
- * another context has to wait for it, and its process is killed meanwhile.
- * True if it is dead, and not all of them have fired.
+ * An invalidation that takes long, since it fires a million ranges; MONITOR has
+ * to wait for it, and its process is killed meanwhile.  True if it is dead, and
+ * not all of them have fired.
  */
-static bool dies_while_it_waits(unsigned char *stack, int *scenes)
+static bool dies_while_it_waits(struct dreg *waiter, unsigned char *stack, int *scenes)
 {
 	uint64_t seen, at_kill, at_death;
 	pthread_t thread;
 	int status;
 	pid_t child;
 
-	if (dreg_open(&many, DREG_SLOTS_MAX) || dreg_open(&other, 16))
+	/* The kernel calls notifiers in this order: so other has heard of it when many fires. */
+	if (dreg_open(&other, 16) || dreg_open(&many, DREG_SLOTS_MAX))
 		tap_bail("dreg_open");
 	seen = dreg_user_delta(&many);
 	monitor_a_million();
 	must(pthread_create(&thread, NULL, discard, NULL), "thread");
 	while (!dreg_changed(&many, seen))
 		usleep(100);
-	child = clone(monitor_for_ever, stack + STACK_PAGES * PAGE, CLONE_VM | SIGCHLD, NULL);
-	while (!sleeps(child) && dreg_user_delta(&many) - seen < DREG_SLOTS_MAX)
+	child = clone(monitor_for_ever, stack + STACK_PAGES * PAGE, CLONE_VM | SIGCHLD, waiter);
+	while (!sleeps(child) && dreg_user_delta(&many) - seen < RANGES)
 		usleep(100);
 	at_kill = dreg_user_delta(&many) - seen;
 	kill(child, SIGKILL);
@@ -182,24 +188,28 @@ static bool dies_while_it_waits(unsigned char *stack, int *scenes)
 	must(pthread_join(thread, NULL), "join");
 	dreg_close(&many);
 	dreg_close(&other);
-	tap_diag("of %u had fired: %llu when it was killed, %llu when it was dead", DREG_SLOTS_MAX,
+	tap_diag("of %u had fired: %llu when it was killed, %llu when it was dead", RANGES,
 		 (unsigned long long)at_kill, (unsigned long long)at_death);
-	*scenes += at_kill < DREG_SLOTS_MAX / 2;
-	return WIFSIGNALED(status) && at_death < DREG_SLOTS_MAX;
+	*scenes += at_kill < RANGES / 2;
+	return WIFSIGNALED(status) && at_death < RANGES;
 }
 
-static void killed_while_it_waits(void)
+static void killed_while_it_waits(struct dreg *waiter, const char *whose)
 {
-	unsigned char *stack = memory_pages(STACK_PAGES);
+	static unsigned char *stack;
 	bool dies = false;
 	int attempt, scenes = 0;
 
-	held = memory_pages(1);
-	free_page = memory_pages(1);
+	if (!stack) {
+		stack = memory_pages(STACK_PAGES);
+		held = memory_pages(1);
+		free_page = memory_pages(1);
+	}
 	/* On a busy machine all may have fired before the signal is sent. */
 	for (attempt = 0; attempt < ATTEMPTS && scenes < SCENES && !dies; attempt++)
-		dies = dies_while_it_waits(stack, &scenes);
-	tap_ok(dies, "killed in a MONITOR that waits for an invalidation: dead before that ends");
+		dies = dies_while_it_waits(waiter, stack, &scenes);
+	tap_ok(dies, "killed in a MONITOR that waits for an invalidation that fires %s: dead before that ends",
+	       whose);
 }
 
 int main(int argc, char **argv)
@@ -208,7 +218,8 @@ int main(int argc, char **argv)
 
 	options_parse(&options, argc, argv);
 	/* Before there are mappings that each child would copy. */
-	killed_while_it_waits();
+	killed_while_it_waits(&other, "another context's ranges");
+	killed_while_it_waits(&many, "its own context's ranges");
 	map_many();
 	under_a_timer(SA_RESTART, "SA_RESTART", (int)options.rounds);
 	under_a_timer(0, "no SA_RESTART", (int)options.rounds);

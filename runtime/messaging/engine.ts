@@ -24,7 +24,7 @@ import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
 import { SharedOperations } from './shared-operations.ts';
-import { type SpinLimits, Waiting } from './waiting.ts';
+import { type SpinLimits, TIMEOUT_MS_MAX, Waiting } from './waiting.ts';
 import {
   ASK_CALL,
   CALL_WORD,
@@ -372,7 +372,7 @@ export class Engine implements PacketHandler, ReceivingHost {
    * Blocks until a request has ended; false: the time, in milliseconds, is over before that.
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
-  wait(what: Awaited, timeout = Number.POSITIVE_INFINITY): boolean {
+  wait(what: Awaited, timeout = TIMEOUT_MS_MAX): boolean {
     return what.state !== PENDING || this.#waiting.wait(what, timeout);
   }
 

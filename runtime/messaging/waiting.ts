@@ -14,8 +14,16 @@ export const SLEEP_CHECK_MS = 500;
 export const WORKER_LOOK_MS = 1;
 /** A blocked rank that polls looks at the clock once in so many polls. */
 const POLLS_A_LOOK = 64;
+/**
+ * The longest time of a timer, in milliseconds: a wait that may take as long has no end. A whole number,
+ * not Infinity, so that no wait makes an object of it.
+ */
+export const TIMEOUT_MS_MAX = 0x7fff_ffff;
 /** MPI.finalize() gives up what nobody can receive any more after this long, in milliseconds. */
 export const FINALIZE_GRACE_MS = 500;
+
+/** Of a wait without one. */
+const NO_DEADLINE = 0;
 
 export interface SpinLimits {
   /** Polls that find nothing before a blocked rank sleeps; 0 with more ranks than cores. */
@@ -60,13 +68,13 @@ export class Waiting {
 
   /**
    * Blocks until an operation has ended: polls for a bounded time, then sleeps until a peer rings.
-   * @param timeout milliseconds; Infinity: it waits as long as it takes
+   * @param timeout whole milliseconds; {@link TIMEOUT_MS_MAX}: it waits as long as it takes
    * @returns false where the time is over, and the operation still under way
    * @throws MpiError ERR_DEADLOCK where nobody can end it; it is then still under way
    */
   wait(operation: Awaited, timeout: number): boolean {
     const host = this.#host;
-    const deadline = timeout === Number.POSITIVE_INFINITY ? timeout : now() + timeout;
+    const deadline = timeout === TIMEOUT_MS_MAX ? NO_DEADLINE : now() + timeout;
     let polls = this.#spinPolls;
     let until = 0;
     let slept = false;
@@ -75,7 +83,7 @@ export class Waiting {
         polls = this.#spinPolls;
         until = 0;
       } else if (operation.state === PENDING) {
-        if (timeout !== Number.POSITIVE_INFINITY && now() >= deadline) return this.#late(slept);
+        if (timeout !== TIMEOUT_MS_MAX && now() >= deadline) return this.#late(slept);
         if (--polls <= 0) {
           if (!slept) host.standstill?.moved();
           slept = true;
@@ -134,7 +142,7 @@ export class Waiting {
     const { standstill } = this.#host;
     const error = standstill?.slept(() => ({
       ...operation.waits(),
-      mayGoOn: deadline !== Number.POSITIVE_INFINITY,
+      mayGoOn: deadline !== NO_DEADLINE,
       stack: currentCalls(),
     }));
     if (!error) return;
@@ -189,7 +197,7 @@ function asksAfter({ asksAfterMs = Number.POSITIVE_INFINITY }: Awaited): number 
 
 /** Until the next look at whether others are there, or the deadline. */
 function sleepMs(deadline: number): number {
-  if (deadline === Number.POSITIVE_INFINITY) return SLEEP_CHECK_MS;
+  if (deadline === NO_DEADLINE) return SLEEP_CHECK_MS;
   return Math.min(SLEEP_CHECK_MS, Math.max(1, Math.ceil(deadline - now())));
 }
 

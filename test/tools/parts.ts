@@ -14,7 +14,7 @@ export const PARTS = {
     files: ['progress/deadlock.full'],
   },
   messages: {
-    what: 'messages at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects, soaks',
+    what: 'messages and collectives at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects, soaks',
     files: [
       'conformance/mpi/',
       'environment/faults.full',

@@ -8,6 +8,7 @@ import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Context } from '../../messaging/matching/context.ts';
 import type { Peer } from '../../messaging/peer.ts';
+import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 import type { Session } from '../session.ts';
 import type { Request } from './request.ts';
 import { RequestPool } from './request-pool.ts';
@@ -31,8 +32,8 @@ export class Endpoint implements Owner {
   readonly messages: Context;
   /** The library's. */
   readonly library: Context;
-  /** The longest that a wait takes, in milliseconds. */
-  timeout = Number.POSITIVE_INFINITY;
+  /** The longest that a wait takes, in whole milliseconds. */
+  timeout = TIMEOUT_MS_MAX;
   /** Buffered sends that have not left, or have failed. */
   readonly buffered = new Set<Request>();
   /** Probes that do not wait, by their patterns: posted so that messages are sought at their senders. */

@@ -2,6 +2,7 @@
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import type { ContextPair, Members } from '../../messaging/contexts/pair.ts';
 import type { Engine } from '../../messaging/engine.ts';
+import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 import type { Data } from '../datatype/data.ts';
 import type { Session } from '../session.ts';
 import { bsend, flushBuffer } from './buffered.ts';
@@ -54,20 +55,22 @@ export abstract class PointToPoint {
   }
 
   /**
-   * The longest that a wait on this communicator takes, in milliseconds; Infinity unless set. Then the wait
-   * ends with ERR_TIMEOUT, which says who is waited for and in what. A receive or a probe that waits is
-   * taken back; a send, and what a {@link Request} stands for, is still under way.
+   * The longest that a wait on this communicator takes, in milliseconds (a fraction counts as a whole one);
+   * Infinity unless set, and where it is set to 2³¹ − 1 or more. Then the wait ends with ERR_TIMEOUT, which
+   * says who is waited for and in what. A receive or a probe that waits is taken back; a send, and what a
+   * {@link Request} stands for, is still under way.
    * Communicators that are made from this one begin with the same.
    * @throws MpiError ERR_ARG where it is set to what is no number from 0 on
    */
   get timeout(): number {
-    return this.endpoint.timeout;
+    const { timeout } = this.endpoint;
+    return timeout === TIMEOUT_MS_MAX ? Number.POSITIVE_INFINITY : timeout;
   }
 
   /** @internal The getter tells of it. */
   set timeout(milliseconds: number) {
     checkTimeout(milliseconds);
-    this.endpoint.timeout = milliseconds;
+    this.endpoint.timeout = Math.min(Math.ceil(milliseconds), TIMEOUT_MS_MAX);
   }
 
   /** Makes operations that are started again and again: checked once, and fast (MPI 4.1, 3.9). */

@@ -1,6 +1,7 @@
 /** Requests of blocking operations, used again: such an operation costs no object. */
 import { NO_BYTES } from '../../base/bytes.ts';
 import { PENDING } from '../../messaging/operation.ts';
+import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 import type { Payload } from '../datatype/data.ts';
 import { Request } from './request.ts';
 import type { Owner } from './started-request.ts';
@@ -26,7 +27,7 @@ export class RequestPool {
     request.isSend = isSend;
     request.synchronous = false;
     // Whoever may leave the call before its end can take the buffer away.
-    request.blocking = this.#owner.timeout === Number.POSITIVE_INFINITY;
+    request.blocking = this.#owner.timeout === TIMEOUT_MS_MAX;
     return request;
   }
 

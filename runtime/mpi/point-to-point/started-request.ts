@@ -16,7 +16,7 @@ import { Waitable } from './waitable.ts';
 /** What a request needs of its communicator. */
 export interface Owner {
   readonly engine: Engine;
-  /** The longest that a wait takes, in milliseconds. */
+  /** The longest that a wait takes, in whole milliseconds. */
   readonly timeout: number;
   /** The rank in the communicator of a rank of the world, which the wire knows. */
   rankOf(world: number): number;

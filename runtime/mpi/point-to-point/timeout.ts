@@ -5,14 +5,12 @@ import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import type { Engine } from '../../messaging/engine.ts';
 import type { Awaited } from '../../messaging/operation.ts';
-
-/** The longest time of a timer: beyond, a wait has no end. */
-export const TIMEOUT_MS_MAX = 0x7fff_ffff;
+import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 
 /** Whose waits they are. */
 export interface Patience {
   readonly engine: Engine;
-  /** Milliseconds. */
+  /** Whole milliseconds; TIMEOUT_MS_MAX: a wait takes as long as it takes. */
   readonly timeout: number;
   rankOf(world: number): number;
 }
@@ -55,7 +53,7 @@ export function within<Result>(
   end: () => void = nothing,
 ): Promise<Result> {
   const { timeout } = owner;
-  if (timeout > TIMEOUT_MS_MAX) return promise;
+  if (timeout === TIMEOUT_MS_MAX) return promise;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(timedOut(owner, what));

@@ -42,8 +42,26 @@ const TIMEOUT_SECONDS = '300';
 
 const SOURCES = join(packageRoot(), 'test/conformance/mpi');
 
+/** The parts of traces that each step `own` begins: the first is what other libraries run, too. */
+export function partsOf(traces: readonly (readonly string[])[]): string[][][] {
+  const parts: string[][][] = [];
+  for (const [rank, lines] of traces.entries()) {
+    let part = 0;
+    for (const line of lines) {
+      if (line.endsWith(' own')) part++;
+      parts[part] ??= traces.map(() => []);
+      parts[part][rank].push(line);
+    }
+  }
+  return parts;
+}
+
 export class Comparison {
   readonly ranks: number;
+  /** Those of our first run. */
+  traces: string[][] = [];
+  /** `OPERATION algorithm` of all that our runs have taken. */
+  readonly algorithms = new Set<string>();
   readonly #folder = temporaryFolder();
   readonly #lines: string[];
 
@@ -61,7 +79,11 @@ export class Comparison {
   async own(environment: Record<string, string> = {}): Promise<string[][]> {
     const words = [this.#path('schedule'), this.#path('own')];
     const command = dregrunWords('conformance/mpi/schedule', { ranks: this.ranks, words });
-    return this.#run([process.execPath, ...command], 'own', environment);
+    const traces = await this.#run([process.execPath, ...command], 'own', environment);
+    for (let rank = 0; rank < this.ranks; rank++)
+      for (const name of readFileSync(this.#path(`own.${rank}.algorithms`), 'utf8').split('\n'))
+        this.algorithms.add(name);
+    return traces;
   }
 
   /** The same with another library. */
@@ -89,11 +111,12 @@ export class Comparison {
     );
   }
 
-  /** The first difference, with the step that it is of. */
+  /** The first difference, with the step that it is of. The other trace may be of the same steps at another place. */
   difference(own: string[][], other: string[][]): string | undefined {
+    const told = (line: string | undefined) => line?.replace(/^\d+ /, '');
     for (const [rank, lines] of own.entries())
       for (const at of Array(Math.max(lines.length, other[rank].length)).keys()) {
-        if (lines[at] === other[rank][at]) continue;
+        if (told(lines[at]) === told(other[rank][at])) continue;
         const line = Number.parseInt(lines[at] ?? other[rank][at], 10);
         const seed = lines.slice(0, at + 1).findLast((text) => / seed \d+$/.test(text));
         return `rank ${rank},${seed}: '${this.#lines[line - 1]}' gave '${lines[at]}', not '${other[rank][at]}'`;

@@ -2,4 +2,4 @@
 import { SINGLE_COPY } from '../../jobs/job.ts';
 import { comparePointToPoint } from './seeds.ts';
 
-comparePointToPoint(40, 360, SINGLE_COPY.slice(1));
+comparePointToPoint([40, 360], SINGLE_COPY.slice(1));

@@ -1,4 +1,4 @@
 /** Point-to-point communication at random gives what MPICH and Open MPI give. */
 import { comparePointToPoint } from './seeds.ts';
 
-comparePointToPoint(0, 40);
+comparePointToPoint([0, 40]);

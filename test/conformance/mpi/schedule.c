@@ -17,9 +17,10 @@
 #define LENGTH_MAX 400000
 #define YIELD_USEC 200
 
-static const struct operation* const CHAPTERS[] = {COMMUNICATORS, POINT_TO_POINT};
+static const struct operation* const CHAPTERS[] = {COMMUNICATORS, POINT_TO_POINT, COLLECTIVE};
 
 MPI_Comm comms[SLOTS];
+int over;
 static FILE* out;
 
 int number(const struct step* step, int at) {
@@ -134,6 +135,8 @@ int main(int argc, char** argv) {
       step.words[step.count++] = word;
     if (step.count > 0)
       run(&step);
+    if (over)
+      break;
   }
   fclose(out);
   MPI_Finalize();

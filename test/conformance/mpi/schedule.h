@@ -22,9 +22,13 @@ struct operation {
 /* One list a chapter; each ends with a name that is NULL. */
 extern const struct operation COMMUNICATORS[];
 extern const struct operation POINT_TO_POINT[];
+extern const struct operation COLLECTIVE[];
 
 /* Communicators by their numbers in the schedule; 0 is the world. */
 extern MPI_Comm comms[SLOTS];
+
+/* Set by a step: what comes behind it is not for MPI. */
+extern int over;
 
 /* The word at a place, as a number. */
 int number(const struct step* step, int at);

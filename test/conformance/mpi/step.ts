@@ -9,6 +9,8 @@ export interface Step {
   readonly numbers: readonly number[];
   /** Which of the two habits it takes. */
   readonly blocks: boolean;
+  /** A number that decides which of several ways an operation takes to say the same. */
+  readonly way: number;
   /** Writes a line of this rank's trace. */
   trace(line: string): void;
 }

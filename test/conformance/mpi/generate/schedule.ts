@@ -1,60 +1,11 @@
 /** Schedules at random: text that schedule.ts and schedule.c run. */
 import { Random } from '../../../tools/random.ts';
+import { type Comm, makeComms } from './communicators.ts';
 import { inOrder, rehearse } from './rehearse.ts';
-import { type Comm, Section } from './section.ts';
+import { Section } from './section.ts';
 
 /** Tries with a shaken order, before one that is in order. */
 const TRIES = 8;
-
-/** All communicators that a seed makes, and the lines that make them. */
-function makeComms(random: Random, ranks: number): { comms: Comm[]; lines: string[] } {
-  const world = Array.from({ length: ranks }, (_, rank) => rank);
-  const comms: Comm[] = [{ slot: 0, groups: [world] }];
-  const lines: string[] = [];
-  for (let slot = 1; slot <= 2; slot++) {
-    const parent = random.pick(comms);
-    const groups: number[][] = [];
-    for (const group of parent.groups)
-      groups.push(...makeGroups(random, slot, parent, group, lines));
-    if (groups.length > 0) comms.push({ slot, groups });
-  }
-  return { comms, lines };
-}
-
-/** What one of a parent's groups makes. */
-function makeGroups(
-  random: Random,
-  slot: number,
-  parent: Comm,
-  group: readonly number[],
-  lines: string[],
-): number[][] {
-  const how = random.below(4);
-  const say = (rank: number, words: string) => lines.push(`${rank} ${words}`);
-  if (how === 0) {
-    for (const rank of group) say(rank, `dup ${slot} ${parent.slot}`);
-    return [[...group]];
-  }
-  if (how === 1) {
-    const places = group
-      .map((_, place) => place)
-      .filter((place) => place === 0 || random.chance(0.6));
-    if (random.chance(0.5)) places.reverse();
-    for (const rank of group) say(rank, `create ${slot} ${parent.slot} ${places.join(' ')}`);
-    return [places.map((place) => group[place])];
-  }
-  const chosen = group.map((rank) => ({
-    rank,
-    color: random.chance(0.15) ? -1 : random.below(2),
-    key: random.below(3) - 1,
-  }));
-  for (const { rank, color, key } of chosen)
-    say(rank, `split ${slot} ${parent.slot} ${color} ${key}`);
-  return [0, 1]
-    .map((shade) => chosen.filter(({ color }) => color === shade).sort((a, b) => a.key - b.key))
-    .map((members) => members.map(({ rank }) => rank))
-    .filter((members) => members.length > 0);
-}
 
 function makeSection(random: Random, comms: readonly Comm[]): string[] {
   for (let attempt = 0; ; attempt++) {

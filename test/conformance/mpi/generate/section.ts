@@ -4,13 +4,8 @@
  * receives are posted earlier or later, and waits come later.
  */
 import type { Random } from '../../../tools/random.ts';
+import type { Comm } from './communicators.ts';
 import type { PlannedStep, Posting } from './rehearse.ts';
-
-/** A communicator of the schedule: the groups that its split has made, as ranks of the world. */
-export interface Comm {
-  slot: number;
-  groups: readonly (readonly number[])[];
-}
 
 interface Planned {
   comm: Comm;

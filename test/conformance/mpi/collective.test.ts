@@ -1,0 +1,4 @@
+/** Collective operations at random give what MPICH and Open MPI give, and the same bits by every algorithm. */
+import { compareCollective } from './seeds.ts';
+
+await compareCollective([0, 40], [1000, 10]);
