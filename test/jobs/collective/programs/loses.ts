@@ -65,7 +65,7 @@ async function stay(comms: ReadonlyMap<string, Communicator>): Promise<void> {
     assert.equal(error.code, 'ERR_PEER_FAILED', `${name}: ${error.message}`);
   }
   process.stdout.write(`rank ${rank} ok\n`);
-  // Whoever leaves while others' long messages wait for it ends the job.
+  // Whoever leaves while long messages of others wait for it ends the job.
   const others = Array.from({ length: size }, (_, one) => one).filter((one) => one !== 1);
   const signals = others.map((one) => world.irecv(new Uint8Array(1), one));
   for (const one of others) world.isend(new Uint8Array(1), one);
