@@ -1,4 +1,4 @@
-/** Every collective operation once, in both habits, with arrays that no single packet holds. */
+/** Every collective operation, in both habits, with arrays that no single packet holds, and with short ones. */
 import {
   type CartCommunicator,
   type Communicator,
@@ -121,6 +121,27 @@ export const CALLS: Readonly<Record<string, (comm: Communicator) => Call>> = {
       block: () => comm.exscanSync(data, null, SUM),
     };
   },
+  'short bcast': (comm) => {
+    const [data, root] = [new Float64Array(1), comm.size - 1];
+    return { start: () => comm.bcast(data, root), block: () => comm.bcastSync(data, root) };
+  },
+  'short gather': (comm) => {
+    const data = new Float64Array(1);
+    return { start: () => comm.gather(data), block: () => comm.gatherSync(data) };
+  },
+  'short allgather': (comm) => {
+    const data = new Float64Array(1);
+    return { start: () => comm.allgather(data), block: () => comm.allgatherSync(data) };
+  },
+  'short alltoall': (comm) => {
+    const data = new Float64Array(comm.size);
+    return { start: () => comm.alltoall(data), block: () => comm.alltoallSync(data) };
+  },
+  'short allreduce': (comm) => ({
+    start: () => comm.allreduce(1, SUM),
+    block: () => comm.allreduceSync(1, SUM),
+  }),
+  'short scan': (comm) => ({ start: () => comm.scan(1, SUM), block: () => comm.scanSync(1, SUM) }),
   'allgather of objects': (comm) => {
     const [objects, data] = [comm.objects(), array()];
     return { start: () => objects.allgather(data), block: () => objects.allgatherSync(data) };
