@@ -1,4 +1,4 @@
-/** Blocks of any length, one for each rank: views, or one array with counts and displacements. */
+/** Blocks of any length, one for each rank or neighbour: views, or one array with counts and displacements. */
 import { inWords, isTypedArray, lengthOf, NO_BYTES, part } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import {
@@ -14,7 +14,7 @@ import { bytesOf } from '../point-to-point/buffer.ts';
 import { type OperationName, typeOf, widthOf } from './signature.ts';
 
 /**
- * One block for each rank, in the order of the ranks: views, which carry offset and length (null: none); or one array, in which
+ * One block for each rank, in the order of the ranks, or for each neighbour: views, which carry offset and length (null: none); or one array, in which
  * the blocks have `counts` elements and begin at `displs`. Without `displs` they lie one behind the other.
  */
 export type Blocks<A extends Elements = Elements> =
@@ -28,7 +28,7 @@ export type Blocks<A extends Elements = Elements> =
 /** {@link Blocks} of which each may be of its own type and layout. */
 export type AnyBlocks = Blocks | readonly (Data | null)[];
 
-/** A block of each rank. */
+/** A block of each rank, or neighbour. */
 export interface BlockList {
   readonly payloads: readonly Payload[];
   /** Of the elements of each. */

@@ -17,7 +17,7 @@ import { split, splitByPart } from './split.ts';
 import { create } from './subgroup.ts';
 
 /**
- * The calls that make communicators. What they make are classes that are made from this one, so it knows them by the names of its
+ * The calls that make communicators. The classes of what they make extend this one, so they are known here by its type
  * parameters alone.
  */
 export abstract class CommunicatorMakers<Communicator, InterCommunicator> extends Reductions {

@@ -1,5 +1,4 @@
 /** How the ranks of a communicator agree about one that has a topology (MPI 4.1, 8.5). */
-
 import { mismatch } from '../collective/mismatch.ts';
 import type { Schedule } from '../collective/schedule.ts';
 import { type Agreed, agree, NOT_WANTED } from '../construction/agreement.ts';

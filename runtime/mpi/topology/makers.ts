@@ -24,7 +24,7 @@ export interface CartOptions extends TopologyOptions {
   readonly periodic?: boolean | readonly boolean[];
 }
 
-/** What they make are classes that are made from this one, so it knows them by the names of its parameters alone. */
+/** The calls that make communicators with a topology, whose classes are type parameters here: they extend this class. */
 export abstract class TopologyMakers<
   Communicator,
   InterCommunicator,

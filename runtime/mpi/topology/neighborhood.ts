@@ -1,10 +1,8 @@
 /** Who exchanges what with whom in a neighbourhood collective operation (MPI 4.1, 8.6), and the exchange. */
-
 import { copyPayload } from '../collective/copy.ts';
 import type { Schedule } from '../collective/schedule.ts';
 import { tagOfType } from '../collective/signature.ts';
-import type { Payload } from '../datatype/data.ts';
-import { sizeOf } from '../datatype/data.ts';
+import { type Payload, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
@@ -42,7 +40,7 @@ export interface Exchange {
   readonly copies: readonly { readonly from: Part; readonly to: Part }[];
 }
 
-/** More types than there are. */
+/** Beyond the number of every type. */
 const TYPES_BOUND = 16;
 
 export function exchangeOf(
@@ -83,7 +81,7 @@ function partsOf(
     });
 }
 
-/** All blocks at once: there is room for each, and a neighbour's comes whenever it comes. */
+/** All blocks at once: there is room for each one, so they may come in any order. */
 export function* runExchange(
   endpoint: Endpoint,
   tag: number,
