@@ -49,9 +49,12 @@ export type { PersistentCollectives } from './mpi/collective/persistent-collecti
 export type { PersistentReductions } from './mpi/collective/persistent-reductions.ts';
 export type { ReduceOptions } from './mpi/collective/reduction.ts';
 export {
+  CartCommunicator,
   Communicator,
   type CommunicatorComparison,
+  GraphCommunicator,
   InterCommunicator,
+  NeighborCommunicator,
 } from './mpi/communicator.ts';
 export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
@@ -75,3 +78,8 @@ export type { Abortable, ReceiveOptions } from './mpi/point-to-point/signal.ts';
 export { StartedRequest as Request } from './mpi/point-to-point/started-request.ts';
 export type { ElementType } from './mpi/point-to-point/status.ts';
 export { Status } from './mpi/point-to-point/status.ts';
+export { dimsCreate } from './mpi/topology/dims.ts';
+export type { Adjacency, Edge } from './mpi/topology/graph.ts';
+export type { Shift } from './mpi/topology/grid.ts';
+export type { CartOptions, TopologyOptions } from './mpi/topology/makers.ts';
+export type { PersistentNeighbors } from './mpi/topology/persistent-neighbor.ts';

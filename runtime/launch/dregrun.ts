@@ -1,20 +1,25 @@
 /** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/operating/launching.md. */
-import { closeSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
 import { MpiError } from '../base/error.ts';
-import { allowedCpus, mayBind, planBinding } from './binding.ts';
-import { type DoctorCommand, HELP, parseArguments, type RunCommand } from './cli.ts';
+import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.ts';
+import type { DoctorCommand, RunCommand } from './command-line/command.ts';
+import { HELP } from './command-line/options.ts';
+import { parseArguments } from './command-line/parse.ts';
 import { jobEnvironment } from './environment.ts';
+import { JobInput } from './job-input.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
 import { Output } from './output.ts';
-import { findProgram, isScript } from './program.ts';
+import { isScript } from './program.ts';
+import { RankOutputs } from './rank-outputs.ts';
+import { planRanks } from './rank-plans.ts';
 import { Sink, sameFile } from './sink.ts';
-import { leave, openTerminal, TerminalInput } from './terminal.ts';
+import { leave, type TerminalInput } from './terminal.ts';
 
 /** Milliseconds for which output waits for its reader after the job was ended from outside. */
 const FLUSH_MS = 2000;
@@ -79,65 +84,63 @@ async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> 
 }
 
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {
-  checkDirectory(command.workingDirectory);
-  const program = findProgram(command.program, command.programArguments, process.env.PATH);
-  if ('status' in program) {
-    stderr.say(`dregrun: ${program.message}`);
-    return { status: program.status, hurry: false };
+  const ranks = planRanks(command, process.env);
+  if ('status' in ranks) {
+    stderr.say(`dregrun: ${ranks.message}`);
+    return { status: ranks.status, hurry: false };
   }
   checkSize(command);
-  const cpus = allowedCpus() ?? [];
-  const wanted = mayBind(command.binding, cpus) ? command.binding : 'none';
-  const binding = planBinding(wanted, command.ranks, cpus);
+  const binding = bindingFor(command);
   const jobId = `dreg_${process.pid}_${randomHex(6)}`;
-  const environment = jobEnvironment(process.env, {
-    jobId,
-    ranks: command.ranks,
-    binding: binding.binding,
-    cores: binding.cores,
-    transport: command.transport,
-    columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
-    exports: command.exports,
-  });
-  const terminal = openTerminal();
-  const input = terminal === undefined ? undefined : new TerminalInput(terminal);
+  const outputs = new RankOutputs(command.output, stdout, stderr, command.ranks);
+  const input = new JobInput(command);
   const say = (message: string) => stderr.say(`dregrun: ${message}`);
+  const { tag, timestamp, folder } = command.output;
   const job = new JobRun({
     command,
     jobId,
-    program,
-    environment,
+    ranks,
+    environment: jobEnvironment(process.env, {
+      jobId,
+      ranks: command.ranks,
+      binding: binding.binding,
+      cores: binding.cores,
+      transport: command.transport,
+      columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
+      exports: command.exports,
+    }),
     binding,
-    stdin: input?.readEnd ?? 0,
+    inputs: input.ends,
     ignored: IGNORED.map((signal) => constants.signals[signal]),
-    stdout,
-    stderr,
-    ownOutput: command.ranks === 1 && !command.tagOutput,
+    outputs,
+    ownOutput: command.ranks === 1 && !tag && !timestamp && folder === undefined,
     say,
     log: command.verbose ? say : () => {},
   });
-  watchSignals(job, input);
-  watchReaders(job, stdout, stderr);
+  watchSignals(job, input.terminal);
+  watchReaders(job, outputs);
   const running = job.run();
-  if (input) closeSync(input.readEnd); // Rank 0 has it.
+  input.started();
   const outcome = await running;
-  input?.close();
+  input.close();
   if (command.json) stderr.say(JSON.stringify(outcome));
   return { status: outcome.status, hurry: job.hurried };
 }
 
+function bindingFor({ binding, ranks }: RunCommand): BindingPlan {
+  const cpus = allowedCpus() ?? [];
+  return planBinding(mayBind(binding, cpus) ? binding : 'none', ranks, cpus);
+}
+
 /** Ranks of this package share a segment, which has a limit of its own; other programs do not. */
-function checkSize({ ranks, program }: RunCommand): void {
-  if (ranks <= MAX_LOCAL_RANKS || !isScript(program)) return;
+function checkSize({ programs }: RunCommand): void {
+  const scripts = programs.filter(({ program }) => isScript(program));
+  const ranks = scripts.reduce((sum, { ranks }) => sum + ranks, 0);
+  if (ranks <= MAX_LOCAL_RANKS) return;
+  const { program } = scripts[0];
   const limit = `at most ${MAX_LOCAL_RANKS} ranks of this package run on one machine (MAX_LOCAL_RANKS)`;
   const other = `if the script does not use this package: dregrun -n ${ranks} -- node ${program}`;
   throw new MpiError('ERR_ARG', `-n ${ranks} ${program}: ${limit}; ${other}`);
-}
-
-function checkDirectory(folder: string | undefined): void {
-  if (folder === undefined) return;
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw new MpiError('ERR_ARG', `--wdir ${folder}: there is no such directory`);
 }
 
 function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
@@ -157,8 +160,8 @@ function watchSignals(job: JobRun, input: TerminalInput | undefined): void {
 }
 
 /** An output that cannot be written ends the job. If the reader went away, that is not reported. */
-function watchReaders(job: JobRun, stdout: Output, stderr: Output): void {
-  for (const { sink } of new Set([stdout, stderr]))
+function watchReaders(job: JobRun, { outputs }: RankOutputs): void {
+  for (const { sink } of outputs)
     sink.onError((error) =>
       job.end(
         error.code === 'EPIPE'

@@ -55,6 +55,11 @@ export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): No
  * @environment PMI_RANK | the rank
  * @environment MPI_LOCALRANKID | the rank, by MPICH's name for it within a machine
  */
-export function rankEnvironment(shared: NodeJS.ProcessEnv, rank: number): NodeJS.ProcessEnv {
-  return { ...shared, PMI_RANK: String(rank), MPI_LOCALRANKID: String(rank) };
+export function rankEnvironment(
+  shared: NodeJS.ProcessEnv,
+  rank: number,
+  own: ReadonlyMap<string, string> = new Map(),
+): NodeJS.ProcessEnv {
+  const ranks = { PMI_RANK: String(rank), MPI_LOCALRANKID: String(rank) };
+  return { ...shared, ...Object.fromEntries(own), ...ranks };
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
 import type { Wait } from '../messaging/deadlock/waits.ts';
 import type { BindingPlan } from './binding.ts';
-import type { RunCommand } from './cli.ts';
+import type { RunCommand } from './command-line/command.ts';
 import { rankEnvironment } from './environment.ts';
 import { HandedSignals } from './handed-signals.ts';
 import { Keeper } from './keeper.ts';
@@ -19,10 +19,11 @@ import {
   type RankOutcome,
   signalStatus,
 } from './outcome.ts';
-import type { Output } from './output.ts';
+import type { LinePrefix, Output } from './output.ts';
 import { PmiServer } from './pmi/server.ts';
 import { isExiting, livingGroups, signalGroup } from './process-groups.ts';
-import type { Program } from './program.ts';
+import type { RankOutputs } from './rank-outputs.ts';
+import type { RankPlan } from './rank-plans.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
 import { describeWaits, readWaits, STUCK_LOOK_MS } from './wait-report.ts';
 
@@ -45,15 +46,16 @@ const POLL_MS = 10;
 export interface JobPlan {
   command: RunCommand;
   jobId: string;
-  program: Program;
+  /** By rank. */
+  ranks: readonly RankPlan[];
+  /** What all ranks share. */
   environment: NodeJS.ProcessEnv;
   binding: BindingPlan;
-  /** Rank 0's stdin. */
-  stdin: number;
+  /** By rank; none is /dev/null. */
+  inputs: readonly (number | undefined)[];
   /** The signals that dregrun was started to ignore: its ranks do, too. */
   ignored: readonly number[];
-  stdout: Output;
-  stderr: Output;
+  outputs: RankOutputs;
   /** One rank's output needs no merging. */
   ownOutput: boolean;
   /** For the user, whatever the options. */
@@ -93,11 +95,16 @@ export class JobRun {
   constructor(plan: JobPlan) {
     this.#plan = plan;
     this.#keeper = new Keeper((message) => plan.log(`no keeper: ${message}`));
-    this.#server = new PmiServer(plan.jobId, plan.command.ranks, {
-      send: (rank, line) => this.#send(rank, line),
-      abort: (rank, code) => this.end(causeOfAbort(rank, code), 'SIGTERM'),
-      stuck: (message) => this.end({ reason: 'deadlock', status: EXIT_FAILED, message }, 'SIGTERM'),
-    });
+    this.#server = new PmiServer(
+      plan.jobId,
+      plan.ranks.map(({ appnum }) => appnum),
+      {
+        send: (rank, line) => this.#send(rank, line),
+        abort: (rank, code) => this.end(causeOfAbort(rank, code), 'SIGTERM'),
+        stuck: (message) =>
+          this.end({ reason: 'deadlock', status: EXIT_FAILED, message }, 'SIGTERM'),
+      },
+    );
   }
 
   /** Resolves when every process of the job is gone and its output was read. */
@@ -208,7 +215,7 @@ export class JobRun {
         this.#start(rank);
       } catch (error) {
         if (!(error instanceof MpiError)) throw error;
-        this.end(causeOfNoStart(rank, this.#plan.program.file, error), 'SIGTERM');
+        this.end(causeOfNoStart(rank, this.#plan.ranks[rank].program.file, error), 'SIGTERM');
       }
     }
   }
@@ -217,13 +224,15 @@ export class JobRun {
     const plan = this.#plan;
     const places = plan.binding.places;
     const place = places.length > 0 ? places[rank % places.length] : undefined;
+    const { program, exports, workingDirectory } = plan.ranks[rank];
     const process = startRank({
       rank,
-      program: plan.program,
-      environment: rankEnvironment(plan.environment, rank),
-      workingDirectory: plan.command.workingDirectory,
-      stdin: rank === 0 ? plan.stdin : null,
+      program,
+      environment: rankEnvironment(plan.environment, rank, exports),
+      workingDirectory,
+      stdin: plan.inputs[rank] ?? null,
       ownOutput: plan.ownOutput,
+      merged: plan.command.output.merge,
       ledger: this.#keeper.ledger,
       ignored: plan.ignored,
       cpus: place,
@@ -233,23 +242,26 @@ export class JobRun {
     this.#groups.add(process.pid);
     this.#living.add(rank);
     plan.log(`rank ${rank}: pid ${process.pid}${place ? `, CPU ${place.join(',')}` : ''}`);
+    if (plan.command.reportBindings)
+      plan.say(`rank ${rank} ${place ? `is bound to CPU ${place.join(',')}` : 'is not bound'}`);
     this.#exits.push(this.#watch(process));
     this.#connect(process);
   }
 
   #connect(rank: RankProcess): void {
     const { rank: number, pmi, stdout, stderr } = rank;
-    const tagged = this.#plan.command.tagOutput;
-    if (stdout) this.#feed(this.#plan.stdout, stdout, tagged ? `[${number}] ` : '', number);
-    if (stderr) this.#feed(this.#plan.stderr, stderr, tagged ? `[${number} stderr] ` : '', number);
+    const output = this.#plan.outputs.of(number);
+    if (stdout) this.#feed(output.stdout, stdout, output.prefix('stdout'), number);
+    if (stderr) this.#feed(output.stderr, stderr, output.prefix('stderr'), number);
     pmi.on('error', () => {}); // Its exit says more.
     pmi.on('data', (bytes: Buffer) => this.#server.receive(number, bytes));
     pmi.on('drain', () => pmi.resume());
   }
 
-  #feed(output: Output, source: Readable, tag: string, rank: number): void {
-    // Rank 0 has stdin, so it may prompt.
-    this.#feeds.push({ source, output, ended: output.attach(source, tag, rank === 0) });
+  #feed(output: Output, source: Readable, prefix: LinePrefix | undefined, rank: number): void {
+    // Who has the only stdin may prompt.
+    const prompts = this.#plan.command.input === rank;
+    this.#feeds.push({ source, output, ended: output.attach(source, prefix, prompts) });
   }
 
   #send(rank: number, line: string): void {
@@ -339,7 +351,7 @@ export class JobRun {
     const cause = this.#cause ?? { reason: 'finished' as const, status: 0 };
     return {
       job: this.#plan.jobId,
-      program: this.#plan.command.program,
+      program: this.#plan.command.programs.map(({ program }) => program).join(' : '),
       size: this.#plan.command.ranks,
       reason: cause.reason,
       status: cause.status,

@@ -18,7 +18,10 @@ const NOTHING = Buffer.alloc(0);
 const NEWLINE = 10;
 const NEWLINE_BYTES = Buffer.from('\n');
 
-/** stdout or stderr of a whole job. */
+/** What starts a line, at the time when the line is complete. */
+export type LinePrefix = () => string;
+
+/** stdout or stderr of a whole job, or of one rank where it has files of its own. */
 export class Output {
   readonly #sink: Sink;
   readonly #sources = new Set<Readable>();
@@ -41,11 +44,11 @@ export class Output {
   }
 
   /**
-   * Passes a rank's stream on; `tag` starts each of its lines. Resolves when the stream has ended and
-   * its last byte went to the sink (a socket calls itself closed before its close event).
+   * Passes a rank's stream on; `prefix` gives what starts each of its lines. Resolves when the stream has
+   * ended and its last byte went to the sink (a socket calls itself closed before its close event).
    */
-  attach(source: Readable, tag: string, prompts: boolean): Promise<void> {
-    const stream = new RankStream(this, Buffer.from(tag), prompts && this.#sink.isTerminal);
+  attach(source: Readable, prefix: LinePrefix | undefined, prompts: boolean): Promise<void> {
+    const stream = new RankStream(this, prefix, prompts && this.#sink.isTerminal);
     this.#sources.add(source);
     source.on('data', (bytes: Buffer) => stream.receive(bytes));
     if (this.#paused) source.pause();
@@ -91,16 +94,16 @@ export class Output {
 /** One stream of one rank: holds the bytes that have no newline yet. */
 export class RankStream {
   readonly #output: Output;
-  readonly #tag: Buffer;
+  readonly #prefix: LinePrefix | undefined;
   readonly #prompts: boolean;
   /** Grown by doubling: a program may write its line letter by letter. */
   #held = NOTHING;
   #heldBytes = 0;
   #promptTimer: NodeJS.Timeout | undefined;
 
-  constructor(output: Output, tag: Buffer, prompts: boolean) {
+  constructor(output: Output, prefix: LinePrefix | undefined, prompts: boolean) {
     this.#output = output;
-    this.#tag = tag;
+    this.#prefix = prefix;
     this.#prompts = prompts;
   }
 
@@ -139,17 +142,18 @@ export class RankStream {
     const bytes = this.#held.subarray(0, this.#heldBytes);
     this.#held = NOTHING;
     this.#heldBytes = 0;
-    this.#output.write(this, this.#tag.length > 0 ? this.#tagged(bytes) : bytes);
+    this.#output.write(this, this.#prefix ? this.#prefixed(bytes, this.#prefix) : bytes);
   }
 
-  /** Every line with its tag; the rest of a line that is already out has it. */
-  #tagged(bytes: Buffer): Buffer {
+  /** Every line with its prefix; the rest of a line that is already out has it. */
+  #prefixed(bytes: Buffer, prefix: LinePrefix): Buffer {
+    const start = Buffer.from(prefix());
     const parts: Buffer[] = [];
     let continues = this.#output.isOpen(this);
     for (let at = 0; at < bytes.length; ) {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 ? bytes.length : newline + 1;
-      if (!continues) parts.push(this.#tag);
+      if (!continues) parts.push(start);
       parts.push(bytes.subarray(at, end));
       continues = false;
       at = end;

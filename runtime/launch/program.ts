@@ -1,6 +1,8 @@
 /** What a rank executes: the program's file and its arguments. */
 import { accessSync, constants, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 export const EXIT_NOT_EXECUTABLE = 126;
 export const EXIT_NOT_FOUND = 127;
@@ -36,9 +38,11 @@ export function findProgram(
     const file = resolve(program);
     const problem = problemOf(program, look(file, constants.R_OK), 'read');
     if (problem) return problem;
-    if (!SCRIPT_EXTENSIONS.includes(extname(program)) && !runsTypeScript)
-      return typeScript(program);
-    return { file: process.execPath, words: [file, ...words] };
+    if (SCRIPT_EXTENSIONS.includes(extname(program)) || runsTypeScript)
+      return { file: process.execPath, words: [file, ...words] };
+    const loader = typeScriptLoader(file);
+    if (loader === undefined) return typeScript(program);
+    return { file: process.execPath, words: ['--import', loader, file, ...words] };
   }
   if (program.includes('/')) {
     const file = resolve(program);
@@ -57,8 +61,19 @@ export function isScript(program: string): boolean {
 /** Node 22.18 and newer drop the types themselves. */
 const runsTypeScript = Boolean((process.features as { typescript?: string | false }).typescript);
 
+/** The package that makes an older Node run TypeScript, where the program's folder has it. */
+const LOADER = 'tsx';
+
+function typeScriptLoader(file: string): string | undefined {
+  try {
+    return pathToFileURL(createRequire(file).resolve(LOADER)).href;
+  } catch {
+    return undefined;
+  }
+}
+
 function typeScript(program: string): NoProgram {
-  const advice = `compile it, or name a loader: dregrun -n 2 -- node --import some-loader ${program}`;
+  const advice = `compile it, install ${LOADER} (npm install -D ${LOADER}), or take Node 22.18 or newer`;
   const message = `${program}: Node ${process.versions.node} does not run TypeScript; ${advice}`;
   return { status: EXIT_NOT_EXECUTABLE, message };
 }

@@ -16,6 +16,8 @@ export interface RankOptions {
   stdin: number | null;
   /** The rank gets dregrun's own stdout and stderr: nothing has to be merged or tagged. */
   ownOutput: boolean;
+  /** Its stderr is its stdout: what it writes stays in order. */
+  merged: boolean;
   /** The keeper's ledger; -1 where there is none. */
   ledger: number;
   /** The signals that dregrun was started to ignore. */
@@ -50,14 +52,16 @@ export function startRank(options: RankOptions): RankProcess {
   const pairs: Pair[] = [];
   try {
     pairs.push(pairOf(addon().socketPair(), 'socketpair', 'its PMI connection'));
-    for (const name of options.ownOutput ? [] : ['stdout', 'stderr'])
+    for (const name of pipesOf(options))
       pairs.push(pairOf(addon().pipeCreate(), 'pipe2', `its ${name}`));
     const [pmi, ...output] = pairs;
+    const stdoutFd = output[0]?.[1] ?? 1;
+    const stderrFd = options.merged ? stdoutFd : (output[1]?.[1] ?? 2);
     const child = startChild({
       words: [options.program.file, ...options.program.words],
       environment: options.environment,
       directory: options.workingDirectory,
-      fds: [options.stdin, output[0]?.[1] ?? 1, output[1]?.[1] ?? 2, pmi[1]],
+      fds: [options.stdin, stdoutFd, stderrFd, pmi[1]],
       ledger: options.ledger,
       diesWithParent: true,
       ignored: options.ignored,
@@ -71,6 +75,11 @@ export function startRank(options: RankOptions): RankProcess {
   } finally {
     for (const [, theirs] of pairs) closeSync(theirs);
   }
+}
+
+function pipesOf({ ownOutput, merged }: RankOptions): string[] {
+  if (ownOutput) return [];
+  return merged ? ['stdout'] : ['stdout', 'stderr'];
 }
 
 function readPipe(fd: number): Readable {

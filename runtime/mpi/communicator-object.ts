@@ -82,7 +82,7 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
     if (handling === this.#errors) return;
     this.#errors = handling;
     const { session, engine } = this.endpoint;
-    for (const object of [this, this.persistent])
+    for (const object of [this, ...this.makers])
       if (handling === 'throw') throwErrors(object);
       else
         watchErrors(object, ({ message }) => {
@@ -90,6 +90,11 @@ export abstract class CommunicatorObject extends PointToPoint implements Disposa
           if (this.#errors === 'abort')
             session.abort(1, `an error on ${this.label()} of rank ${engine.rank}: ${message}`);
         });
+  }
+
+  /** @internal Objects of its own that make operations, whose errors are the communicator's. */
+  protected get makers(): readonly object[] {
+    return [this.persistent];
   }
 
   /** @internal How messages call it. */

@@ -3,25 +3,33 @@ import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import type { ContextPair } from '../messaging/contexts/pair.ts';
 import type { Engine } from '../messaging/engine.ts';
-import { checkTag } from './arguments.ts';
+import type { AnyBlocks, Blocks } from './collective/blocks.ts';
 import type { Prepared } from './collective/calls.ts';
 import { preparedPlain } from './collective/collectives.ts';
 import { InterCollectives } from './collective/inter-collectives.ts';
-import { Reductions } from './collective/reductions.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import type { CommunicatorObject } from './communicator-object.ts';
-import { type Agreed, agree, agreeByName, REFUSED } from './construction/agreement.ts';
+import { type Agreed, agreeByName } from './construction/agreement.ts';
 import * as check from './construction/arguments.ts';
-import { type Bridge, makeInter, type Sides } from './construction/inter.ts';
+import type { Sides } from './construction/inter.ts';
 import { merge } from './construction/merge.ts';
-import { identityOf, nameOf } from './construction/names.ts';
-import { split, splitByPart } from './construction/split.ts';
-import { create } from './construction/subgroup.ts';
+import { nameOf } from './construction/names.ts';
+import type { Elements, Strided } from './datatype/data.ts';
 import { checkGroup, Group } from './group.ts';
-import type { MachinePart } from './locality.ts';
 import { Endpoint } from './point-to-point/endpoint.ts';
 import type { StartedRequest } from './point-to-point/started-request.ts';
 import { currentSession, type Session } from './session.ts';
+import { type Adjacency, neighborhoodOf } from './topology/graph.ts';
+import { checkFlags, type Grid, type Shift } from './topology/grid.ts';
+import { TopologyMakers } from './topology/makers.ts';
+import {
+  prepareNeighborAllgather,
+  prepareNeighborAllgatherv,
+  prepareNeighborAlltoall,
+  prepareNeighborAlltoallv,
+} from './topology/neighbor-calls.ts';
+import type { Neighborhood } from './topology/neighborhood.ts';
+import { PersistentNeighbors } from './topology/persistent-neighbor.ts';
 
 /** How two communicators relate. */
 export type CommunicatorComparison = 'same' | 'congruent' | 'similar' | 'unequal';
@@ -33,154 +41,15 @@ export type CommunicatorComparison = 'same' | 'congruent' | 'similar' | 'unequal
  * Messages on one communicator never meet those on another. Each has a name, attributes, and its own choice
  * of what becomes of errors.
  */
-export class Communicator extends Reductions {
+export class Communicator extends TopologyMakers<
+  Communicator,
+  InterCommunicator,
+  CartCommunicator,
+  GraphCommunicator
+> {
   /** @internal @param pair its contexts; null for the world */
   constructor(engine: Engine, pair: ContextPair | null, group: Group, session: Session, name = '') {
     super(engine, pair, group, group, session, name);
-  }
-
-  /**
-   * A communicator of the same ranks, whose messages do not meet those of this one
-   * (MPI_Comm_dup, MPI_Comm_idup; MPI 4.1, 7.4.2): what a library begins with. All ranks call it. Attributes are copied as
-   * their keys say ({@link AttributeKey}).
-   * @throws MpiError ERR_ARG where a hook that copies an attribute throws, and ERR_PEER_FAILED at the other
-   *   ranks; ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  dup(): StartedRequest<Communicator> {
-    return this.calls.start(() => this.#dup());
-  }
-
-  /** {@link dup}, blocking the thread. */
-  dupSync(): Communicator {
-    return this.calls.runSync(this.#dup());
-  }
-
-  #dup(): Prepared<Communicator> {
-    return preparedPlain('dup', (tag) => this.#duplicate(tag));
-  }
-
-  *#duplicate(tag: number): Schedule<Communicator> {
-    const copied = this.copyAttributes();
-    const everybody = (said: Float64Array) => Int32Array.from(said, (_, rank) => rank);
-    const serial = copied.error === null ? null : REFUSED;
-    try {
-      const { endpoint, group } = this;
-      const made = this.#made(yield* agree(endpoint, group, tag, [], serial, everybody));
-      if (copied.made.length > 0) copied.moveTo((made as Communicator).attributes);
-      return made as Communicator;
-    } catch (error) {
-      copied.free();
-      throw copied.error ?? error;
-    }
-  }
-
-  /**
-   * A communicator of those ranks that pass the same color (MPI_Comm_split; MPI 4.1, 7.4.2). All ranks of this one
-   * call it.
-   * @param color an integer from 0 on; null: this rank gets none
-   * @param key the new ranks are in the order of the keys, and where keys are the same in the order of the
-   *   ranks here
-   * @returns null where the color was
-   * @throws MpiError ERR_ARG, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  split(color: number, key?: number): StartedRequest<Communicator>;
-  split(color: null, key?: number): StartedRequest<null>;
-  split(color: number | null, key?: number): StartedRequest<Communicator | null>;
-  split(color: number | null, key = 0): StartedRequest<Communicator | null> {
-    return this.calls.start(() => this.#split(color, key));
-  }
-
-  /** {@link split}, blocking the thread. */
-  splitSync(color: number, key?: number): Communicator;
-  splitSync(color: null, key?: number): null;
-  splitSync(color: number | null, key?: number): Communicator | null;
-  splitSync(color: number | null, key = 0): Communicator | null {
-    return this.calls.runSync(this.#split(color, key));
-  }
-
-  #split(color: number | null, key: number): Prepared<Communicator | null> {
-    const { endpoint, group } = this;
-    endpoint.checkAlive();
-    check.checkColor(color);
-    check.checkKey(key);
-    return preparedPlain('split', (tag) => this.#making(split(endpoint, group, tag, color, key)));
-  }
-
-  /**
-   * A communicator of those ranks that share something (MPI_Comm_split_type; MPI 4.1, 7.4.2): memory
-   * ('shared': they run on one machine), or the part of it that they may run on ('numa', 'socket', 'l3' for
-   * a third-level cache, 'core'), as the kernel tells and as they are bound at the time of the call. A rank that may run on
-   * several such parts comes together with those that may run on the same ones. All ranks call it.
-   * @param key as of {@link split}
-   * @throws MpiError ERR_ARG, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  splitType(part: MachinePart, key = 0): StartedRequest<Communicator> {
-    return this.calls.start(() => this.#splitType(part, key));
-  }
-
-  /** {@link splitType}, blocking the thread. */
-  splitTypeSync(part: MachinePart, key = 0): Communicator {
-    return this.calls.runSync(this.#splitType(part, key));
-  }
-
-  #splitType(part: MachinePart, key: number): Prepared<Communicator> {
-    const { endpoint, group } = this;
-    endpoint.checkAlive();
-    check.checkPart(part);
-    check.checkKey(key);
-    const making = (tag: number) => splitByPart(endpoint, group, tag, part, key);
-    return preparedPlain('splitType', (tag) => this.#making(making(tag)));
-  }
-
-  /**
-   * A communicator of a group (MPI_Comm_create; MPI 4.1, 7.4.2). All ranks of this communicator call it, each with the
-   * group that it will be in: several groups without a common rank may be made by one call. A rank that
-   * gets none passes any group that it is not in.
-   * @returns null where this rank is not in the group
-   * @throws MpiError ERR_RANK where the group has ranks that this communicator lacks; ERR_ARG where it is no group, or other members
-   *   pass another one; ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  create(group: Group): StartedRequest<Communicator | null> {
-    return this.calls.start(() => this.#create(group));
-  }
-
-  /** {@link create}, blocking the thread. */
-  createSync(group: Group): Communicator | null {
-    return this.calls.runSync(this.#create(group));
-  }
-
-  #create(group: Group): Prepared<Communicator | null> {
-    const { endpoint } = this;
-    endpoint.checkAlive();
-    check.checkSubgroup(group, this.group);
-    const making = (tag: number) => create(endpoint, this.group, tag, group);
-    return preparedPlain('create', (tag) => this.#making(making(tag)));
-  }
-
-  /**
-   * A communicator of a group, which its members alone call (MPI_Comm_create_group; MPI 4.1, 7.4.2), whatever the other
-   * ranks do meanwhile. Calls at the same time are told apart by the group and the tag; those with the
-   * same group and tag match in their order.
-   * @throws MpiError ERR_RANK where this rank is not in the group, or the group has ranks that this communicator lacks;
-   *   ERR_ARG where it is no group; ERR_TAG, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  createGroup(group: Group, tag = 0): StartedRequest<Communicator> {
-    return ScheduledRequest.of(this.endpoint, () => this.#createGroup(group, tag));
-  }
-
-  /** {@link createGroup}, blocking the thread. */
-  createGroupSync(group: Group, tag = 0): Communicator {
-    return runSync(this.#createGroup(group, tag));
-  }
-
-  #createGroup(group: Group, tag: number): Schedule<Communicator> {
-    const { endpoint } = this;
-    endpoint.checkAlive();
-    check.checkSubgroup(group, this.group);
-    check.checkMember(group);
-    checkTag(tag);
-    const name = nameOf(['createGroup', identityOf(endpoint), tag], group);
-    return this.#making(agreeByName(endpoint.engine, endpoint.session, group, name));
   }
 
   /**
@@ -201,51 +70,6 @@ export class Communicator extends Reductions {
   }
 
   /**
-   * Connects two groups (MPI_Intercomm_create; MPI 4.1, 7.6.2): this communicator's, and that of another communicator, whose
-   * ranks make the same call at the same time. The groups have no rank in common. One rank of each is its leader; the two leaders
-   * find each other in a third communicator.
-   * @param localLeader a rank of this communicator, the same at all its ranks
-   * @param bridge a communicator that has both leaders; only the leader's counts, others may pass null
-   * @param remoteLeader the other leader's rank in it; only the leader's counts
-   * @param tag calls of the same leaders at the same time are told apart by it
-   * @throws MpiError ERR_RANK, ERR_TAG; ERR_ARG where the groups have a rank in common, or `bridge` is none;
-   *   ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
-   */
-  createInter(
-    localLeader: number,
-    bridge: Communicator | null,
-    remoteLeader: number,
-    tag = 0,
-  ): StartedRequest<InterCommunicator> {
-    return this.calls.start(() => this.#createInter(localLeader, bridge, remoteLeader, tag));
-  }
-
-  /** {@link createInter}, blocking the thread. */
-  createInterSync(
-    localLeader: number,
-    bridge: Communicator | null,
-    remoteLeader: number,
-    tag = 0,
-  ): InterCommunicator {
-    return this.calls.runSync(this.#createInter(localLeader, bridge, remoteLeader, tag));
-  }
-
-  #createInter(
-    leader: number,
-    bridge: Communicator | null,
-    remoteLeader: number,
-    tag: number,
-  ): Prepared<InterCommunicator> {
-    const { endpoint, group, size, rank } = this;
-    endpoint.checkAlive();
-    check.checkLeader('local leader', leader, size);
-    checkTag(tag);
-    const mine = rank === leader ? bridgeOf(bridge, remoteLeader, tag) : null;
-    const making = (number: number) => makeInter(endpoint, group, number, leader, mine);
-    return preparedPlain('createInter', (number) => interOf(this, making(number)));
-  }
-
-  /**
    * Whether two communicators are one ('same'), have the same ranks in the same order ('congruent'), the same
    * ranks ('similar'), or others ('unequal') (MPI_Comm_compare; MPI 4.1, 7.4.1).
    * @throws MpiError ERR_ARG where `other` is no communicator
@@ -258,14 +82,251 @@ export class Communicator extends Reductions {
     return groups === 'same' ? 'congruent' : groups;
   }
 
-  #made(agreed: Agreed | null): Communicator | null {
-    return agreed === null ? null : madeFrom(this, agreed);
+  /** @internal */
+  protected override made(agreed: Agreed): Communicator {
+    return madeFrom(this, agreed);
   }
 
-  #making(schedule: Schedule<Agreed>): Schedule<Communicator>;
-  #making(schedule: Schedule<Agreed | null>): Schedule<Communicator | null>;
-  *#making(schedule: Schedule<Agreed | null>): Schedule<Communicator | null> {
-    return this.#made(yield* schedule);
+  /** @internal */
+  protected override twin(agreed: Agreed): this {
+    return this.made(agreed) as this;
+  }
+
+  /** @internal */
+  protected override connected(sides: Sides): InterCommunicator {
+    const { engine, session } = this.endpoint;
+    return inheriting(new InterCommunicator(engine, sides, session), this);
+  }
+
+  /** @internal */
+  protected override onGrid(agreed: Agreed, grid: Grid): CartCommunicator {
+    return inheriting(new CartCommunicator(this, agreed, grid), this);
+  }
+
+  /** @internal */
+  protected override onGraph(agreed: Agreed, neighbors: Adjacency): GraphCommunicator {
+    return inheriting(new GraphCommunicator(this, agreed, neighbors), this);
+  }
+}
+
+/**
+ * A communicator whose ranks have neighbours (MPI 4.1, 8.6), each of them its own: what {@link Communicator.cart},
+ * {@link Communicator.distGraph} and {@link Communicator.distGraphAdjacent} give. In a neighbourhood operation a rank sends a block to each
+ * of its destinations, and receives one of each of its sources. All ranks of the communicator make the call. With {@link PROC_NULL}, where a
+ * grid ends, nothing is exchanged, and its block is left as it is.
+ */
+export abstract class NeighborCommunicator extends Communicator {
+  /** @internal */
+  readonly neighbors: Neighborhood;
+  #persistent: PersistentNeighbors | null = null;
+
+  /** @internal */
+  constructor({ endpoint }: Communicator, { pair, group }: Agreed, neighbors: Neighborhood) {
+    super(endpoint.engine, pair, group, endpoint.session);
+    this.neighbors = neighbors;
+  }
+
+  /**
+   * The ranks that this one receives from, in the order of their blocks (MPI_Dist_graph_neighbors; MPI 4.1, 8.5.5). In a grid: along
+   * each dimension the lower one and the higher one, {@link PROC_NULL} where there is none.
+   */
+  get sources(): readonly number[] {
+    return this.neighbors.sources;
+  }
+
+  /** The ranks that this one sends to, in the order of their blocks; in a grid the same as the sources (MPI 4.1, 8.5.5). */
+  get destinations(): readonly number[] {
+    return this.neighbors.destinations;
+  }
+
+  /** Makes operations among neighbours that are started again and again (MPI 4.1, 8.8). */
+  get persistentNeighbor(): PersistentNeighbors {
+    this.#persistent ??= new PersistentNeighbors(this.calls, this.neighbors);
+    return this.#persistent;
+  }
+
+  /** @internal */
+  protected override get makers(): readonly object[] {
+    return [...super.makers, this.persistentNeighbor];
+  }
+
+  /**
+   * Gives each destination the same block (MPI_Neighbor_allgather; MPI 4.1, 8.6.1).
+   * @param send this rank's block, as long at all ranks
+   * @param receive room for a block of each source, side by side
+   * @returns the blocks of the sources
+   * @throws MpiError ERR_COUNT where the room is not that of a block for each source; ERR_BUFFER, ERR_MISMATCH, ERR_FINALIZED,
+   *   ERR_CLOSED, ERR_PEER_FAILED
+   */
+  neighborAllgather<A extends Elements>(send: A, receive: A): StartedRequest<A> {
+    return this.calls.start(() =>
+      prepareNeighborAllgather(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /** {@link neighborAllgather}, blocking the thread. */
+  neighborAllgatherSync<A extends Elements>(send: A, receive: A): A {
+    return this.calls.runSync(
+      prepareNeighborAllgather(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /**
+   * {@link neighborAllgather} of blocks of any length (MPI_Neighbor_allgatherv; MPI 4.1, 8.6.1).
+   * @param receive a block for each source, as long and of the same type as what that rank sends; null for PROC_NULL
+   * @throws MpiError as {@link neighborAllgather}; ERR_ARG where `receive` is no list of blocks
+   */
+  neighborAllgatherv<A extends Elements>(
+    send: A | Strided<A>,
+    receive: Blocks<A>,
+  ): StartedRequest<Blocks<A>> {
+    return this.calls.start(() =>
+      prepareNeighborAllgatherv(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /** {@link neighborAllgatherv}, blocking the thread. */
+  neighborAllgathervSync<A extends Elements>(send: A | Strided<A>, receive: Blocks<A>): Blocks<A> {
+    return this.calls.runSync(
+      prepareNeighborAllgatherv(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /**
+   * Gives each destination a block of its own (MPI_Neighbor_alltoall; MPI 4.1, 8.6.2). What a rank of a grid sends down a
+   * dimension comes to its neighbour from above, also where both are one rank.
+   * @param send a block for each destination, side by side, as long at all ranks
+   * @param receive room for a block of each source, side by side
+   * @returns the blocks of the sources
+   * @throws MpiError as {@link neighborAllgather}
+   */
+  neighborAlltoall<A extends Elements>(send: A, receive: A): StartedRequest<A> {
+    return this.calls.start(() =>
+      prepareNeighborAlltoall(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /** {@link neighborAlltoall}, blocking the thread. */
+  neighborAlltoallSync<A extends Elements>(send: A, receive: A): A {
+    return this.calls.runSync(
+      prepareNeighborAlltoall(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /**
+   * {@link neighborAlltoall} of blocks of any length, type and layout (MPI_Neighbor_alltoallv, MPI_Neighbor_alltoallw; MPI 4.1, 8.6.2): a
+   * halo exchange is one call.
+   * @param send a block for each destination; null for PROC_NULL
+   * @param receive a block for each source, as long and of the same type as what that rank sends; null for PROC_NULL
+   * @throws MpiError as {@link neighborAllgatherv}
+   */
+  neighborAlltoallv<B extends AnyBlocks>(send: AnyBlocks, receive: B): StartedRequest<B> {
+    return this.calls.start(() =>
+      prepareNeighborAlltoallv(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+
+  /** {@link neighborAlltoallv}, blocking the thread. */
+  neighborAlltoallvSync<B extends AnyBlocks>(send: AnyBlocks, receive: B): B {
+    return this.calls.runSync(
+      prepareNeighborAlltoallv(this.endpoint, this.neighbors, send, receive),
+    );
+  }
+}
+
+/** Ranks that stand in a grid (MPI 4.1, 8.5.1): what {@link Communicator.cart} gives. */
+export class CartCommunicator extends NeighborCommunicator {
+  readonly #grid: Grid;
+  /** Where this rank stands: its place along each dimension (MPI_Cart_get; MPI 4.1, 8.5.5). */
+  readonly coords: readonly number[];
+
+  /** @internal */
+  constructor(parent: Communicator, agreed: Agreed, grid: Grid) {
+    super(parent, agreed, grid.neighborhood(agreed.group.rank));
+    this.#grid = grid;
+    this.coords = Object.freeze(grid.coordsOf(agreed.group.rank));
+  }
+
+  /** How many places there are along each dimension (MPI_Cart_get; MPI 4.1, 8.5.5). */
+  get dims(): readonly number[] {
+    return this.#grid.dims;
+  }
+
+  /** Of each dimension whether its last place is beside its first (MPI_Cart_get; MPI 4.1, 8.5.5). */
+  get periodic(): readonly boolean[] {
+    return this.#grid.periodic;
+  }
+
+  /**
+   * The rank at a place (MPI_Cart_rank; MPI 4.1, 8.5.5).
+   * @param coords a place along each dimension; beyond the end of a periodic one it goes on at the other end
+   * @throws MpiError ERR_ARG where there is no such place
+   */
+  rankAt(coords: readonly number[]): number {
+    return this.#grid.rankAt(coords);
+  }
+
+  /** The place of a rank (MPI_Cart_coords; MPI 4.1, 8.5.5). @throws MpiError ERR_RANK */
+  coordsOf(rank: number): number[] {
+    return this.#grid.coordsOf(rank);
+  }
+
+  /**
+   * The ranks so many places away along a dimension, for `sendrecv` (MPI_Cart_shift; MPI 4.1, 8.5.6): {@link PROC_NULL} beyond the
+   * end of one that is not periodic.
+   * @param displacement negative: towards lower coordinates
+   * @throws MpiError ERR_ARG
+   */
+  shift(dimension: number, displacement = 1): Shift {
+    return this.#grid.shift(this.rank, dimension, displacement);
+  }
+
+  /**
+   * A grid of fewer dimensions (MPI_Cart_sub; MPI 4.1, 8.5.7): the ranks come together that stand at the same place along all
+   * dimensions that are left out. All ranks call it.
+   * @param keep of each dimension whether the new grid has it; the same at all ranks
+   * @throws MpiError ERR_ARG, ERR_MISMATCH, ERR_NO_CONTEXT, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
+   */
+  sub(keep: readonly boolean[]): StartedRequest<CartCommunicator> {
+    return this.calls.start(() => this.#sub(keep));
+  }
+
+  /** {@link sub}, blocking the thread. */
+  subSync(keep: readonly boolean[]): CartCommunicator {
+    return this.calls.runSync(this.#sub(keep));
+  }
+
+  #sub(keep: readonly boolean[]): Prepared<CartCommunicator> {
+    this.endpoint.checkAlive();
+    const grid = this.#grid;
+    const kept = checkFlags('sub: keep', keep, grid.dims.length);
+    const part = grid.part(kept);
+    const ranks = grid.ranksInPart(kept, this.rank);
+    const make = (agreed: Agreed) => this.onGrid(agreed, part);
+    const prepared = this.agreed('sub', `keep ${kept.join(' ')}`, kept.map(Number), ranks, make);
+    return prepared as Prepared<CartCommunicator>;
+  }
+
+  /** @internal */
+  protected override twin(agreed: Agreed): this {
+    return this.onGrid(agreed, this.#grid) as this;
+  }
+}
+
+/** Ranks with neighbours of their own choice (MPI 4.1, 8.5.4): what {@link Communicator.distGraph} and its like give. */
+export class GraphCommunicator extends NeighborCommunicator {
+  /** This rank's edges, with their weights if they have any (MPI_Dist_graph_neighbors; MPI 4.1, 8.5.5). */
+  readonly weights: Adjacency;
+
+  /** @internal */
+  constructor(parent: Communicator, agreed: Agreed, weights: Adjacency) {
+    super(parent, agreed, neighborhoodOf(weights));
+    this.weights = weights;
+  }
+
+  /** @internal */
+  protected override twin(agreed: Agreed): this {
+    return this.onGraph(agreed, this.weights) as this;
   }
 }
 
@@ -335,27 +396,6 @@ function* mergedOf(parent: InterCommunicator, schedule: Schedule<Agreed>): Sched
   return madeFrom(parent, yield* schedule);
 }
 
-function* interOf(parent: Communicator, schedule: Schedule<Sides>): Schedule<InterCommunicator> {
-  const { engine, session } = parent.endpoint;
-  const made = new InterCommunicator(engine, yield* schedule, session);
-  return inheriting(made, parent);
-}
-
-/** @throws MpiError ERR_ARG, ERR_RANK, ERR_CLOSED */
-function bridgeOf(bridge: Communicator | null, remoteLeader: number, tag: number): Bridge {
-  if (!(bridge instanceof Communicator))
-    throw new MpiError(
-      'ERR_ARG',
-      `${inWords(bridge)} is no communicator in which the leaders could find each other`,
-    );
-  const { endpoint, size, rank } = bridge;
-  endpoint.checkAlive();
-  check.checkLeader('remote leader', remoteLeader, size);
-  if (remoteLeader === rank)
-    throw new MpiError('ERR_RANK', `the remote leader ${rank} is this rank itself`);
-  return { endpoint, remoteLeader, tag };
-}
-
 function fromGroup(group: Group, tag: string) {
   checkGroup(group);
   check.checkMember(group);
@@ -378,30 +418,4 @@ function fromGroup(group: Group, tag: string) {
     return new Communicator(engine, agreed.pair, agreed.group, session);
   })();
   return { endpoint: world, schedule };
-}
-
-/** All ranks of the job. */
-export function worldOf(engine: Engine, session: Session = bare(engine)): Communicator {
-  const group = Group.ofWorld(engine.rank, engine.size);
-  const world = new Communicator(engine, null, group, session, 'MPI.world');
-  world.endpoint.permanent = true;
-  return world;
-}
-
-/** This rank alone. */
-export function selfOf(engine: Engine, session: Session = bare(engine)): Communicator {
-  const group = Group.of(engine.rank, Int32Array.of(engine.rank));
-  const pair = engine.receiving.contexts.begin();
-  pair.join(group, Float64Array.of(pair.serial));
-  const self = new Communicator(engine, pair, group, session, 'MPI.self');
-  self.endpoint.permanent = true;
-  return self;
-}
-
-/** An engine on its own, in tests. */
-function bare({ rank }: Engine): Session {
-  const abort = (_code: number, message: string): never => {
-    throw new MpiError('ERR_INTERNAL', message);
-  };
-  return { ended: false, checkAlive: () => {}, abort, near: [rank] };
 }

@@ -22,7 +22,8 @@ import {
 } from '../messaging/rendezvous/cost-model.ts';
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { checkCount } from './arguments.ts';
-import { type Communicator, selfOf, worldOf } from './communicator.ts';
+import type { Communicator } from './communicator.ts';
+import { selfOf, worldOf } from './first-communicators.ts';
 import { type Inspection, inspect } from './inspect.ts';
 import { tellUnderWay, watchRequests } from './point-to-point/dropped-requests.ts';
 import { beginSession, type Session } from './session.ts';

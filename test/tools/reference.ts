@@ -107,18 +107,19 @@ class Page {
     const text = [`${level} ${title}`];
     if (signatures.length > 0) text.push(`\`\`\`ts\n${signatures.map(inLines).join('\n')}\n\`\`\``);
     if (owners.length > 1) text.push(`Of ${owners.map((one) => this.#link(one)).join(', ')}.`);
-    if (doc.text !== '') text.push(this.#prose(doc.text));
-    const told = [...this.#tags(doc), ...properties.map((one) => this.#property(one))];
+    if (doc.text !== '') text.push(this.#prose(doc.text, owners));
+    const told = [...this.#tags(doc, owners), ...properties.map((one) => this.#property(one))];
     if (told.length > 0) text.push(told.join('\n'));
     return [...text, ...parts.map((part) => this.#entry(part, `${level}#`))].join('\n\n');
   }
 
-  #tags({ tags }: Doc): string[] {
+  #tags({ tags }: Doc, owners: readonly string[]): string[] {
     return tags.map(({ name, text }) => {
       const [, first, rest] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? ['', text, ''];
-      if (name === 'param' || name === 'typeParam') return this.#prose(`- \`${first}\`: ${rest}`);
-      if (name === 'returns') return this.#prose(`- Returns ${text}`);
-      if (name === 'throws') return this.#prose(`- ${throwsText(text)}`);
+      if (name === 'param' || name === 'typeParam')
+        return this.#prose(`- \`${first}\`: ${rest}`, owners);
+      if (name === 'returns') return this.#prose(`- Returns ${text}`, owners);
+      if (name === 'throws') return this.#prose(`- ${throwsText(text)}`, owners);
       throw new Error(`a public docstring has @${name}, for which the reference has no place`);
     });
   }
@@ -132,10 +133,11 @@ class Page {
     return `- \`${isStatic ? 'static ' : ''}${signatures[0]}\`: ${said}`;
   }
 
-  /** A docstring's text with its links. */
-  #prose(text: string): string {
+  /** A docstring's text with its links. @param owners whose calls a bare name means first */
+  #prose(text: string, owners: readonly string[] = []): string {
     return text.replace(/\{@link ([^}\s|]+)(?:[\s|]+([^}]*))?\}/g, (_all, name, label) => {
-      const title = this.#titles.get(name);
+      const known = [...owners.map((owner) => `${owner}.${name}`), name];
+      const title = known.map((one) => this.#titles.get(one)).find((one) => one !== undefined);
       return title === undefined ? (label ?? `\`${name}\``) : this.#link(title, name);
     });
   }

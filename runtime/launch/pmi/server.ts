@@ -16,6 +16,7 @@ import {
   VALUE_MAX,
 } from '../../job/pmi-wire.ts';
 import { LineReader, OVERLONG } from './line-reader.ts';
+import { PublishedNames } from './names.ts';
 
 /**
  * Bytes of a whole job's keys and values; each pair counts {@link KVS_PAIR_BYTES} more. A rank that exceeds
@@ -51,14 +52,20 @@ export class PmiServer {
   readonly #kvsname: string;
   readonly #events: PmiServerEvents;
   readonly #ranks: RankState[];
+  /** By rank: which of the job's programs it runs. */
+  readonly #appnums: readonly number[];
   readonly #values = new Map<string, string>();
   /** In the order of their puts, for getbyidx. */
   readonly #keys: string[] = [];
   #bytes = 0;
+  readonly #names = new PublishedNames();
   #stuck = false;
 
-  constructor(kvsname: string, size: number, events: PmiServerEvents) {
+  /** @param appnums by rank */
+  constructor(kvsname: string, appnums: readonly number[], events: PmiServerEvents) {
+    const size = appnums.length;
     this.#kvsname = kvsname;
+    this.#appnums = appnums;
     this.#events = events;
     this.#ranks = Array.from({ length: size }, () => ({
       initialized: false,
@@ -143,7 +150,7 @@ export class PmiServer {
           vallen_max: VALUE_MAX,
         });
       case 'get_appnum':
-        return formatLine('appnum', { appnum: 0 });
+        return formatLine('appnum', { appnum: this.#appnums[rank] });
       case 'get_my_kvsname':
         return formatLine('my_kvsname', { kvsname: this.#kvsname });
       case 'get_universe_size':
@@ -154,6 +161,10 @@ export class PmiServer {
         return this.#get(fields);
       case 'getbyidx':
         return this.#getByIndex(fields);
+      case 'publish_name':
+      case 'lookup_name':
+      case 'unpublish_name':
+        return this.#names.answerTo(cmd, fields);
       case 'barrier_in':
         return this.#barrierIn(rank);
       case 'finalize':
@@ -272,9 +283,6 @@ function exitCodeOf(line: string): number {
 /** Clients wait for an answer of a certain name, also to commands that dregrun does not support. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   spawn: 'spawn_result',
-  publish_name: 'publish_result',
-  unpublish_name: 'unpublish_result',
-  lookup_name: 'lookup_result',
 };
 
 function unsupported(cmd: string): string {

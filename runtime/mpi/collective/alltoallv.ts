@@ -1,7 +1,6 @@
 /** From all ranks to all, blocks of any length and type (MPI 4.1, 6.8: MPI_Alltoallv and MPI_Alltoallw). */
-import { bufferOf, isBytes, lengthOf } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import { type Payload, sizeOf } from '../datatype/data.ts';
+import { sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import {
   DONE_IN_PLACE,
@@ -12,10 +11,10 @@ import {
   spread,
   swap,
 } from './alltoall.ts';
-import { checkApart, IN_PLACE, type InPlace } from './arguments.ts';
+import { IN_PLACE, type InPlace } from './arguments.ts';
 import { type AnyBlocks, type BlockList, blocksOf } from './blocks.ts';
 import type { Prepared } from './calls.ts';
-import { checkOwnBlock } from './refusals.ts';
+import { checkAllApart, checkOwnBlock } from './refusals.ts';
 import { choose, type Table } from './select.ts';
 import { plainSignature, tagOfType } from './signature.ts';
 
@@ -60,7 +59,7 @@ export function prepareAlltoallv<B extends AnyBlocks>(
   const inPlace = send === IN_PLACE || (send as unknown) === result;
   const from = inPlace ? into : blocksOf('alltoallv', 'send', send as AnyBlocks, size);
   checkOwnBlock('alltoallv', from.payloads[rank], into.payloads[rank]);
-  if (!inPlace) checkAllApart(from.payloads, into.payloads);
+  if (!inPlace) checkAllApart('alltoallv', from.payloads, into.payloads);
   const { algorithm, number } = choose(ALLTOALLV, { ranks: size, bytes: 0, inPlace });
   const call = (tag: number) => exchangeOf(tag, from, into);
   return {
@@ -96,14 +95,4 @@ function exchangeOf(tag: number, send: BlockList, receive: BlockList): Exchange 
 /** An empty block has no type. */
 function typeAt({ payloads, types }: BlockList, rank: number): number {
   return sizeOf(payloads[rank]) === 0 ? 0 : types[rank];
-}
-
-/** @throws MpiError ERR_BUFFER */
-function checkAllApart(send: readonly Payload[], receive: readonly Payload[]): void {
-  const full = (block: Payload) => isBytes(block) && lengthOf(block) > 0;
-  const into = receive.filter(full) as Uint8Array[];
-  const memories = new Set(into.map(bufferOf));
-  for (const block of send as readonly Uint8Array[])
-    if (full(block) && memories.has(bufferOf(block)))
-      for (const other of into) checkApart('alltoallv', block, other);
 }

@@ -38,6 +38,9 @@ export interface BlockList {
 /** What the blocks are for: what is received must not lie in one place. */
 export type BlockUse = 'send' | 'receive';
 
+/** Whose they are. */
+export type BlockOwner = 'rank' | 'neighbour';
+
 /**
  * @throws MpiError ERR_ARG where they are no blocks; ERR_COUNT where there is not one for each rank, or one lies outside its array;
  *   ERR_BUFFER
@@ -47,13 +50,14 @@ export function blocksOf(
   use: BlockUse,
   blocks: AnyBlocks,
   size: number,
+  owner: BlockOwner = 'rank',
 ): BlockList {
-  if (Array.isArray(blocks)) return ofViews(operation, use, blocks, size);
+  if (Array.isArray(blocks)) return ofViews(operation, use, blocks, size, owner);
   if (typeof blocks === 'object' && blocks !== null && 'counts' in blocks)
-    return ofCounts(operation, use, blocks as Counted, size);
+    return ofCounts(operation, use, blocks as Counted, size, owner);
   throw new MpiError(
     'ERR_ARG',
-    `${operation}: the blocks to ${use} are ${inWords(blocks)}: pass an array of views, one for each rank, or { data, counts, displs }`,
+    `${operation}: the blocks to ${use} are ${inWords(blocks)}: pass an array of views, one for each ${owner}, or { data, counts, displs }`,
   );
 }
 
@@ -68,8 +72,9 @@ function ofViews(
   use: BlockUse,
   views: readonly (Data | null)[],
   size: number,
+  owner: BlockOwner,
 ): BlockList {
-  checkNumber(operation, use, 'block', views.length, size);
+  checkNumber(operation, use, 'block', views.length, size, owner);
   const payload = use === 'send' ? payloadOf : roomOf;
   return {
     payloads: Array.from(views, (view) => (view === null ? NO_BYTES : payload(view, 0))),
@@ -89,6 +94,7 @@ function ofCounts(
   use: BlockUse,
   { data, counts, displs }: Counted,
   size: number,
+  owner: BlockOwner,
 ): BlockList {
   if (!isTypedArray(data))
     throw new MpiError(
@@ -98,17 +104,18 @@ function ofCounts(
   const bytes = bytesOf(data);
   const type = typeOf(data);
   const width = widthOf(type);
-  checkNumber(operation, use, 'count', listLength(counts), size);
-  if (displs !== undefined) checkNumber(operation, use, 'displacement', listLength(displs), size);
+  checkNumber(operation, use, 'count', listLength(counts), size, owner);
+  if (displs !== undefined)
+    checkNumber(operation, use, 'displacement', listLength(displs), size, owner);
   const all = lengthOf(bytes) / width;
   let next = 0;
-  const payloads = Array.from({ length: size }, (_, rank) => {
-    const count = counts[rank];
-    const at = displs === undefined ? next : displs[rank];
+  const payloads = Array.from({ length: size }, (_, i) => {
+    const count = counts[i];
+    const at = displs === undefined ? next : displs[i];
     if (!isCount(count) || !isCount(at) || at + count > all)
       throw new MpiError(
         'ERR_COUNT',
-        `${operation}: the block of rank ${rank} to ${use} has the count ${inWords(count)} and the displacement ${inWords(at)}, and its array ${all} elements`,
+        `${operation}: the block of ${owner} ${i} to ${use} has the count ${inWords(count)} and the displacement ${inWords(at)}, and its array ${all} elements`,
       );
     next = at + count;
     return part(bytes, at * width, (at + count) * width);
@@ -132,11 +139,12 @@ function checkNumber(
   what: string,
   number: number,
   size: number,
+  owner: BlockOwner,
 ): void {
   if (number === size) return;
   throw new MpiError(
     'ERR_COUNT',
-    `${operation}: the blocks to ${use} need one ${what} for each of ${size} ranks, and there ${number === 1 ? 'is 1' : `are ${Math.max(0, number)}`}`,
+    `${operation}: the blocks to ${use} need one ${what} for each of ${size} ${owner}s, and there ${number === 1 ? 'is 1' : `are ${Math.max(0, number)}`}`,
   );
 }
 

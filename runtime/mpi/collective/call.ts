@@ -27,6 +27,8 @@ export interface Running {
   abandon(error: MpiError): void;
   /** Whether it waits for a rank of the world now. */
   waitsFor(peer: number): boolean;
+  /** What it waits for has come in another shape: it asks once more. Absent where that cannot be. */
+  askAgain?(): void;
   /** Where in the program, a call a line; empty where that is not known. */
   place(): string;
 }

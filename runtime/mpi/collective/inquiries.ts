@@ -18,7 +18,14 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import type { Call, Running } from './call.ts';
 import { callAt, FAILED_THERE, MISMATCHED, mismatch, mismatchText, OVER } from './mismatch.ts';
-import { belongsTo, callInWords, isOfOtherCall, numberNear } from './signature.ts';
+import {
+  belongsTo,
+  callInWords,
+  hasOwnTypes,
+  isOfOtherCall,
+  numberNear,
+  operationOfTag,
+} from './signature.ts';
 
 /** Calls of which a rank knows what they were after they have ended. */
 export const CALLS_REMEMBERED = 16;
@@ -76,6 +83,7 @@ export class Inquiries implements CallListener {
 
   /** A message came that no receive waits for: it may be of a call that is not ours. */
   onUnexpected(peer: number, tag: number): void {
+    if (hasOwnTypes(operationOfTag(tag))) this.#askAgain(tag);
     const { begun } = this.#ledger;
     const number = numberNear(tag, begun);
     if (number === null) return;
@@ -92,6 +100,12 @@ export class Inquiries implements CallListener {
     }
     const call = this.#ledger.find(number);
     if (call !== undefined && !belongsTo(tag, call.tag)) this.askOne(call, peer);
+  }
+
+  /** A call that has asked may have been too early to see a block of another type. */
+  #askAgain(tag: number): void {
+    for (const running of this.open.values())
+      if (isOfOtherCall(tag, running.call.tag)) running.askAgain?.();
   }
 
   /** Messages of a call that begins now have come before. */
@@ -124,13 +138,14 @@ export class Inquiries implements CallListener {
   #look(call: Call): void {
     this.#lookAtEarly(call);
     for (const question of this.#questions.splice(0))
-      if (question.number === call.number && question.tag !== call.tag) this.onAsked(question);
-      else if (this.#isToCome(question.number, call)) this.#questions.push(question);
+      if (this.#isToCome(question, call)) this.#questions.push(question);
+      else this.onAsked(question);
   }
 
-  /** Whether a question may yet have an answer: its call has not ended here. */
-  #isToCome(number: number, { number: beginning }: Call): boolean {
-    return number === beginning || !this.#ledger.hasBegun(number) || this.open.has(number);
+  /** Whether there is no answer yet: the call is the same one here, and has not ended. */
+  #isToCome({ number, tag }: CallQuestion, beginning: Call): boolean {
+    if (number === beginning.number) return tag === beginning.tag;
+    return !this.#ledger.hasBegun(number) || this.open.has(number);
   }
 
   /** Why a call has no end because calls did not fit together: it is one of these, or behind one. */
@@ -149,9 +164,7 @@ export class Inquiries implements CallListener {
   ask(running: Running, waited: readonly Request[]): void {
     const { call } = running;
     for (const part of waited) {
-      const { library } = this.#endpointOf(part);
-      const isOther = (tag: number) => isOfOtherCall(tag, part.tag);
-      if (!part.isSend && library.unexpected.findFrom(part.peer, isOther) !== undefined)
+      if (!part.isSend && this.#hasOther(part.peer, call, part.tag))
         this.#break(call.number, this.#otherType(call, part.peer));
       if (part.state !== PENDING) return;
     }
@@ -186,6 +199,13 @@ export class Inquiries implements CallListener {
     const text = callText(callAt(call, this.#placeOf(call)));
     const words = questionWords(call.number, engine.questions.next());
     engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag: call.tag, words, text });
+  }
+
+  /** Whether a rank has sent a block of this call, and not the one of that tag. */
+  #hasOther(peer: number, { signature }: Call, tag: number): boolean {
+    if (!hasOwnTypes(signature.operation)) return false;
+    const { unexpected } = this.#memberIn(peer).library;
+    return unexpected.findFrom(peer, (its) => isOfOtherCall(its, tag)) !== undefined;
   }
 
   #otherType(call: Call, peer: number): string {
@@ -267,14 +287,19 @@ export class Inquiries implements CallListener {
     if (reason === FAILED_THERE) {
       const message = `rank ${peer} has failed in a collective call that rank ${rank} waits for: ${text}`;
       running.abandon(new MpiError('ERR_PEER_FAILED', message, { rank, peer }));
-    } else {
-      const ours = callAt(running.call, running.place());
-      const theirs =
-        reason === CALL_FREED
-          ? 'no such call: it has freed the communicator'
-          : `${text}\n      and has ended it`;
-      this.#break(number, mismatchText(this.#ledger.endpoint.name, rank, ours, peer, theirs));
-    }
+    } else this.#break(number, this.#whyOver(running, peer, reason, text));
+  }
+
+  /** Why nothing more comes of a rank that this one waits for. */
+  #whyOver(running: Running, peer: number, reason: number, text: string): string {
+    const { call } = running;
+    if (this.#hasOther(peer, call, call.tag)) return this.#otherType(call, peer);
+    const ours = callAt(call, running.place());
+    const theirs =
+      reason === CALL_FREED
+        ? 'no such call: it has freed the communicator'
+        : `${text}\n      and has ended it`;
+    return mismatchText(this.#ledger.endpoint.name, this.#rank, ours, peer, theirs);
   }
 
   /** A call that was begun here has failed. */

@@ -1,5 +1,5 @@
 /** Errors that several operations have in common. */
-import { isBytes } from '../../base/bytes.ts';
+import { bufferOf, isBytes, lengthOf } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import { type Payload, sizeOf } from '../datatype/data.ts';
 import { checkApart, isSame } from './arguments.ts';
@@ -37,4 +37,18 @@ export function checkOwnBlock(operation: OperationName, send: Payload, receive: 
     'ERR_COUNT',
     `${operation}: this rank sends ${sizeOf(send)} bytes to itself, and has ${sizeOf(receive)} bytes for them`,
   );
+}
+
+/** @throws MpiError ERR_BUFFER where a block to send and one to receive have bytes in common, as far as both lie side by side */
+export function checkAllApart(
+  operation: OperationName,
+  send: readonly Payload[],
+  receive: readonly Payload[],
+): void {
+  const full = (block: Payload) => isBytes(block) && lengthOf(block) > 0;
+  const into = receive.filter(full) as Uint8Array[];
+  const memories = new Set(into.map(bufferOf));
+  for (const block of send as readonly Uint8Array[])
+    if (full(block) && memories.has(bufferOf(block)))
+      for (const other of into) checkApart(operation, block, other);
 }

@@ -86,6 +86,10 @@ class Round extends Parts implements Awaited {
     this.#call?.book.ask(this as Running, openParts(this.#all));
   }
 
+  askAgain(): void {
+    this.#asked = false;
+  }
+
   get call(): Call {
     return this.#call as Call;
   }

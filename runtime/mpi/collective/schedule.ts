@@ -190,6 +190,10 @@ export class ScheduledRequest<Result> extends ManualRequest<Result> {
     if (this.#entered) this.call.book.ask(this as Running, openParts(this.#round));
   }
 
+  askAgain(): void {
+    this.#asked = false;
+  }
+
   get call(): Call {
     return this.#call as Call;
   }

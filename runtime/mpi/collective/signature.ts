@@ -38,6 +38,14 @@ export const OPERATIONS = [
   'create',
   'createInter',
   'merge',
+  'cart',
+  'sub',
+  'distGraph',
+  'distGraphAdjacent',
+  'neighborAllgather',
+  'neighborAllgatherv',
+  'neighborAlltoall',
+  'neighborAlltoallv',
 ] as const;
 
 export type OperationName = (typeof OPERATIONS)[number];
@@ -150,11 +158,21 @@ export function tagOfType(tag: number, type: number): number {
   return tag ^ (Math.imul(type, TYPE_FACTOR) & DIGEST_MASK);
 }
 
+const OWN_TYPES: readonly (OperationName | undefined)[] = [
+  'alltoallv',
+  'neighborAllgatherv',
+  'neighborAlltoallv',
+];
+
+/** Whether an operation's messages have types of their own. */
+export function hasOwnTypes(operation: OperationName | undefined): boolean {
+  return OWN_TYPES.includes(operation);
+}
+
 /** Whether a tag is that of a message of this call. */
 export function belongsTo(tag: number, callTag: number): boolean {
   if (tag === callTag) return true;
-  // The only one whose messages have types of their own.
-  return operationOfTag(tag) === 'alltoallv' && isOfOtherCall(tag, callTag);
+  return hasOwnTypes(operationOfTag(tag)) && isOfOtherCall(tag, callTag);
 }
 
 /** The number of a call in a tag, near another one; null: it is no collective call's, or a persistent one's. */

@@ -24,7 +24,7 @@ export class PmiService {
   #why: string | undefined;
 
   constructor(jobId: string, size: number) {
-    this.#pmi = new PmiServer(jobId, size, {
+    this.#pmi = new PmiServer(jobId, Array(size).fill(0), {
       send: (rank, line) => this.#ranks[rank]?.write(line, 'latin1'),
       abort: (rank, code) => this.#end(`rank ${rank} aborts with status ${code}`),
       stuck: (message) => this.#end(message),

@@ -1,37 +1,11 @@
 /** Ranks that do not make the same calls: every one of them hears of it, with both calls and where they are. */
-import { type Communicator, MpiError } from '../../../runtime/index.ts';
+import { ASK_AFTER_MS } from '../../../runtime/mpi/collective/round.ts';
 import { defineJob } from '../job.ts';
-import { assert } from '../lib.ts';
+import { assert, pause } from '../lib.ts';
+import { refused, toldOf } from '../refused.ts';
 import { rank, size, world } from '../ring.ts';
 
 const first = rank === 0;
-
-/** Calls barriers behind it until this rank is told, too, if its own part had ended before anybody could know. */
-async function toldOf(comm: Communicator, call: () => unknown): Promise<MpiError> {
-  try {
-    await call();
-    for (;;) await comm.barrier();
-  } catch (error) {
-    if (error instanceof MpiError) return error;
-    throw error;
-  }
-}
-
-/** On a communicator of its own, which is of no use afterwards. */
-async function refused(
-  call: (comm: Communicator) => unknown,
-  words: readonly string[] = [],
-): Promise<void> {
-  if (size === 1) return;
-  const comm = await world.dup();
-  const error = await toldOf(comm, () => call(comm));
-  assert.equal(error.code, 'ERR_MISMATCH', error.message);
-  for (const word of words) assert(error.message.includes(word), `${word}: ${error.message}`);
-  const again = await toldOf(comm, () => comm.barrierSync());
-  assert.equal(again.code, 'ERR_MISMATCH');
-  comm.free();
-  await world.barrier();
-}
 
 const numbers = (count: number) => new Float64Array(count);
 
@@ -85,6 +59,20 @@ export default defineJob({
       const send = Array.from({ length: size }, (_, one) => of(one));
       const receive = Array.from({ length: size }, (_, one) => of(one));
       await refused((comm) => comm.alltoallv(send, receive), ['another type']);
+    },
+    async 'blocks of other types, of a rank that comes late: the others have asked before'() {
+      const typed = (type: number) => (type === 0 ? new Int32Array(4) : numbers(2));
+      const list = (mine: number) => Array.from({ length: size }, () => typed(mine));
+      const late = async () => (first ? pause(4 * ASK_AFTER_MS) : undefined);
+      await refused(async (comm) => {
+        await late();
+        // Rank 0 gets what it expects, and has gone on before it could be asked.
+        await comm.alltoallv(list(first ? 0 : 1), list(1));
+      });
+      await refused(async (comm) => {
+        await late();
+        await comm.alltoallv(list(first ? 0 : 1), list(first ? 0 : 1));
+      });
     },
     'a rank that makes fewer calls than the others': () =>
       refused(async (comm) => {

@@ -43,6 +43,16 @@ const MOVED = [
   ['2 xxx'],
   ['2 12 22 32'],
 ];
+const NEIGHBORS = [
+  [
+    'rank 0 at 0,0: below 2, right 1',
+    'rank 1 at 0,1: below 3, right -2',
+    'rank 2 at 1,0: below 0, right 3',
+    'rank 3 at 1,1: below 1, right -2',
+  ],
+  [0, 1, 2, 3].map((rank) => `rank ${rank}: above ${`${rank ^ 2}`.repeat(3)}, left ${rank ^ 1}`),
+  [0, 1, 2, 3].map((rank) => `rank ${rank} has ${(rank + 3) % 4}`),
+];
 const REDUCED = [
   [0, 1, 2, 3].map((rank) => `rank ${rank}: 1.5, 1.5, ${rank}`),
   ['0, exactly 2'],
@@ -59,6 +69,7 @@ it.each([
   { document: 'docs/guide/communicators.md', prints: COMMUNICATORS },
   { document: 'docs/guide/collectives.md', prints: MOVED },
   { document: 'docs/guide/reductions.md', prints: REDUCED },
+  { document: 'docs/guide/topologies.md', prints: NEIGHBORS },
 ])('programs of $document do what the page says', async ({ document, prints }) => {
   const programs = programsOf(document);
   expect(programs.length).toBe(prints.length);

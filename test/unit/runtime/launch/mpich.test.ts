@@ -50,9 +50,17 @@ describe.skipIf(!canTest(COMPILER))(`MPICH under dregrun (needs ${COMPILER})`, (
     });
   });
 
-  test('spawning and name publishing fail as errors of MPI', async () => {
+  test('a name is published, found, and taken back; spawning fails as an error of MPI', async () => {
     const { status, stdout } = await dregrun(['-n', '1', program('services')]);
-    expect(stdout).toBe('published 0 found 0 spawned 0\n');
+    expect(stdout).toBe('published 1 found 1 removed 1 found 0 spawned 0\n');
+    expect(status).toBe(0);
+  });
+
+  test('two programs know which they are', async () => {
+    const words = ['-n', '1', program('collectives'), ':', '-n', '1', program('collectives')];
+    const { status, stdout } = await dregrun(words);
+    expect(stdout).toMatch(/app 0/);
+    expect(stdout).toMatch(/app 1/);
     expect(status).toBe(0);
   });
 });

@@ -54,6 +54,43 @@ describe('lines', () => {
     for (const line of stdout.trimEnd().split('\n')) expect(line[1]).toBe(line[5]);
   });
 
+  test('have the time before them with --timestamp-output', async () => {
+    const words = ['-n', '2', '--tag-output', '--timestamp-output', ...sh('echo a; echo b')];
+    const { stdout } = await dregrun(words);
+    const shown = stdout.trimEnd().split('\n');
+    expect(shown).toHaveLength(4);
+    for (const line of shown) expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \[[01]\] [ab]$/);
+  });
+
+  test.each([1, 2])(
+    'of stderr go among those of stdout with --merge-stderr, %i ranks',
+    async (n) => {
+      const words = ['-n', String(n), '--merge-stderr', ...sh('echo a; echo b >&2; echo c')];
+      const { stdout, stderr } = await dregrun(words);
+      expect(stderr).toBe('');
+      expect(stdout.split('a\nb\nc\n')).toHaveLength(n + 1);
+    },
+  );
+
+  test('go to files of each rank with --output-filename', async () => {
+    const place = join(folder.path, 'of', 'ranks');
+    const script = sh('echo out $PMI_RANK; echo err $PMI_RANK >&2');
+    const words = ['-n', '11', '--output-filename', place, ...script];
+    expect(await dregrun(words)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    const read = (name: string) => readFileSync(join(place, name), 'utf8');
+    expect(read('rank.00/stdout')).toBe('out 0\n');
+    expect(read('rank.10/stderr')).toBe('err 10\n');
+    const merged = ['--output-filename', place, '--merge-stderr', '--tag-output', ...script];
+    await dregrun(merged);
+    expect(read('rank.0/stdout')).toBe('[0] out 0\n[0] err 0\n');
+  });
+
+  test('go to no files where the folder cannot be made: nothing is started', async () => {
+    const ended = await dregrun(['--output-filename', DREGRUN, ...sh('echo started')]);
+    expect(ended).toMatchObject({ status: 2, stdout: '' });
+    expect(ended.stderr).toContain('--output-filename');
+  });
+
   test('of stderr stay on stderr, and are tagged as such', async () => {
     const ended = await dregrun(['-n', '2', '--tag-output', ...sh('echo out; echo err >&2')]);
     expect(ended.stdout.split(/(?<=\n)/).sort()).toEqual(['[0] out\n', '[1] out\n']);
@@ -199,7 +236,7 @@ test('a line that comes letter by letter takes no more memory than a line', () =
   const collect = runInNewContext('gc') as () => void;
   const fd = openSync('/dev/null', 'w');
   const source = new PassThrough();
-  void new Output(new Sink(fd)).attach(source, '', false);
+  void new Output(new Sink(fd)).attach(source, undefined, false);
   const held = () => {
     collect();
     return process.memoryUsage().heapUsed;
@@ -215,7 +252,7 @@ test('a tag is written once a line, however the line was cut', async () => {
   const fd = openSync(file, 'w');
   const output = new Output(new Sink(fd));
   const source = new PassThrough();
-  const ended = output.attach(source, '[0] ', false);
+  const ended = output.attach(source, () => '[0] ', false);
   source.write('one\ntw');
   source.write('o\nthree');
   source.end();

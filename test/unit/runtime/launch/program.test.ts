@@ -47,10 +47,23 @@ const runsTypeScript = 'typescript' in process.features && Boolean(process.featu
 test('TypeScript runs where this Node does it; else the message says what to do', () => {
   const found = findProgram(at('app.ts'), [], '');
   if (runsTypeScript) expect(found).toMatchObject({ words: [at('app.ts')] });
-  else expect(found).toMatchObject({ status: 126, message: expect.stringContaining('--import') });
+  else
+    expect(found).toMatchObject({ status: 126, message: expect.stringContaining('npm install') });
   expect(findProgram('no.ts', [], '')).toMatchObject({
     status: 127,
     message: 'no.ts: no such file',
+  });
+});
+
+test.skipIf(runsTypeScript)('an older Node gets the loader that its folder has', () => {
+  const loader = at('loads/node_modules/tsx');
+  mkdirSync(loader, { recursive: true });
+  writeFileSync(at('loads/app.ts'), '');
+  writeFileSync(join(loader, 'package.json'), '{ "main": "loader.cjs" }');
+  writeFileSync(join(loader, 'loader.cjs'), '');
+  expect(findProgram(at('loads/app.ts'), ['x'], '')).toEqual({
+    file: process.execPath,
+    words: ['--import', `file://${join(loader, 'loader.cjs')}`, at('loads/app.ts'), 'x'],
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
-import { worldOf } from '../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../runtime/mpi/first-communicators.ts';
 import type { Request } from '../../../../runtime/mpi/point-to-point/request.ts';
 import { SelfTransport } from '../../../../transports/self/transport.ts';
 import { BareEngine } from '../../../tools/bare-engine.ts';

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import type { Request } from '../../../../runtime/index.ts';
 import type { Engine } from '../../../../runtime/messaging/engine.ts';
-import { type Communicator, worldOf } from '../../../../runtime/mpi/communicator.ts';
+import type { Communicator } from '../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../runtime/mpi/first-communicators.ts';
 import {
   CELL,
   CELL_WORDS,

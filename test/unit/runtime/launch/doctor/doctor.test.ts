@@ -2,7 +2,7 @@ import { cpSync, existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../../../../native/addon.ts';
-import { parseArguments } from '../../../../../runtime/launch/cli.ts';
+import { parseArguments } from '../../../../../runtime/launch/command-line/parse.ts';
 import type { Examination } from '../../../../../runtime/launch/doctor/doctor.ts';
 import type { Finding } from '../../../../../runtime/launch/doctor/finding.ts';
 import { DREGRUN, dregrun, start, survivors, temporaryFolder } from '../../../../tools/launcher.ts';

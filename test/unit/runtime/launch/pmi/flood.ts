@@ -9,7 +9,7 @@ const MORE = 'x'.repeat(1000);
 const lineOf = LINES[process.argv[2]];
 
 let answer = 'rc=0';
-const server = new PmiServer('kvs', 1, {
+const server = new PmiServer('kvs', [0], {
   send: (_rank, line) => {
     answer = line;
   },

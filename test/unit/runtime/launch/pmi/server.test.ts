@@ -8,6 +8,7 @@ import {
   OVERLONG,
   PMI_LINE_MAX,
 } from '../../../../../runtime/launch/pmi/line-reader.ts';
+import { PUBLISHED_NAMES_MAX } from '../../../../../runtime/launch/pmi/names.ts';
 import {
   KVS_BYTES_MAX,
   KVS_PAIR_BYTES,
@@ -15,6 +16,7 @@ import {
 } from '../../../../../runtime/launch/pmi/server.ts';
 
 const SIZE = 3;
+const APPNUMS = [0, 0, 7];
 let sent: string[][];
 let aborts: [number, number][];
 let stuck: string[];
@@ -24,7 +26,7 @@ beforeEach(() => {
   sent = Array.from({ length: SIZE }, () => []);
   aborts = [];
   stuck = [];
-  server = new PmiServer('kvs', SIZE, {
+  server = new PmiServer('kvs', APPNUMS, {
     send: (rank, line) => sent[rank].push(line),
     abort: (rank, code) => aborts.push([rank, code]),
     stuck: (message) => stuck.push(message),
@@ -73,15 +75,6 @@ describe('each command has its answer', () => {
     ['cmd=getbyidx kvsname=kvs idx=x', 'cmd=getbyidx_results rc=-2 reason=no_more_keyvals'],
     ['cmd=finalize', 'cmd=finalize_ack'],
     ['cmd=spawn nprocs=1', 'cmd=spawn_result rc=-1 msg=spawn_is_not_supported'],
-    [
-      'cmd=publish_name service=a port=b',
-      'cmd=publish_result rc=-1 msg=publish_name_is_not_supported',
-    ],
-    [
-      'cmd=unpublish_name service=a',
-      'cmd=unpublish_result rc=-1 msg=unpublish_name_is_not_supported',
-    ],
-    ['cmd=lookup_name service=a', 'cmd=lookup_result rc=-1 msg=lookup_name_is_not_supported'],
     ['cmd=unheard_of', 'cmd=result rc=-1 msg=unknown_command'],
     ['cmd=', 'cmd=result rc=-1 msg=unknown_command'],
     ['cmd=toString', 'cmd=result rc=-1 msg=unknown_command'],
@@ -91,6 +84,34 @@ describe('each command has its answer', () => {
     ['=init', 'cmd=result rc=-1 msg=malformed_line'],
   ])('%s', (line, answer) => {
     expect(ask(0, `${line}\n`)).toEqual([`${answer}\n`]);
+  });
+
+  test('a rank is told which of the programs it runs', () => {
+    expect(ask(2, 'cmd=get_appnum\n')).toEqual(['cmd=appnum appnum=7\n']);
+  });
+
+  test('a published name is found by every rank until it is taken back', () => {
+    const found = 'cmd=lookup_result info=ok rc=0 msg=success port=tag#0$host\n';
+    const none = 'cmd=lookup_result info=fail rc=-1 msg=service_not_found\n';
+    expect(ask(1, 'cmd=lookup_name service=a\n')).toEqual([none]);
+    expect(ask(0, 'cmd=publish_name service=a port=tag#0$host\n')).toEqual([
+      'cmd=publish_result info=ok rc=0 msg=success\n',
+    ]);
+    expect(ask(1, 'cmd=lookup_name service=a\n')).toEqual([found]);
+    expect(ask(2, 'cmd=publish_name service=a port=b\n')[0]).toContain('already_published');
+    expect(ask(2, 'cmd=unpublish_name service=a\n')).toEqual([
+      'cmd=unpublish_result info=ok rc=0 msg=success\n',
+    ]);
+    expect(ask(1, 'cmd=lookup_name service=a\n')).toEqual([none]);
+    expect(ask(1, 'cmd=unpublish_name service=a\n')[0]).toContain('rc=-1');
+    expect(ask(1, 'cmd=publish_name service=a\n')[0]).toContain('missing');
+  });
+
+  test('a flood of names is refused, and the job goes on', () => {
+    let names = 0;
+    while (ask(0, `cmd=publish_name service=${names} port=p\n`)[0].includes('rc=0')) names += 1;
+    expect(names).toBe(PUBLISHED_NAMES_MAX);
+    expect(ask(1, 'cmd=lookup_name service=0\n')[0]).toContain('port=p');
   });
 
   test('a key is put once, and every rank reads it', () => {

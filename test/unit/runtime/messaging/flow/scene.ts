@@ -8,7 +8,8 @@ import {
   CREDIT_UNIT_BYTES,
   type CreditLimits,
 } from '../../../../../runtime/messaging/flow/credit.ts';
-import { Communicator, worldOf } from '../../../../../runtime/mpi/communicator.ts';
+import { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../../runtime/mpi/first-communicators.ts';
 import { SelfTransport } from '../../../../../transports/self/transport.ts';
 import type { Transport } from '../../../../../transports/transport.ts';
 import { VerbsTransport } from '../../../../../transports/verbs/transport.ts';

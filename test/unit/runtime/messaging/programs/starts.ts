@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../../../../runtime/messaging/engine.ts';
-import { worldOf } from '../../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../../runtime/mpi/first-communicators.ts';
 import { engines, ShmGroup } from '../../../../conformance/transports/shm-group.ts';
 import { assert, pause } from '../../../../jobs/lib.ts';
 import { filled, verify } from '../../../../tools/bytes.ts';

@@ -1,7 +1,8 @@
 /** Ranks in this process that send each other large messages, and what must hold when all is over. */
 import { afterEach, expect } from 'vitest';
 import type { Request } from '../../../../../runtime/index.ts';
-import { type Communicator, worldOf } from '../../../../../runtime/mpi/communicator.ts';
+import type { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { worldOf } from '../../../../../runtime/mpi/first-communicators.ts';
 import { filled } from '../../../../tools/bytes.ts';
 import { Random } from '../../../../tools/random.ts';
 import { Simulation, type SimulationOptions } from '../simulated.ts';

@@ -51,6 +51,11 @@ describe('the tag of a call', () => {
     const reduce = tagOf(BASE, 5, 1);
     expect(belongsTo(alltoallv, alltoallv)).toBe(true);
     expect(belongsTo(tagOfType(alltoallv, 4), alltoallv)).toBe(true);
+    for (const operation of ['neighborAllgatherv', 'neighborAlltoallv'] as const) {
+      const its = tagOf({ ...BASE, operation }, 5, 1);
+      expect(belongsTo(tagOfType(its, 4), its)).toBe(true);
+      expect(belongsTo(tagOfType(its, 4), alltoallv)).toBe(false);
+    }
     expect(belongsTo(tagOfType(reduce, 4), reduce)).toBe(false);
     expect(belongsTo(reduce, alltoallv)).toBe(false);
     const tags = new Set(Array.from({ length: 12 }, (_, type) => tagOfType(alltoallv, type)));

@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import { ANY_SOURCE, ANY_TAG } from '../../../../../runtime/base/constants.ts';
 import { MpiError } from '../../../../../runtime/base/error.ts';
-import { type Communicator, selfOf, worldOf } from '../../../../../runtime/mpi/communicator.ts';
+import type { Communicator } from '../../../../../runtime/mpi/communicator.ts';
+import { selfOf, worldOf } from '../../../../../runtime/mpi/first-communicators.ts';
 import { Random } from '../../../../tools/random.ts';
 import { Simulation } from '../../messaging/simulated.ts';
 

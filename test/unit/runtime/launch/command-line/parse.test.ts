@@ -1,21 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { parseArguments, RANKS_LIMIT, type RunCommand } from '../../../../runtime/launch/cli.ts';
+import type { RunCommand } from '../../../../../runtime/launch/command-line/command.ts';
+import { parseArguments } from '../../../../../runtime/launch/command-line/parse.ts';
+import { RANKS_LIMIT } from '../../../../../runtime/launch/command-line/values.ts';
 
 const run = (...words: string[]) => parseArguments(words) as RunCommand;
+/** The only program's. */
+const program = (...words: string[]) => run(...words).programs[0];
 
 describe('what belongs to dregrun and what to the program', () => {
   test('options end where the program begins', () => {
     const command = run('-n', '3', '--tag-output', 'app.js', '-n', '9', '--verbose');
-    expect(command).toMatchObject({ ranks: 3, tagOutput: true, verbose: false, program: 'app.js' });
-    expect(command.programArguments).toEqual(['-n', '9', '--verbose']);
+    expect(command).toMatchObject({ ranks: 3, output: { tag: true }, verbose: false });
+    expect(command.programs).toMatchObject([
+      { program: 'app.js', programArguments: ['-n', '9', '--verbose'] },
+    ]);
   });
 
   test('-- makes the next word the program, whatever it looks like', () => {
-    expect(run('-n', '2', '--', '-odd', '--', 'x')).toMatchObject({
+    expect(program('-n', '2', '--', '-odd', '--', 'x')).toMatchObject({
       program: '-odd',
       programArguments: ['--', 'x'],
     });
-    expect(run('--', 'node', '--expose-gc', 'app.js').programArguments).toEqual([
+    expect(program('--', 'node', '--expose-gc', 'app.js').programArguments).toEqual([
       '--expose-gc',
       'app.js',
     ]);
@@ -25,7 +31,7 @@ describe('what belongs to dregrun and what to the program', () => {
     expect(run('--timeout=1.5', '--bind-to', 'none', '--wdir=/tmp', 'x')).toMatchObject({
       timeoutSeconds: 1.5,
       binding: 'none',
-      workingDirectory: '/tmp',
+      programs: [{ workingDirectory: '/tmp' }],
     });
   });
 
@@ -52,11 +58,11 @@ describe('what belongs to dregrun and what to the program', () => {
   });
 
   test('a lone : behind -- is an argument of the program', () => {
-    expect(run('--', 'sh', '-c', ':').programArguments).toEqual(['-c', ':']);
+    expect(program('--', 'sh', '-c', ':').programArguments).toEqual(['-c', ':']);
   });
 
   test('the program’s own words are left as they are', () => {
-    expect(run('x', '-np', '3', '--np', '--unknown').programArguments).toEqual([
+    expect(program('x', '-np', '3', '--np', '--unknown').programArguments).toEqual([
       ...['-np', '3', '--np', '--unknown'],
     ]);
   });
@@ -64,6 +70,57 @@ describe('what belongs to dregrun and what to the program', () => {
   test('--help and --version need no program', () => {
     expect(parseArguments(['-n', '2', '--help']).kind).toBe('help');
     expect(parseArguments(['--version']).kind).toBe('version');
+  });
+});
+
+describe('several programs', () => {
+  test('have ranks, arguments and variables of their own', () => {
+    const words = '-n 2 -x A=1 -env B 2 a.js -n 9 : -n 3 --wdir /tmp -env B 3 ./b : c'.split(' ');
+    const { ranks, programs, exports } = run(...words);
+    expect(ranks).toBe(6);
+    expect([...exports]).toEqual([['A', '1']]);
+    expect(programs).toEqual([
+      {
+        ranks: 2,
+        program: 'a.js',
+        programArguments: ['-n', '9'],
+        exports: new Map([['B', '2']]),
+        workingDirectory: undefined,
+      },
+      {
+        ranks: 3,
+        program: './b',
+        programArguments: [],
+        exports: new Map([['B', '3']]),
+        workingDirectory: '/tmp',
+      },
+      {
+        ranks: 1,
+        program: 'c',
+        programArguments: [],
+        exports: new Map(),
+        workingDirectory: undefined,
+      },
+    ]);
+  });
+
+  test('and variables as hydra gives them, whose values may look like options', () => {
+    const { exports } = run('-genv', 'A', '-n 7', '-genv', 'B', 'b=c', 'x', '-genv', 'C', 'd');
+    expect([...exports]).toEqual([
+      ['A', '-n 7'],
+      ['B', 'b=c'],
+    ]);
+  });
+});
+
+describe('a debugger', () => {
+  test.each([
+    [['--debug', 'x'], 'all'],
+    [['--debug', '1', 'x'], 1],
+    [['--debug=1', 'x'], 1],
+    [['x', '--debug'], undefined],
+  ])('%j', (words, debug) => {
+    expect(run('-n', '2', ...words)).toMatchObject({ debug });
   });
 });
 
@@ -90,8 +147,18 @@ describe('bad usage names what is wrong', () => {
     [['--unknown', 'x'], '--unknown'],
     [['--constructor', 'x'], '--constructor'],
     [['-q', 'x'], '-q'],
-    [['./a', ':', '-n', '1', './b'], 'second program'],
-    [['-x', 'A-B=1', 'x'], 'A-B=1'],
+    [['./a', ':', '-n', '1'], 'no program'],
+    [['./a', ':', '--verbose', './b'], 'before the first program'],
+    [['-n', '1000', './a', ':', '-n', '1000', './b'], '-n 2000'],
+    [['--stdin', '2', '-n', '2', 'x'], 'from 0 to 1, all, or none'],
+    [['--stdin', 'some', 'x'], '--stdin some'],
+    [['--debug', '3', 'x'], '--debug 3'],
+    [['--output-filename', '', 'x'], '--output-filename'],
+    [['-genv', 'A-B', '1', 'x'], '-genv A-B'],
+    [['-env', 'PMI_RANK', '1', 'x'], 'PMI_RANK'],
+    [['--tag-ouput', 'x'], 'did you mean --tag-output?'],
+    [['--stdni', '0', 'x'], 'did you mean --stdin?'],
+    [['-x', 'A-B=1', 'x'], '-x A-B'],
     [['-x', 'PMI_RANK=7', 'x'], 'PMI_RANK'],
     [['-x', 'DREG_TEST_NOT_SET', 'x'], 'DREG_TEST_NOT_SET'],
   ])('%j', (words, message) => {

@@ -1,0 +1,59 @@
+/** What a user asks of dregrun. */
+import type { Binding } from '../binding.ts';
+
+/** A program of the job, with its ranks: the first program has the lowest ones. */
+export interface ProgramSpec {
+  ranks: number;
+  program: string;
+  programArguments: string[];
+  /** From -env: variables of these ranks alone. */
+  exports: Map<string, string>;
+  workingDirectory: string | undefined;
+}
+
+/** Whom dregrun's standard input goes to. */
+export type InputFor = number | 'all' | 'none';
+
+/** Which ranks a debugger may be attached to. */
+export type Debugged = number | 'all';
+
+export interface OutputOptions {
+  /** Each line begins with its rank. */
+  tag: boolean;
+  /** Each line begins with the time. */
+  timestamp: boolean;
+  /** What ranks write to stderr goes where their stdout goes. */
+  merge: boolean;
+  /** Where each rank's output goes in place of dregrun's. */
+  folder: string | undefined;
+}
+
+export interface RunCommand {
+  kind: 'run';
+  /** All programs' together. */
+  ranks: number;
+  programs: ProgramSpec[];
+  timeoutSeconds: number | undefined;
+  /** From --stuck: say what the ranks wait for once one has waited so long. */
+  stuckSeconds: number | undefined;
+  input: InputFor;
+  output: OutputOptions;
+  /** From -x and -genv: variables of all ranks, with their values. */
+  exports: Map<string, string>;
+  binding: Binding | undefined;
+  reportBindings: boolean;
+  debug: Debugged | undefined;
+  transport: string | undefined;
+  verbose: boolean;
+  json: boolean;
+}
+
+/** `--doctor`: says what works here, with the variables that a job would be given. */
+export interface DoctorCommand {
+  kind: 'doctor';
+  json: boolean;
+  transport: string | undefined;
+  exports: Map<string, string>;
+}
+
+export type Command = RunCommand | DoctorCommand | { kind: 'help' } | { kind: 'version' };

@@ -1,0 +1,122 @@
+/** What the user's words ask of dregrun. */
+import { parseArgs } from 'node:util';
+import type { Command, ProgramSpec, RunCommand } from './command.ts';
+import { nearestOf } from './nearest.ts';
+import { JOB_OPTIONS, PROGRAM_OPTIONS, plainWords } from './options.ts';
+import {
+  bindingOf,
+  debuggedOf,
+  exportOf,
+  folderOf,
+  inputOf,
+  pairOf,
+  ranksOf,
+  secondsOf,
+  timeoutOf,
+  transportOf,
+  usage,
+} from './values.ts';
+
+type Options = typeof JOB_OPTIONS | typeof PROGRAM_OPTIONS;
+
+/** The words up to a program, and from it on. */
+interface Split {
+  options: string[];
+  /** The program and its arguments. */
+  own: string[];
+  /** The next program's words; undefined: there is none. */
+  next: string[] | undefined;
+}
+
+/** @throws MpiError ERR_ARG with a message for the user. */
+export function parseArguments(words: readonly string[], environment = process.env): Command {
+  const first = split(words, JOB_OPTIONS);
+  const values = valuesOf(first.options, JOB_OPTIONS);
+  if (values.help) return { kind: 'help' };
+  if (values.version) return { kind: 'version' };
+  const shared = {
+    json: values.json ?? false,
+    transport: transportOf(values.transport),
+    exports: new Map([
+      ...(values.x ?? []).map((text) => exportOf(text, environment)),
+      ...(values.genv ?? []).map((text) => pairOf('-genv', text)),
+    ]),
+  };
+  if (values.doctor) {
+    if (first.own.length > 0) throw usage(`--doctor runs no program: leave out "${first.own[0]}"`);
+    return { kind: 'doctor', ...shared };
+  }
+  const programs = [programOf(first, values), ...furtherPrograms(first.next)];
+  const ranks = ranksOf(programs.reduce((sum, { ranks }) => sum + ranks, 0).toString());
+  const command: RunCommand = {
+    kind: 'run',
+    ...shared,
+    ranks,
+    programs,
+    timeoutSeconds: timeoutOf(values.timeout, environment.MPIEXEC_TIMEOUT),
+    stuckSeconds: values.stuck === undefined ? undefined : secondsOf('--stuck ', values.stuck),
+    input: inputOf(values.stdin ?? '0', ranks),
+    output: {
+      tag: values['tag-output'] ?? false,
+      timestamp: values['timestamp-output'] ?? false,
+      merge: values['merge-stderr'] ?? false,
+      folder: folderOf(values['output-filename']),
+    },
+    binding: bindingOf(values['bind-to']),
+    reportBindings: values['report-bindings'] ?? false,
+    debug: debuggedOf(values.debug, ranks),
+    verbose: values.verbose ?? false,
+  };
+  return command;
+}
+
+function furtherPrograms(words: string[] | undefined): ProgramSpec[] {
+  if (words === undefined) return [];
+  const one = split(words, PROGRAM_OPTIONS);
+  return [programOf(one, valuesOf(one.options, PROGRAM_OPTIONS)), ...furtherPrograms(one.next)];
+}
+
+function programOf(
+  { own }: Split,
+  values: { np?: string; env?: string[]; wdir?: string },
+): ProgramSpec {
+  const [program, ...programArguments] = own;
+  if (!program) throw usage('there is no program to run: dregrun [options] program [arguments]');
+  return {
+    ranks: ranksOf(values.np ?? '1'),
+    program,
+    programArguments,
+    exports: new Map((values.env ?? []).map((text) => pairOf('-env', text))),
+    workingDirectory: values.wdir,
+  };
+}
+
+/** The first word that is neither an option nor an option's value is the program. */
+function split(words: readonly string[], options: Options): Split {
+  const plain = plainWords(words);
+  const args = plain.map(({ text }) => text);
+  const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
+  const end = tokens.find(({ kind }) => kind !== 'option');
+  const before = args.slice(0, end?.index ?? args.length);
+  if (end === undefined) return { options: before, own: [], next: undefined };
+  const at = plain[end.index].at;
+  if (end.kind === 'option-terminator')
+    return { options: before, own: words.slice(at + 1), next: undefined };
+  const colon = words.indexOf(':', at);
+  if (colon < 0) return { options: before, own: words.slice(at), next: undefined };
+  return { options: before, own: words.slice(at, colon), next: words.slice(colon + 1) };
+}
+
+function valuesOf<const O extends Options>(args: string[], options: O) {
+  try {
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    const { message } = error as Error;
+    const [, name] = /'--([^']+)'/.exec(message) ?? [];
+    if (!message.startsWith('Unknown option') || name === undefined) throw usage(message);
+    if (name in JOB_OPTIONS && !(name in options))
+      throw usage(`--${name} is of the whole job: it stands before the first program`);
+    const nearest = nearestOf(name, Object.keys(options));
+    throw usage(`there is no option --${name}${nearest && `; did you mean --${nearest}?`}`);
+  }
+}
