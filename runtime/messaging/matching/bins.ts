@@ -256,8 +256,8 @@ class OwnLink<Item> implements Link<Item> {
 
 /** A message that came before its receive, as matching sees it: its own link in the bin of (source, tag). */
 export class Envelope implements Link<Envelope> {
-  readonly source: number;
-  readonly tag: number;
+  source: number;
+  tag: number;
   next: Link<Envelope> | null = null;
   previous: Link<Envelope> | null = null;
   bin: Bin<Envelope> | null = null;

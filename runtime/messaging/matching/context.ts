@@ -30,6 +30,29 @@ export class UnexpectedMessage extends Envelope implements Kept {
   }
 }
 
+/** Objects of messages that a pool keeps. */
+const SPARE_MESSAGES_MAX = 1024;
+
+/** Objects of small messages, used again: the collector would have to move each one that waits for its receive. */
+export class UnexpectedMessagePool {
+  readonly #idle: UnexpectedMessage[] = [];
+
+  borrow(source: number, tag: number, charge: number): UnexpectedMessage {
+    const message = this.#idle.pop();
+    if (message === undefined) return new UnexpectedMessage(source, tag, charge);
+    message.source = source;
+    message.tag = tag;
+    message.charge = charge;
+    return message;
+  }
+
+  /** One that is kept no more: not in a bin, without a body, offer or arrival, and known to nobody. */
+  giveBack(message: UnexpectedMessage): void {
+    message.links = null;
+    if (this.#idle.length < SPARE_MESSAGES_MAX) this.#idle.push(message);
+  }
+}
+
 /** How peers call a context in what they send. */
 export interface ContextNames {
   /** -1: the peer has not opened it. */

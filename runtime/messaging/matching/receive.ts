@@ -23,7 +23,7 @@ import { messageLength, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import type { Envelope } from './bins.ts';
-import { type Context, UnexpectedMessage } from './context.ts';
+import { type Context, UnexpectedMessage, UnexpectedMessagePool } from './context.ts';
 import { KeptBodies } from './kept-bodies.ts';
 import { PrematchedReceives } from './prematched.ts';
 
@@ -45,6 +45,7 @@ export class Receiving {
   readonly prematched: PrematchedReceives;
   readonly #search: Search;
   readonly #bodies = new KeptBodies();
+  readonly #messages = new UnexpectedMessagePool();
   /** Probes that have met the message that is being delivered. */
   readonly #probes: Operation[] = [];
 
@@ -155,6 +156,7 @@ export class Receiving {
     this.#bodies.take(message, message.length, { bytes, noncontiguous: null });
     status.tag = message.tag;
     status.byteLength = message.length;
+    this.#messages.giveBack(message);
     return true;
   }
 
@@ -193,7 +195,7 @@ export class Receiving {
     const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
     if (request === null && !context.closed) {
-      const message = new UnexpectedMessage(peer.rank, tag, charge);
+      const message = this.#messages.borrow(peer.rank, tag, charge);
       this.#keep(peer, packet, context, message);
       this.#bodies.keep(packet, message);
       this.#showAll(context, message);
