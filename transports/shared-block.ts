@@ -38,16 +38,36 @@ export interface SharedBlock {
   close(): void;
 }
 
+/** Where other ranks find memory of this one. It stays until the hold is released. */
+export interface MappedMemory {
+  readonly offset: number;
+  readonly hold: { release(): void };
+}
+
 /** What makes blocks. */
 export interface SharedBlocks {
   /** Whether all of these ranks have memory in common. All of them get the same answer. */
   reach(members: BlockMembers): boolean;
   /**
    * Makes the block, if this rank is member 0, or finds it.
-   * @returns null while member 0 has not made it
-   * @throws MpiError ERR_NO_MEM, at every member, where there is no memory for it
+   * @returns null while member 0 has not made it, and where this rank has no memory for it: from then on it {@link declines}
+   * @throws MpiError ERR_PROTOCOL where a peer names what cannot be
    */
   open(name: BlockName, members: BlockMembers): SharedBlock | null;
+  /** Whether a rank of the world opens no more blocks than it has open. */
+  declines(rank: number): boolean;
+  /** Memory of this rank that the others of its node map; null where they do not. */
+  exportMemory(bytes: Uint8Array): MappedMemory | null;
+  /**
+   * Calls `use(window, at, done, length)` for each piece of another rank's mapped memory: the piece lies at `window[at..]`, and is
+   * byte `done` onwards of the range.
+   * @throws MpiError ERR_PROTOCOL where there is no such memory
+   */
+  forEach(
+    offset: number,
+    length: number,
+    use: (window: Uint8Array, at: number, done: number, length: number) => void,
+  ): void;
   /** This rank will never open the block: as if it had been opened and closed. */
   forsake(name: BlockName, members: BlockMembers): void;
 }

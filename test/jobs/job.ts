@@ -20,6 +20,20 @@ export const SINGLE_COPY: readonly Settings[] = [
   { DREG_SINGLE_COPY: 'never' },
 ];
 
+/** An algorithm of messages for every operation that would go on control lines. */
+export const BY_MESSAGES: Settings = {
+  DREG_COLL_BARRIER: 'dissemination',
+  DREG_COLL_BCAST: 'binomial',
+  DREG_COLL_GATHER: 'linear',
+  DREG_COLL_SCATTER: 'linear',
+  DREG_COLL_ALLGATHER: 'bruck',
+  DREG_COLL_ALLTOALL: 'spread',
+  DREG_COLL_REDUCE: 'linear',
+  DREG_COLL_ALLREDUCE: 'everybody',
+  DREG_COLL_REDUCE_SCATTER: 'slices',
+  DREG_COLL_SCAN: 'chain',
+};
+
 /** DREG_RNDV: how large messages go over RDMA. */
 export type Rendezvous = 'auto' | 'copy' | 'get' | 'put';
 

@@ -3,9 +3,20 @@
  * a block in extents of its own, and enters it in its directory under a name that is never given twice; the others find
  * it there. Nobody waits for anybody. Once no member touches it any more, the first one uses its memory again.
  */
+
+import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
-import type { BlockMembers, BlockName, SharedBlock, SharedBlocks } from '../shared-block.ts';
+import type {
+  BlockMembers,
+  BlockName,
+  MappedMemory,
+  SharedBlock,
+  SharedBlocks,
+} from '../shared-block.ts';
+import { noMemory, pageOf, reservedOf, sizeOf, wordsOf } from './block-place.ts';
 import { ring } from './doorbell.ts';
+import type { Heap } from './heap.ts';
+import type { HeapWindows } from './heap-windows.ts';
 import {
   BLOCK,
   blockStart,
@@ -14,22 +25,19 @@ import {
   DIRECTORY,
   HEAP_EXTENT_BYTES,
   LEFT,
-  NO_DIRECTORY,
   PAGE_BYTES,
-  REFUSALS_KEPT,
 } from './layout.ts';
 import { FreeRanges, type Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
 
 /** Blocks that one rank has made and that are in use. A chain that is longer is none of ours. */
 export const BLOCKS_MAX = 2 ** 17;
-/** Pages of the heaps' file that a word can name: 8 TiB. */
-const PAGES_MAX = 2 ** 31;
-const TWO_32 = 2 ** 32;
 
 /** What blocks need of the transport. */
 export interface BlockHost {
   readonly segment: Segment;
+  readonly heap: Heap;
+  readonly windows: HeapWindows;
   /** The control page of a local rank. */
   control(local: number): Int32Array;
   /** Whether this rank takes part in the barriers of its peers. */
@@ -71,8 +79,31 @@ export class Blocks implements SharedBlocks {
   }
 
   open(name: BlockName, members: BlockMembers): SharedBlock | null {
-    const locals = this.#localsOf(members);
+    const { segment } = this.#host;
+    if (this.#declines(segment.self)) return null;
+    try {
+      return this.#open(name, this.#localsOf(members));
+    } catch (error) {
+      if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
+      Atomics.store(this.#host.control(segment.self), CONTROL.declines, 1);
+      // Some may sleep until they know.
+      for (let local = 0; local < segment.ranks.length; local++) this.#ring(local);
+      return null;
+    }
+  }
+
+  declines(rank: number): boolean {
+    return this.#declines(this.#host.segment.ranks.indexOf(rank));
+  }
+
+  #declines(local: number): boolean {
+    return Atomics.load(this.#host.control(local), CONTROL.declines) === 1;
+  }
+
+  #open(name: BlockName, locals: readonly number[]): SharedBlock | null {
     const own = locals.indexOf(this.#host.segment.self);
+    // What not all would open is not made.
+    if (own === 0 && locals.some((local) => this.#declines(local))) return null;
     const page = own === 0 ? this.#make(name, locals) : this.#find(name, locals);
     if (page === 0) return null;
     const { length } = locals;
@@ -84,13 +115,32 @@ export class Blocks implements SharedBlocks {
     return new Block(this, this.#host, memory, page, name, locals, own);
   }
 
+  exportMemory(bytes: Uint8Array): MappedMemory | null {
+    const allocation = this.#host.heap.allocationOf(bufferOf(bytes));
+    if (allocation === undefined || !allocation.hold()) return null;
+    return { offset: allocation.range.offset + byteOffsetOf(bytes), hold: allocation };
+  }
+
+  forEach(
+    offset: number,
+    length: number,
+    use: (window: Uint8Array, at: number, done: number, length: number) => void,
+  ): void {
+    this.#host.windows.forEach(offset, length, use);
+  }
+
   forsake(name: BlockName, members: BlockMembers): void {
     // What was never made has no memory to give back.
     if (this.#closed || members.worldOf(0) === this.#host.segment.ranks[this.#host.segment.self])
       return;
     const locals = this.#localsOf(members);
-    const page = this.#directoryOf(locals[0]) === null ? 0 : this.#find(name, locals);
-    if (page !== 0) this.gone(page, locals, locals.indexOf(this.#host.segment.self));
+    try {
+      const page = this.#find(name, locals);
+      if (page !== 0) this.gone(page, locals, locals.indexOf(this.#host.segment.self));
+    } catch (error) {
+      // It cannot even look: the block stays until this rank has left.
+      if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
+    }
   }
 
   /** A member touches a block no more. */
@@ -133,10 +183,6 @@ export class Blocks implements SharedBlocks {
       return this.#enter(directory, range, name, locals);
     } catch (error) {
       if (range !== null) this.#release(range);
-      const refusals = directory[DIRECTORY.refusals];
-      const place = DIRECTORY.refused + (refusals % REFUSALS_KEPT) * 2;
-      [directory[place], directory[place + 1]] = wordsOf(name.serial);
-      Atomics.store(directory, DIRECTORY.refusals, refusals + 1);
       throw error;
     } finally {
       // Those who came before may sleep until they know.
@@ -171,21 +217,14 @@ export class Blocks implements SharedBlocks {
     const { segment } = this.#host;
     const known = this.#directories[segment.self];
     if (known !== undefined) return known;
+    const range = this.#take(PAGE_BYTES);
+    this.reserve(range.offset, PAGE_BYTES);
+    const memory = this.#memoryAt(range.offset, PAGE_BYTES);
+    const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
+    this.#directories[segment.self] = directory;
     const control = this.#host.control(segment.self);
-    try {
-      const range = this.#take(PAGE_BYTES);
-      const page = pageOf(range);
-      this.reserve(range.offset, PAGE_BYTES);
-      const memory = this.#memoryAt(range.offset, PAGE_BYTES);
-      const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
-      this.#directories[segment.self] = directory;
-      Atomics.store(control, CONTROL.directory, page + 1);
-      return directory;
-    } catch (error) {
-      Atomics.store(control, CONTROL.directory, NO_DIRECTORY);
-      for (let local = 0; local < segment.ranks.length; local++) this.#ring(local);
-      throw error;
-    }
+    Atomics.store(control, CONTROL.directory, pageOf(range) + 1);
+    return directory;
   }
 
   #take(bytes: number): Range {
@@ -245,17 +284,7 @@ export class Blocks implements SharedBlocks {
       if (same && words[BLOCK.members] === locals.length) return page;
       page = Atomics.load(words, BLOCK.next);
     }
-    if (Atomics.load(directory, DIRECTORY.refusals) > 0)
-      for (let place: number = DIRECTORY.refused; place < DIRECTORY.chains; place += 2)
-        if (directory[place] === low && directory[place + 1] === high)
-          throw this.#refusal(locals[0]);
     return 0;
-  }
-
-  #refusal(local: number): MpiError {
-    return noMemory(
-      `rank ${this.#host.segment.ranks[local]} had no memory for the control lines of a communicator: free memory there, then make a new communicator`,
-    );
   }
 
   /** @returns null while it has none */
@@ -264,7 +293,6 @@ export class Blocks implements SharedBlocks {
     if (known !== undefined) return known;
     const word = Atomics.load(this.#host.control(local), CONTROL.directory);
     if (word === 0) return null;
-    if (word === NO_DIRECTORY) throw this.#refusal(local);
     const memory = this.#memoryAt((word - 1) * PAGE_BYTES, PAGE_BYTES);
     const directory = new Int32Array(memory.buffer, memory.byteOffset, PAGE_BYTES / 4);
     this.#directories[local] = directory;
@@ -366,30 +394,4 @@ class Block implements SharedBlock {
     this.#closed = true;
     this.#blocks.gone(this.#page, this.#locals, this.#own);
   }
-}
-
-/** The two words of a serial. */
-function wordsOf(serial: number): [low: number, high: number] {
-  return [(serial % TWO_32) | 0, Math.floor(serial / TWO_32)];
-}
-
-function pageOf({ offset }: Range): number {
-  const page = offset / PAGE_BYTES;
-  if (page < PAGES_MAX) return page;
-  throw noMemory(
-    'the heaps of this job are longer than 8 TiB: allocate less, or start fewer ranks',
-  );
-}
-
-/** Bytes that are there from the start: the block's line, who has gone, and the members' own part. */
-function reservedOf({ bytes }: BlockName, members: number): number {
-  return Math.ceil((blockStart(members) + bytes) / PAGE_BYTES) * PAGE_BYTES;
-}
-
-function sizeOf(name: BlockName, members: number): number {
-  return reservedOf(name, members) + members * name.areaBytes;
-}
-
-function noMemory(message: string): MpiError {
-  return new MpiError('ERR_NO_MEM', message);
 }

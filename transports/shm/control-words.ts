@@ -21,8 +21,7 @@ export const wait = 320;
 export const quiet = 321;
 /** The value of `wait` for which a peer has found that nobody can ever end it. */
 export const doomed = 322;
-/**
- * Where this rank's directory of blocks lies: the page of the heaps' file, plus 1. 0: it has none yet; NO_DIRECTORY:
- * there is no memory for one.
- */
+/** Where this rank's directory of blocks lies: the page of the heaps' file, plus 1. 0: it has none. */
 export const directory = 323;
+/** 1: this rank has had no memory for a block, and opens no more. */
+export const declines = 324;

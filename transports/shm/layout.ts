@@ -17,7 +17,7 @@ export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
 /** Changes whenever the layout changes, or the meaning of the protocol's packets. */
-export const SEGMENT_VERSION = 5;
+export const SEGMENT_VERSION = 6;
 
 /** Header page, as Int32 indices. */
 export const HEADER = {
@@ -103,19 +103,12 @@ export function regionOffset(ranks: number, from: number, to: number): number {
   return PAGE_BYTES + ranks * CONTROL_BYTES + (from * ranks + to) * REGION_BYTES;
 }
 
-/** Value of CONTROL.directory. */
-export const NO_DIRECTORY = -1;
 /** A rank's directory of blocks, a page, as Int32 indices. */
 export const DIRECTORY = {
-  /** How many blocks the rank has refused, and the serials of the last ones: low and high words. */
-  refusals: 0,
-  refused: 2,
   /** The first block of each chain, by its page in the heaps' file; 0: none. */
-  chains: 512,
+  chains: 0,
 } as const;
 export const CHAINS = PAGE_BYTES / 4 - DIRECTORY.chains;
-/** Refusals that are kept; a member asks soon. */
-export const REFUSALS_KEPT = (DIRECTORY.chains - DIRECTORY.refused) / 2;
 /** The first line of a block, as Int32 indices; behind it a word for each member, 1 once it touches the block no more. */
 export const BLOCK = {
   serialLow: 0,

@@ -53,17 +53,21 @@ export class ShmTransport implements Transport {
     this.heap = new Heap(segment);
     this.#controls[segment.self] = this.#control;
     this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
-    this.blocks = new Blocks({
-      segment,
-      control: (local) => this.#peerControl(local),
-      checkFences: () => this.#doorbell.checkFences(),
-    });
     this.#probe = publishProbe(this.#control);
     // From here on peers may read this page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
+    const { heap } = this;
+    const windows = new HeapWindows(segment);
+    this.blocks = new Blocks({
+      segment,
+      heap,
+      windows,
+      control: (local) => this.#peerControl(local),
+      checkFences: () => this.#doorbell.checkFences(),
+    });
     this.#surroundings = {
-      heap: this.heap,
-      windows: new HeapWindows(segment),
+      heap,
+      windows,
       noteNoAddresses: (peer, reason) => this.#noteNoAddresses(peer, reason),
     };
   }

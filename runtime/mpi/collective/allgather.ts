@@ -20,10 +20,11 @@ import {
 import { type Blocks, blocksOf, commonType, totalBytes, typeOfData } from './blocks.ts';
 import type { Prepared } from './calls.ts';
 import { copyPayload, wrapped } from './copy.ts';
+import { lineAllgather } from './lines/data-movement.ts';
 import { refuseInPlace } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Table } from './select.ts';
-import { NO_ROOT, OWN_COUNT, widthOf } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { NO_ROOT, OWN_COUNT, type Signature, widthOf } from './signature.ts';
 
 export interface AllgatherCall {
   /** All blocks, side by side. */
@@ -39,6 +40,7 @@ const ROUND_BYTES = 64 * 1024;
 
 export const ALLGATHER: Table<AllgatherCall> = {
   operation: 'ALLGATHER',
+  lines: { make: lineAllgather },
   algorithms: [
     {
       name: 'ring',
@@ -58,10 +60,13 @@ export function prepareAllgather<A extends Elements>(
   const { mine, all, bytes, count, type, result } = memoryOf(endpoint, send, receive);
   const inPlace = mine === null || isSame(mine, blockOf(all, rank, bytes));
   if (!inPlace) checkApart('allgather', mine, all);
-  const { algorithm, number } = choose(ALLGATHER, { ranks: size, bytes });
+  const shape = { ranks: size, bytes };
+  const { algorithm, number } = choose(ALLGATHER, shape);
   const call = { all, mine: inPlace ? null : mine, bytes };
+  const signature: Signature = { operation: 'allgather', type, count, root: NO_ROOT, op: null };
   return {
-    signature: { operation: 'allgather', type, count, root: NO_ROOT, op: null },
+    line: chooseLines(ALLGATHER, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: mine === null ? [all] : [all, mine],
     *schedule(tag) {

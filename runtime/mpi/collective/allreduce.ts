@@ -9,6 +9,7 @@ import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldAll } from './fold-all.ts';
 import { foldSlices } from './fold-slices.ts';
+import { fitsLines, lineAllreduce } from './lines/reductions.ts';
 import { Op } from './op.ts';
 import { recursiveDoubling, type WholeResult } from './recursive-doubling.ts';
 import {
@@ -24,8 +25,8 @@ import {
 } from './reduction.ts';
 import { arrayOf, isScalar, ofElement } from './scalar.ts';
 import type { Schedule } from './schedule.ts';
-import { type Algorithm, choose, type Table } from './select.ts';
-import { NO_ROOT } from './signature.ts';
+import { type Algorithm, choose, chooseLines, type Table } from './select.ts';
+import { NO_ROOT, type Signature } from './signature.ts';
 
 /** Up to so many bytes of all ranks, every rank had better have all and fold them itself. */
 const ALL_BYTES = 16 * 1024;
@@ -86,6 +87,7 @@ const whole: ReductionAlgorithm = {
 
 export const ALLREDUCE: Table<WholeResult, ReductionShape> = {
   operation: 'ALLREDUCE',
+  lines: { can: fitsLines, make: lineAllreduce },
   algorithms: [everybody, doubling, slices, whole],
 };
 
@@ -102,10 +104,14 @@ export function prepareAllreduce<A extends Elements>(
   const result = resultOf('allreduce', receive, send, count);
   const taken = bytesOf(result);
   if (!isSame(given, taken)) checkApart('allreduce', given, taken);
-  const { algorithm, number } = choose(ALLREDUCE, shapeOf(reduction, endpoint.size));
+  const shape = shapeOf(reduction, endpoint.size);
+  const { algorithm, number } = choose(ALLREDUCE, shape);
   const call: WholeResult = { ...reduction, result, taken };
+  const name = opName(reduction);
+  const signature: Signature = { operation: 'allreduce', type, count, root: NO_ROOT, op: name };
   return {
-    signature: { operation: 'allreduce', type, count, root: NO_ROOT, op: opName(reduction) },
+    line: chooseLines(ALLREDUCE, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [given, taken],
     *schedule(tag): Schedule<A> {

@@ -18,9 +18,10 @@ import {
 } from './arguments.ts';
 import type { Prepared } from './calls.ts';
 import { copyPayload } from './copy.ts';
+import { lineAlltoall } from './lines/data-movement.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Shape, type Table } from './select.ts';
-import { NO_ROOT } from './signature.ts';
+import { choose, chooseLines, type Shape, type Table } from './select.ts';
+import { NO_ROOT, type Signature } from './signature.ts';
 
 export interface AlltoallCall {
   /** Blocks for each rank; null: they are exchanged in place. */
@@ -39,6 +40,7 @@ const AT_ONCE_BYTES = 32 * 1024;
 
 export const ALLTOALL: Table<AlltoallCall> = {
   operation: 'ALLTOALL',
+  lines: { make: lineAlltoall },
   algorithms: [
     {
       name: 'bruck',
@@ -90,11 +92,15 @@ export function prepareAlltoall<A extends Elements>(
   const same = inPlace || isSame(all.bytes, into.bytes);
   if (!same) checkApart('alltoall', all.bytes, into.bytes);
   const bytes = lengthOf(all.bytes) / size;
-  const { algorithm, number } = choose(ALLTOALL, { ranks: size, bytes, inPlace: same });
+  const shape = { ranks: size, bytes, inPlace: same };
+  const { algorithm, number } = choose(ALLTOALL, shape);
   const op = same ? DONE_IN_PLACE : null;
   const call = { send: same ? null : all.bytes, receive: into.bytes, bytes };
+  const { type } = all;
+  const signature: Signature = { operation: 'alltoall', type, count, root: NO_ROOT, op };
   return {
-    signature: { operation: 'alltoall', type: all.type, count, root: NO_ROOT, op },
+    line: chooseLines(ALLTOALL, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [all.bytes, into.bytes],
     *schedule(tag) {

@@ -19,9 +19,8 @@ export const BARRIER: Table<null> = {
 export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
   const shape = { ranks: endpoint.size, bytes: 0 };
   const { algorithm, number } = choose(BARRIER, shape);
-  const make = chooseLines(BARRIER, shape, endpoint, null);
   return {
-    line: make === undefined ? undefined : { make, result: () => {} },
+    line: chooseLines(BARRIER, shape, null, SIGNATURE, () => undefined),
     signature: SIGNATURE,
     algorithm: number,
     memory: [],

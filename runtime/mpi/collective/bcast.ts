@@ -7,9 +7,10 @@ import { checkRoot } from './arguments.ts';
 import { typeOfData } from './blocks.ts';
 import type { Prepared } from './calls.ts';
 import { range } from './copy.ts';
+import { lineBcast } from './lines/data-movement.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Table } from './select.ts';
-import { widthOf } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { type Signature, widthOf } from './signature.ts';
 
 export interface BcastCall {
   readonly payload: Payload;
@@ -21,6 +22,7 @@ const LONG_BYTES = 256 * 1024;
 
 export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',
+  lines: { make: lineBcast },
   algorithms: [
     {
       name: 'scatter-allgather',
@@ -45,10 +47,14 @@ export function prepareBcast<D extends Data>(
   const payload = endpoint.rank === root ? payloadOf(data, 0) : roomOf(data, 0);
   const bytes = sizeOf(payload);
   const type = typeOfData(data);
-  const { algorithm, number } = choose(BCAST, { ranks: endpoint.size, bytes });
+  const shape = { ranks: endpoint.size, bytes };
+  const { algorithm, number } = choose(BCAST, shape);
   const call = { payload, root };
+  const count = bytes / widthOf(type);
+  const signature: Signature = { operation: 'bcast', type, count, root, op: null };
   return {
-    signature: { operation: 'bcast', type, count: bytes / widthOf(type), root, op: null },
+    line: chooseLines(BCAST, shape, call, signature, () => data),
+    signature,
     algorithm: number,
     memory: [payload],
     *schedule(tag) {

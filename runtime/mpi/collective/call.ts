@@ -16,6 +16,8 @@ export interface CallBook {
   ask(running: Running, open: readonly Request[]): void;
   /** A rank of the world is asked what became of a call there. */
   askAbout(call: Call, peer: number): void;
+  /** A rank of the world has made another call in place of this one, or of one before it. */
+  compare(call: Call, peer: number): void;
   /** A call has failed here: whoever asks is told. */
   failed(call: Call, error: MpiError): void;
 }

@@ -9,12 +9,13 @@ import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
-import { Lines } from './lines/lines.ts';
+import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import { LineRequest } from './lines/request.ts';
 import { RunningOnLines } from './lines/running.ts';
 import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
-import { CALL_NUMBERS, COLLECTIVES_MAX, type Signature } from './signature.ts';
+import type { LineCall } from './select.ts';
+import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
 
 /** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
 export interface Prepared<Result> {
@@ -28,15 +29,6 @@ export interface Prepared<Result> {
   /** The same without messages, where the ranks have memory in common. */
   readonly line?: LineCall<Result> | undefined;
 }
-
-/** A call on control lines. */
-export interface LineCall<Result> {
-  make(lines: Lines): LineOperation;
-  result(): Result;
-}
-
-/** In place of the number of an algorithm of messages. */
-const ON_LINES = 0;
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
@@ -81,7 +73,8 @@ export class Calls implements CallBook {
 
   /** The control lines; null where the ranks have no memory in common. */
   get lines(): Lines | null {
-    this.#lines ??= Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
+    if (this.#lines === undefined)
+      this.#lines = Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
     return this.#lines;
   }
 
@@ -96,12 +89,24 @@ export class Calls implements CallBook {
    */
   begin({ signature, algorithm }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
-    if (this.#inquiries.open.size > 0) this.#checkNumbers();
-    return new Call(this, signature, this.count(signature, algorithm), algorithm);
+    const call = new Call(this, signature, this.count(signature, algorithm), algorithm);
+    this.#lookBack(call);
+    return call;
   }
 
-  /** Counts a call that may need no object: nobody asks about it, or this rank knows what it was. @returns its number */
-  count(signature: Signature, algorithm = ON_LINES): number {
+  /** A call by messages tells nothing of calls on lines that nobody had to read: of two roots of one broadcast. */
+  #lookBack(call: Call): void {
+    const other = this.#lines?.findOther() ?? -1;
+    if (other >= 0) this.compare(call, this.endpoint.members.worldOf(other));
+  }
+
+  /**
+   * Counts a call that may need no object: nobody asks about it, or this rank knows what it was.
+   * @param algorithm by which it goes, or would go without lines: ranks may not know yet which of both
+   * @returns its number
+   */
+  count(signature: Signature, algorithm: number): number {
+    if (this.#inquiries.open.size > 0) this.#checkNumbers();
     const number = ++this.#begun;
     const place = number % CALLS_REMEMBERED;
     this.#signatures[place] = signature;
@@ -122,54 +127,109 @@ export class Calls implements CallBook {
 
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
-    if (prepared.line !== undefined) return this.#runOnLines(prepared, prepared.line);
-    const call = this.begin(prepared);
-    return runSync(prepared.schedule(call.tag), call);
+    const { line } = prepared;
+    if (line === undefined || this.lines?.refused !== false) {
+      const call = this.begin(prepared);
+      return runSync(prepared.schedule(call.tag), call);
+    }
+    this.endpoint.checkAlive();
+    const operation = line.make(this.lines);
+    const number = this.count(prepared.signature, prepared.algorithm);
+    this.beginOnLines(prepared, operation, number);
+    return this.finish(prepared, operation, number);
   }
 
-  #runOnLines<Result>({ signature }: Prepared<Result>, { make, result }: LineCall<Result>): Result {
+  /** Begins a call that was counted; those who wait for one that cannot begin are told why. @throws MpiError why it cannot */
+  beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void {
+    try {
+      (this.lines as Lines).begin(operation, number);
+    } catch (error) {
+      this.failed(this.#callOf(prepared, number), error as MpiError);
+      throw error;
+    }
+  }
+
+  /** Ends a call that was begun, on lines, or by messages where the ranks have no memory for it. */
+  finish<Result>(prepared: Prepared<Result>, operation: LineOperation, number: number): Result {
     const lines = this.lines as Lines;
-    const operation = make(lines);
-    const number = this.count(signature);
-    lines.begin(operation);
-    this.watch(operation, signature, number);
+    lines.look(operation, LINE_POLLS);
+    this.#watch(prepared, operation, number, true);
     lines.finish(operation);
-    return result();
+    return operation.declined
+      ? this.#finishByMessages(prepared, operation, number)
+      : (prepared.line as LineCall<Result>).result();
+  }
+
+  #callOf({ signature, algorithm }: Prepared<unknown>, number: number): Call {
+    return new Call(this, signature, number, algorithm);
+  }
+
+  #finishByMessages<Result>(
+    prepared: Prepared<Result>,
+    { running }: LineOperation,
+    number: number,
+  ): Result {
+    const call = this.#callOf(prepared, number);
+    try {
+      return runSync(prepared.schedule(call.tag), call);
+    } finally {
+      running?.leave(null);
+    }
   }
 
   /** An operation on control lines that waits can ask what became of the call elsewhere. */
-  watch(operation: LineOperation, signature: Signature, number: number): void {
-    if (operation.isOver) return;
-    const call = new Call(this, signature, number, ON_LINES);
-    const running = new RunningOnLines(call, this.lines as Lines, operation);
-    operation.running = running;
+  #watch(
+    prepared: Prepared<unknown>,
+    operation: LineOperation,
+    number: number,
+    blocks: boolean,
+  ): void {
+    const { isOver, error } = operation;
+    if (isOver && error === null) return;
+    const call = this.#callOf(prepared, number);
+    if (error !== null) {
+      this.failed(call, error);
+      return;
+    }
+    const running = new RunningOnLines(call, this.lines as Lines, operation, blocks);
+    operation.watch(running);
     this.enter(running);
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
   start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
-    let prepared: Prepared<Result>;
     try {
-      prepared = prepare();
+      const prepared = prepare();
+      const { line } = prepared;
+      return line === undefined || this.lines?.refused !== false
+        ? this.#startMessages(prepared)
+        : this.#startOnLines(prepared, line, this.lines);
     } catch (error) {
       return ScheduledRequest.of(this.endpoint, () => {
         throw error;
       });
     }
-    const { line } = prepared;
-    if (line === undefined) return this.#startMessages(prepared);
-    const lines = this.lines as Lines;
+  }
+
+  #startOnLines<Result>(
+    prepared: Prepared<Result>,
+    line: LineCall<Result>,
+    lines: Lines,
+  ): StartedRequest<Result> {
+    this.endpoint.checkAlive();
     const operation = line.make(lines);
-    try {
-      const number = this.count(prepared.signature);
-      const request = new LineRequest(lines, operation, () => line.result());
-      this.watch(operation, prepared.signature, number);
-      return request;
-    } catch (error) {
-      return ScheduledRequest.of(this.endpoint, () => {
-        throw error;
-      });
-    }
+    const number = this.count(prepared.signature, prepared.algorithm);
+    const request = new LineRequest<Result>(lines, operation, {
+      result: () => line.result(),
+      byMessages: () => {
+        const call = this.#callOf(prepared, number);
+        return { schedule: prepared.schedule(call.tag), call };
+      },
+    });
+    this.beginOnLines(prepared, operation, number);
+    request.goOn();
+    this.#watch(prepared, operation, number, false);
+    return request;
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
@@ -207,7 +267,7 @@ export class Calls implements CallBook {
   }
 
   leave(running: Running): void {
-    this.#inquiries.open.delete(running.call.number);
+    this.#inquiries.leave(running);
   }
 
   ask(running: Running, open: readonly Request[]): void {
@@ -216,6 +276,15 @@ export class Calls implements CallBook {
 
   askAbout(call: Call, peer: number): void {
     this.#inquiries.askOne(call, peer);
+  }
+
+  /** A rank of the world has made another call in place of this one, or of one before it: it is asked about all of them. */
+  compare(call: Call, peer: number): void {
+    for (let number = call.number - CALLS_REMEMBERED + 1; number < call.number; number++) {
+      const before = number > 0 ? this.#find(number) : undefined;
+      if (before !== undefined) this.#inquiries.askOne(before, peer);
+    }
+    this.#inquiries.askOne(call, peer, otherThan(call.tag));
   }
 
   failed(call: Call, error: MpiError): void {

@@ -15,7 +15,7 @@ import { type OperationName, plainSignature } from './signature.ts';
 export abstract class Collectives extends CommunicatorObject {
   /** @internal Its collective calls, in their order. */
   readonly calls: Calls;
-  #barriers: BarrierCalls | null = null;
+  #barriers: BarrierCalls<Prepared<void>> | null = null;
 
   /** @internal @param pair its contexts; null for the world. @param members those whom a call can name */
   constructor(
@@ -41,17 +41,18 @@ export abstract class Collectives extends CommunicatorObject {
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
     const barriers = this.#barriers;
-    if (barriers !== null) barriers.run();
+    if (barriers !== null && this.calls.lines?.refused === false) barriers.run();
     else this.#firstBarrier();
   }
 
   #firstBarrier(): void {
     const prepared = prepareBarrier(this.endpoint);
-    if (prepared.line === undefined) {
+    if (prepared.line === undefined || this.calls.lines?.refused !== false) {
       this.calls.runSync(prepared);
       return;
     }
-    this.#barriers = new BarrierCalls(this.calls, this.calls.lines as Lines);
+    const { calls } = this;
+    this.#barriers = new BarrierCalls<Prepared<void>>(calls, calls.lines as Lines, prepared);
     this.#barriers.run();
   }
 

@@ -22,10 +22,11 @@ import { lowestBit } from './bcast.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
 import type { Prepared } from './calls.ts';
 import { copyPayload, wrapped } from './copy.ts';
+import { lineGather } from './lines/data-movement.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Table } from './select.ts';
-import { OWN_COUNT } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { OWN_COUNT, type Signature } from './signature.ts';
 
 export interface GatherCall {
   /** This rank's block; at the root null where it is in place. */
@@ -43,6 +44,7 @@ export const TREE_BYTES = 1024;
 
 export const GATHER: Table<GatherCall> = {
   operation: 'GATHER',
+  lines: { make: lineGather },
   algorithms: [
     {
       name: 'binomial',
@@ -63,9 +65,12 @@ export function prepareGather<A extends Elements>(
   checkRoot(root, size);
   const call = rank === root ? atRoot(size, send, receive, root) : atOther(send, root);
   const { count, type, result } = call;
-  const { algorithm, number } = choose(GATHER, { ranks: size, bytes: call.bytes });
+  const shape = { ranks: size, bytes: call.bytes };
+  const { algorithm, number } = choose(GATHER, shape);
+  const signature: Signature = { operation: 'gather', type, count, root, op: null };
   return {
-    signature: { operation: 'gather', type, count, root, op: null },
+    line: chooseLines(GATHER, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [call.mine, call.all].filter((memory) => memory !== null),
     *schedule(tag) {

@@ -81,6 +81,12 @@ export class Inquiries implements CallListener {
     else this.open.set(number, running);
   }
 
+  /** A call waits no more, unless it goes on in another way. */
+  leave(running: Running): void {
+    const { number } = running.call;
+    if (this.open.get(number) === running) this.open.delete(number);
+  }
+
   /** A message came that no receive waits for: it may be of a call that is not ours. */
   onUnexpected(peer: number, tag: number): void {
     if (hasOwnTypes(operationOfTag(tag))) this.#askAgain(tag);
@@ -173,7 +179,7 @@ export class Inquiries implements CallListener {
       const { peer } = part;
       if (peer === this.#rank || asked.has(peer) || !running.waitsFor(peer)) continue;
       asked.add(peer);
-      this.askOne(call, peer, this.#endpointOf(part));
+      this.askOne(call, peer, call.tag, this.#endpointOf(part));
     }
   }
 
@@ -194,11 +200,11 @@ export class Inquiries implements CallListener {
     return this.open.get(number)?.place() ?? this.#elsewhere();
   }
 
-  askOne(call: Call, peer: number, endpoint = this.#memberIn(peer)): void {
+  askOne(call: Call, peer: number, tag = call.tag, endpoint = this.#memberIn(peer)): void {
     const { engine, context } = endpoint;
     const text = callText(callAt(call, this.#placeOf(call)));
     const words = questionWords(call.number, engine.questions.next());
-    engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag: call.tag, words, text });
+    engine.sendAbout(peer, { kind: ASK_CALL, context: context + 1, tag, words, text });
   }
 
   /** Whether a rank has sent a block of this call, and not the one of that tag. */

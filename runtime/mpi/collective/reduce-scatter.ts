@@ -8,6 +8,7 @@ import { blockCount, checkApart, IN_PLACE, type InPlace } from './arguments.ts';
 import type { Prepared } from './calls.ts';
 import { foldAll } from './fold-all.ts';
 import { foldSlices } from './fold-slices.ts';
+import { lineReduceScatter } from './lines/reductions.ts';
 import { copyElements } from './op/kernel.ts';
 import {
   Combining,
@@ -20,8 +21,8 @@ import {
   type Slice,
   shapeOf,
 } from './reduction.ts';
-import { choose, type Table } from './select.ts';
-import { NO_ROOT } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { NO_ROOT, type Signature } from './signature.ts';
 
 export interface ReduceScatterCall extends Reduction {
   /** The ranks' blocks. */
@@ -32,6 +33,7 @@ export interface ReduceScatterCall extends Reduction {
 
 export const REDUCE_SCATTER: Table<ReduceScatterCall, ReductionShape> = {
   operation: 'REDUCE_SCATTER',
+  lines: { can: ({ divisible }) => divisible, make: lineReduceScatter },
   algorithms: [
     {
       name: 'slices',
@@ -82,11 +84,14 @@ function prepare<A extends Elements>(
     ? (kernel.kind.view(given.buffer, given.byteOffset, own) as A)
     : resultOf(operation, receive, mine, own);
   if (!inPlace) checkApart(operation, given, bytesOf(result));
-  const { algorithm, number } = choose(REDUCE_SCATTER, shapeOf(reduction, size));
+  const shape = shapeOf(reduction, size);
+  const { algorithm, number } = choose(REDUCE_SCATTER, shape);
   const call: ReduceScatterCall = { ...reduction, blocks, result };
   const named = `${opName(reduction)}${operation === 'reduceScatter' ? `, counts ${Array.from(counts)}` : ''}`;
+  const signature: Signature = { operation, type, count, root: NO_ROOT, op: named };
   return {
-    signature: { operation, type, count, root: NO_ROOT, op: named },
+    line: chooseLines(REDUCE_SCATTER, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [given, bytesOf(result)],
     *schedule(tag) {

@@ -8,6 +8,7 @@ import { checkApart, checkRoot, IN_PLACE, type InPlace, isSame } from './argumen
 import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldSlices } from './fold-slices.ts';
+import { fitsLines, lineReduce } from './lines/reductions.ts';
 import {
   Combining,
   opName,
@@ -23,7 +24,8 @@ import {
 } from './reduction.ts';
 import { rootsOnly } from './refusals.ts';
 import { arrayOf, isScalar, ofElement } from './scalar.ts';
-import { type Algorithm, choose, type Table } from './select.ts';
+import { type Algorithm, choose, chooseLines, type Table } from './select.ts';
+import type { Signature } from './signature.ts';
 
 export interface ReduceCall extends Reduction {
   readonly root: number;
@@ -101,6 +103,7 @@ const whole: ReductionAlgorithm = {
 
 export const REDUCE: Table<ReduceCall, ReductionShape> = {
   operation: 'REDUCE',
+  lines: { can: fitsLines, make: lineReduce },
   algorithms: [linear, slices, whole],
 };
 
@@ -121,10 +124,14 @@ export function prepareReduce<A extends Elements>(
   const result = rank === root ? resultOf('reduce', receive, mine, count) : null;
   if (result !== null && !isSame(given, bytesOf(result)))
     checkApart('reduce', given, bytesOf(result));
-  const { algorithm, number } = choose(REDUCE, shapeOf(reduction, size));
+  const shape = shapeOf(reduction, size);
+  const { algorithm, number } = choose(REDUCE, shape);
   const call: ReduceCall = { ...reduction, root, result };
+  const name = opName(reduction);
+  const signature: Signature = { operation: 'reduce', type, count, root, op: name };
   return {
-    signature: { operation: 'reduce', type, count, root, op: opName(reduction) },
+    line: chooseLines(REDUCE, shape, call, signature, () => result as A | null),
+    signature,
     algorithm: number,
     memory: result === null ? [given] : [given, bytesOf(result)],
     *schedule(tag) {

@@ -6,6 +6,7 @@ import { checkApart, IN_PLACE, type InPlace, isSame } from './arguments.ts';
 import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldAll } from './fold-all.ts';
+import { fitsLines, lineScan } from './lines/reductions.ts';
 import {
   Combining,
   opName,
@@ -16,8 +17,8 @@ import {
   shapeOf,
 } from './reduction.ts';
 import { arrayOf, giving, isScalar, ofElement } from './scalar.ts';
-import { choose, type Table } from './select.ts';
-import { NO_ROOT } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { NO_ROOT, type Signature } from './signature.ts';
 
 export interface ScanCall extends Reduction {
   readonly result: Elements;
@@ -30,6 +31,7 @@ const ALL_BYTES = 16 * 1024;
 
 export const SCAN: Table<ScanCall, ReductionShape> = {
   operation: 'SCAN',
+  lines: { can: fitsLines, make: lineScan },
   algorithms: [
     {
       name: 'everybody',
@@ -71,10 +73,14 @@ export function prepareScan<A extends Elements>(
   const { count, type, given } = reduction;
   const result = resultOf(operation, receive, mine, count);
   if (!isSame(given, bytesOf(result))) checkApart(operation, given, bytesOf(result));
-  const { algorithm, number } = choose(SCAN, shapeOf(reduction, endpoint.size));
+  const shape = shapeOf(reduction, endpoint.size);
+  const { algorithm, number } = choose(SCAN, shape);
   const call: ScanCall = { ...reduction, result, inclusive: operation === 'scan' };
+  const name = opName(reduction);
+  const signature: Signature = { operation, type, count, root: NO_ROOT, op: name };
   return {
-    signature: { operation, type, count, root: NO_ROOT, op: opName(reduction) },
+    line: chooseLines(SCAN, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [given, bytesOf(result)],
     *schedule(tag) {

@@ -21,10 +21,11 @@ import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
 import type { Prepared } from './calls.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { TREE_BYTES, TREE_RANKS } from './gather.ts';
+import { lineScatter } from './lines/data-movement.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
-import { choose, type Table } from './select.ts';
-import { OWN_COUNT } from './signature.ts';
+import { choose, chooseLines, type Table } from './select.ts';
+import { OWN_COUNT, type Signature } from './signature.ts';
 
 export interface ScatterCall {
   /** At the root alone: all blocks. */
@@ -38,6 +39,7 @@ export interface ScatterCall {
 
 export const SCATTER: Table<ScatterCall> = {
   operation: 'SCATTER',
+  lines: { make: lineScatter },
   algorithms: [
     {
       name: 'binomial',
@@ -58,9 +60,12 @@ export function prepareScatter<A extends Elements>(
   checkRoot(root, size);
   const call = rank === root ? atRoot(size, send, receive, root) : atOther(receive, root);
   const { count, type, result } = call;
-  const { algorithm, number } = choose(SCATTER, { ranks: size, bytes: call.bytes });
+  const shape = { ranks: size, bytes: call.bytes };
+  const { algorithm, number } = choose(SCATTER, shape);
+  const signature: Signature = { operation: 'scatter', type, count, root, op: null };
   return {
-    signature: { operation: 'scatter', type, count, root, op: null },
+    line: chooseLines(SCATTER, shape, call, signature, () => result),
+    signature,
     algorithm: number,
     memory: [call.mine, call.all].filter((memory) => memory !== null),
     *schedule(tag) {

@@ -4,9 +4,10 @@
  */
 import { MpiError } from '../../base/error.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
-import { Lines } from './lines/lines.ts';
+import type { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import type { Schedule } from './schedule.ts';
+import type { Signature } from './signature.ts';
 
 /** What all ranks of a call know of it. */
 export interface Shape {
@@ -32,7 +33,13 @@ export interface Algorithm<Call, Of extends Shape = Shape> {
 export interface LineAlgorithm<Call, Of extends Shape = Shape> {
   /** Whether it works for this shape; it does for all where this is left out. */
   can?(shape: Of): boolean;
-  make(lines: Lines, call: Call): LineOperation;
+  make(lines: Lines, call: Call, signature: Signature): LineOperation;
+}
+
+/** A call without messages. */
+export interface LineCall<Result> {
+  make(lines: Lines): LineOperation;
+  result(): Result;
 }
 
 /** An operation's algorithms: the first that is the best is taken, and the last where none says so. */
@@ -40,7 +47,7 @@ export interface Table<Call, Of extends Shape = Shape> {
   /** As the environment names it: BCAST. */
   readonly operation: string;
   readonly algorithms: readonly Algorithm<Call, Of>[];
-  /** Taken where the ranks have memory in common and the environment names it: as LINES. */
+  /** Taken where the ranks have memory in common, unless the environment names another; as LINES. */
   readonly lines?: LineAlgorithm<Call, Of>;
 }
 
@@ -79,17 +86,25 @@ function works<Call, Of extends Shape>(algorithm: Algorithm<Call, Of>, shape: Of
   return algorithm.can === undefined || algorithm.can(shape);
 }
 
-/** An operation on control lines; undefined where the ranks do without, or it does not work for this shape. */
-export function chooseLines<Call>(
-  table: Table<Call>,
-  shape: Shape,
-  endpoint: Endpoint,
+/** A call on control lines, for ranks that have them; undefined where the environment names another way, or it does not work for this shape. */
+export function chooseLines<Call, Of extends Shape, Result>(
+  table: Table<Call, Of>,
+  shape: Of,
   call: Call,
-): ((lines: Lines) => LineOperation) | undefined {
+  signature: Signature,
+  result: () => Result,
+): LineCall<Result> | undefined {
   const { lines: algorithm } = table;
   if (algorithm === undefined) return undefined;
-  if (overrideOf(table) !== ON_LINES || algorithm.can?.(shape) === false) return undefined;
-  return Lines.reach(endpoint) ? (lines) => algorithm.make(lines, call) : undefined;
+  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
+  return { make: (lines) => algorithm.make(lines, call, signature), result };
+}
+
+/** What the names of a table's algorithms are. */
+interface Named {
+  readonly operation: string;
+  readonly algorithms: readonly { readonly name: string }[];
+  readonly lines?: unknown;
 }
 
 /** What the environment says, by operation: looked at once. */
@@ -101,7 +116,7 @@ const overrides = new Map<string, number>();
  *   works, in place of the one that is the best for the length and the ranks; the same for all ranks
  *   ([which there are](../internals/collectives.md#algorithms))
  */
-function overrideOf({ operation, algorithms, lines }: Table<never>): number {
+function overrideOf({ operation, algorithms, lines }: Named): number {
   const known = overrides.get(operation);
   if (known !== undefined) return known;
   const name = process.env[`DREG_COLL_${operation}`] || '';

@@ -111,7 +111,7 @@ export function widthOf(type: number): number {
 
 /** Bits of a tag: whether the call is a persistent one's, its number, the operation, and the rest. */
 const NUMBER_BITS = 10;
-const OPERATION_BITS = 6;
+export const OPERATION_BITS = 6;
 const DIGEST_BITS = 12;
 const OPERATION_SHIFT = DIGEST_BITS;
 const NUMBER_SHIFT = DIGEST_BITS + OPERATION_BITS;
@@ -151,6 +151,20 @@ export function tagOf(signature: Signature, number: number, algorithm: number): 
     ((NUMBERS.get(operation) as number) << OPERATION_SHIFT) |
     (digest & DIGEST_MASK)
   );
+}
+
+/** All of a signature but its count, in a word: the operation in its low bits. */
+export function wordOf({ operation, type, root, op }: Signature): number {
+  const digest =
+    Math.imul(type, TYPE_FACTOR) +
+    Math.imul(root, ROOT_FACTOR) +
+    Math.imul(op === null ? 0 : opNumber(op), OP_FACTOR);
+  return (digest << OPERATION_BITS) | (NUMBERS.get(operation) as number);
+}
+
+/** A tag that no call has: of a question about a call in whose place the other rank has made another one. */
+export function otherThan(tag: number): number {
+  return tag | (2 * PERSISTENT_TAG);
 }
 
 /** The tag of a message whose elements have a type of their own. */

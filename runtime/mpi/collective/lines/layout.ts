@@ -34,13 +34,18 @@ export const STATUS = {
   done: 0,
   /** Not 0 once the rank has given up an operation that others may still wait for. */
   broken: 1,
+  /** Whether it has the lines, and memory for its area: {@link HAS}, {@link LACKS}; 0 before it says so. */
+  lines: 2,
+  area: 3,
 } as const;
+export const HAS = 1;
+export const LACKS = 2;
 /** {@link STATUS.broken}: its text says why; or it had no memory for one. */
 export const GAVE_UP = 1;
 export const GAVE_UP_SILENTLY = 2;
 
-/** Data of a rank in one slot. */
-export const SLOT_BYTES = 8192;
+/** Data of a rank in one slot: what does not lie in its line. A slot of eight is half of a usual first-level cache. */
+export const SLOT_BYTES = 16384;
 /** The text behind the data: its length in a word, then the text. */
 export const TEXT_BYTES = 4096;
 export const AREA_BYTES = LINE_SLOTS * SLOT_BYTES + TEXT_BYTES;

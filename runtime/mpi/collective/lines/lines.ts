@@ -2,17 +2,24 @@
  * The control lines of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines): how
  * rounds are written and read, and what becomes of operations when a rank fails.
  */
-import type { SharedBlock } from '../../../../transports/shared-block.ts';
-import type { MpiError } from '../../../base/error.ts';
+import type {
+  MappedMemory,
+  SharedBlock,
+  SharedBlocks,
+} from '../../../../transports/shared-block.ts';
+import { MpiError } from '../../../base/error.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../../messaging/operation.ts';
 import type { SharedUser } from '../../../messaging/shared-operations.ts';
+import type { Elements } from '../../datatype/data.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
 import { waitWithin } from '../../point-to-point/timeout.ts';
+import type { Kind } from '../op/kinds.ts';
+import { Admission } from './admission.ts';
 import { errorOf, tell } from './failure.ts';
-import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes } from './layout.ts';
+import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes, STATUS } from './layout.ts';
 import type { LineHost, LineOperation } from './operation.ts';
-import { Slots } from './slots.ts';
+import { NONE, Slots } from './slots.ts';
 
 /** Polls of the lines alone before a rank that blocks makes progress for all else. */
 export const LINE_POLLS = 200;
@@ -20,21 +27,41 @@ export const LINE_POLLS = 200;
 export class Lines implements SharedUser, LineHost {
   readonly endpoint: Endpoint;
   readonly slots: Slots;
+  readonly #admission: Admission;
   #areaReserved = false;
-  /** Operations under way, in the order of their rounds. */
+  /** Operations under way, in the order of their calls: first those that have their rounds. */
   readonly #pending: LineOperation[] = [];
   /** Members that are lost, and why. */
   readonly #lost = new Map<number, MpiError>();
   /** Why nothing can begin any more. */
   #broken: MpiError | null = null;
   #freed = false;
+  #closed = false;
+  /** All members' calls up to this round are this rank's. */
+  #compared = 0;
   #polling = false;
+  readonly #elements = new Map<Kind, Elements>();
 
   /** @param start the round before the first; the same at all ranks */
   constructor(endpoint: Endpoint, start = 0) {
     this.endpoint = endpoint;
     this.slots = new Slots(endpoint.size, endpoint.rank, start);
+    this.#admission = new Admission(this.slots, {
+      open: () => this.#tryOpen(),
+      declines: (member) => this.#blocks.declines(endpoint.members.worldOf(member)),
+      reserveArea: () => this.reserveArea(),
+    });
+    this.#compared = start;
     endpoint.engine.shared.open(this);
+  }
+
+  get #blocks(): SharedBlocks {
+    return this.endpoint.engine.shared.blocks as SharedBlocks;
+  }
+
+  /** The ranks have agreed to do without. */
+  get refused(): boolean {
+    return this.#admission.refused;
   }
 
   /** Whether the ranks of a communicator have memory in common. All of them get the same answer. */
@@ -46,17 +73,18 @@ export class Lines implements SharedUser, LineHost {
   // ---- operations
 
   /** Begins, and goes as far as it can; it may end at once. @throws MpiError why nothing can begin */
-  begin(operation: LineOperation): void {
+  begin(operation: LineOperation, number: number): void {
     this.endpoint.checkAlive();
     if (this.#broken !== null) throw this.#broken;
     this.slots.run = 0;
-    operation.begin();
+    operation.enter(number);
     this.#add(operation);
   }
 
   /** What {@link Slots.runBarrier} has written goes on as an operation. */
-  resume(operation: LineOperation): void {
+  resume(operation: LineOperation, number: number): void {
     this.slots.run = 0;
+    operation.enter(number);
     operation.resume(this.slots.round);
     this.#add(operation);
   }
@@ -72,6 +100,12 @@ export class Lines implements SharedUser, LineHost {
     this.poll();
   }
 
+  /** Polls the lines for a short while. @param most polls */
+  look(operation: LineOperation, most: number): void {
+    if (!this.endpoint.engine.shared.spins) return;
+    for (let polls = most; operation.state === PENDING && polls > 0; polls--) this.poll();
+  }
+
   /**
    * Blocks until what was begun has ended.
    * @throws MpiError with which it failed; ERR_TIMEOUT, ERR_DEADLOCK: nothing can begin any more if others still wait
@@ -79,12 +113,10 @@ export class Lines implements SharedUser, LineHost {
    */
   finish(operation: LineOperation): void {
     const { shared } = this.endpoint.engine;
-    if (shared.spins)
-      for (let polls = LINE_POLLS; operation.state === PENDING && polls > 0; polls--) this.poll();
     try {
       if (operation.state === PENDING) waitWithin(this.endpoint, operation);
     } catch (error) {
-      if (!operation.abandon()) this.#giveUp(error as MpiError);
+      if (!operation.abandon()) this.fail(error as MpiError);
       throw error;
     }
     if (operation.error !== null) throw operation.error;
@@ -98,7 +130,7 @@ export class Lines implements SharedUser, LineHost {
   #tellDone(): void {
     const { slots } = this;
     const [oldest] = this.#pending;
-    slots.done = oldest === undefined ? slots.round : (oldest.first + oldest.read - 1) | 0;
+    slots.done = oldest?.begun === true ? (oldest.first + oldest.read - 1) | 0 : slots.round;
     if (slots.block !== null) slots.tellDone();
   }
 
@@ -116,9 +148,12 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #poll(): number {
-    if (this.slots.block === null && !this.#tryOpen()) return this.#lookAtLost();
     let moved = 0;
-    for (let i = 0; i < this.#pending.length; i++) moved += this.#step(this.#pending[i]);
+    for (let i = 0; i < this.#pending.length; i++) {
+      const did = this.#step(this.#pending[i]);
+      if (did < 0) break;
+      moved += did;
+    }
     if (moved > 0) this.#settle();
     else {
       moved += this.#lookAtLost();
@@ -127,11 +162,18 @@ export class Lines implements SharedUser, LineHost {
     return moved;
   }
 
+  /** @returns how much has moved; -1: it waits until all ranks have said whether they have memory, and so do those behind it */
   #step(operation: LineOperation): number {
     try {
-      return operation.state === PENDING ? operation.step() : 1;
+      if (operation.state !== PENDING) return 1;
+      if (operation.begun) return operation.step();
+      const admitted = this.#admission.of(operation.needsAreas);
+      if (admitted === null) return -1;
+      if (admitted) operation.begin();
+      else operation.decline();
+      return admitted ? operation.step() : 1;
     } catch (error) {
-      this.#giveUp(error as MpiError);
+      this.fail(this.#inOurTerms(error as Error));
       return 1;
     }
   }
@@ -147,20 +189,12 @@ export class Lines implements SharedUser, LineHost {
     this.#tellDone();
     if (kept > 0) return;
     this.endpoint.engine.shared.finish(this);
-    if (this.#freed) this.#close();
+    if (this.#freed || this.refused) this.#close();
   }
 
-  #tryOpen(): boolean {
-    const { engine, members } = this.endpoint;
-    try {
-      const block = engine.shared.blocks?.open(this.#name, members) ?? null;
-      if (block === null) return false;
-      this.slots.open(block);
-      return true;
-    } catch (error) {
-      this.#fail(error as MpiError);
-      return false;
-    }
+  #tryOpen(): void {
+    const block = this.#blocks.open(this.#name, this.endpoint.members);
+    if (block !== null) this.slots.open(block);
   }
 
   get #name(): { serial: number; bytes: number; areaBytes: number } {
@@ -174,12 +208,16 @@ export class Lines implements SharedUser, LineHost {
     // One that only waits for those before it waits for what they wait for.
     const first = this.#missing(operation).length > 0 ? operation : (this.#pending[0] ?? operation);
     return this.#missing(first).map((member) => ({
-      operation: first.name,
+      operation: first.signature.operation,
       peer: member,
       tag: first.tag,
       communicator,
       from: [members.worldOf(member)],
     }));
+  }
+
+  awaits(member: number, { needsAreas }: LineOperation): boolean {
+    return this.#admission.awaits(member, needsAreas);
   }
 
   #missing(operation: LineOperation): number[] {
@@ -188,6 +226,15 @@ export class Lines implements SharedUser, LineHost {
   }
 
   // ---- failures
+
+  /** A member that has made another call than this rank; -1: none is known. */
+  findOther(): number {
+    const { slots } = this;
+    if (slots.block === null || this.#compared === slots.round) return -1;
+    const other = slots.findOther();
+    if (other === NONE) this.#compared = slots.round;
+    return Math.max(other, -1);
+  }
 
   lost(rank: number, error: MpiError): void {
     const member = this.endpoint.members.rankOf(rank);
@@ -200,7 +247,7 @@ export class Lines implements SharedUser, LineHost {
   #lookAtLost(): number {
     for (const [member, error] of this.#lost)
       if (this.#pending.some((operation) => operation.needs(member))) {
-        this.#giveUp(error);
+        this.fail(error);
         return 1;
       }
     return 0;
@@ -209,7 +256,7 @@ export class Lines implements SharedUser, LineHost {
   #lookAtBroken(): number {
     const { slots } = this;
     for (let member = 0; slots.block !== null && member < slots.size; member++)
-      if (slots.brokenOf(member) !== 0) {
+      if (slots.saidBy(member, STATUS.broken) !== 0) {
         this.#fail(this.#toldBy(slots.block, member));
         return 1;
       }
@@ -218,17 +265,12 @@ export class Lines implements SharedUser, LineHost {
 
   #toldBy(block: SharedBlock, member: number): MpiError {
     const { members, engine } = this.endpoint;
-    const said = this.slots.brokenOf(member) === GAVE_UP;
+    const said = this.slots.saidBy(member, STATUS.broken) === GAVE_UP;
     return errorOf(said ? block : null, member, engine.rank, members.worldOf(member));
   }
 
-  /** What is under way can never end. */
+  /** What is under way can never end, so this rank goes on with nothing of it; the others are told. */
   fail(error: MpiError): void {
-    this.#giveUp(error);
-  }
-
-  /** This rank goes on with nothing of what is under way; the others are told. */
-  #giveUp(error: MpiError): void {
     const { slots } = this;
     if (slots.block !== null && this.#broken === null) {
       let how = GAVE_UP;
@@ -238,9 +280,16 @@ export class Lines implements SharedUser, LineHost {
       } catch {
         how = GAVE_UP_SILENTLY;
       }
-      slots.break(how);
+      slots.say(STATUS.broken, how);
     }
     this.#fail(error);
+  }
+
+  #inOurTerms(error: Error): MpiError {
+    if (error instanceof MpiError) return error;
+    const { rank } = this.endpoint.engine;
+    const message = `a collective operation failed: ${error.message}`;
+    return new MpiError('ERR_INTERNAL', message, { rank, cause: error });
   }
 
   #fail(error: MpiError): void {
@@ -259,6 +308,27 @@ export class Lines implements SharedUser, LineHost {
 
   // ---- memory
 
+  /** The block as elements of a kind. */
+  elementsOf(kind: Kind): Elements {
+    let elements = this.#elements.get(kind);
+    if (elements === undefined) {
+      const { buffer, byteOffset, length } = this.slots.bytes;
+      elements = kind.view(buffer, byteOffset, Math.floor(length / kind.bytes));
+      this.#elements.set(kind, elements);
+    }
+    return elements;
+  }
+
+  /** Memory of this rank that the others map; null where they do not. */
+  exportMemory(bytes: Uint8Array): MappedMemory | null {
+    return this.#blocks.exportMemory(bytes);
+  }
+
+  /** @throws MpiError ERR_PROTOCOL where there is no such memory */
+  forEachMapped(...range: Parameters<SharedBlocks['forEach']>): void {
+    this.#blocks.forEach(...range);
+  }
+
   /** This rank's area has memory from now on. @throws MpiError ERR_NO_MEM */
   reserveArea(): void {
     if (this.#areaReserved) return;
@@ -274,10 +344,12 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#elements.clear();
     const { slots } = this;
-    const { shared } = this.endpoint.engine;
-    shared.close(this);
-    if (slots.block === null) shared.blocks?.forsake(this.#name, this.endpoint.members);
+    this.endpoint.engine.shared.close(this);
+    if (slots.block === null) this.#blocks.forsake(this.#name, this.endpoint.members);
     else slots.block.close();
     slots.block = null;
   }

@@ -4,10 +4,12 @@
  * progress takes it a step further.
  */
 import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
-import { MpiError } from '../../../base/error.ts';
+import type { MpiError } from '../../../base/error.ts';
+import type { CallSite } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
 import { ASK_AFTER_MS } from '../round.ts';
+import { type Signature, wordOf } from '../signature.ts';
 import { ALL, NONE, type Slots } from './slots.ts';
 
 /** What an operation needs of its communicator. */
@@ -17,10 +19,24 @@ export interface LineHost {
   wasRead(operation: LineOperation): void;
   /** Whom it waits for. */
   waitsOf(operation: LineOperation): WaitedOperation[];
+  /** Whether a member has not said yet if it has the memory for it. */
+  awaits(member: number, operation: LineOperation): boolean;
 }
 
 /** Its call, as those know it who ask each other what became of one. */
 interface Asking {
+  /** Where it was started. */
+  readonly site: CallSite | null;
+  ask(): void;
+  /** A member's line says something else. */
+  compare(member: number): void;
+  leave(error: MpiError | null): void;
+}
+
+/** Its call, as those know it who ask each other what became of one. */
+interface Asking {
+  /** Where it was started. */
+  readonly site: CallSite | null;
   ask(): void;
   leave(error: MpiError | null): void;
 }
@@ -33,29 +49,47 @@ export abstract class LineOperation implements Awaited {
   error: MpiError | null = null;
   /** Called when it has ended. */
   settled: (() => void) | null = null;
+  /** What the program called; in two words, which have to be the same at all ranks. */
+  readonly signature: Signature;
+  readonly call: number;
+  readonly length: number;
   /** For those who ask what became of the call; null: it has not waited yet. */
   running: Asking | null = null;
   #asked = false;
-  /** What the program called. */
-  abstract readonly name: string;
-  /** What is called and with how many bytes, which has to be the same at all ranks. */
-  call = 0;
-  length = 0;
+  /** Its call within the communicator. */
+  #number = 0;
+  /** Whether ranks lay down more than there is room for in their lines. */
+  needsAreas = false;
+  /** Whether it has its rounds. */
+  begun = false;
+  /** It has ended, because it goes by messages. */
+  declined = false;
+  /** A member whose line says something else; -1: none. */
+  #other = -1;
   /** Whose lines are read: of one rank, ALL or NONE. */
   from = ALL;
   /** Rounds, and how many of them may be written before the first is read. */
   rounds = 1;
   ahead = 1;
+  /** Whether others wait for this rank's lines after the first. */
+  protected offers = true;
   /** The number of the first round, and how many were written and read. */
   first = 0;
   written = 0;
   read = 0;
+  /** What its lines say. */
+  #word = 0;
   readonly #host: LineHost;
   protected readonly slots: Slots;
+  /** What it fails with, though every rank has gone through all its rounds. */
+  protected outcome: MpiError | null = null;
   /** Nobody waits for it any more: it leaves the program's memory alone. */
   protected abandoned = false;
 
-  constructor(host: LineHost) {
+  constructor(host: LineHost, signature: Signature) {
+    this.signature = signature;
+    this.call = wordOf(signature);
+    this.length = signature.count | 0;
     this.#host = host;
     this.slots = host.slots;
   }
@@ -65,63 +99,97 @@ export abstract class LineOperation implements Awaited {
   /** The lines of a round are there. */
   protected abstract take(round: number): void;
 
-  /** It has its rounds, from now on. */
-  begin(): void {
+  /** It is under way. @param number of the call */
+  enter(number: number): void {
     this.state = PENDING;
     this.error = null;
+    this.#number = number;
+    this.begun = false;
+    this.declined = false;
+    this.#other = -1;
     this.written = 0;
     this.read = 0;
     this.abandoned = false;
+  }
+
+  /** It has its rounds, from now on. */
+  begin(): void {
+    this.begun = true;
     this.first = this.slots.take(this.rounds);
+    this.#word = this.slots.stamp(this.call, this.length, this.#number);
   }
 
   /** Its first round is written already. */
   resume(round: number): void {
-    this.state = PENDING;
-    this.error = null;
+    this.begun = true;
     this.written = 1;
-    this.read = 0;
-    this.abandoned = false;
     this.first = round;
+    this.#word = this.slots.word;
+  }
+
+  /** Not all ranks have memory for it: whoever began it sends messages. Others may ask about the call meanwhile. */
+  decline(): void {
+    this.declined = true;
+    this.state = COMPLETE;
+    this.#settle();
+  }
+
+  /** From now on it asks what became of the call elsewhere. */
+  watch(running: Asking): void {
+    this.running = running;
+    if (this.#other >= 0) running.compare(this.#other);
   }
 
   /** Goes as far as it can; how much has moved. */
   step(): number {
     const { slots } = this;
     let moved = 0;
+    // Ranks that have met another call get an answer about it.
+    if (this.#other >= 0) return 0;
     for (;;) {
       const before = moved;
       if (this.#mayWrite()) {
-        this.write(this.written);
-        slots.publish((this.first + this.written) | 0, this.call, this.length);
-        this.written++;
-        if (this.from !== ALL) slots.ringAll();
+        this.#write();
         moved++;
       }
       if (this.read < this.written && slots.areThere((this.first + this.read) | 0, this.from)) {
-        this.#compare((this.first + this.read) | 0);
+        if (!this.#isSame((this.first + this.read) | 0)) return moved;
         if (!this.abandoned) this.take(this.read);
         this.read++;
         moved++;
         if (this.read < this.rounds) this.#host.wasRead(this);
       }
       if (this.read === this.rounds) {
-        this.end(null);
+        this.end(this.outcome);
         return moved;
       }
       if (moved === before) return moved;
     }
   }
 
-  /** All ranks call the same. @throws MpiError ERR_MISMATCH */
-  #compare(round: number): void {
-    const { slots, call, length, from } = this;
-    const other = slots.otherCall(round, from, call, length);
-    if (other < 0) return;
-    throw new MpiError(
-      'ERR_MISMATCH',
-      `rank ${slots.rank} calls ${this.name} and rank ${other} does not, or with another length`,
-    );
+  #write(): void {
+    const { slots, written } = this;
+    this.write(written);
+    // Of who offers nothing only the first line is of use to anybody: it tells of a mismatch.
+    if (this.offers || written === 0)
+      slots.publish((this.first + written) | 0, this.#word, this.length);
+    this.written++;
+    if (this.from !== ALL && this.offers) slots.ringAll();
+  }
+
+  /** What is left of it begins with a round. */
+  protected goOnWith(round: number): void {
+    this.written = round;
+    this.read = round - 1;
+  }
+
+  /** Whether those whose lines are read have made the same call. */
+  #isSame(round: number): boolean {
+    const other = this.slots.otherCall(round, this.from, this.#word, this.length);
+    if (other < 0) return true;
+    this.#other = other;
+    this.running?.compare(other);
+    return false;
   }
 
   #mayWrite(): boolean {
@@ -137,6 +205,10 @@ export abstract class LineOperation implements Awaited {
     this.running = null;
     running?.leave(error);
     this.#asked = false;
+    this.#settle();
+  }
+
+  #settle(): void {
     const { settled } = this;
     this.settled = null;
     settled?.();
@@ -149,6 +221,8 @@ export abstract class LineOperation implements Awaited {
   /** Whether it cannot go on without a member. */
   needs(member: number): boolean {
     const { slots, read, written } = this;
+    if (!this.begun) return this.#host.awaits(member, this);
+    if (this.#other >= 0) return member === this.#other;
     if (read < written) {
       if (this.from === NONE || (this.from !== ALL && this.from !== member)) return false;
       return !slots.isThere((this.first + read) | 0, member);
@@ -162,7 +236,7 @@ export abstract class LineOperation implements Awaited {
    */
   abandon(): boolean {
     this.abandoned = true;
-    return this.written === this.rounds;
+    return this.begun && this.written === this.rounds;
   }
 
   get asksAfterMs(): number {

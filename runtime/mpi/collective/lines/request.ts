@@ -1,56 +1,90 @@
 /** Operations on control lines that were started. */
 import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
-import type { MpiError } from '../../../base/error.ts';
+import type { CallSite } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
-import { PENDING } from '../../../messaging/operation.ts';
 import { ManualRequest } from '../../point-to-point/manual-request.ts';
+import { type Begun, ScheduledRequest } from '../schedule.ts';
 import type { Lines } from './lines.ts';
 import type { LineOperation } from './operation.ts';
 
+/** Polls before the place of a started call is noted, which costs more than most short operations take. */
+const SITE_POLLS = 50;
+
 const NOBODYS = { isSend: false, peer: ANY_SOURCE, tag: ANY_TAG, length: 0 };
 
-export class LineRequest<R> extends ManualRequest<R> {
-  readonly #operation: LineOperation;
-  readonly #value: () => R;
+interface Ways<R> {
+  /** What the operation ends with. */
+  result(): R;
+  /** The same by messages, where the ranks have no memory for it. */
+  byMessages(): Begun<R>;
+}
 
-  /** Begins the operation. @param value what it ends with */
-  constructor(lines: Lines, operation: LineOperation, value: () => R) {
-    const { endpoint } = lines;
-    super(endpoint, NOBODYS, () => undefined as R);
+export class LineRequest<R> extends ManualRequest<R> {
+  readonly #lines: Lines;
+  readonly #operation: LineOperation;
+  readonly #ways: Ways<R>;
+  /** What it has become. */
+  #messages: ScheduledRequest<R> | null = null;
+
+  constructor(lines: Lines, operation: LineOperation, ways: Ways<R>) {
+    super(lines.endpoint, NOBODYS, () => undefined as R);
+    this.#lines = lines;
     this.#operation = operation;
-    this.#value = value;
+    this.#ways = ways;
+  }
+
+  /** The operation has begun. */
+  goOn(): void {
+    const operation = this.#operation;
+    const { endpoint } = this.#lines;
     const { loop } = endpoint.engine;
-    endpoint.beginUse();
-    loop.track();
-    operation.settled = () => this.end(operation.error);
-    this.whenEnded(() => {
-      endpoint.endUse();
-      loop.untrack();
-    });
-    try {
-      lines.begin(operation);
-    } catch (error) {
-      if (this.state === PENDING) this.end(error as MpiError);
+    this.#lines.look(operation, SITE_POLLS);
+    if (operation.declined) this.#goByMessages();
+    else if (operation.isOver) this.end(operation.error);
+    else {
+      // Not at once: whoever makes progress is in the middle of it.
+      operation.settled = () => {
+        if (operation.declined) endpoint.engine.later(() => this.#goByMessages());
+        else this.end(operation.error);
+      };
+      endpoint.beginUse();
+      loop.track();
+      this.whenEnded(() => {
+        endpoint.endUse();
+        loop.untrack();
+      });
     }
   }
 
+  #goByMessages(): void {
+    const request = new ScheduledRequest<R>(this.#lines.endpoint);
+    this.#messages = request;
+    request.begin(() => this.#ways.byMessages());
+    this.#operation.running?.leave(null);
+    request.whenEnded(() => this.end(request.error));
+  }
+
   override get result(): R {
-    return this.#value();
+    return this.#messages === null ? this.#ways.result() : this.#messages.result;
+  }
+
+  override get site(): CallSite | null {
+    return this.#messages?.site ?? this.#operation.running?.site ?? null;
   }
 
   override describe(): WaitedOperation {
-    return this.#operation.waits().operations[0] ?? super.describe();
+    return this.waits().operations[0] ?? super.describe();
   }
 
   get asksAfterMs(): number {
-    return this.#operation.asksAfterMs;
+    return (this.#messages ?? this.#operation).asksAfterMs;
   }
 
   stalled(): void {
-    this.#operation.stalled();
+    (this.#messages ?? this.#operation).stalled();
   }
 
   override waits(): { mode: 'all'; operations: WaitedOperation[] } {
-    return this.#operation.waits();
+    return (this.#messages ?? this.#operation).waits();
   }
 }

@@ -4,7 +4,17 @@
  */
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
 import type { SharedBlock } from '../../../../transports/shared-block.ts';
-import { LINE, LINE_SLOTS, LINE_WORDS, linesBytes, STATUS } from './layout.ts';
+import { OPERATION_BITS } from '../signature.ts';
+import {
+  AREA_BYTES,
+  HAS,
+  LINE,
+  LINE_SLOTS,
+  LINE_WORDS,
+  linesBytes,
+  SLOT_BYTES,
+  STATUS,
+} from './layout.ts';
 
 /** Looks at lines that are not there before a rank that blocks makes progress for all else. */
 export const LINE_LOOKS = 2000;
@@ -20,19 +30,30 @@ export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
+/** Odd, and of many bits. */
+const HISTORY_FACTOR = 0x2c1b3c6d;
+
 const NO_WORDS: Int32Array = new Int32Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class Slots {
   readonly size: number;
   readonly rank: number;
   /** The lines' part of the block; empty until it is there. */
   words: Int32Array = NO_WORDS;
+  /** The whole block: lines and areas. */
+  bytes: Uint8Array = NO_BYTES;
   block: SharedBlock | null = null;
   /** The last round that an operation has taken, and the last that is read with all before it. Modulo 2^32. */
   round: number;
   done: number;
+  /** Of all calls so far: ranks that have called something else, which nobody had to read, find that out with the next call. */
+  #history = 0;
+  /** What the last call's lines say. */
+  word = 0;
   /** Rounds that may yet go the short way. */
   run = 0;
+  #areasAt = 0;
   /** 1: a plain store publishes. */
   #plain = 0;
   /** The last round that may be written without a look at the status lines. */
@@ -49,8 +70,34 @@ export class Slots {
 
   open(block: SharedBlock): void {
     this.words = new Int32Array(block.memory, block.byteOffset, linesBytes(this.size) / 4);
+    const { memory, byteOffset, areasOffset } = block;
+    const end = areasOffset + this.size * AREA_BYTES;
+    this.bytes = new Uint8Array(memory, byteOffset, end - byteOffset);
+    this.#areasAt = areasOffset - byteOffset;
     this.block = block;
-    this.tellDone();
+    this.words[this.statusOf(this.rank) + STATUS.done] = this.done;
+    this.say(STATUS.lines, HAS);
+  }
+
+  /** This rank says of itself, once, what all others wait for. */
+  say(at: number, what: number): void {
+    Atomics.store(this.words, this.statusOf(this.rank) + at, what);
+    this.ringAll();
+  }
+
+  /** What a member has said of itself; 0: nothing yet. */
+  saidBy(member: number, at: number): number {
+    return load(this.words, this.statusOf(member) + at);
+  }
+
+  /** Where in `bytes` the payload of a line begins. */
+  inlineAt(round: number, member: number): number {
+    return (this.lineAt(round, member) + LINE.payload) * 4;
+  }
+
+  /** Where in `bytes` a rank's data of a round begin. */
+  dataAt(round: number, member: number): number {
+    return this.#areasAt + member * AREA_BYTES + (round & (LINE_SLOTS - 1)) * SLOT_BYTES;
   }
 
   /** The index of a rank's line in the slot of a round. */
@@ -68,6 +115,21 @@ export class Slots {
     const first = (this.round + 1) | 0;
     this.round = (this.round + count) | 0;
     return first;
+  }
+
+  /**
+   * What the lines of the next call say of it.
+   * @param number of the call: one that went by messages has no lines, and yet its number
+   */
+  stamp(call: number, length: number, number: number): number {
+    const before = this.#history + Math.imul(number, HISTORY_FACTOR);
+    const word = (call + (before << OPERATION_BITS)) | 0;
+    this.#history = Math.imul(
+      this.#history ^ word ^ Math.imul(length, HISTORY_FACTOR),
+      HISTORY_FACTOR,
+    );
+    this.word = word;
+    return word;
   }
 
   /** Every member, this rank too, has read the round that was in this slot before. */
@@ -116,7 +178,7 @@ export class Slots {
     if (from === NONE) return true;
     if (from !== ALL) return this.isThere(round, from);
     for (let member = 0; member < this.size; member++)
-      if (!this.isThere(round, member)) return false;
+      if (member !== this.rank && !this.isThere(round, member)) return false;
     return true;
   }
 
@@ -127,9 +189,36 @@ export class Slots {
     const last = from === ALL ? this.size - 1 : from;
     for (let member = first; member <= last; member++) {
       const at = this.lineAt(round, member);
-      if (words[at + LINE.call] !== call || words[at + LINE.length] !== length) return member;
+      const same = words[at + LINE.call] === call && words[at + LINE.length] === length;
+      if (!same && member !== this.rank) return member;
     }
     return -1;
+  }
+
+  /**
+   * A member that has made another call in the place of one of this rank's, as far as the slots still tell.
+   * @returns NONE where there is none; ALL where not all have come so far
+   */
+  findOther(): number {
+    const { words, size } = this;
+    let found = NONE;
+    for (let back = 0; back < LINE_SLOTS; back++) {
+      const round = (this.round - back) | 0;
+      const mine = this.lineAt(round, this.rank);
+      if (!this.isThere(round, this.rank)) continue;
+      for (let member = 0; member < size; member++) {
+        const at = this.lineAt(round, member);
+        if (((load(words, at) - round) | 0) < 0) found = ALL;
+        else {
+          const same =
+            words[at + LINE.call] === words[mine + LINE.call] &&
+            words[at + LINE.length] === words[mine + LINE.length];
+          // It may be the line of a later round by now.
+          if (!same && this.isThere(round, member)) return member;
+        }
+      }
+    }
+    return found;
   }
 
   /** Others may use the slots up to `done` again. */
@@ -140,16 +229,6 @@ export class Slots {
 
   ringAll(): void {
     this.block?.ringAll();
-  }
-
-  /** What a member says of itself; 0: all is well. */
-  brokenOf(member: number): number {
-    return load(this.words, this.statusOf(member) + STATUS.broken);
-  }
-
-  break(how: number): void {
-    Atomics.store(this.words, this.statusOf(this.rank) + STATUS.broken, how);
-    this.ringAll();
   }
 
   // ---- the short way
@@ -165,20 +244,21 @@ export class Slots {
    * A round without a payload, if it can end at once; for a rank that blocks.
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runBarrier(call: number): number {
+  runBarrier(call: number, length: number, number: number): number {
     if (this.run <= 0) return NOT_BEGUN;
     this.run--;
     const { words, size } = this;
     const round = (this.round + 1) | 0;
     this.round = round;
-    this.publish(round, call, 0);
+    const word = this.stamp(call, length, number);
+    this.publish(round, word, length);
     let looks = LINE_LOOKS;
     let late = 0;
     const first = this.lineAt(round, 0);
     const end = first + size * LINE_WORDS;
     for (let at = first; at < end; at += LINE_WORDS) {
       while (load(words, at) !== round) if (--looks <= 0) return WRITTEN;
-      if (words[at + LINE.call] !== call || words[at + LINE.length] !== 0) return WRITTEN;
+      if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return WRITTEN;
       late |= words[at + LINE.done] - round + LINE_SLOTS - 1;
     }
     // Somebody has not read what the next slot still holds.

@@ -1,4 +1,4 @@
-/** Every collective operation once, in both habits, with arrays that no single packet holds. */
+/** Every collective operation, in both habits, with arrays that no single packet holds; some with short ones as well. */
 import {
   type Communicator,
   Op,
@@ -116,4 +116,29 @@ export const CALLS: Readonly<Record<string, (comm: Communicator) => Call>> = {
     const [objects, data] = [comm.objects(), array()];
     return { start: () => objects.allgather(data), block: () => objects.allgatherSync(data) };
   },
+  // Of few elements: ranks that have memory in common do without messages.
+  'short bcast': (comm) => {
+    const [data, root] = [new Float64Array(1), comm.size - 1];
+    return { start: () => comm.bcast(data, root), block: () => comm.bcastSync(data, root) };
+  },
+  'short allgather': (comm) => {
+    const data = new Float64Array(1);
+    return { start: () => comm.allgather(data), block: () => comm.allgatherSync(data) };
+  },
+  'short alltoall': (comm) => {
+    const data = new Float64Array(comm.size);
+    return { start: () => comm.alltoall(data), block: () => comm.alltoallSync(data) };
+  },
+  'short gather': (comm) => {
+    const data = new Float64Array(1);
+    return { start: () => comm.gather(data), block: () => comm.gatherSync(data) };
+  },
+  'allreduce of a number': (comm) => ({
+    start: () => comm.allreduce(1, SUM),
+    block: () => comm.allreduceSync(1, SUM),
+  }),
+  'scan of a number': (comm) => ({
+    start: () => comm.scan(1, SUM),
+    block: () => comm.scanSync(1, SUM),
+  }),
 };

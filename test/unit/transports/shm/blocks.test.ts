@@ -1,7 +1,7 @@
 /** Blocks: made by one, found by all, and used again once nobody touches them. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
-import { CONTROL, LEFT } from '../../../../transports/shm/layout.ts';
+import { CHAINS, CONTROL, LEFT } from '../../../../transports/shm/layout.ts';
 import { ShmGroup } from '../../../conformance/transports/shm-group.ts';
 
 const groups: ShmGroup[] = [];
@@ -105,7 +105,7 @@ describe('blocks', () => {
   test('blocks of one chain are found and taken out in any order', () => {
     const [zero, one] = open(2).transports.map(({ blocks }) => blocks);
     const members = membersOf(0, 1);
-    const serials = [5, 517, 1029, 1541];
+    const serials = [0, 1, 2, 3].map((turn) => 5 + turn * CHAINS);
     const made = serials.map((serial) => zero.open(named(serial), members));
     const places = () => serials.map((serial) => one.open(named(serial), members)?.byteOffset);
     expect(places()).toEqual(made.map((block) => block?.byteOffset));
@@ -116,22 +116,27 @@ describe('blocks', () => {
     expect(places()).toEqual([undefined, made[1]?.byteOffset, undefined, undefined]);
   });
 
-  test('without memory every member gets ERR_NO_MEM, and the next block is tried again', () => {
+  test.each([0, 1])('a member (%i) without memory opens no more, and all know', (short) => {
     const group = open(2);
-    const [zero, one] = group.transports.map(({ blocks }) => blocks);
+    const blocks = group.transports.map((each) => each.blocks);
     const members = membersOf(0, 1);
-    zero.open(named(1), members);
-    const [segment] = group.segments;
-    const reserve = segment.reserveHeap;
-    segment.reserveHeap = () => {
+    const openBoth = (serial: number) => blocks.map((each) => each.open(named(serial), members));
+    // One that maps the others' blocks already needs no memory for another one.
+    const before = short === 0 ? openBoth(1) : [];
+    const segment = group.segments[short];
+    const none = () => {
       throw new MpiError('ERR_NO_MEM', 'none');
     };
-    expect(() => zero.open(named(2), members)).toThrow('none');
-    segment.reserveHeap = reserve;
-    expect(() => one.open(named(2), members)).toThrow(/rank 0 had no memory/);
-    expect(one.open(named(3), members)).toBeNull();
-    expect(zero.open(named(3), members)).not.toBeNull();
-    expect(one.open(named(3), members)).not.toBeNull();
+    segment.reserveHeap = none;
+    segment.mapHeaps = none;
+    const found = openBoth(2);
+    expect(found[short] === null).toBe(true);
+    for (const each of blocks)
+      expect([each.declines(short), each.declines(1 - short)]).toEqual([true, false]);
+    expect(openBoth(3).map((block) => block === null)).toEqual([true, true]);
+    // What is open stays so, and can be closed.
+    for (const block of [...before, ...found]) block?.close();
+    for (const each of blocks) each.forsake(named(2), members);
   });
 
   test('words that a peer has spoilt are an error, and never a crash', () => {

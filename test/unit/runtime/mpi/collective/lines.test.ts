@@ -15,6 +15,7 @@ import {
 import { Lines } from '../../../../../runtime/mpi/collective/lines/lines.ts';
 import { AHEAD_MAX, LineOperation } from '../../../../../runtime/mpi/collective/lines/operation.ts';
 import { ALL, NONE } from '../../../../../runtime/mpi/collective/lines/slots.ts';
+import { plainSignature } from '../../../../../runtime/mpi/collective/signature.ts';
 import { Group } from '../../../../../runtime/mpi/group.ts';
 import { Endpoint } from '../../../../../runtime/mpi/point-to-point/endpoint.ts';
 import { engines, ShmGroup } from '../../../../conformance/transports/shm-group.ts';
@@ -49,18 +50,31 @@ function ranks(count: number, start = 0): Ranks {
   return { group, engines: all, lines };
 }
 
+/** As {@link ranks}, after an operation that all have ended: each knows that all use the lines. */
+function joined(count: number): Ranks {
+  const made = ranks(count);
+  for (const each of made.lines) each.begin(new Saying(each, 0, 1, 1, NONE), 0);
+  for (const each of made.lines) each.poll();
+  return made;
+}
+
 /** Every rank says a number in each round, and checks what it reads. */
 class Saying extends LineOperation {
-  readonly name = 'saying';
   readonly #serial: number;
   reads = 0;
   /** What other ranks do while this one looks. */
   meanwhile: () => void = () => {};
 
-  constructor(lines: Lines, serial: number, rounds: number, ahead: number, from: number) {
-    super(lines);
+  constructor(
+    lines: Lines,
+    serial: number,
+    rounds: number,
+    ahead: number,
+    from: number,
+    type: number = 1,
+  ) {
+    super(lines, { ...plainSignature('bcast'), count: serial, type });
     this.#serial = serial;
-    this.call = serial;
     this.rounds = rounds;
     this.ahead = ahead;
     this.from = from;
@@ -103,7 +117,6 @@ describe('operations on control lines', () => {
     const random = new Random(seed);
     const size = 2 + random.below(5);
     const { lines } = ranks(size, random.pick([0, 0x7fff_fff0, -20]));
-    for (const each of lines) each.poll();
     const program = programOf(random, size);
     const started = lines.map((): Saying[] => []);
     const slow = random.below(size);
@@ -121,7 +134,7 @@ describe('operations on control lines', () => {
           const other = random.below(size);
           if (other !== rank && random.chance(0.2)) lines[other].poll();
         };
-        lines[rank].begin(saying);
+        lines[rank].begin(saying, next.serial);
         idle = 0;
       } else if (lines[rank].poll() > 0) idle = 0;
     }
@@ -132,31 +145,57 @@ describe('operations on control lines', () => {
   });
 
   test('a rank writes no more than the slots before a slow one has read', () => {
-    const { lines } = ranks(2);
+    const { lines } = joined(2);
     const root = Array.from({ length: 20 }, (_, serial) => new Saying(lines[0], serial, 1, 1, 0));
-    for (const saying of root) lines[0].begin(saying);
+    for (const [serial, saying] of root.entries()) lines[0].begin(saying, serial);
     const ended = () => root.filter(({ state }) => state === COMPLETE).length;
     expect(ended()).toBe(LINE_SLOTS);
     for (let serial = 0; serial < 20; serial++) {
-      lines[1].begin(new Saying(lines[1], serial, 1, 1, 0));
+      lines[1].begin(new Saying(lines[1], serial, 1, 1, 0), serial);
       lines[0].poll();
       expect(ended()).toBe(Math.min(20, LINE_SLOTS + serial + 1));
     }
   });
 
-  test.each([
-    ['another call', { call: 7, length: 8 }],
-    ['another length', { call: 3, length: 16 }],
-  ])('%s is ERR_MISMATCH at all ranks', (_, other) => {
-    const { lines } = ranks(3);
-    const sayings = lines.map((each) => new Saying(each, 3, 2, 1, ALL));
-    sayings.forEach((saying, rank) => {
-      Object.assign(saying, { length: 8 }, rank === 1 ? other : {});
-      lines[rank].begin(saying);
-    });
-    for (const each of lines) each.poll();
-    for (const { error } of sayings) expect(error?.code).toBe('ERR_MISMATCH');
-    expect(() => lines[0].begin(new Saying(lines[0], 4, 1, 1, ALL))).toThrow(MpiError);
+  test('another call in the place of one stops it, and those who know the calls are told of whom', () => {
+    const { lines } = joined(3);
+    const sayings = lines.map((each, rank) => new Saying(each, rank === 1 ? 4 : 3, 2, 1, ALL));
+    const compared = sayings.map((): number[] => []);
+    for (const [rank, saying] of sayings.entries()) {
+      lines[rank].begin(saying, 7);
+      if (!saying.isOver)
+        saying.watch({
+          site: null,
+          ask: () => expect.unreachable(),
+          compare: (member) => compared[rank].push(member),
+          leave: () => {},
+        });
+    }
+    for (const each of [...lines, ...lines]) each.poll();
+    expect(compared).toEqual([[1], [0], [1]]);
+    expect(sayings.map(({ state, reads }) => [state, reads])).toEqual(Array(3).fill([PENDING, 0]));
+    expect([0, 1, 2].map((member) => sayings[0].needs(member))).toEqual([false, true, false]);
+  });
+
+  test.each(['number', 'length', 'type'])('calls that differ in their %s alone', (what) => {
+    const { lines } = joined(2);
+    const sayings = lines.map((each) => new Saying(each, 3, 1, 1, ALL));
+    if (what === 'length') sayings[1] = new Saying(lines[1], 4, 1, 1, ALL);
+    if (what === 'type') sayings[1] = new Saying(lines[1], 3, 1, 1, ALL, 2);
+    lines[0].begin(sayings[0], 7);
+    lines[1].begin(sayings[1], what === 'number' ? 8 : 7);
+    lines[0].poll();
+    expect(sayings.map(({ state }) => state)).toEqual([PENDING, PENDING]);
+  });
+
+  test('calls that nobody read and that differ are found with the next one', () => {
+    const { lines } = joined(2);
+    for (const [rank, each] of lines.entries())
+      each.begin(new Saying(each, 3, 1, 1, NONE, rank), 1);
+    const sayings = lines.map((each) => new Saying(each, 3, 1, 1, ALL));
+    for (const [rank, each] of lines.entries()) each.begin(sayings[rank], 2);
+    lines[0].poll();
+    expect(sayings.map(({ state }) => state)).toEqual([PENDING, PENDING]);
   });
 });
 
@@ -164,26 +203,24 @@ describe('a rank that is lost', () => {
   const lost = () => new MpiError('ERR_PEER_FAILED', 'rank 2 has left');
 
   test.each([0, 1, 2, 3, 4, 5])('after %i rounds of five fails what needs the sixth', (written) => {
-    const { lines } = ranks(3);
+    const { lines } = joined(3);
     const sayings = lines.map((each) => new Saying(each, 1, 5, 1, ALL));
-    lines[0].begin(sayings[0]);
-    lines[1].begin(sayings[1]);
+    lines[0].begin(sayings[0], 1);
+    lines[1].begin(sayings[1], 1);
     // Rank 2 writes as many rounds, and then nothing: half a line is not believed.
-    const dead = lines[2];
-    sayings[2].rounds = 5;
+    const [{ first }] = sayings;
+    const { slots } = lines[2];
     if (written > 0) {
+      sayings[2].enter(1);
       sayings[2].begin();
-      dead.poll();
     }
-    for (let round = 1; round <= written; round++) {
-      dead.slots.words[dead.slots.lineAt(round, 2) + LINE.payload] =
-        Math.imul(1000 + round - 1, 31) + 2;
-      dead.slots.publish(round, 1, 0);
+    for (let round = 0; round < written; round++) {
+      slots.words[slots.lineAt(first + round, 2) + LINE.payload] = Math.imul(1000 + round, 31) + 2;
+      slots.publish(first + round, slots.word, sayings[2].length);
       lines[0].poll();
       lines[1].poll();
     }
-    if (written < 5 && dead.slots.words.length > 0)
-      dead.slots.words[dead.slots.lineAt(written + 1, 2) + LINE.payload] = -1;
+    if (written < 5) slots.words[slots.lineAt(first + written, 2) + LINE.payload] = -1;
     for (const each of lines.slice(0, 2)) each.lost(2, lost());
     for (let turn = 0; turn < 4; turn++) for (const each of lines.slice(0, 2)) each.poll();
     for (const saying of sayings.slice(0, 2)) {
@@ -194,12 +231,12 @@ describe('a rank that is lost', () => {
   });
 
   test('fails those as well who wait for one that waits for it', () => {
-    const { lines } = ranks(3);
+    const { lines } = joined(3);
     // Rank 0 reads of rank 1 only, which needs rank 2.
     const zero = new Saying(lines[0], 1, 3, 1, 1);
     const one = new Saying(lines[1], 1, 3, 1, ALL);
-    lines[0].begin(zero);
-    lines[1].begin(one);
+    lines[0].begin(zero, 1);
+    lines[1].begin(one, 1);
     lines[1].lost(2, lost());
     expect(one.error?.code).toBe('ERR_PEER_FAILED');
     // The first look still finds the round that rank 1 had written.
@@ -212,19 +249,19 @@ describe('a rank that is lost', () => {
   test('before its block was there', () => {
     const { lines } = ranks(2);
     const saying = new Saying(lines[1], 1, 1, 1, ALL);
-    lines[1].begin(saying);
+    lines[1].begin(saying, 1);
     lines[1].lost(0, new MpiError('ERR_PEER_FAILED', 'rank 0 has left'));
     expect(saying.error?.message).toBe('rank 0 has left');
   });
 });
 
 test('an operation that nobody waits for any more goes on, and leaves memory alone', () => {
-  const { lines } = ranks(2);
+  const { lines } = joined(2);
   const left = new Saying(lines[0], 1, 1, 1, ALL);
-  lines[0].begin(left);
+  lines[0].begin(left, 1);
   expect(left.abandon()).toBe(true);
   const other = new Saying(lines[1], 1, 1, 1, ALL);
-  lines[1].begin(other);
+  lines[1].begin(other, 1);
   lines[0].poll();
   expect([left.state, left.reads, other.state, other.reads]).toEqual([COMPLETE, 0, COMPLETE, 1]);
 });
@@ -232,7 +269,7 @@ test('an operation that nobody waits for any more goes on, and leaves memory alo
 test('MPI ends what is under way', () => {
   const { lines, engines: all } = ranks(2);
   const saying = new Saying(lines[0], 1, 1, 1, ALL);
-  lines[0].begin(saying);
+  lines[0].begin(saying, 1);
   expect(saying.state).toBe(PENDING);
   all[0].close();
   expect(saying.error?.code).toBe('ERR_PENDING');
@@ -241,7 +278,7 @@ test('MPI ends what is under way', () => {
 test('a text that a peer has spoilt is an error like any other', () => {
   const { lines } = ranks(2);
   const sayings = lines.map((each) => new Saying(each, 1, 3, 1, ALL));
-  lines[0].begin(sayings[0]);
+  lines[0].begin(sayings[0], 1);
   lines[0].slots.words[LINE_WORDS + STATUS.broken] = 77;
   lines[0].poll();
   expect(sayings[0].error?.code).toBe('ERR_PEER_FAILED');

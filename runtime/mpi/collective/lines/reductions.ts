@@ -1,0 +1,58 @@
+/** Whose elements each rank's result is folded of, in each reduction. */
+import type { Elements } from '../../datatype/data.ts';
+import type { Kernel } from '../op/kernel.ts';
+import { combineOrBlame, type Op } from '../op.ts';
+import type { Signature } from '../signature.ts';
+import { SLOT_BYTES } from './layout.ts';
+import type { Lines } from './lines.ts';
+import type { LineOperation } from './operation.ts';
+import { lineReduction, type ReductionPlan } from './reduce.ts';
+
+interface Call {
+  readonly op: Op<never>;
+  readonly kernel: Kernel;
+  readonly count: number;
+  readonly given: Uint8Array;
+  readonly result: Elements | null;
+}
+
+/** What is not to be divided has to lie in one slot. */
+export function fitsLines(shape: { readonly divisible: boolean; readonly bytes: number }): boolean {
+  return shape.divisible || shape.bytes <= SLOT_BYTES;
+}
+
+function planOf(
+  { op, kernel, count, given, result }: Call,
+  signature: Signature,
+  sources: number,
+): ReductionPlan {
+  const guard = op.predefined === null ? (fold: () => void) => combineOrBlame(op, fold) : null;
+  return { signature, kernel, count, given, result, sources, shared: false, guard };
+}
+
+export function lineAllreduce(lines: Lines, call: Call, signature: Signature): LineOperation {
+  return lineReduction(lines, { ...planOf(call, signature, lines.slots.size), shared: true });
+}
+
+export function lineReduce(lines: Lines, call: Call, signature: Signature): LineOperation {
+  const sources = call.result === null ? 0 : lines.slots.size;
+  return lineReduction(lines, planOf(call, signature, sources));
+}
+
+export function lineScan(
+  lines: Lines,
+  call: Call & { readonly inclusive: boolean },
+  signature: Signature,
+): LineOperation {
+  const { rank } = lines.slots;
+  return lineReduction(lines, planOf(call, signature, call.inclusive ? rank + 1 : rank));
+}
+
+export function lineReduceScatter(
+  lines: Lines,
+  call: Call & { readonly blocks: readonly { readonly at: number; readonly count: number }[] },
+  signature: Signature,
+): LineOperation {
+  const only = call.blocks[lines.slots.rank];
+  return lineReduction(lines, { ...planOf(call, signature, lines.slots.size), only });
+}
