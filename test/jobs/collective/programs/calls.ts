@@ -1,6 +1,8 @@
-/** Every collective operation, in both habits, with arrays that no single packet holds; some with short ones as well. */
+/** Every collective operation, in both habits, with arrays that no single packet holds, and with short ones. */
 import {
+  type CartCommunicator,
   type Communicator,
+  MPI,
   Op,
   type Persistent,
   type Request,
@@ -19,6 +21,13 @@ const blocksOf = ({ size }: Communicator) => ({
   data: new Float64Array(size * COUNT),
   counts: new Array(size).fill(COUNT),
 });
+
+/** Of one operation alone: what its ranks need it to be. */
+export async function communicatorFor(name: string): Promise<Communicator> {
+  const { world } = MPI;
+  if (!name.startsWith('neighbor')) return world.dup();
+  return (await world.cart([world.size], { periodic: true })) as Communicator;
+}
 
 const persistent = (operation: Persistent<unknown>): Call => ({
   start: () => operation.start(),
@@ -112,14 +121,13 @@ export const CALLS: Readonly<Record<string, (comm: Communicator) => Call>> = {
       block: () => comm.exscanSync(data, null, SUM),
     };
   },
-  'allgather of objects': (comm) => {
-    const [objects, data] = [comm.objects(), array()];
-    return { start: () => objects.allgather(data), block: () => objects.allgatherSync(data) };
-  },
-  // Of few elements: ranks that have memory in common do without messages.
   'short bcast': (comm) => {
     const [data, root] = [new Float64Array(1), comm.size - 1];
     return { start: () => comm.bcast(data, root), block: () => comm.bcastSync(data, root) };
+  },
+  'short gather': (comm) => {
+    const data = new Float64Array(1);
+    return { start: () => comm.gather(data), block: () => comm.gatherSync(data) };
   },
   'short allgather': (comm) => {
     const data = new Float64Array(1);
@@ -129,16 +137,27 @@ export const CALLS: Readonly<Record<string, (comm: Communicator) => Call>> = {
     const data = new Float64Array(comm.size);
     return { start: () => comm.alltoall(data), block: () => comm.alltoallSync(data) };
   },
-  'short gather': (comm) => {
-    const data = new Float64Array(1);
-    return { start: () => comm.gather(data), block: () => comm.gatherSync(data) };
-  },
-  'allreduce of a number': (comm) => ({
+  'short allreduce': (comm) => ({
     start: () => comm.allreduce(1, SUM),
     block: () => comm.allreduceSync(1, SUM),
   }),
-  'scan of a number': (comm) => ({
-    start: () => comm.scan(1, SUM),
-    block: () => comm.scanSync(1, SUM),
-  }),
+  'short scan': (comm) => ({ start: () => comm.scan(1, SUM), block: () => comm.scanSync(1, SUM) }),
+  'allgather of objects': (comm) => {
+    const [objects, data] = [comm.objects(), array()];
+    return { start: () => objects.allgather(data), block: () => objects.allgatherSync(data) };
+  },
+  neighborAllgather(comm) {
+    const [ring, data, into] = [comm as CartCommunicator, array(), new Float64Array(2 * COUNT)];
+    return {
+      start: () => ring.neighborAllgather(data, into),
+      block: () => ring.neighborAllgatherSync(data, into),
+    };
+  },
+  neighborAlltoall(comm) {
+    const [ring, data, into] = [comm as CartCommunicator, array(), array()];
+    return {
+      start: () => ring.neighborAlltoall(data, into),
+      block: () => ring.neighborAlltoallSync(data, into),
+    };
+  },
 };

@@ -4,7 +4,7 @@
  */
 import { type Communicator, MPI, MpiError, type Request } from '../../../../runtime/index.ts';
 import { assert } from '../../lib.ts';
-import { CALLS } from './calls.ts';
+import { CALLS, communicatorFor } from './calls.ts';
 
 const { world } = MPI;
 const { rank } = world;
@@ -50,7 +50,7 @@ async function stay(comms: ReadonlyMap<string, Communicator>): Promise<void> {
 }
 
 const comms = new Map<string, Communicator>();
-for (const one of names) comms.set(one, await world.dup());
+for (const one of names) comms.set(one, await communicatorFor(one));
 if (looks !== undefined) await die(comms);
 else {
   const rest = await world.split(rank === LOST ? null : 0);
