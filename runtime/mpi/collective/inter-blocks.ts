@@ -63,30 +63,7 @@ export function prepareInterGatherv<A extends Elements>(
   receive: Blocks<A> | null,
   root: number,
 ): Prepared<Blocks<A> | null> {
-  checkRoot(root, endpoint.size);
-  if (root === PROC_NULL) return idle('gatherv', null);
-  if (root !== ROOT) {
-    const mine = payloadOf(send as A, 0);
-    return {
-      signature: signed('gatherv', typeOfData(send), OWN_COUNT),
-      algorithm: 0,
-      memory: [mine],
-      *schedule(tag) {
-        yield [sendOwn(endpoint, mine, root, tag)];
-        return null;
-      },
-    };
-  }
-  const list = blocksOf('gatherv', 'receive', receive as Blocks<A>, endpoint.size);
-  return {
-    signature: signed('gatherv', commonType(list), OWN_COUNT),
-    algorithm: 0,
-    memory: list.payloads,
-    *schedule(tag) {
-      yield list.payloads.map((block, from) => receiveOwn(endpoint, block, from, tag));
-      return receive;
-    },
-  };
+  return withRoot(endpoint, 'gatherv', receive, send, root, receive);
 }
 
 export function prepareInterScatterv<A extends Elements>(
@@ -95,28 +72,38 @@ export function prepareInterScatterv<A extends Elements>(
   receive: A | Strided<A> | null,
   root: number,
 ): Prepared<A | Strided<A> | null> {
-  checkRoot(root, endpoint.size);
-  if (root === PROC_NULL) return idle('scatterv', null);
-  if (root !== ROOT) {
-    const mine = roomOf(receive as A, 0);
-    return {
-      signature: signed('scatterv', typeOfData(receive), OWN_COUNT),
-      algorithm: 0,
-      memory: [mine],
-      *schedule(tag) {
-        yield [receiveOwn(endpoint, mine, root, tag)];
-        return receive;
-      },
-    };
-  }
-  const list = blocksOf('scatterv', 'send', send as Blocks<A>, endpoint.size);
+  return withRoot(endpoint, 'scatterv', send, receive, root, receive);
+}
+
+/**
+ * The root has a block for each rank of the other group, or of each.
+ * @param blocks the root's. @param mine what another one has. @param result of a rank that receives
+ */
+function withRoot<A extends Elements, Result>(
+  endpoint: Endpoint,
+  operation: 'gatherv' | 'scatterv',
+  blocks: Blocks<A> | null,
+  mine: A | Strided<A> | null,
+  root: number,
+  result: Result,
+): Prepared<Result | null> {
+  const { size } = endpoint;
+  checkRoot(root, size);
+  if (root === PROC_NULL) return idle(operation, null);
+  const isRoot = root === ROOT;
+  const sends = isRoot === (operation === 'scatterv');
+  const one = sends ? payloadOf : roomOf;
+  const list = isRoot
+    ? blocksOf(operation, sends ? 'send' : 'receive', blocks as Blocks<A>, size)
+    : { payloads: [one(mine as A, 0)], types: [typeOfData(mine)] };
+  const transfer = sends ? sendOwn : receiveOwn;
   return {
-    signature: signed('scatterv', commonType(list), OWN_COUNT),
+    signature: signed(operation, commonType(list), OWN_COUNT),
     algorithm: 0,
     memory: list.payloads,
     *schedule(tag) {
-      yield list.payloads.map((block, to) => sendOwn(endpoint, block, to, tag));
-      return null;
+      yield list.payloads.map((block, at) => transfer(endpoint, block, isRoot ? at : root, tag));
+      return sends ? null : result;
     },
   };
 }

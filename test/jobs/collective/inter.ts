@@ -271,6 +271,15 @@ export default defineJob({
         await rejects('ERR_MISMATCH', calls());
         await world.barrier();
       }),
+    'reductions that do not fit together, too': () =>
+      between(async (inter) => {
+        const calls = async () => {
+          await inter.allreduce(rank, rank % 2 ? SUM : MAX);
+          for (;;) await inter.barrier();
+        };
+        await rejects('ERR_MISMATCH', calls());
+        await world.barrier();
+      }),
     'bad arguments are told before anything is sent': () =>
       between(async (inter) => {
         throws('ERR_RANK', () => inter.bcastSync(new Uint8Array(1), theirs.length));

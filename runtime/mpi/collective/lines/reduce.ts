@@ -141,7 +141,8 @@ export class FoldAll extends LineReduction {
     this.#from = plan.sources > 0 ? ALL : NONE;
     this.from = this.#from;
     this.rounds = this.chunks + (plan.guard === null ? 0 : 1);
-    this.ahead = Math.min(this.chunks, 4);
+    // Whether the program's function threw is laid down when all is folded.
+    this.ahead = plan.guard === null ? Math.min(this.chunks, 4) : 1;
   }
 
   protected write(round: number): void {
