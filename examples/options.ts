@@ -1,6 +1,7 @@
 /** The command line that the examples share. */
 import { parseArgs } from 'node:util';
 import { MPI } from 'dreg-mpi';
+import { refuse } from './command-line.ts';
 
 /** 8 B to 4 MiB. */
 const SIZES = [8, 64, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304];
@@ -92,18 +93,6 @@ export function readOptions(words: string[], usage: Usage): Options | null {
   }
   if (options === null && MPI.world.rank === 0) process.stdout.write(help(usage));
   return options;
-}
-
-function refuse(message: string): void {
-  process.exitCode = 2;
-  try {
-    if (MPI.world.rank === 0) console.error(message);
-    // The first rank that fails ends the job: not before rank 0 has said why.
-    MPI.world.barrierSync();
-  } catch {
-    // MPI did not start, so nobody knows who is rank 0.
-    console.error(message);
-  }
 }
 
 function parse(words: string[], modes: string[]): Options | null {

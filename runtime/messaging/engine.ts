@@ -17,7 +17,7 @@ import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
 import { CallQuestions, type ContextPacket } from './matching/call-questions.ts';
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
-import { type Awaited, type Operation, PENDING, type Taken } from './operation.ts';
+import { type Awaited, type Operation, PENDING, SYNCHRONOUS, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
 import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
@@ -178,7 +178,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     }
     if (!this.#open(peer, request.context)) return false;
     if (!granted && !flow.hasCredit(ONE_MESSAGE)) return false;
-    if (request.synchronous || !peer.goesEagerly(bytes, length))
+    if ((request.kind & SYNCHRONOUS) !== 0 || !peer.goesEagerly(bytes, length))
       return this.#rendezvous.offer(peer, request);
     const charge = chargeOf(length);
     if (!granted && !flow.hasCredit(charge)) return this.#rendezvous.offer(peer, request);

@@ -8,10 +8,17 @@ export const PENDING = 0;
 export const COMPLETE = 1;
 export const FAILED = 2;
 
-/** {@link Operation.probe}: it receives, shows a message and leaves it, or takes a message for a later receive. */
-export const NO_PROBE = 0;
-export const PEEK = 1;
-export const CLAIM = 2;
+/** {@link Operation.kind}: a receive, or a send. */
+export const RECEIVE = 0;
+export const SEND = 1;
+/** With SEND: it ends no sooner than a receive has matched it. */
+export const SYNCHRONOUS = 2;
+/** The thread is blocked until it ends: its buffer cannot be taken away. */
+export const BLOCKING = 4;
+/** A probe: it shows a message and leaves it, or takes it for a later receive. */
+export const PEEK = 8;
+export const CLAIM = 16;
+export const PROBE: number = PEEK | CLAIM;
 
 /** What a rank can block for. */
 export interface Awaited {
@@ -37,14 +44,10 @@ export interface Operation extends Posted, Link<Posted> {
   tag: number;
   readonly context: number;
   readonly isSend: boolean;
-  /** A send that ends no sooner than a receive has matched it. */
-  readonly synchronous: boolean;
-  /** What it does with the message that it matches; 0: it receives. */
-  readonly probe: number;
+  /** Bits: SEND, SYNCHRONOUS, BLOCKING, PEEK, CLAIM. */
+  readonly kind: number;
   /** The message that a probe has claimed. */
   message: Envelope | null;
-  /** The thread is blocked until it ends: its buffer cannot be taken away. */
-  readonly blocking: boolean;
   /** The buffer's bytes: held strongly while the operation lives. */
   readonly bytes: Uint8Array;
   /** The message's bytes, where they do not lie side by side: `bytes` is then empty. */
@@ -53,8 +56,6 @@ export interface Operation extends Posted, Link<Posted> {
   readonly length: number;
   /** The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   readonly intact: boolean;
-  /** While a send waits: the next one with its tag. */
-  nextOfTag: Operation | null;
   /** Bytes of the message, once complete. */
   matchedLength: number;
   /** PENDING, COMPLETE or FAILED. */

@@ -6,7 +6,7 @@ import type { Engine } from '../messaging/engine.ts';
 import type { AnyBlocks, Blocks } from './collective/blocks.ts';
 import type { Prepared } from './collective/calls.ts';
 import { preparedPlain } from './collective/collectives.ts';
-import { InterCollectives } from './collective/inter-collectives.ts';
+import { InterReductions } from './collective/inter-reductions.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import type { CommunicatorObject } from './communicator-object.ts';
 import { type Agreed, agreeByName } from './construction/agreement.ts';
@@ -334,7 +334,7 @@ export class GraphCommunicator extends NeighborCommunicator {
  * Two groups: the ranks that a call names are the other group's (MPI 4.1, 7.6). What one group gives in a
  * collective call, the other gets.
  */
-export class InterCommunicator extends InterCollectives {
+export class InterCommunicator extends InterReductions {
   /** How many ranks the other group has (MPI_Comm_remote_size; MPI 4.1, 7.6.1). */
   readonly remoteSize: number;
   /** The other group (MPI_Comm_remote_group; MPI 4.1, 7.6.1). */

@@ -14,14 +14,15 @@ import {
   MAXLOC,
   MIN,
   MINLOC,
-  type Op,
+  type MpiError,
+  Op,
   PROD,
   SUM,
 } from '../../runtime/index.ts';
 import { forgetOverrides } from '../../runtime/mpi/collective/select.ts';
 import { Random } from '../tools/random.ts';
 import { BF16, combined, F16, FORMATS, type Format, REDUCTIONS, takes } from '../tools/reduced.ts';
-import { size } from './ring.ts';
+import { rank, size, world } from './ring.ts';
 
 /** Any array: which it may combine, the compiler cannot know here. */
 export type AnyOp = Op<never> & Op<Elements>;
@@ -121,6 +122,54 @@ export async function withEach(
     delete process.env[variable];
     forgetOverrides();
   }
+}
+
+/**
+ * A program's operation that throws at one rank is an error at all, by any algorithm, and the next call goes on.
+ * @param call with elements of as many blocks as there are ranks
+ */
+export async function failsAtAll(
+  operation: string,
+  algorithms: readonly string[],
+  call: (data: Float64Array, op: Op<Float64Array>) => PromiseLike<unknown>,
+): Promise<void> {
+  if (size === 1) return;
+  for (const [at, length] of [
+    [0, 2],
+    [size - 1, 1000],
+  ]) {
+    let thrown = 0;
+    const throwing = (x: number, y: number) => {
+      if (rank !== at) return x + y;
+      thrown = 1;
+      throw new RangeError('no such number');
+    };
+    const whole = (incoming: Float64Array, inout: Float64Array) => {
+      for (const i of inout.keys()) inout[i] = throwing(incoming[i], inout[i]);
+    };
+    const ops = [Op.each(throwing, { name: 'fails' }), Op.of(whole, { name: 'fails' })];
+    await withEach(operation, algorithms, async (name) => {
+      for (const op of ops) {
+        thrown = 0;
+        const error = await call(new Float64Array(length * size), op).then(
+          () => null,
+          (failure) => failure,
+        );
+        // Where the rank combines nothing, it has nothing to throw at.
+        const wanted = world.allreduceSync(thrown, SUM) * size;
+        const heard = world.allreduceSync(error === null ? 0 : 1, SUM);
+        assert.equal(heard, wanted, `${name}, ${length}: ranks that have heard of it`);
+        if (error !== null) checkFailure(error, at);
+      }
+    });
+  }
+  assert.equal(world.allreduceSync(1, SUM), size);
+}
+
+function checkFailure(error: MpiError, at: number): void {
+  assert.equal(error.code, 'ERR_OP', error.message);
+  if (rank === at) assert(error.cause instanceof RangeError);
+  else assert.equal(error.peer, at);
 }
 
 export const averaged = (sum: Elements, ranks: number): Elements => {

@@ -18,6 +18,7 @@ export const PARTS = {
     files: [
       'conformance/mpi/',
       'environment/faults.full',
+      'collective/lost.full',
       'objects/huge.full',
       'point-to-point/soak.full',
     ],

@@ -5,12 +5,8 @@
  * A request is its own link: a message that waits costs nothing beside it.
  */
 import { ANY_TAG } from '../../base/constants.ts';
+import { Queue } from '../../base/queue.ts';
 import type { Operation } from '../operation.ts';
-
-interface OfTag {
-  first: Operation;
-  last: Operation;
-}
 
 export class Backlog {
   /** The oldest message. */
@@ -19,7 +15,7 @@ export class Backlog {
   /** The first of the messages that joined since the last look for sought patterns. */
   unseen: Operation | null = null;
   /** By tag, from the first search on. Most backlogs are never searched. */
-  #tags: Map<number, OfTag> | null = null;
+  #tags: Map<number, Queue<Operation>> | null = null;
 
   add(request: Operation): void {
     const last = this.#last;
@@ -32,14 +28,10 @@ export class Backlog {
     if (this.#tags !== null) this.#index(this.#tags, request);
   }
 
-  #index(tags: Map<number, OfTag>, request: Operation): void {
-    request.nextOfTag = null;
-    const ofTag = tags.get(request.tag);
-    if (ofTag === undefined) tags.set(request.tag, { first: request, last: request });
-    else {
-      ofTag.last.nextOfTag = request;
-      ofTag.last = request;
-    }
+  #index(tags: Map<number, Queue<Operation>>, request: Operation): void {
+    const ofTag = tags.get(request.tag) ?? new Queue();
+    ofTag.push(request);
+    tags.set(request.tag, ofTag);
   }
 
   /** The oldest message with a tag, or of all. */
@@ -47,7 +39,7 @@ export class Backlog {
     const { first } = this;
     if (first === null || tag === ANY_TAG || first.tag === tag) return first;
     if (this.#tags === null) {
-      const tags = new Map<number, OfTag>();
+      const tags = new Map<number, Queue<Operation>>();
       for (let each: Operation | null = first; each !== null; each = nextOf(each))
         this.#index(tags, each);
       this.#tags = tags;
@@ -73,11 +65,10 @@ export class Backlog {
    * It is the first message of its tag, because a message leaves as the first of all or as the first of its
    * tag.
    */
-  #forget(tags: Map<number, OfTag>, request: Operation): void {
-    const ofTag = tags.get(request.tag) as OfTag;
-    if (request.nextOfTag === null) tags.delete(request.tag);
-    else ofTag.first = request.nextOfTag;
-    request.nextOfTag = null;
+  #forget(tags: Map<number, Queue<Operation>>, { tag }: Operation): void {
+    const ofTag = tags.get(tag);
+    ofTag?.shift();
+    if (ofTag?.length === 0) tags.delete(tag);
   }
 
   /** Takes out all, oldest first. */

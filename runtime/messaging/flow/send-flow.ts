@@ -71,8 +71,8 @@ export class SendFlow {
     // Compared: V8 would test a field for all that counts as true.
     if (this.clear !== true) return false;
     const charged = (this.#charged + chargeOf(length)) | 0;
-    if (((charged - this.#returned) & this.#beyond) !== 0 && !this.#looksCovered(charged))
-      return false;
+    // What was returned since the last look, a request finds out.
+    if (((charged - this.#returned) & this.#beyond) !== 0) return false;
     if (!this.#channel.trySend(EAGER, context, tag, bytes, 0, length)) return false;
     this.#charged = charged;
     return true;
@@ -81,11 +81,7 @@ export class SendFlow {
   /** Whether the receiver has room for what is charged with so much. */
   hasCredit(charge: number): boolean {
     const charged = this.#charged + charge;
-    return ((charged - this.#returned) & this.#beyond) === 0 || this.#looksCovered(charged);
-  }
-
-  /** Looks anew what was returned. Apart from the hot path: V8 inlines only so much. */
-  #looksCovered(charged: number): boolean {
+    if (((charged - this.#returned) & this.#beyond) === 0) return true;
     this.#returned = this.#flow === LIBRARY ? this.#told : this.#channel.creditReturned();
     return ((charged - this.#returned) & this.#beyond) === 0;
   }

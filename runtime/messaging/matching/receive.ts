@@ -15,7 +15,7 @@ import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import { NO_PROBE, type Operation, PEEK, type Taken } from '../operation.ts';
+import { CLAIM, type Operation, PEEK, PROBE, type Taken } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
@@ -99,7 +99,7 @@ export class Receiving {
   }
 
   #show(probe: Operation, context: Context, message: UnexpectedMessage): void {
-    if (probe.probe !== PEEK) {
+    if ((probe.kind & CLAIM) !== 0) {
       context.unexpected.remove(message);
       this.#discharge(message, flowOf(probe.context));
       probe.message = message;
@@ -312,12 +312,12 @@ export class Receiving {
    */
   #match(peer: Peer, context: Context, packet: Packet): Operation | null {
     let found = this.#matchFirst(peer, context, packet);
-    if (found === null || found.probe === NO_PROBE) return found;
-    while (found !== null && found.probe === PEEK) {
+    if (found === null || (found.kind & PROBE) === 0) return found;
+    while (found !== null && (found.kind & PEEK) !== 0) {
       this.#probes.push(found);
       found = context.posted.match(peer.rank, packet.tag) as Operation | null;
     }
-    if (found !== null && found.probe !== NO_PROBE) {
+    if (found !== null && (found.kind & CLAIM) !== 0) {
       this.#probes.push(found);
       return null;
     }

@@ -2,7 +2,7 @@
 import type { Packet, RemoteAccess } from '../../../transports/transport.ts';
 import { ACCESS_KEY } from '../../../transports/transport.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Operation } from '../operation.ts';
+import { type Operation, SYNCHRONOUS } from '../operation.ts';
 import {
   EAGER_FIRST,
   longOf,
@@ -69,7 +69,7 @@ export function putOffer(words: Int32Array, transfer: OutgoingTransfer, held: bo
   putLong(words, RTS_WORD.lengthLow, RTS_WORD.lengthHigh, request.length);
   words[RTS_WORD.transfer] = id;
   const packed = request.noncontiguous === null ? 0 : RTS_PACKED;
-  const synchronous = request.synchronous ? RTS_SYNCHRONOUS : 0;
+  const synchronous = (request.kind & SYNCHRONOUS) !== 0 ? RTS_SYNCHRONOUS : 0;
   words[RTS_WORD.kind] = access.kind | (held ? RTS_HELD : 0) | packed | synchronous;
   words[RTS_WORD.accessLow] = access.low;
   words[RTS_WORD.accessHigh] = access.high;

@@ -16,7 +16,7 @@ import { MpiError } from '../../base/error.ts';
 import { trySendPart } from '../body.ts';
 import type { Completion } from '../completion.ts';
 import { chargeOf } from '../flow/credit.ts';
-import type { Operation } from '../operation.ts';
+import { type Operation, SYNCHRONOUS } from '../operation.ts';
 import type { Output } from '../output.ts';
 import type { Peer } from '../peer.ts';
 import * as wire from '../wire.ts';
@@ -88,7 +88,7 @@ export class Rendezvous {
     }
     flow.charge(chargeOf(first));
     transfer.position = first;
-    if (first < length || request.synchronous) transfers.outgoing.add(transfer);
+    if (first < length || (request.kind & SYNCHRONOUS) !== 0) transfers.outgoing.add(transfer);
     // All of it is on its way: nobody will ask for more.
     else {
       transfers.revoke(transfer);

@@ -4,7 +4,7 @@
  */
 import type { Channel, OneSidedScheme } from '../../../transports/transport.ts';
 import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE } from '../../../transports/transport.ts';
-import type { Operation } from '../operation.ts';
+import { BLOCKING, type Operation, SYNCHRONOUS } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import {
   CostModel,
@@ -104,7 +104,7 @@ export class SchemeSelection {
   exportsAhead({ peer, request }: OutgoingTransfer, exported: number): boolean {
     // Of what would have gone eagerly, had there been credit, fetching costs more than it saves.
     const eager = peer.goesEagerly(request.bytes, request.length);
-    if (eager && (peer.rank !== this.#rank || request.synchronous)) return false;
+    if (eager && (peer.rank !== this.#rank || (request.kind & SYNCHRONOUS) !== 0)) return false;
     if (request.noncontiguous !== null) return false;
     if (isFree(peer.channel)) return true;
     // Registering is worth it only for a receiver that will read. An offer that has waited for room
@@ -123,7 +123,7 @@ export class SchemeSelection {
 
   /** Whether the program cannot take the sender's buffer away before the send ends. */
   holds({ peer, request }: OutgoingTransfer): boolean {
-    if (request.blocking || peer.rank === this.#rank) return true;
+    if ((request.kind & BLOCKING) !== 0 || peer.rank === this.#rank) return true;
     return !MOVES_ALLOCATED && peer.channel.maps(request.bytes);
   }
 

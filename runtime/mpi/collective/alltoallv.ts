@@ -83,7 +83,7 @@ function checkResult<B extends AnyBlocks>(receive: B | undefined): B {
 }
 
 /** The type of a block is in the tag of its message: it is the pair's alone. */
-function exchangeOf(tag: number, send: BlockList, receive: BlockList): Exchange {
+export function exchangeOf(tag: number, send: BlockList, receive: BlockList): Exchange {
   return {
     send: send.payloads,
     receive: receive.payloads,

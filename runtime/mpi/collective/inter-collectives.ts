@@ -3,10 +3,11 @@
 import type { Engine } from '../../messaging/engine.ts';
 import { CommunicatorObject } from '../communicator-object.ts';
 import type { Sides } from '../construction/inter.ts';
-import type { Data, Elements } from '../datatype/data.ts';
+import type { Data, Elements, Strided } from '../datatype/data.ts';
 import { Endpoint } from '../point-to-point/endpoint.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import type { Session } from '../session.ts';
+import type { AnyBlocks, Blocks } from './blocks.ts';
 import { Calls } from './calls.ts';
 import {
   prepareInterAllgather,
@@ -15,6 +16,13 @@ import {
   prepareInterBcast,
   prepareInterGather,
 } from './inter.ts';
+import {
+  prepareInterAllgatherv,
+  prepareInterAlltoallv,
+  prepareInterGatherv,
+  prepareInterScatter,
+  prepareInterScatterv,
+} from './inter-blocks.ts';
 
 export abstract class InterCollectives extends CommunicatorObject {
   /** @internal This group's own, for what it has to agree about. */
@@ -81,6 +89,71 @@ export abstract class InterCollectives extends CommunicatorObject {
   }
 
   /**
+   * {@link gather} of blocks of any length (MPI_Gatherv; MPI 4.1, 6.5).
+   * @param receive at the root a block for each rank of the other group, as long as what that rank sends
+   * @throws MpiError as {@link gather}; ERR_ARG where `receive` is no list of blocks
+   */
+  gatherv<A extends Elements>(
+    send: A | Strided<A> | null,
+    receive: Blocks<A> | null,
+    root: number,
+  ): StartedRequest<Blocks<A> | null> {
+    return this.calls.start(() => prepareInterGatherv(this.endpoint, send, receive, root));
+  }
+
+  /** {@link gatherv}, blocking the thread. */
+  gathervSync<A extends Elements>(
+    send: A | Strided<A> | null,
+    receive: Blocks<A> | null,
+    root: number,
+  ): Blocks<A> | null {
+    return this.calls.runSync(prepareInterGatherv(this.endpoint, send, receive, root));
+  }
+
+  /**
+   * Gives each rank of the other group its block of what the root has (MPI_Scatter; MPI 4.1, 6.6).
+   * @param send at the root a block for each rank of the other group, side by side; elsewhere it is not looked at
+   * @param receive in the other group room for a block
+   * @param root as of {@link bcast}
+   * @returns in the other group the block; elsewhere null
+   * @throws MpiError ERR_COUNT; as {@link bcast}
+   */
+  scatter<A extends Elements>(
+    send: A | null,
+    receive: A | null,
+    root: number,
+  ): StartedRequest<A | null> {
+    return this.calls.start(() => prepareInterScatter(this.endpoint, send, receive, root));
+  }
+
+  /** {@link scatter}, blocking the thread. */
+  scatterSync<A extends Elements>(send: A | null, receive: A | null, root: number): A | null {
+    return this.calls.runSync(prepareInterScatter(this.endpoint, send, receive, root));
+  }
+
+  /**
+   * {@link scatter} of blocks of any length (MPI_Scatterv; MPI 4.1, 6.6).
+   * @param send at the root a block for each rank of the other group, as long as the room that this rank has
+   * @throws MpiError as {@link gatherv}
+   */
+  scatterv<A extends Elements>(
+    send: Blocks<A> | null,
+    receive: A | Strided<A> | null,
+    root: number,
+  ): StartedRequest<A | Strided<A> | null> {
+    return this.calls.start(() => prepareInterScatterv(this.endpoint, send, receive, root));
+  }
+
+  /** {@link scatterv}, blocking the thread. */
+  scattervSync<A extends Elements>(
+    send: Blocks<A> | null,
+    receive: A | Strided<A> | null,
+    root: number,
+  ): A | Strided<A> | null {
+    return this.calls.runSync(prepareInterScatterv(this.endpoint, send, receive, root));
+  }
+
+  /**
    * Gives all ranks of each group a block of each rank of the other one (MPI_Allgather; MPI 4.1, 6.7).
    * @param send this rank's block, as long at all ranks of its group
    * @param receive room for the blocks of the other group: new memory if all ranks of both groups leave it out
@@ -97,6 +170,24 @@ export abstract class InterCollectives extends CommunicatorObject {
   }
 
   /**
+   * {@link allgather} of blocks of any length (MPI_Allgatherv; MPI 4.1, 6.7).
+   * @param receive a block for each rank of the other group, as long as what that rank sends. Where all ranks of both groups leave
+   *   it out, the lengths are exchanged first, and each block is an array of its own
+   * @throws MpiError as {@link gatherv}
+   */
+  allgatherv<A extends Elements>(
+    send: A | Strided<A>,
+    receive?: Blocks<A>,
+  ): StartedRequest<Blocks<A>> {
+    return this.calls.start(() => prepareInterAllgatherv(this.endpoint, send, receive));
+  }
+
+  /** {@link allgatherv}, blocking the thread. */
+  allgathervSync<A extends Elements>(send: A | Strided<A>, receive?: Blocks<A>): Blocks<A> {
+    return this.calls.runSync(prepareInterAllgatherv(this.endpoint, send, receive));
+  }
+
+  /**
    * Gives each rank a block of each rank of the other group (MPI_Alltoall; MPI 4.1, 6.8).
    * @param send a block for each rank of the other group
    * @param receive room for a block of each: new memory, as long as what is sent, if left out
@@ -110,5 +201,19 @@ export abstract class InterCollectives extends CommunicatorObject {
   /** {@link alltoall}, blocking the thread. */
   alltoallSync<A extends Elements>(send: A, receive?: A): A {
     return this.calls.runSync(prepareInterAlltoall(this.endpoint, send, receive));
+  }
+
+  /**
+   * {@link alltoall} of blocks of any length, type and layout (MPI_Alltoallv, MPI_Alltoallw; MPI 4.1, 6.8).
+   * @param receive a block for each rank of the other group, as long and of the same type as what that rank sends
+   * @throws MpiError as {@link gatherv}
+   */
+  alltoallv<B extends AnyBlocks>(send: AnyBlocks, receive: B): StartedRequest<B> {
+    return this.calls.start(() => prepareInterAlltoallv(this.endpoint, send, receive));
+  }
+
+  /** {@link alltoallv}, blocking the thread. */
+  alltoallvSync<B extends AnyBlocks>(send: AnyBlocks, receive: B): B {
+    return this.calls.runSync(prepareInterAlltoallv(this.endpoint, send, receive));
   }
 }

@@ -36,10 +36,11 @@ import {
   widthOf,
 } from './signature.ts';
 
-const LEADER = 0;
+/** The rank of each group where both have to meet. */
+export const LEADER = 0;
 
 /** @throws MpiError ERR_RANK */
-function checkRoot(root: number, remote: number): void {
+export function checkRoot(root: number, remote: number): void {
   if (root === ROOT || root === PROC_NULL) return;
   if (Number.isInteger(root) && root >= 0 && root < remote) return;
   throw new MpiError(
@@ -49,12 +50,12 @@ function checkRoot(root: number, remote: number): void {
 }
 
 /** Where each group has its own root, or none knows it. */
-function signed(operation: OperationName, type: number, count: number): Signature {
+export function signed(operation: OperationName, type: number, count: number): Signature {
   return { operation, type, count, root: NO_ROOT, op: null };
 }
 
 /** A rank that has no part in the call. */
-function idle<Result>(operation: OperationName, result: Result): Prepared<Result> {
+export function idle<Result>(operation: OperationName, result: Result): Prepared<Result> {
   return {
     signature: plainSignature(operation),
     algorithm: 0,
@@ -193,7 +194,7 @@ export function prepareInterAllgather<A extends Elements>(
 }
 
 /** The leaders give each other what they have, and their groups what they get. */
-function* swap(
+export function* swap(
   endpoint: Endpoint,
   local: Endpoint,
   tag: number,

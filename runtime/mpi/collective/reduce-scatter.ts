@@ -102,7 +102,7 @@ function prepare<A extends Elements>(
 }
 
 /** @throws MpiError ERR_COUNT where the counts are none, or not those of all elements */
-function blocksOf(
+export function blocksOf(
   operation: Name,
   counts: ArrayLike<number>,
   { count, kernel }: Reduction,
@@ -149,10 +149,13 @@ export function prepareReduceScatterBlock<A extends Elements>(
   receive: A | null | undefined,
   op: unknown,
 ): Prepared<A> {
-  const { size } = endpoint;
-  return prepare(endpoint, 'reduceScatterBlock', send, receive, op, (all) => {
-    const whole = { bytes: all.given, type: all.type, count: all.count };
-    const count = blockCount('reduceScatterBlock', 'what is reduced', whole, size);
-    return new Array(size).fill(count);
-  });
+  return prepare(endpoint, 'reduceScatterBlock', send, receive, op, (all) =>
+    equalCounts(all, endpoint.size),
+  );
+}
+
+/** Blocks of the same length for all ranks. @throws MpiError ERR_COUNT */
+export function equalCounts(all: Reduction & { readonly type: number }, size: number): number[] {
+  const whole = { bytes: all.given, type: all.type, count: all.count };
+  return new Array(size).fill(blockCount('reduceScatterBlock', 'what is reduced', whole, size));
 }

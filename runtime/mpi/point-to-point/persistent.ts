@@ -5,7 +5,7 @@
 import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
+import { COMPLETE, FAILED, PENDING, SEND, SYNCHRONOUS } from '../../messaging/operation.ts';
 import type { Data } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive } from './receive.ts';
@@ -149,8 +149,7 @@ export class PersistentSend extends PersistentOperation<void> {
     const request = new SendRequest(endpoint, NO_BYTES, 0, endpoint.context, destination, tag);
     request.carry(payload);
     super(endpoint, destination, tag, request);
-    request.isSend = true;
-    request.synchronous = synchronous;
+    request.kind = synchronous ? SEND | SYNCHRONOUS : SEND;
     this.#synchronous = synchronous;
   }
 

@@ -8,7 +8,7 @@ import { CLAIM, PEEK, PENDING } from '../../messaging/operation.ts';
 import { checkReceiveTag, checkSource, checkStatus } from '../arguments.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Message } from './message.ts';
-import { Request } from './request.ts';
+import { Request, TRANSIENT } from './request.ts';
 import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
 import type { Status } from './status.ts';
 
@@ -32,8 +32,7 @@ export function startProbe(
   const { engine, context } = endpoint;
   if (source === PROC_NULL) return Request.ofNobody(endpoint, context);
   const probe = new Request(endpoint, NO_BYTES, 0, context, endpoint.worldOf(source), tag);
-  probe.probe = kind;
-  probe.transient = true;
+  probe.kind = kind | TRANSIENT;
   engine.receiving.probe(probe);
   if (probe.state === PENDING) engine.completion.track(probe);
   return probe;

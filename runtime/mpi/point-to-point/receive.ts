@@ -4,11 +4,11 @@
  */
 import { isBytes, NO_BYTES, plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
-import { PENDING } from '../../messaging/operation.ts';
+import { PENDING, RECEIVE } from '../../messaging/operation.ts';
 import { checkReceiveTag, checkSource, checkStatus, isReceiveTag } from '../arguments.ts';
 import { type Data, type Payload, roomOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
-import { CompleteRequest, Request } from './request.ts';
+import { CompleteRequest, Request, TRANSIENT } from './request.ts';
 import { type ReceiveOptions, signalOf, untilAborted } from './signal.ts';
 import type { StartedRequest } from './started-request.ts';
 import { Status } from './status.ts';
@@ -49,7 +49,7 @@ function receiveSlowly(
   checkStatus(status);
   if (source === PROC_NULL) return status.setNull();
   const { engine, pool } = endpoint;
-  const request = pool.borrow(payload, endpoint.worldOf(source), tag, false);
+  const request = pool.borrow(payload, endpoint.worldOf(source), tag, RECEIVE);
   engine.receiving.receive(request);
   if (request.state === PENDING) waitForReceive(endpoint, request);
   pool.giveBack(request);
@@ -147,7 +147,7 @@ export function recv(
     const signal = signalOf(options);
     const request = irecv(endpoint, buffer, source, tag);
     // What is not complete is one of ours.
-    if (request.state === PENDING) (request as Request).transient = true;
+    if (request.state === PENDING) (request as Request).kind |= TRANSIENT;
     if (signal === undefined) return request.promise();
     return untilAborted(request, signal, ({ status }) => status);
   } catch (error) {

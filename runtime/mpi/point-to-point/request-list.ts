@@ -3,7 +3,7 @@ import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { callSiteOf } from './awaited.ts';
 import { within } from './timeout.ts';
-import { checkRequest, checkRequests, type Requests, Waitable } from './waitable.ts';
+import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
 
 /** @throws MpiError ERR_REQUEST */
 function check(requests: Requests): void {
@@ -12,8 +12,8 @@ function check(requests: Requests): void {
 }
 
 /** The program hears of the ends of all. @throws MpiError of the first in order that failed */
-function tellAll(requests: Requests, failed: MpiError | null = null): void {
-  let first = failed;
+function tellAll(requests: Requests): void {
+  let first: MpiError | null = null;
   for (let i = 0; i < requests.length; i++) {
     const request = requests[i];
     if (request === null || request.state === PENDING) continue;
@@ -23,35 +23,29 @@ function tellAll(requests: Requests, failed: MpiError | null = null): void {
   if (first !== null) throw first;
 }
 
-/** Whether all are. @throws MpiError ERR_REQUEST */
-function areComplete(requests: Requests): boolean {
-  checkRequests(requests);
-  let complete = true;
-  for (let i = 0; i < requests.length; i++) {
-    const request = requests[i];
-    if (!(request instanceof Waitable)) checkRequest(request);
-    else if (request.state !== COMPLETE) complete = false;
-  }
-  return complete;
-}
-
 export function waitAll(requests: Requests): void {
-  if (areComplete(requests)) {
-    for (let i = 0; i < requests.length; i++) requests[i]?.tell();
-    return;
-  }
+  check(requests);
   let failed: MpiError | null = null;
   for (let i = 0; i < requests.length; i++) {
     const request = requests[i];
     if (request === null) continue;
-    try {
-      if (request.state === PENDING) request.waitForEnd();
-    } catch (error) {
-      failed ??= error as MpiError;
+    if (request.state !== COMPLETE) {
+      const error = waitFor(request);
+      failed ??= error;
     }
-    if (request.state === FAILED) failed ??= request.error;
+    if (request.state !== PENDING) request.tell();
   }
-  tellAll(requests, failed);
+  if (failed !== null) throw failed;
+}
+
+/** What it failed with, or the wait for it. */
+function waitFor(request: Waitable): MpiError | null {
+  try {
+    if (request.state === PENDING) request.waitForEnd();
+    return request.error;
+  } catch (error) {
+    return error as MpiError;
+  }
 }
 
 function firstPending(requests: Requests): Waitable | null {

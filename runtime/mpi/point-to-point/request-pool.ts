@@ -1,6 +1,6 @@
 /** Requests of blocking operations, used again: such an operation costs no object. */
 import { NO_BYTES } from '../../base/bytes.ts';
-import { PENDING } from '../../messaging/operation.ts';
+import { BLOCKING, PENDING } from '../../messaging/operation.ts';
 import { TIMEOUT_MS_MAX } from '../../messaging/waiting.ts';
 import type { Payload } from '../datatype/data.ts';
 import { Request } from './request.ts';
@@ -17,17 +17,15 @@ export class RequestPool {
   }
 
   /** @param peer a rank of the world, or a wildcard */
-  borrow(payload: Payload, peer: number, tag: number, isSend: boolean): Request {
+  borrow(payload: Payload, peer: number, tag: number, kind: number): Request {
     const request =
       this.#idle.pop() ?? new Request(this.#owner, NO_BYTES, 0, this.#context, peer, tag);
     request.carry(payload);
     request.peer = peer;
     request.tag = tag;
     request.state = PENDING;
-    request.isSend = isSend;
-    request.synchronous = false;
     // Whoever may leave the call before its end can take the buffer away.
-    request.blocking = this.#owner.timeout === TIMEOUT_MS_MAX;
+    request.kind = this.#owner.timeout === TIMEOUT_MS_MAX ? kind | BLOCKING : kind;
     return request;
   }
 

@@ -5,7 +5,14 @@ import { ANY_TAG, PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Envelope, Link, Posted } from '../../messaging/matching/bins.ts';
-import { COMPLETE, NO_PROBE, type Operation, PENDING } from '../../messaging/operation.ts';
+import {
+  COMPLETE,
+  type Operation,
+  PENDING,
+  PROBE,
+  RECEIVE,
+  SEND,
+} from '../../messaging/operation.ts';
 import type { Payload } from '../datatype/data.ts';
 import { operationOf } from './library-tags.ts';
 import { type Owner, StartedRequest } from './started-request.ts';
@@ -80,6 +87,9 @@ export class CompleteRequest extends StartedRequest {
   }
 }
 
+/** {@link Request.kind}: a receive or probe that only a promise of ours knows. */
+export const TRANSIENT = 32;
+
 /**
  * A send or receive under way.
  *
@@ -92,8 +102,6 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   previous: Link<Posted> | null = null;
   /** @internal */
   bin: Link<Posted>['bin'] = null;
-  /** @internal While a send waits: the next one with its tag. */
-  nextOfTag: Operation | null = null;
   /** @internal */
   order = 0;
   // What the constructor sets is not defined before: there is a request for each nonblocking call.
@@ -113,16 +121,10 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   matchedLength = 0;
   /** @internal */
   state = PENDING;
-  /** @internal */
-  isSend = false;
-  /** @internal A send that ends no sooner than a receive has matched it. */
-  synchronous = false;
-  /** @internal What it does with the message that it matches; 0: it receives. */
-  probe = 0;
+  /** @internal Bits of {@link Operation.kind}, and TRANSIENT: a field for each would make every request larger. */
+  kind = RECEIVE;
   /** @internal The message that a probe has claimed. */
   message: Envelope | null = null;
-  /** @internal The thread is blocked until it ends: its buffer cannot be taken away. */
-  blocking = false;
   /** @internal */
   told = false;
   /** @internal The event loop makes progress for it. */
@@ -180,6 +182,11 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
     return this;
   }
 
+  /** @internal */
+  get isSend(): boolean {
+    return (this.kind & SEND) !== 0;
+  }
+
   /** @internal The buffer still has all its bytes: it may have grown, but is not detached or shrunk. */
   get intact(): boolean {
     const { noncontiguous } = this;
@@ -216,11 +223,8 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
     return this.status as R;
   }
 
-  /** @internal A receive that only a promise of ours knows. */
-  transient = false;
-
   protected override takeBack(): void {
-    if (this.transient) this.cancel();
+    if ((this.kind & TRANSIENT) !== 0) this.cancel();
   }
 
   /** @internal It begins anew, with the same buffer. */
@@ -274,6 +278,6 @@ export class Request<R = Status> extends StartedRequest<R> implements Operation 
   override describe(): WaitedOperation {
     const told = super.describe();
     if (this.context !== this.owner.context) return { ...told, operation: operationOf(this.tag) };
-    return this.probe === NO_PROBE ? told : { ...told, operation: 'probe' };
+    return (this.kind & PROBE) === 0 ? told : { ...told, operation: 'probe' };
   }
 }

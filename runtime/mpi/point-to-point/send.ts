@@ -5,7 +5,7 @@
 import { plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
-import { COMPLETE, PENDING } from '../../messaging/operation.ts';
+import { COMPLETE, PENDING, SEND, SYNCHRONOUS } from '../../messaging/operation.ts';
 import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { type Data, type Payload, payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -43,8 +43,7 @@ export function sendSlowly(
   const { engine, pool } = endpoint;
   const world = endpoint.worldOf(destination);
   if (world === engine.rank) prepareSelfSend(endpoint, tag, sizeOf(payload), synchronous);
-  const request = pool.borrow(payload, world, tag, true);
-  request.synchronous = synchronous;
+  const request = pool.borrow(payload, world, tag, synchronous ? SEND | SYNCHRONOUS : SEND);
   engine.send(request);
   waitForSend(endpoint, request);
   pool.giveBack(request);
@@ -113,8 +112,7 @@ export function startSend(
 ): Request {
   if (destination === PROC_NULL) return Request.ofNobody(endpoint, context);
   const request = Request.of(endpoint, payload, context, endpoint.worldOf(destination), tag);
-  request.isSend = true;
-  request.synchronous = synchronous;
+  request.kind = synchronous ? SEND | SYNCHRONOUS : SEND;
   endpoint.engine.send(request);
   if (request.state === PENDING) endpoint.engine.completion.track(request);
   return request;

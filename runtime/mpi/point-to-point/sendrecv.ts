@@ -1,6 +1,7 @@
 /** A send and a receive that end together (MPI 4.1, 3.10). */
 import { PROC_NULL } from '../../base/constants.ts';
 import type { MpiError } from '../../base/error.ts';
+import { SEND } from '../../messaging/operation.ts';
 import { copyOf, type Data, type Payload } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkReceive, startReceive } from './receive.ts';
@@ -85,7 +86,7 @@ function startPart(
     return startSend(endpoint, payload, destination, tag, context);
   } catch (error) {
     const request = Request.of(endpoint, payload, context, destination, tag);
-    request.isSend = true;
+    request.kind = SEND;
     endpoint.engine.completion.fail(request, error as MpiError);
     return request;
   }

@@ -6,7 +6,15 @@ import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Awaited } from '../../messaging/operation.ts';
 import type { Patience } from './timeout.ts';
 
+/** Every request has it. `instanceof` would look at one prototype after another, for each of many requests. */
+const WAITABLE = Symbol('waitable');
+
 export abstract class Waitable implements Awaited {
+  /** @internal */
+  get [WAITABLE](): boolean {
+    return true;
+  }
+
   /** @internal */
   abstract readonly owner: Patience;
   /** @internal */
@@ -45,7 +53,8 @@ export type Requests = readonly (Waitable | null)[];
 
 /** @throws MpiError ERR_REQUEST where it is no request, and not null */
 export function checkRequest(value: unknown): void {
-  if (value !== null && !(value instanceof Waitable)) throw noRequest(value);
+  if (value !== null && (value as Waitable | undefined)?.[WAITABLE] !== true)
+    throw noRequest(value);
 }
 
 /** @throws MpiError ERR_REQUEST where it is no array; what is in it is looked at by {@link checkRequest} */

@@ -83,7 +83,8 @@ function adjacencyOf(rank: number, lists: readonly Float64Array[]): Adjacency {
         destinationWeights.push(weight);
       }
     }
-  return weighted ? ends : { sources, destinations };
+  for (const list of Object.values(ends)) Object.freeze(list);
+  return Object.freeze(weighted ? ends : { sources, destinations });
 }
 
 /** @throws MpiError ERR_ARG, at all ranks, where an edge is not the same at both of its ends */

@@ -2,4 +2,4 @@
 import { SINGLE_COPY } from '../../jobs/job.ts';
 import { compareCollective } from './seeds.ts';
 
-await compareCollective([40, 360], [1010, 90], SINGLE_COPY.slice(1));
+await compareCollective([40, 360], [1010, 40], SINGLE_COPY.slice(1));

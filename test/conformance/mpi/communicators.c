@@ -57,6 +57,17 @@ static void create(const struct step* step) {
   made(step, comm);
 }
 
+/* inter SLOT LOCAL LEADER BRIDGE REMOTE-LEADER TAG */
+static void inter(const struct step* step) {
+  MPI_Comm* comm = &comms[number(step, 1)];
+  MPI_Intercomm_create(comm_of(step, 2), number(step, 3), comm_of(step, 4), number(step, 5), number(step, 6), comm);
+  MPI_Comm_set_errhandler(*comm, MPI_ERRORS_RETURN);
+  int size, others;
+  MPI_Comm_size(*comm, &size);
+  MPI_Comm_remote_size(*comm, &others);
+  trace(step->line, "%d to %d", size, others);
+}
+
 /* free SLOT */
 static void release(const struct step* step) {
   MPI_Comm* comm = &comms[number(step, 1)];
@@ -76,5 +87,5 @@ static void seed(const struct step* step) {
 
 const struct operation COMMUNICATORS[] = {
     {"split", split},     {"dup", dup},   {"create", create}, {"free", release},
-    {"barrier", barrier}, {"seed", seed}, {NULL, NULL},
+    {"barrier", barrier}, {"seed", seed}, {"inter", inter}, {NULL, NULL},
 };

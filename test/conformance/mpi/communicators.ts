@@ -33,6 +33,16 @@ export const communicators: Steps = {
     made(step, step.blocks ? comm.createSync(group) : await comm.create(group));
   },
 
+  async inter({ numbers, blocks, trace }) {
+    const [slot, local, leader, bridge, remote, tag] = numbers;
+    const what = [leader, commOf(bridge), remote, tag] as const;
+    const comm = commOf(local);
+    const made = blocks ? comm.createInterSync(...what) : await comm.createInter(...what);
+    // The steps of collective operations alone take it, and they take either.
+    comms.set(slot, made as unknown as Communicator);
+    trace(`${made.size} to ${made.remoteSize}`);
+  },
+
   free({ numbers }) {
     comms.get(numbers[0])?.free();
     comms.delete(numbers[0]);

@@ -7,6 +7,7 @@ import {
   averaged,
   CASES,
   F64,
+  failsAtAll,
   I32,
   LENGTHS,
   operand,
@@ -23,13 +24,6 @@ const concat = Op.of<Float64Array>(
   },
   { name: 'concat' },
 );
-
-/** Fails at one rank. */
-const failing = (at: number) =>
-  Op.each((x, y) => {
-    if (rank === at) throw new RangeError('no such number');
-    return x + y;
-  });
 
 export default defineJob({
   cases: {
@@ -116,26 +110,8 @@ export default defineJob({
       }
     },
 
-    async 'an operation that throws at one rank is an error at all, by any algorithm, and the next call goes on'() {
-      if (size === 1) return;
-      for (const at of [0, size - 1])
-        await withEach('ALLREDUCE', ALGORITHMS, async () => {
-          for (const length of [2, 4000]) {
-            // Where the rank combines nothing, it has nothing to throw at.
-            const error = await world.allreduce(new Float64Array(length), failing(at)).then(
-              () => null,
-              (failure) => failure,
-            );
-            const heard = world.allreduceSync(error === null ? 0 : 1, SUM);
-            assert(heard === size || (heard === 0 && at === 0), `${heard} ranks have heard of it`);
-            if (error === null) continue;
-            assert.equal(error.code, 'ERR_OP');
-            if (rank === at) assert(error.cause instanceof RangeError);
-            else assert.equal(error.peer, at);
-          }
-        });
-      assert.equal(world.allreduceSync(1, SUM), size);
-    },
+    'an operation that throws at one rank is an error at all': () =>
+      failsAtAll('ALLREDUCE', ALGORITHMS, (data, op) => world.allreduce(data, op)),
 
     async "reproducible: 'any size' has the same bits whoever gives what, and with any number of ranks"() {
       const pool = Array.from({ length: 8 }, (_, one) => operand(F64, one, 10)).map((one) =>

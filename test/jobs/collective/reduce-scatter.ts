@@ -2,7 +2,16 @@
 import { AVG, IN_PLACE, Op, SUM } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
 import { assert, throws } from '../lib.ts';
-import { averaged, CASES, F64, operand, reducedTo, same, withEach } from '../reduced.ts';
+import {
+  averaged,
+  CASES,
+  F64,
+  failsAtAll,
+  operand,
+  reducedTo,
+  same,
+  withEach,
+} from '../reduced.ts';
 import { rank, size, world } from '../ring.ts';
 
 const ALGORITHMS = ['slices', 'everybody'];
@@ -57,6 +66,15 @@ export default defineJob({
         whole,
       );
       assert.deepEqual([...result], new Array(counts[rank]).fill(digits));
+    },
+
+    async 'an operation that throws at one rank is an error at all'() {
+      await failsAtAll('REDUCE_SCATTER', ALGORITHMS, (data, op) =>
+        world.reduceScatterBlock(data, null, op),
+      );
+      await failsAtAll('REDUCE_SCATTER', ALGORITHMS, (data, op) =>
+        world.reduceScatter(data, null, new Array(size).fill(data.length / size), op),
+      );
     },
 
     async persistent() {

@@ -15,6 +15,7 @@ test.each([
   ['loop over objects', 'the tested one', 'received as an object is none'],
   ['persistent', 'the tested one', 'larger than the receive buffer'],
   ['arrivals', 'the tested one', 'both have to be of the same length'],
+  ['neighbours', 'a communicator of 2 ranks', 'for each of 2 neighbours'],
   ['inherited', 'a communicator of 2 ranks', 'no rank of this communicator'],
 ])('an error in: %s', async (how, name, why) => {
   const { status, stdout, stderr, orphans } = await runJob(PROGRAM, { ranks: 2, words: [how] });

@@ -7,7 +7,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { checkSelection, type Selection } from '../messages.ts';
 import { awaitParts, waitForParts } from '../parts.ts';
 import { checkReceive, irecvSlowly, recvSync } from '../receive.ts';
-import type { Request } from '../request.ts';
+import { type Request, TRANSIENT } from '../request.ts';
 import { type Abortable, type ReceiveOptions, signalOf, untilAborted } from '../signal.ts';
 import { Status } from '../status.ts';
 import { type Codec, checkCodec } from './codec.ts';
@@ -138,7 +138,7 @@ export class Objects<T = unknown> {
   /** Awaits the first message, and takes what follows. */
   async #finish(request: Request, first: First, signal?: Abortable): Promise<Received<T>> {
     let status: Status;
-    request.transient = true;
+    request.kind |= TRANSIENT;
     try {
       status = await untilAborted(request, signal, (ended) => ended.status);
     } catch (error) {

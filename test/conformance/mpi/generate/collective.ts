@@ -1,6 +1,8 @@
 /** Collective operations at random: text that schedule.ts and schedule.c run. */
 import { Random } from '../../../tools/random.ts';
-import { type Comm, makeComms } from './communicators.ts';
+import { BETWEEN, type Groups, rootOf } from './between-groups.ts';
+import { type Comm, connectGroups, makeComms } from './communicators.ts';
+import { MOVES, type Part, REDUCTIONS, type Shape } from './parts.ts';
 
 /** Elements of a block: on both sides of the thresholds of all three implementations. */
 const COUNTS = [0, 1, 1, 2, 3, 7, 8, 64, 255, 256, 257, 1025, 2049, 4097, 8193, 33_000];
@@ -52,143 +54,27 @@ function kindOf(type: string, op: string): string {
   return 'bytes';
 }
 
-/** Numbers of a line, one list behind the other; each with one for each rank. */
-type Lists = readonly (readonly number[])[];
-
-/** What each rank of a call says: whether its data are in place, its count, its lists. */
-interface Part {
-  place?: boolean;
-  count?: number;
-  lists?: Lists;
-}
-
-interface Shape {
-  random: Random;
-  size: number;
-  root: number;
-  /** In place, where the operation has it. */
-  place: boolean;
-  /** Elements, of which each of `blocks` blocks has no more. */
-  count(blocks: number): number;
-}
-
-/** Where blocks lie: in the order of a shuffle, some with a gap before them. */
-function placed(random: Random, counts: readonly number[]): number[] {
-  const displs: number[] = [];
-  let at = 0;
-  const left = [...counts.keys()];
-  while (left.length > 0) {
-    const [block] = left.splice(random.below(left.length), 1);
-    if (random.chance(0.3)) at += random.below(4);
-    displs[block] = at;
-    at += counts[block];
-  }
-  return displs;
-}
-
-/** Blocks of all lengths, and none. */
-function several({ random, size, count }: Shape): number[] {
-  const most = count(size);
-  return Array.from({ length: size }, () => (random.chance(0.2) ? 0 : random.below(most + 1)));
-}
-
-/** A table of what each rank has for each other one; a symmetric one where each gets what it gives. */
-function table(shape: Shape): number[][] {
-  const rows = Array.from({ length: shape.size }, () => several(shape));
-  return shape.place ? rows.map((row, i) => row.map((n, j) => (i < j ? n : rows[j][i]))) : rows;
-}
-
-const atRoot = ({ root, place }: Shape, rank: number) => place && rank === root;
-const same = (count: (shape: Shape) => number) => (shape: Shape) => {
-  const all = count(shape);
-  return (_rank: number): Part => ({ place: shape.place, count: all });
-};
-
-/** Types of alltoallw, by their widths. */
-const W_WIDTHS = [1, 4, 8];
-/** Bytes that each block of alltoallw has for itself. */
-const W_BLOCK = 1024;
-
-/** What each rank passes, by operation. */
-const MOVES: Readonly<Record<string, (shape: Shape) => (rank: number) => Part>> = {
-  barrier: () => () => ({ count: 0 }),
-  bcast: (shape) => {
-    const count = shape.count(1);
-    return () => ({ count });
-  },
-  gather: (shape) => {
-    const count = shape.count(shape.size);
-    return (rank) => ({ place: atRoot(shape, rank), count });
-  },
-  gatherv: rooted,
-  scatter: (shape) => {
-    const count = shape.count(shape.size);
-    return (rank) => ({ place: atRoot(shape, rank), count });
-  },
-  scatterv: rooted,
-  allgather: same(({ count, size }) => count(size)),
-  allgatherv: (shape) => {
-    const counts = several(shape);
-    return (rank) => ({
-      place: shape.place,
-      count: counts[rank],
-      // MPICH 4.0 has no eye for the displacement where there is but one rank.
-      lists: [counts, shape.size === 1 ? [0] : placed(shape.random, counts)],
-    });
-  },
-  alltoall: same(({ count, size }) => count(size)),
-  alltoallv: (shape) => {
-    const rows = table(shape);
-    return (rank) => {
-      const theirs = rows.map((row) => row[rank]);
-      const lists = [rows[rank], theirs].flatMap((counts) => [
-        counts,
-        placed(shape.random, counts),
-      ]);
-      return { place: shape.place, count: 0, lists };
-    };
-  },
-  alltoallw: (shape) => {
-    const { random, size } = shape;
-    const rows = table({ ...shape, place: false, count: () => W_BLOCK / 8 });
-    const types = rows.map((row) => row.map(() => random.below(W_WIDTHS.length)));
-    const places = Array.from({ length: size }, (_, i) => i * W_BLOCK);
-    return (rank) => {
-      const column = (all: number[][]) => all.map((row) => row[rank]);
-      const lists = [rows[rank], places, column(rows), places, types[rank], column(types)];
-      return { count: size * W_BLOCK, lists };
-    };
-  },
-};
-
-function rooted(shape: Shape): (rank: number) => Part {
-  const counts = several(shape);
-  const displs = placed(shape.random, counts);
-  return (rank) => ({
-    place: atRoot(shape, rank),
-    count: counts[rank],
-    lists: rank === shape.root ? [counts, displs] : [],
-  });
-}
-
-const REDUCTIONS: typeof MOVES = {
-  reduce: (shape) => {
-    const count = shape.count(1);
-    // MPICH 4.0 crashes where another root's elements are in place.
-    return (rank) => ({ place: rank === 0 && atRoot(shape, rank), count });
-  },
-  allreduce: same(({ count }) => count(1)),
-  reduceScatter: (shape) => {
-    const counts = several(shape);
-    const count = counts.reduce((sum, one) => sum + one);
-    return () => ({ place: shape.place, count, lists: [counts] });
-  },
-  reduceScatterBlock: same(({ count, size }) => count(size) * size),
-  scan: same(({ count }) => count(1)),
-  exscan: same(({ count }) => count(1)),
-};
-
 const NAMES = [...Object.keys(MOVES), ...Object.keys(REDUCTIONS)];
+const BETWEEN_NAMES = Object.keys(BETWEEN);
+
+/** What a call's elements are. */
+function elementsOf(random: Random, name: string): Reduced {
+  if (name in REDUCTIONS) return reduced(random);
+  return { type: random.pick(TYPES), op: '-', kind: 'bytes' };
+}
+
+/** Elements of a block, of which there are so many. */
+function countOf(random: Random, { type, op }: Reduced, blocks: number): number {
+  const width = WIDTHS[type] * (op.endsWith('LOC') ? 2 : 1);
+  return Math.min(random.pick(COUNTS), Math.floor(BYTES_MAX / width / blocks));
+}
+
+/** A rank of a call. */
+interface Member {
+  world: number;
+  root: number;
+  part: Part;
+}
 
 /** Calls that were started and not finished, of a rank of the world. */
 type Open = Map<number, number[]>;
@@ -204,28 +90,60 @@ class Calls {
   }
 
   /** One call of a group; `ranks` of the world. */
-  call(comm: Comm, ranks: readonly number[]): void {
+  within(comm: Comm, ranks: readonly number[]): void {
     const random = this.#random;
     const name = random.pick(NAMES);
-    const { type, op, kind } =
-      name in REDUCTIONS ? reduced(random) : { type: random.pick(TYPES), op: '-', kind: 'bytes' };
-    const width = WIDTHS[type] * (kind === 'few' && op.endsWith('LOC') ? 2 : 1);
+    const elements = elementsOf(random, name);
     const size = ranks.length;
+    const place = random.chance(0.25);
     const shape: Shape = {
-      ...{ random, size, root: random.below(size), place: random.chance(0.25) },
-      count: (blocks) => {
-        const most = Math.floor(BYTES_MAX / width / blocks);
-        return Math.min(random.pick(COUNTS), most);
-      },
+      ...{ random, size, root: random.below(size), place },
+      count: (blocks) => countOf(random, elements, blocks),
     };
     const partOf = (MOVES[name] ?? REDUCTIONS[name])(shape);
+    const members = ranks.map((world, rank) => ({ world, root: shape.root, part: partOf(rank) }));
     // Open MPI 4.1 mixes up those that are started and have no elements at one rank.
-    const how = name === 'alltoallv' && shape.place ? 'now' : this.#how();
+    const how = name === 'alltoallv' && place ? 'now' : this.#how();
+    this.#call(name, comm.slot, how, elements, members);
+  }
+
+  /** One call of two groups, each by its ranks of the world. */
+  between(slot: number, groups: Groups): void {
+    const random = this.#random;
+    const name = random.pick(BETWEEN_NAMES);
+    const elements = elementsOf(random, name);
+    const side = random.below(2);
+    const root = random.below(groups[side].length);
+    const partsOf = BETWEEN[name]({
+      ...{ random, side, root },
+      sizes: groups.map(({ length }) => length),
+      count: (blocks) => countOf(random, elements, blocks),
+    });
+    const members = groups.flatMap((ranks, its) =>
+      ranks.map((world, rank) => ({
+        world,
+        root: rootOf(side, root, its, rank),
+        part: partsOf(its, rank),
+      })),
+    );
+    // MPICH 4.0 gives what rank 0 has where a bcast is started.
+    const now = random.chance(0.5) || (name === 'bcast' && root > 0);
+    this.#call(name, slot, now ? 'now' : this.#slot++, elements, members);
+  }
+
+  #call(
+    name: string,
+    slot: number,
+    how: number | string,
+    { type, op, kind }: Reduced,
+    members: readonly Member[],
+  ): void {
+    const random = this.#random;
     const seed = random.below(1e6);
-    for (const [rank, world] of ranks.entries()) {
-      const { place = false, count = 0, lists = [] } = partOf(rank);
-      const words = [name, comm.slot, how, type, op, kind, shape.root, place ? 1 : 0];
-      this.#say(world, ['coll', ...words, seed + 1000 * rank, count, ...lists.flat()]);
+    for (const [i, { world, root, part }] of members.entries()) {
+      const { place = false, count = 0, lists = [] } = part;
+      const words = [name, slot, how, type, op, kind, root, place ? 1 : 0];
+      this.#say(world, ['coll', ...words, seed + 1000 * i, count, ...lists.flat()]);
       if (typeof how !== 'number') continue;
       const open = this.#open.get(world) ?? [];
       this.#open.set(world, [...open, how]);
@@ -260,11 +178,14 @@ export function collectiveSchedule(seed: number, ranks: number): string[] {
   const random = new Random(seed);
   const made = makeComms(random, ranks);
   const calls = new Calls(random);
+  const connected = connectGroups(random, ranks);
   for (let i = 0; i < CALLS; i++) {
+    if (random.chance(0.2)) calls.between(connected.slot, connected.groups);
     const comm = random.pick(made.comms);
-    for (const group of comm.groups) calls.call(comm, group);
+    for (const group of comm.groups) calls.within(comm, group);
   }
   calls.finishAll();
-  const free = [2, 1].map((slot) => `* free ${slot}`);
-  return [`* seed ${seed}`, ...made.lines, ...calls.lines, '* barrier 0', ...free];
+  const free = [connected.slot, connected.slot - 1, 2, 1].map((slot) => `* free ${slot}`);
+  const making = [...made.lines, ...connected.lines];
+  return [`* seed ${seed}`, ...making, ...calls.lines, '* barrier 0', ...free];
 }

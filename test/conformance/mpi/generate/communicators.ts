@@ -56,3 +56,24 @@ function makeGroups(
     .map((members) => members.map(({ rank }) => rank))
     .filter((members) => members.length > 0);
 }
+
+/** Two groups of the world and the intercommunicator between them, in the slots behind those of {@link makeComms}. */
+export function connectGroups(random: Random, ranks: number) {
+  const [local, slot] = [3, 4];
+  const first = 1 + random.below(ranks - 1);
+  const all = Array.from({ length: ranks }, (_, rank) => rank);
+  const chosen = new Set<number>();
+  while (chosen.size < first) chosen.add(random.below(ranks));
+  const groups = [all.filter((rank) => chosen.has(rank)), all.filter((rank) => !chosen.has(rank))];
+  const leaders = groups.map(({ length }) => random.below(length));
+  const lines = groups.flatMap((group, side) =>
+    group.flatMap((rank) => {
+      const remote = groups[1 - side][leaders[1 - side]];
+      return [
+        `${rank} split ${local} 0 ${side} 0`,
+        `${rank} inter ${slot} ${local} ${leaders[side]} 0 ${remote} 5`,
+      ];
+    }),
+  );
+  return { slot, groups, lines };
+}

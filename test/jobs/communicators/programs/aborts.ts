@@ -18,6 +18,7 @@ async function arrivals() {
 }
 
 const used = how === 'inherited' ? await comm.dup() : comm;
+const cart = how === 'neighbours' ? await comm.cart([2]) : null;
 if (comm.rank === 1) {
   try {
     if (how === 'argument' || how === 'inherited') used.sendSync(short, 99);
@@ -30,6 +31,7 @@ if (comm.rank === 1) {
     else if (how === 'loop over objects') for await (const _ of used.objects().messages());
     else if (how === 'persistent') used.persistent.recv(short, 0).runSync();
     else if (how === 'arrivals') await arrivals();
+    else if (how === 'neighbours') cart?.persistentNeighbor.alltoall(short, short.slice());
     else if (how === 'caught') {
       comm.errors = 'throw';
       comm.sendSync(short, 99);

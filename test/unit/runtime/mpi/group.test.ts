@@ -1,23 +1,13 @@
 /** Groups against plain arrays, with random sets and ranges. */
 import { describe, expect, test } from 'vitest';
 import { PROC_NULL } from '../../../../runtime/base/constants.ts';
-import { MpiError } from '../../../../runtime/base/error.ts';
 import { Group, type RankRange } from '../../../../runtime/mpi/group.ts';
+import { codeOf } from '../../../tools/error-code.ts';
 import { Random } from '../../../tools/random.ts';
 
 const WORLD = 40;
 const SELF = 7;
 const world = Group.ofWorld(SELF, WORLD);
-
-const code = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof MpiError) return error.code;
-    throw error;
-  }
-  return 'no error';
-};
 
 /** Ranks of the world: none, all, a range, a sparse few, any; in order, backwards or shuffled. */
 function members(random: Random, size = WORLD): number[] {
@@ -165,7 +155,7 @@ describe('a bad argument', () => {
     ['no group to subtract', 'ERR_ARG', () => five.difference([1] as unknown as Group)],
     ['no group to compare with', 'ERR_ARG', () => five.compare(3 as unknown as Group)],
   ])('%s is %s', (_, expected, action) => {
-    expect(code(action)).toBe(expected);
+    expect(codeOf(action)).toBe(expected);
   });
 
   test('leaves the group as it was', () => {

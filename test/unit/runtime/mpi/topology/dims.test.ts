@@ -1,17 +1,7 @@
 /** dimsCreate against all divisions that there are. */
 import { describe, expect, test } from 'vitest';
-import { MpiError } from '../../../../../runtime/base/error.ts';
 import { dimsCreate, GRID_DIMENSIONS_MAX } from '../../../../../runtime/mpi/topology/dims.ts';
-
-const code = (action: () => unknown): string => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof MpiError) return error.code;
-    throw error;
-  }
-  return 'no error';
-};
+import { codeOf } from '../../../../tools/error-code.ts';
 
 /** Factors in descending order. */
 function divisions(product: number, count: number, most = product): number[][] {
@@ -87,6 +77,6 @@ describe('dimsCreate', () => {
     [4, 'x'],
     [4, new Array(GRID_DIMENSIONS_MAX + 1).fill(0)],
   ])('refuses %j ranks in %j', (ranks, dims) => {
-    expect(code(() => dimsCreate(ranks as number, dims as number[]))).toBe('ERR_ARG');
+    expect(codeOf(() => dimsCreate(ranks as number, dims as number[]))).toBe('ERR_ARG');
   });
 });
