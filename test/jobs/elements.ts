@@ -1,7 +1,7 @@
 /** What jobs of collective operations share: arrays of every type, every algorithm, and both habits. */
 import assert from 'node:assert/strict';
 import type { Elements, Request } from '../../runtime/index.ts';
-import { forgetOverrides, type Table } from '../../runtime/mpi/collective/select.ts';
+import { forgetOverrides, LINES, type Table } from '../../runtime/mpi/collective/select.ts';
 import { rank } from './ring.ts';
 
 /** A typed array's constructor. */
@@ -70,12 +70,13 @@ export async function inEitherHabit<R>(sync: () => R, started: () => Request<R>)
 
 /** With each algorithm of the operation, and with the one that is chosen. */
 export async function byEachAlgorithm(
-  { operation, algorithms }: Table<never>,
+  { operation, algorithms, lines }: Table<never>,
   check: (name: string) => Promise<void>,
 ): Promise<void> {
   const name = `DREG_COLL_${operation}`;
   try {
-    for (const one of ['', ...algorithms.map((each) => each.name)]) {
+    const names = algorithms.map((each) => each.name);
+    for (const one of ['', ...(lines === undefined ? [] : [LINES]), ...names]) {
       process.env[name] = one;
       forgetOverrides();
       await check(one || 'the chosen one');

@@ -20,9 +20,12 @@ export interface BcastCall {
 /** From this many bytes on the root had better send each byte once, and the others to each other. */
 const LONG_BYTES = 256 * 1024;
 
+/** Longer ones had better be copied once, from the memory where they lie, than laid down and read. */
+const LINES_BYTES = 64 * 1024;
+
 export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',
-  lines: { make: lineBcast },
+  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, make: lineBcast },
   algorithms: [
     {
       name: 'scatter-allgather',

@@ -33,6 +33,8 @@ export interface Algorithm<Call, Of extends Shape = Shape> {
 export interface LineAlgorithm<Call, Of extends Shape = Shape> {
   /** Whether it works for this shape; it does for all where this is left out. */
   can?(shape: Of): boolean;
+  /** Whether it beats messages; it does for all shapes where this is left out. */
+  best?(shape: Of): boolean;
   make(lines: Lines, call: Call, signature: Signature): LineOperation;
 }
 
@@ -96,7 +98,9 @@ export function chooseLines<Call, Of extends Shape, Result>(
 ): LineCall<Result> | undefined {
   const { lines: algorithm } = table;
   if (algorithm === undefined) return undefined;
-  if (overrideOf(table) >= 0 || algorithm.can?.(shape) === false) return undefined;
+  const wanted = overrideOf(table);
+  if (wanted >= 0 || algorithm.can?.(shape) === false) return undefined;
+  if (wanted !== ON_LINES && algorithm.best?.(shape) === false) return undefined;
   return { make: (lines) => algorithm.make(lines, call, signature), result };
 }
 

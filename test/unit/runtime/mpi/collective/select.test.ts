@@ -7,10 +7,12 @@ import { GATHER } from '../../../../../runtime/mpi/collective/gather.ts';
 import { SCATTER } from '../../../../../runtime/mpi/collective/scatter.ts';
 import {
   choose,
+  chooseLines,
   forgetOverrides,
   type Shape,
   type Table,
 } from '../../../../../runtime/mpi/collective/select.ts';
+import { plainSignature } from '../../../../../runtime/mpi/collective/signature.ts';
 
 const TABLES: readonly Table<never>[] = [
   BCAST,
@@ -52,6 +54,24 @@ test.each<[Table<never>, Shape, string]>([
   [ALLTOALLV, { ranks: 65, bytes: 0, inPlace: true }, 'swap'],
 ])('$0.operation with $1 is by $2', (table, shape, name) => {
   expect(chosen(table, shape)).toBe(name);
+});
+
+const onLines = (table: Table<never>, shape: Shape) =>
+  chooseLines(table, shape, null as never, plainSignature('bcast'), () => null) !== undefined;
+
+test.each<[Table<never>, Shape, Shape]>([
+  [BCAST, { ranks: 8, bytes: 64 * KB }, { ranks: 2, bytes: 64 * KB + 1 }],
+  [GATHER, { ranks: 8, bytes: 64 * KB }, { ranks: 2, bytes: 64 * KB + 1 }],
+  [SCATTER, { ranks: 4, bytes: 8 * KB }, { ranks: 4, bytes: 8 * KB + 1 }],
+  [ALLTOALL, { ranks: 4, bytes: 32 * KB }, { ranks: 4, bytes: 32 * KB + 1 }],
+])('$0.operation goes on lines up to $1, and beyond if it is told to', (table, most, more) => {
+  expect([onLines(table, most), onLines(table, more)]).toEqual([true, false]);
+  process.env[`DREG_COLL_${table.operation}`] = 'lines';
+  forgetOverrides();
+  expect(onLines(table, more)).toBe(true);
+  process.env[`DREG_COLL_${table.operation}`] = table.algorithms[0].name;
+  forgetOverrides();
+  expect(onLines(table, most)).toBe(false);
 });
 
 test('each algorithm can be named by the environment, where it works', () => {
