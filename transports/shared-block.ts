@@ -46,6 +46,8 @@ export interface MappedMemory {
 
 /** What makes blocks. */
 export interface SharedBlocks {
+  /** There are more ranks than CPUs: who waits for another one keeps it from running. All ranks get the same answer. */
+  readonly crowded: boolean;
   /** Whether all of these ranks have memory in common. All of them get the same answer. */
   reach(members: BlockMembers): boolean;
   /**

@@ -286,7 +286,7 @@ function rendezvous(): RendezvousPreference {
  *   `SPIN_POLLS`, unless there are more ranks than CPUs
  */
 function spinning(segment: Segment | null): { spinPolls: number; spinMs: number } {
-  const crowded = segment !== null && segment.ranks.length > segment.cpus;
+  const crowded = segment?.isCrowded === true;
   const polls = process.env.DREG_SPIN_POLLS;
   if (polls === undefined || polls === '')
     return { spinPolls: crowded ? 0 : SPIN_POLLS, spinMs: SPIN_MS };

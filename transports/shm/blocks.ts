@@ -67,6 +67,10 @@ export class Blocks implements SharedBlocks {
   readonly #closing = new Set<number>();
   #closed = false;
 
+  get crowded(): boolean {
+    return this.#host.segment.isCrowded;
+  }
+
   constructor(host: BlockHost) {
     this.#host = host;
   }

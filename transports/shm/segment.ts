@@ -39,6 +39,11 @@ export class Segment {
   #heapsEnd = 0;
 
   /** @throws MpiError ERR_LAUNCH where the files are no segment of these ranks */
+  /** More ranks than CPUs. All ranks get the same answer. */
+  get isCrowded(): boolean {
+    return this.ranks.length > this.cpus;
+  }
+
   constructor(files: SegmentFiles, ranks: number[], self: number, cpus: number) {
     this.cpus = cpus;
     this.#rings = files.rings;

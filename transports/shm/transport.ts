@@ -47,8 +47,8 @@ export class ShmTransport implements Transport {
   constructor(segment: Segment) {
     this.#segment = segment;
     this.#control = segment.control(segment.self);
-    const crowded = segment.ranks.length > segment.cpus;
-    this.#doorbell = new Doorbell(this.#control, segment.doorbells[segment.self], crowded);
+    const bell = segment.doorbells[segment.self];
+    this.#doorbell = new Doorbell(this.#control, bell, segment.isCrowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#controls[segment.self] = this.#control;

@@ -25,7 +25,7 @@ const LINES_BYTES = 64 * 1024;
 
 export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',
-  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, make: lineBcast },
+  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineBcast },
   algorithms: [
     {
       name: 'scatter-allgather',

@@ -78,6 +78,13 @@ export class Calls implements CallBook {
     return this.#lines;
   }
 
+  /** The control lines, where a call goes on them; null: it goes by messages. All ranks of a call get the same answer. */
+  linesFor(line: LineCall<unknown> | undefined): Lines | null {
+    if (line === undefined) return null;
+    const { lines } = this;
+    return lines === null || lines.refused || (lines.crowded && !line.inCrowd) ? null : lines;
+  }
+
   /** The program has freed the communicator. */
   freeLines(): void {
     this.#lines?.free();
@@ -128,12 +135,13 @@ export class Calls implements CallBook {
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
     const { line } = prepared;
-    if (line === undefined || this.lines?.refused !== false) {
+    const lines = this.linesFor(line);
+    if (line === undefined || lines === null) {
       const call = this.begin(prepared);
       return runSync(prepared.schedule(call.tag), call);
     }
     this.endpoint.checkAlive();
-    const operation = line.make(this.lines);
+    const operation = line.make(lines);
     const number = this.count(prepared.signature, prepared.algorithm);
     this.beginOnLines(prepared, operation, number);
     return this.finish(prepared, operation, number);
@@ -201,9 +209,10 @@ export class Calls implements CallBook {
     try {
       const prepared = prepare();
       const { line } = prepared;
-      return line === undefined || this.lines?.refused !== false
+      const lines = this.linesFor(line);
+      return line === undefined || lines === null
         ? this.#startMessages(prepared)
-        : this.#startOnLines(prepared, line, this.lines);
+        : this.#startOnLines(prepared, line, lines);
     } catch (error) {
       return ScheduledRequest.of(this.endpoint, () => {
         throw error;

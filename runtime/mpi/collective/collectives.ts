@@ -47,7 +47,7 @@ export abstract class Collectives extends CommunicatorObject {
 
   #firstBarrier(): void {
     const prepared = prepareBarrier(this.endpoint);
-    if (prepared.line === undefined || this.calls.lines?.refused !== false) {
+    if (this.calls.linesFor(prepared.line) === null) {
       this.calls.runSync(prepared);
       return;
     }

@@ -47,7 +47,7 @@ const LINES_BYTES = 64 * 1024;
 
 export const GATHER: Table<GatherCall> = {
   operation: 'GATHER',
-  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, make: lineGather },
+  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineGather },
   algorithms: [
     {
       name: 'binomial',

@@ -101,9 +101,12 @@ const whole: ReductionAlgorithm = {
   },
 };
 
+/** With more ranks than CPUs fewer bytes had better go by messages. */
+const CROWD_BYTES = 16 * 1024;
+
 export const REDUCE: Table<ReduceCall, ReductionShape> = {
   operation: 'REDUCE',
-  lines: { can: fitsLines, make: lineReduce },
+  lines: { can: fitsLines, inCrowd: ({ bytes }) => bytes > CROWD_BYTES, make: lineReduce },
   algorithms: [linear, slices, whole],
 };
 

@@ -42,7 +42,11 @@ const LINES_BYTES = 32 * 1024;
 
 export const SCATTER: Table<ScatterCall> = {
   operation: 'SCATTER',
-  lines: { best: ({ ranks, bytes }) => ranks * bytes <= LINES_BYTES, make: lineScatter },
+  lines: {
+    best: ({ ranks, bytes }) => ranks * bytes <= LINES_BYTES,
+    inCrowd: () => false,
+    make: lineScatter,
+  },
   algorithms: [
     {
       name: 'binomial',

@@ -35,11 +35,18 @@ export interface LineAlgorithm<Call, Of extends Shape = Shape> {
   can?(shape: Of): boolean;
   /** Whether it beats messages; it does for all shapes where this is left out. */
   best?(shape: Of): boolean;
+  /**
+   * Whether it is with more ranks than CPUs; as `best` says where this is left out. There, who needs nothing of the
+   * others had better go far ahead of them, as it can by messages, and not a few rounds.
+   */
+  inCrowd?(shape: Of): boolean;
   make(lines: Lines, call: Call, signature: Signature): LineOperation;
 }
 
 /** A call without messages. */
 export interface LineCall<Result> {
+  /** Whether it is worth while with more ranks than CPUs, too. */
+  readonly inCrowd: boolean;
   make(lines: Lines): LineOperation;
   result(): Result;
 }
@@ -101,7 +108,8 @@ export function chooseLines<Call, Of extends Shape, Result>(
   const wanted = overrideOf(table);
   if (wanted >= 0 || algorithm.can?.(shape) === false) return undefined;
   if (wanted !== ON_LINES && algorithm.best?.(shape) === false) return undefined;
-  return { make: (lines) => algorithm.make(lines, call, signature), result };
+  const inCrowd = wanted === ON_LINES || algorithm.inCrowd?.(shape) !== false;
+  return { inCrowd, make: (lines) => algorithm.make(lines, call, signature), result };
 }
 
 /** What the names of a table's algorithms are. */

@@ -64,6 +64,11 @@ export class Lines implements SharedUser, LineHost {
     return this.#admission.refused;
   }
 
+  /** There are more ranks than CPUs on the node. */
+  get crowded(): boolean {
+    return this.#blocks.crowded;
+  }
+
   /** Whether the ranks of a communicator have memory in common. All of them get the same answer. */
   static reach({ engine, size, members }: Endpoint): boolean {
     const { blocks } = engine.shared;

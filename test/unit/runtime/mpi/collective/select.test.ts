@@ -1,9 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
 import { ALLGATHER, ALLGATHERV } from '../../../../../runtime/mpi/collective/allgather.ts';
+import { ALLREDUCE } from '../../../../../runtime/mpi/collective/allreduce.ts';
 import { ALLTOALL } from '../../../../../runtime/mpi/collective/alltoall.ts';
 import { ALLTOALLV } from '../../../../../runtime/mpi/collective/alltoallv.ts';
 import { BCAST } from '../../../../../runtime/mpi/collective/bcast.ts';
 import { GATHER } from '../../../../../runtime/mpi/collective/gather.ts';
+import { REDUCE } from '../../../../../runtime/mpi/collective/reduce.ts';
 import { SCATTER } from '../../../../../runtime/mpi/collective/scatter.ts';
 import {
   choose,
@@ -72,6 +74,19 @@ test.each<[Table<never>, Shape, Shape]>([
   process.env[`DREG_COLL_${table.operation}`] = table.algorithms[0].name;
   forgetOverrides();
   expect(onLines(table, most)).toBe(false);
+});
+
+const inCrowd = (table: Table<never>, shape: Shape) =>
+  chooseLines(table, shape, null as never, plainSignature('bcast'), () => null)?.inCrowd;
+
+test('with more ranks than CPUs what goes one way goes by messages, unless it is told to', () => {
+  const shape = { ranks: 8, bytes: 8, divisible: true };
+  for (const table of [BCAST, GATHER, SCATTER, REDUCE]) expect(inCrowd(table, shape)).toBe(false);
+  for (const table of [ALLGATHER, ALLTOALL, ALLREDUCE]) expect(inCrowd(table, shape)).toBe(true);
+  expect(inCrowd(REDUCE, { ...shape, bytes: 16 * KB + 1 })).toBe(true);
+  process.env.DREG_COLL_BCAST = 'lines';
+  forgetOverrides();
+  expect(inCrowd(BCAST, shape)).toBe(true);
 });
 
 test('each algorithm can be named by the environment, where it works', () => {
