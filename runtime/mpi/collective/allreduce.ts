@@ -106,7 +106,15 @@ export function prepareAllreduce<A extends Elements>(
   if (!isSame(given, taken)) checkApart('allreduce', given, taken);
   const shape = shapeOf(reduction, endpoint.size);
   const { algorithm, number } = choose(ALLREDUCE, shape);
-  const call: WholeResult = { ...reduction, result, taken };
+  const call: WholeResult = {
+    op: reduction.op,
+    kernel: reduction.kernel,
+    count,
+    send: reduction.send,
+    given,
+    result,
+    taken,
+  };
   const name = opName(reduction);
   const signature: Signature = { operation: 'allreduce', type, count, root: NO_ROOT, op: name };
   return {
@@ -137,7 +145,7 @@ export function prepareAllreduceCall(
   const options = (short ? third : fourth) as ReduceOptions | undefined;
   if (isScalar(first)) {
     const array = arrayOf(first);
-    return ofElement(prepareAllreduce(endpoint, array, array, op, options));
+    return ofElement(prepareAllreduce(endpoint, array, array, op, options), array);
   }
   const receive = (short ? first : second) as Elements | null;
   return prepareAllreduce(endpoint, first as Elements, receive, op, options);

@@ -257,7 +257,7 @@ export function prepareInterReduceCall(
   const [root, options] = [third as number, fourth as ReduceOptions | undefined];
   // At the root it says of which type the result is.
   const one = arrayOf(first);
-  return ofElement(prepareInterReduce(endpoint, local, one, one, second, root, options));
+  return ofElement(prepareInterReduce(endpoint, local, one, one, second, root, options), one);
 }
 
 /** The call in its forms: (send, receive, op), (number or bigint, op), each with options behind. */
@@ -272,5 +272,6 @@ export function prepareInterAllreduceCall(
     return prepareInterAllreduce(endpoint, local, send, receive, third, options);
   }
   const options = third as ReduceOptions | undefined;
-  return ofElement(prepareInterAllreduce(endpoint, local, arrayOf(first), null, second, options));
+  const one = arrayOf(first);
+  return ofElement(prepareInterAllreduce(endpoint, local, one, null, second, options), one);
 }

@@ -86,7 +86,15 @@ function prepare<A extends Elements>(
   if (!inPlace) checkApart(operation, given, bytesOf(result));
   const shape = shapeOf(reduction, size);
   const { algorithm, number } = choose(REDUCE_SCATTER, shape);
-  const call: ReduceScatterCall = { ...reduction, blocks, result };
+  const call: ReduceScatterCall = {
+    op: reduction.op,
+    kernel,
+    count,
+    send: reduction.send,
+    given,
+    blocks,
+    result,
+  };
   const named = `${opName(reduction)}${operation === 'reduceScatter' ? `, counts ${Array.from(counts)}` : ''}`;
   const signature: Signature = { operation, type, count, root: NO_ROOT, op: named };
   return {

@@ -129,7 +129,15 @@ export function prepareReduce<A extends Elements>(
     checkApart('reduce', given, bytesOf(result));
   const shape = shapeOf(reduction, size);
   const { algorithm, number } = choose(REDUCE, shape);
-  const call: ReduceCall = { ...reduction, root, result };
+  const call: ReduceCall = {
+    op: reduction.op,
+    kernel: reduction.kernel,
+    count,
+    send: reduction.send,
+    given,
+    root,
+    result,
+  };
   const name = opName(reduction);
   const signature: Signature = { operation: 'reduce', type, count, root, op: name };
   return {
@@ -156,7 +164,8 @@ export function prepareReduceCall(
   if (isScalar(first)) {
     const options = fourth as ReduceOptions | undefined;
     const root = (third ?? 0) as number;
-    return ofElement(prepareReduce(endpoint, arrayOf(first), null, second, root, options));
+    const array = arrayOf(first);
+    return ofElement(prepareReduce(endpoint, array, array, second, root, options), array);
   }
   return prepareReduce(
     endpoint,

@@ -75,7 +75,15 @@ export function prepareScan<A extends Elements>(
   if (!isSame(given, bytesOf(result))) checkApart(operation, given, bytesOf(result));
   const shape = shapeOf(reduction, endpoint.size);
   const { algorithm, number } = choose(SCAN, shape);
-  const call: ScanCall = { ...reduction, result, inclusive: operation === 'scan' };
+  const call: ScanCall = {
+    op: reduction.op,
+    kernel: reduction.kernel,
+    count,
+    send: reduction.send,
+    given,
+    result,
+    inclusive: operation === 'scan',
+  };
   const name = opName(reduction);
   const signature: Signature = { operation, type, count, root: NO_ROOT, op: name };
   return {
@@ -103,7 +111,7 @@ export function prepareScanCall(
     return prepareScan(endpoint, operation, send, second as Elements | null, third);
   }
   const array = arrayOf(first);
-  const prepared = ofElement(prepareScan(endpoint, operation, array, array, second));
+  const prepared = ofElement(prepareScan(endpoint, operation, array, array, second), array);
   if (operation === 'scan' || endpoint.rank > 0) return prepared;
   return giving(prepared, () => undefined);
 }

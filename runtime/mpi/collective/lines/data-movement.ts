@@ -38,10 +38,11 @@ export function lineScatter(
   signature: Signature,
 ): LineExchange {
   const { rank, size } = lines.slots;
-  const plan = { signature, bytes: size * bytes };
+  const total = size * bytes;
   if (all === null)
     return new LineExchange(lines, {
-      ...plan,
+      signature,
+      bytes: total,
       from: root,
       offer: null,
       needs: [{ member: root, at: rank * bytes, length: bytes, to: mine as Uint8Array, toAt: 0 }],
@@ -49,7 +50,14 @@ export function lineScatter(
   const own = () => {
     if (mine !== null) store(mine, part(all, rank * bytes, (rank + 1) * bytes));
   };
-  return new LineExchange(lines, { ...plan, from: NONE, offer: all, needs: [], own });
+  return new LineExchange(lines, {
+    signature,
+    bytes: total,
+    from: NONE,
+    offer: all,
+    needs: [],
+    own,
+  });
 }
 
 export function lineGather(

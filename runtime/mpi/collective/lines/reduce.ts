@@ -24,8 +24,8 @@ export interface ReductionPlan {
   /** The ranks whose elements this rank's result is folded of: those before this one; none where it has no result. */
   readonly sources: number;
   readonly result: Elements | null;
-  /** The elements that the result is of; all of them where this is left out. */
-  readonly only?: { readonly at: number; readonly count: number };
+  /** The elements that the result is of; all of them where this is undefined. */
+  readonly only: { readonly at: number; readonly count: number } | undefined;
   /** All ranks have the same result: a long one is folded in slices. */
   readonly shared: boolean;
   /** Calls the program's function, and throws ERR_OP where that throws; null: the library's own operation. */

@@ -25,13 +25,15 @@ function planOf(
   { op, kernel, count, given, result }: Call,
   signature: Signature,
   sources: number,
+  shared = false,
+  only: ReductionPlan['only'] = undefined,
 ): ReductionPlan {
   const guard = op.predefined === null ? (fold: () => void) => combineOrBlame(op, fold) : null;
-  return { signature, kernel, count, given, result, sources, shared: false, guard };
+  return { signature, kernel, count, given, result, sources, shared, only, guard };
 }
 
 export function lineAllreduce(lines: Lines, call: Call, signature: Signature): LineOperation {
-  return lineReduction(lines, { ...planOf(call, signature, lines.slots.size), shared: true });
+  return lineReduction(lines, planOf(call, signature, lines.slots.size, true));
 }
 
 export function lineReduce(lines: Lines, call: Call, signature: Signature): LineOperation {
@@ -54,5 +56,5 @@ export function lineReduceScatter(
   signature: Signature,
 ): LineOperation {
   const only = call.blocks[lines.slots.rank];
-  return lineReduction(lines, { ...planOf(call, signature, lines.slots.size), only });
+  return lineReduction(lines, planOf(call, signature, lines.slots.size, false, only));
 }
