@@ -1,4 +1,4 @@
-/** Every job that test/jobs/ has: with all its ranks and settings, and what runs anywhere also under other launchers. */
+/** Every job that test/jobs/ has: with all its ranks and settings; on one core; and some under another launcher. */
 import { describe, expect, test } from 'vitest';
 import { canTest } from '../tools/launcher.ts';
 import {
@@ -8,6 +8,7 @@ import {
   rankWords,
   runCommand,
   runLaunch,
+  someJobs,
   together,
 } from './run.ts';
 
@@ -23,8 +24,9 @@ const four = together(jobs, 4);
 launchTests('4 ranks on one core', four, () => runLaunch(four, { under: ['taskset', '-c', '0'] }));
 
 describe.skipIf(!canTest('mpiexec.hydra'))('under MPICH', () => {
-  const words = ['mpiexec.hydra', '-n', '4', process.execPath, ...rankWords(four)];
-  launchTests('4 ranks under mpiexec.hydra (Debian: mpich)', four, () => runCommand(words));
+  const some = { ...four, jobs: someJobs(four.jobs) };
+  const words = ['mpiexec.hydra', '-n', '4', process.execPath, ...rankWords(some)];
+  launchTests('4 ranks under mpiexec.hydra (Debian: mpich)', some, () => runCommand(words));
 });
 
 const one = together(jobs, 1);

@@ -109,7 +109,12 @@ export function together(jobs: readonly ListedJob[], ranks: number): Launch {
   return { ranks, jobs: fit, settings: {}, nodeOptions: [] };
 }
 
-const FEW_NAMES = ['communicators/split', 'point-to-point/isend', 'point-to-point/send'];
+const FEW_NAMES = [
+  'collective/bcast',
+  'communicators/split',
+  'point-to-point/isend',
+  'point-to-point/send',
+];
 /** Those with something of every kind of message: where all jobs would say no more. */
 export const someJobs = (jobs: readonly ListedJob[]) =>
   jobs.filter(({ name }) => FEW_NAMES.includes(name));
