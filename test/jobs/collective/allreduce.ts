@@ -1,5 +1,5 @@
 /** allreduce: all have what all have given, combined in the order of the ranks, in every bit. */
-import { AVG, MAX, MPI, Op, PROD, SUM } from '../../../runtime/index.ts';
+import { AVG, type Communicator, MAX, MPI, Op, PROD, SUM } from '../../../runtime/index.ts';
 import { exactSum } from '../../tools/exact-sum.ts';
 import { defineJob } from '../job.ts';
 import { assert, rejects, throws } from '../lib.ts';
@@ -112,6 +112,25 @@ export default defineJob({
 
     'an operation that throws at one rank is an error at all': () =>
       failsAtAll('ALLREDUCE', ALGORITHMS, (data, op) => world.allreduce(data, op)),
+
+    async 'an operation that throws is named by its rank in the communicator'() {
+      using backwards = (await world.split(0, size - rank)) as Communicator;
+      const last = Op.each(
+        (x: number, y: number) => {
+          if (backwards.rank === size - 1) throw new RangeError('no such number');
+          return x + y;
+        },
+        { name: 'fails' },
+      );
+      await withEach('ALLREDUCE', ALGORITHMS, async (name) => {
+        const error = await backwards.allreduce(new Float64Array(4 * size), last).then(
+          () => null,
+          (failure) => failure,
+        );
+        const peer = backwards.rank === size - 1 ? undefined : size - 1;
+        if (size > 1) assert.deepEqual([error?.code, error?.peer], ['ERR_OP', peer], name);
+      });
+    },
 
     async "reproducible: 'any size' has the same bits whoever gives what, and with any number of ranks"() {
       const pool = Array.from({ length: 8 }, (_, one) => operand(F64, one, 10)).map((one) =>

@@ -121,12 +121,10 @@ abstract class LineReduction extends LineOperation {
   }
 
   #failedAt(member: number): MpiError {
-    const { endpoint } = this.parent;
-    const { rank } = endpoint.engine;
-    const peer = endpoint.members.worldOf(member);
+    const { rank } = this.parent.endpoint.engine;
     return new MpiError('ERR_OP', `${this.plan.signature.op} threw an error at rank ${member}`, {
       rank,
-      peer,
+      peer: member,
     });
   }
 }
