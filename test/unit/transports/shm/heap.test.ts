@@ -1,5 +1,13 @@
 /** Memory that ranks share, MPI.allocate(): how long it lasts, and what holds it. */
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -262,6 +270,7 @@ test('memory that ends after its segment was closed touches no other file', () =
   transport.close();
   const name = join(tmpdir(), `dreg-mpi-heap-${process.pid}`);
   const mine = numbers.map(() => openSync(name, 'w+'));
+  unlinkSync(name);
   // The numbers of the closed descriptors are those of the program's own file.
   expect(mine).toEqual(expect.arrayContaining(numbers));
   writeSync(mine[0], Buffer.alloc(4 * MIB, 0xaa));
