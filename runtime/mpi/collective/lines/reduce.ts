@@ -156,17 +156,13 @@ export class FoldAll extends LineReduction {
       this.readOutcome(round);
       return;
     }
-    const { plan } = this;
-    const { only } = plan;
+    const { only } = this.plan;
     const start = round * this.chunk;
     const end = start + this.countOf(round);
     const first = Math.max(start, only?.at ?? 0);
     const last = only === undefined ? end : Math.min(end, only.at + only.count);
     if (last > first || only === undefined)
       this.foldInput(round, round, first - start, last - first);
-    // What came of the folds is not told before the last one.
-    if (plan.guard !== null)
-      this.ahead = Math.max(1, Math.min(this.ahead, this.chunks - round - 1));
   }
 }
 
