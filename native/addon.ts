@@ -138,8 +138,12 @@ let loaded: Addon | undefined;
  * @throws MpiError ERR_ADDON where it does not load; its message says why, and what to do.
  */
 export function addon(): Addon {
-  loaded ??= load(join(packageRoot(), 'native/build/Release/dreg_mpi.node'));
+  loaded ??= load(addonFile());
   return loaded;
+}
+
+export function addonFile(): string {
+  return join(packageRoot(), 'native/build/Release/dreg_mpi.node');
 }
 
 function load(file: string): Addon {

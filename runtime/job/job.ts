@@ -3,6 +3,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addon } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
+import { withoutHeapLibrary } from '../../native/shared-heap.ts';
 import { check, MpiError } from '../base/error.ts';
 import { PmiClient } from './pmi-client.ts';
 import { parseInteger } from './pmi-wire.ts';
@@ -28,11 +29,13 @@ export interface Job {
 /**
  * Joins the job that this process was started in, or a job of its own where no launcher started it.
  *
- * The PMI variables are taken out of `process.env`: what this rank starts is no rank of the job.
+ * The PMI variables are taken out of `process.env`, and the shared heap's library out of LD_PRELOAD: what this
+ * rank starts is no rank of the job.
  * @throws MpiError ERR_LAUNCH where the environment is malformed or the launcher does not answer.
  */
 export function joinJob(environment: NodeJS.ProcessEnv = process.env): Job {
   const { PMI_FD, PMI_RANK, PMI_SIZE } = environment;
+  dropPreload(environment);
   if (PMI_FD === undefined && PMI_RANK === undefined && PMI_SIZE === undefined) {
     refuseOtherLaunchers(environment);
     return new SingletonJob();
@@ -44,6 +47,14 @@ export function joinJob(environment: NodeJS.ProcessEnv = process.env): Job {
   const job = new PmiJob(new PmiClient(fd, rank), rank, size, environment);
   for (const name of ['PMI_FD', 'PMI_RANK', 'PMI_SIZE']) delete environment[name];
   return job;
+}
+
+function dropPreload(environment: NodeJS.ProcessEnv): void {
+  const { LD_PRELOAD } = environment;
+  if (LD_PRELOAD === undefined) return;
+  const others = withoutHeapLibrary(LD_PRELOAD);
+  if (others === undefined) delete environment.LD_PRELOAD;
+  else if (others !== LD_PRELOAD) environment.LD_PRELOAD = others;
 }
 
 /**

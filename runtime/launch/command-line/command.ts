@@ -44,6 +44,8 @@ export interface RunCommand {
   reportBindings: boolean;
   debug: Debugged | undefined;
   transport: string | undefined;
+  /** From --shared-heap and --no-shared-heap; undefined: as DREG_SHARED_HEAP says. */
+  sharedHeap: boolean | undefined;
   verbose: boolean;
   json: boolean;
 }
@@ -56,4 +58,9 @@ export interface DoctorCommand {
   exports: Map<string, string>;
 }
 
-export type Command = RunCommand | DoctorCommand | { kind: 'help' } | { kind: 'version' };
+export type Command =
+  | RunCommand
+  | DoctorCommand
+  | { kind: 'help' }
+  | { kind: 'version' }
+  | { kind: 'heap-library' };
