@@ -26,7 +26,11 @@ export function sharedHeap(): SharedHeap | string | null {
   return (addon() as unknown as SharedHeapAddon).sharedHeap();
 }
 
-/** The file that is to be preloaded. */
+/**
+ * The file that is to be preloaded.
+ * @environment DREG_SHARED_HEAP_BYTES | bytes | the size of a rank's shared heap, in place of twice the machine's
+ *   memory; it takes addresses, not memory
+ */
 export function heapLibrary(): string {
   return join(packageRoot(), 'native/build/Release/dreg_heap.so');
 }

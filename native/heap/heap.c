@@ -12,13 +12,12 @@
 #include "runs.h"
 
 // Free memory that is kept, beside an eighth of what is in use. What goes beyond it is given back.
-#define HEAP_DIRTY_BYTES ((size_t)64 << 20)
-// Up to so many zeros are written over used pages. A longer block has fresh ones, of which those
+// Zeros are written over it for a block that may fit; a longer one has fresh pages, of which those
 // that are never touched cost nothing.
-#define HEAP_CLEAR_BYTES ((size_t)4 << 20)
+#define HEAP_DIRTY_BYTES (64ul * 1024 * 1024)
 // So much of the region becomes accessible at a time: whoever locks all of a process's memory
 // (mlockall) has no more than that filled for nothing.
-#define HEAP_STEP_BYTES ((size_t)64 << 20)
+#define HEAP_STEP_BYTES (64ul * 1024 * 1024)
 
 enum { PAGE = HEAP_PAGE_BYTES };
 
@@ -155,7 +154,7 @@ void* heap_allocate(size_t bytes, size_t alignment, int zero) {
   uint32_t first = RUN_NONE;
   pthread_mutex_lock(&lock);
   if (bytes < region.bytes && pages + more <= runs.total)
-    first = take((uint32_t)(pages + more), zero && bytes > HEAP_CLEAR_BYTES, &dirty);
+    first = take((uint32_t)(pages + more), zero && bytes > HEAP_DIRTY_BYTES, &dirty);
   if (first == RUN_NONE)
     refused++;
   else if (more)

@@ -14,7 +14,7 @@
 #include "heap.h"
 
 // A block of so many bytes is a large one.
-#define HEAP_BLOCK_MIN ((size_t)64 << 10)
+#define HEAP_BLOCK_MIN (64ul * 1024)
 
 #define PUBLIC __attribute__((visibility("default")))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)

@@ -8,9 +8,9 @@
 
 enum { HEAP_PAGE_BYTES = 4096 };
 // The region begins at a multiple of this, as large pages do.
-#define HEAP_ALIGNMENT ((size_t)2 << 20)
+#define HEAP_ALIGNMENT (2ul * 1024 * 1024)
 // The region has twice the machine's memory, and at most this.
-#define HEAP_REGION_MAX ((size_t)1 << 40)
+#define HEAP_REGION_MAX (1024ul * 1024 * 1024 * 1024)
 
 struct region {
   char* base;

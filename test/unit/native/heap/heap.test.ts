@@ -44,7 +44,7 @@ describe('the allocator and its model', () => {
   });
 
   test.each(seeds)('blocks and their bytes, in little room, seed %d', async (seed) => {
-    const environment = { DREG_SHARED_HEAP_BYTES: `${128 * MIB}` };
+    const environment = { DREG_SHARED_HEAP_BYTES: `${32 * MIB}` };
     const steps = FULL ? '1000000' : '50000';
     const { stdout, stderr } = await start(blocks, [steps, `${seed}`], { environment }).ended;
     expect(stdout + stderr).toMatch(/^ok \d+ calls, [1-9]\d* refused\n$/);
