@@ -9,7 +9,7 @@ import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { LastCall } from './last-call.ts';
-import { INLINE_BYTES } from './lines/layout.ts';
+import { SLOT_BYTES } from './lines/layout.ts';
 import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import { RepeatedCall } from './lines/repeated.ts';
@@ -30,7 +30,7 @@ type Preparing<Result> = (
 ) => Prepared<Result>;
 
 function isShort({ signature: { count, type } }: Prepared<unknown>): boolean {
-  return count * widthOf(type) <= INLINE_BYTES;
+  return count * widthOf(type) <= SLOT_BYTES;
 }
 
 export class Calls implements CallBook {

@@ -91,9 +91,9 @@ export abstract class LineOperation implements Awaited, ShortRound {
   /** The lines of a round are there. */
   protected abstract take(round: number): void;
 
-  /** Whether it is one round, whose payload lies in its line; and the same object may go through another one. */
+  /** Whether it is one round, and the same object may go through another one. */
   get isShort(): boolean {
-    return this.rounds === 1 && !this.needsAreas;
+    return this.rounds === 1;
   }
 
   writeOnly(round: number): void {

@@ -4,7 +4,7 @@ import type { LineCall } from '../select.ts';
 import type { Signature } from '../signature.ts';
 import type { Lines } from './lines.ts';
 import type { LineOperation } from './operation.ts';
-import { ENDED, type Slots, WRITTEN } from './slots.ts';
+import { ENDED, NOT_BEGUN, type Slots, WRITTEN } from './slots.ts';
 
 /** The calls of the communicator. */
 interface LineCalls {
@@ -48,7 +48,9 @@ export class RepeatedCall<Result> {
   run(): Result {
     const { signature, algorithm } = this.#prepared;
     const number = this.#calls.count(signature, algorithm);
-    const begun = this.#slots.runRound(this.#operation, number);
+    const operation = this.#operation;
+    const mayRun = !operation.needsAreas || this.#lines.hasAreas;
+    const begun = mayRun ? this.#slots.runRound(operation, number) : NOT_BEGUN;
     return begun === ENDED ? this.#line.result() : this.#finish(begun, number);
   }
 

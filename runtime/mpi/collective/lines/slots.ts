@@ -30,13 +30,13 @@ export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
 
-/** What goes in one round, and lies in its line. */
+/** What goes in one round. */
 export interface ShortRound {
   /** What its line says of it, and whose lines it needs: of one rank, ALL or NONE. */
   readonly call: number;
   readonly length: number;
   readonly from: number;
-  /** Writes the payload of this rank's line. */
+  /** Writes this rank's payload. */
   writeOnly(round: number): void;
   /** The lines are there. */
   takeOnly(): void;
