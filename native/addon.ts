@@ -30,11 +30,14 @@ export interface Addon {
   /** Seals the file: from now on it can grow, and not shrink. */
   segmentSeal(fd: number): number;
   segmentSealed(fd: number): number;
-  segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
+  /** 1 where the file can never become shorter or longer. */
+  segmentFixed(fd: number): number;
+  /** Where `writes` is false, writing to it ends the process. */
+  segmentMap(fd: number, offset: number, length: number, writes?: boolean): ArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
-  /** [size, bytes in use, mode] */
-  segmentStat(fd: number): [number, number, number] | number;
+  /** [size, bytes in use, mode, inode] */
+  segmentStat(fd: number): [number, number, number, number] | number;
   // heap.cc
   heapOpen(): number;
   heapClose(heap: number): void;
