@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
-import { MpiError } from '../base/error.ts';
+import { addressOf, MpiError, withoutAddress } from '../base/error.ts';
 import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.ts';
 import type { DoctorCommand, RunCommand } from './command-line/command.ts';
 import { HELP } from './command-line/options.ts';
@@ -68,7 +68,8 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
     return { status: 0, hurry: false };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_ARG') throw error;
-    stderr.say(`dregrun: ${error.message}; see dregrun --help`);
+    const said = withoutAddress(error.message);
+    stderr.say(`dregrun: ${said}; see dregrun --help, or ${addressOf(error.code)}`);
     return { status: EXIT_USAGE, hurry: false };
   }
 }
