@@ -104,6 +104,7 @@ function settings(root: string, folder: string, pages: readonly SitePage[], out:
     out,
     name: 'dreg-mpi',
     readme: join(folder, 'README.md'),
+    headings: { readme: false },
     projectDocuments: pages.map(({ path }) => join(folder, path)),
     groupOrder: [...GROUPS, 'Modules'],
     navigation: { includeGroups: true, includeCategories: false },

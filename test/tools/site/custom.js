@@ -19,8 +19,14 @@
 
   let number = 0;
   async function draw() {
-    const theme = isDark() ? 'dark' : 'neutral';
-    mermaid.initialize({ startOnLoad: false, theme, fontFamily: 'inherit' });
+    // Boxes are as wide as their text in this font.
+    const { fontFamily } = getComputedStyle(document.body);
+    const dark = isDark();
+    const themeVariables = dark
+      ? { noteBkgColor: '#4a4a33', noteTextColor: '#f0f0e0', noteBorderColor: '#77775a' }
+      : { noteBkgColor: '#fdf6dc', noteTextColor: '#333', noteBorderColor: '#d8cfa8' };
+    const theme = dark ? 'dark' : 'neutral';
+    mermaid.initialize({ startOnLoad: false, theme, fontFamily, themeVariables });
     for (const { figure, text } of figures) {
       const { svg } = await mermaid.render(`diagram${number++}`, text);
       figure.innerHTML = svg;
