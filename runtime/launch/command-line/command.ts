@@ -58,9 +58,16 @@ export interface DoctorCommand {
   exports: Map<string, string>;
 }
 
+/** `dregrun init`: writes a first program into the current folder. */
+export interface InitCommand {
+  kind: 'init';
+  json: boolean;
+}
+
 export type Command =
   | RunCommand
   | DoctorCommand
-  | { kind: 'help' }
+  | InitCommand
+  | { kind: 'help'; text: string }
   | { kind: 'version' }
   | { kind: 'heap-library' };
