@@ -9,7 +9,7 @@ import {
   withHeapLibrary,
   withoutHeapLibrary,
 } from '../../../../native/shared-heap.ts';
-import { dregrun } from '../../../tools/launcher.ts';
+import { canTest, dregrun, start } from '../../../tools/launcher.ts';
 
 /** Says where an array lies, what the rank's children get, and what glibc serves. */
 const PROGRAM = `
@@ -74,6 +74,12 @@ test.each([
 
 test('the file for other launchers', async () => {
   expect((await dregrun(['--heap-library'])).stdout).toBe(`${heapLibrary()}\n`);
+});
+
+test.skipIf(!canTest('mpiexec.hydra'))('under mpiexec.hydra (Debian: mpich)', async () => {
+  const words = ['-n', '2', '-genv', 'LD_PRELOAD', heapLibrary(), process.execPath, program];
+  const { stdout } = await start('mpiexec.hydra', words).ended;
+  expect(stdout).toBe(SHARED + SHARED);
 });
 
 test('LD_PRELOAD with the library and without it', () => {
