@@ -124,8 +124,7 @@ static uint32_t extend(uint32_t pages) {
   return reach((size_t)runs.top + pages) ? runs_extend(&runs, pages) : RUN_NONE;
 }
 
-// Needs the lock. Used pages at once, clean ones, those that were never used, and whatever there
-// is.
+// Needs the lock. Prefers dirty pages (unless `clean`), then clean ones, then new ones.
 static uint32_t take(uint32_t pages, int clean, int* dirty) {
   uint32_t first = clean ? RUN_NONE : runs_take(&runs, RUN_DIRTY, pages);
   *dirty = first != RUN_NONE;
