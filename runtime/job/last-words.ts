@@ -12,7 +12,7 @@ export function sayLast(words: string): void {
 
 /** Of an abort: never 0, which launchers would take for a job that went well. */
 export function abortStatus(code: number): number {
-  return (code & 0xff) || 1;
+  return code & 0xff || 1;
 }
 
 export function sayAbort(rank: number, code: number, message: string): void {
