@@ -104,7 +104,8 @@ class PmiJob implements Job {
 
   abort(code: number, message: string): never {
     sayAbort(this.rank, code, message);
-    this.#client.abort(abortStatus(code));
+    // dregrun shows the code, and has the status from it.
+    this.#client.abort(this.launcher === 'dregrun' ? code : abortStatus(code));
     process.exit(abortStatus(code));
   }
 }

@@ -21,6 +21,12 @@ export interface Outcomes {
   orphans: string;
 }
 
+/** It ends the job, with whichever status is not 0. */
+export const SOME_STATUS = 'a status other than 0';
+/** The launcher lets the job go on, which would take a test for ever: not tried again. */
+export const GO_ON = 'the others go on';
+export const NOT_TRIED = 'not tried';
+
 export interface TestedLauncher {
   /** As in the table. */
   name: string;
@@ -79,4 +85,32 @@ export const OPEN_MPI: TestedLauncher = {
     ...{ abort: 'status 7', abortZero: 'status 1', exit: 'status 5', killed: 'status 137' },
     ...{ unfinalized: 'status 1', orphans: 'none' },
   },
+};
+
+const srun = (mpi: string, ranks: number) => [
+  ...['srun', '--quiet', '--kill-on-bad-exit', '--overcommit', `--mpi=${mpi}`],
+  ...['-n', String(ranks)],
+];
+
+export const SLURM_PMIX: TestedLauncher = {
+  name: '`srun --mpi=pmix`',
+  protocol: 'PMIx',
+  needs: 'srun',
+  packages: 'slurmd',
+  kind: 'pmix',
+  command: (ranks) => srun('pmix', ranks),
+  expected: {
+    ...{ values: FINE, messages: FINE, child: FINE },
+    ...{ abort: SOME_STATUS, abortZero: SOME_STATUS, exit: SOME_STATUS, killed: SOME_STATUS },
+    ...{ unfinalized: SOME_STATUS, orphans: NOT_TRIED },
+  },
+};
+
+export const SLURM_PMI2: TestedLauncher = {
+  ...SLURM_PMIX,
+  name: '`srun --mpi=pmi2`',
+  protocol: 'PMI-1',
+  kind: 'pmi1',
+  command: (ranks) => srun('pmi2', ranks),
+  expected: { ...SLURM_PMIX.expected, unfinalized: GO_ON },
 };
