@@ -8,8 +8,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <string>
@@ -25,7 +27,12 @@ constexpr uint32_t kWholeJob = UINT32_MAX - 1;
 constexpr uint8_t kGlobalScope = 3;
 constexpr uint16_t kTypeBool = 1, kTypeUint32 = 14, kTypeProc = 22, kTypeBytes = 27;
 constexpr int kSuccess = 0, kTypeMismatch = -18, kBadParameter = -27, kNoMemory = -32;
-constexpr int kLostConnection = -61, kNoActionTaken = -331;
+constexpr int kLostConnection = -61, kLostServer = -101, kNoActionTaken = -331;
+// Of a process: aborted, abort asked for, ended without PMIx_Finalize; killed by command, not
+// started, by a signal, beyond a bound, with a status. Then of the connection, by the names of
+// versions 4 and 3.
+constexpr int kLossCodes[] = {-7,         -8, -200, -400, -401, -402, -403, -404, kLostConnection,
+                              kLostServer};
 // Told for the rank of the launcher itself.
 constexpr int64_t kLauncher = -1;
 
@@ -143,7 +150,7 @@ static void OnEvent(size_t, int status, const PmixProc*, PmixInfo* infos, size_t
       affected = infos[i].value.proc;
   if (affected && IsOurs(*affected) && affected->rank != self.rank && affected->rank < kWholeJob)
     Tell(affected->rank, status);
-  else if (status == kLostConnection)
+  else if (status == kLostConnection || status == kLostServer)
     Tell(kLauncher, status);
   if (handled) handled(kNoActionTaken, nullptr, 0, nullptr, nullptr, chain);
 }
@@ -192,8 +199,11 @@ static Napi::Value Init(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> guard(lock);
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
-  // Without codes: of all events, since versions and launchers differ in which they use.
-  library.register_event_handler(nullptr, 0, nullptr, 0, OnEvent, OnRegistered, nullptr);
+  // Servers of version 4 send nothing to a handler without codes.
+  int codes[std::size(kLossCodes)];
+  std::copy(std::begin(kLossCodes), std::end(kLossCodes), codes);
+  library.register_event_handler(codes, std::size(codes), nullptr, 0, OnEvent, OnRegistered,
+                                 nullptr);
   auto answer = Napi::Array::New(env, 3);
   self.nspace[kNamespaceBytes - 1] = '\0';
   answer.Set(0u, Napi::String::New(env, self.nspace));

@@ -1,8 +1,10 @@
 /** Ranks of a launcher that speaks PMIx, where something is not as it should be (Debian: openmpi-bin). */
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../../../native/addon.ts';
 import { canTest, fixture, start, temporaryFolder } from '../../../tools/launcher.ts';
 import { OPEN_MPI } from './launchers/launchers.ts';
 
@@ -68,3 +70,36 @@ describe.skipIf(!canTest(OPEN_MPI.needs))('a launcher that speaks PMIx', () => {
     expect(status).toBe(0);
   });
 });
+
+/** Where Debian's libpmix-dev has its headers. */
+const HEADERS = '/usr/lib/x86_64-linux-gnu/pmix2/include';
+
+describe.skipIf(process.env.CI !== 'true' && !existsSync(HEADERS))(
+  'what a PMIx server says of a lost process (Debian: libpmix-dev)',
+  () => {
+    const server = join(folder.path, 'server');
+    beforeAll(() => {
+      const source = join(packageRoot(), 'test/unit/runtime/job/pmix/server.c');
+      const words = ['-Wall', '-Werror', '-I', HEADERS, '-o', server, source, '-l:libpmix.so.2'];
+      execFileSync('gcc', words);
+    });
+
+    test.each(['blocked', 'awaiting'])(
+      'ends the operation that waits for it, and those that follow (%s)',
+      async (how) => {
+        const place = join(folder.path, how);
+        mkdirSync(place);
+        const words = ['2', '1', join(place, 'joined'), process.execPath];
+        const { status, stdout } = await start(
+          server,
+          [...words, fixture('loses.mjs'), how, place],
+          { environment: { DREG_DEADLOCK_MS: '0' } },
+        ).ended;
+        expect(stdout).toMatch(
+          /^ERR_PEER_FAILED 1 .*the launcher says that its process has ended .*\nthen ERR_PEER_FAILED\n$/,
+        );
+        expect(status).toBe(0);
+      },
+    );
+  },
+);
