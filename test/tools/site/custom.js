@@ -32,8 +32,6 @@
       themeVariables,
       fontFamily,
       sequence: { wrap: true },
-      // A wide one is scrolled: as wide as the page it could not be read.
-      flowchart: { useMaxWidth: false },
     });
     for (const { figure, text } of figures) {
       const { svg } = await mermaid.render(`diagram${number++}`, text);
