@@ -44,6 +44,8 @@ export interface RunCommand {
   reportBindings: boolean;
   debug: Debugged | undefined;
   transport: string | undefined;
+  /** From --shared-heap and --no-shared-heap; undefined: as DREG_SHARED_HEAP says. */
+  sharedHeap: boolean | undefined;
   verbose: boolean;
   json: boolean;
 }
@@ -67,4 +69,5 @@ export type Command =
   | DoctorCommand
   | InitCommand
   | { kind: 'help'; text: string }
-  | { kind: 'version' };
+  | { kind: 'version' }
+  | { kind: 'heap-library' };

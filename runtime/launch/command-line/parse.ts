@@ -19,6 +19,7 @@ import {
   pairOf,
   ranksOf,
   secondsOf,
+  sharedHeapOf,
   timeoutOf,
   transportOf,
   usage,
@@ -42,6 +43,7 @@ export function parseArguments(words: readonly string[], environment = process.e
   const values = valuesOf(first.options, JOB_OPTIONS);
   if (values.help) return { kind: 'help', text: HELP };
   if (values.version) return { kind: 'version' };
+  if (values['heap-library']) return { kind: 'heap-library' };
   const shared = {
     json: values.json ?? false,
     transport: transportOf(values.transport),
@@ -73,6 +75,7 @@ export function parseArguments(words: readonly string[], environment = process.e
     binding: bindingOf(values['bind-to']),
     reportBindings: values['report-bindings'] ?? false,
     debug: debuggedOf(values.debug, ranks),
+    sharedHeap: sharedHeapOf(values['shared-heap'], values['no-shared-heap']),
     verbose: values.verbose ?? false,
   };
   return command;
