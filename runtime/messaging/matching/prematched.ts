@@ -1,7 +1,8 @@
 /**
- * Receives of one source, tag and context, posted in a row with nothing else to match: a window of
- * them. The next packets of their source are theirs in order, so they are taken from the channel
- * without going through matching. As soon as anything else comes in between they are posted.
+ * Receives from one source in one context, posted in a row with nothing else to match: a window of them. If the
+ * next packets of their source are theirs in order, they are taken from the channel without going through
+ * matching: the receive posted first is the one that a packet of its tag belongs to. As soon as anything else comes
+ * in between they are posted.
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
 import { lengthOf } from '../../base/bytes.ts';
@@ -80,7 +81,6 @@ export class PrematchedReceives {
     const last = this.#requests[this.#end - 1] as Operation;
     return (
       peer === this.#peer &&
-      last.tag === request.tag &&
       last.context === request.context &&
       this.#end < PREMATCHED_MAX
     );
