@@ -83,9 +83,17 @@ export interface CallQuestion {
   readonly text: string;
 }
 
+/** Messages that are not in bins yet; see {@link MessageRow}. */
+export interface Unsorted {
+  /** Puts them into their bins. */
+  sort(): void;
+}
+
 export class Context {
   readonly posted: PostedReceives;
-  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
+  readonly #unexpected = new UnexpectedMessages<UnexpectedMessage>();
+  /** The row that holds the latest unexpected messages; null: all are in bins. */
+  row: Unsorted | null = null;
   readonly names: ContextNames;
   /** PROGRAM or LIBRARY. */
   readonly flow: number;
@@ -105,9 +113,21 @@ export class Context {
     this.names = names;
   }
 
+  /** All that are kept. */
+  get unexpected(): UnexpectedMessages<UnexpectedMessage> {
+    if (this.row !== null) this.row.sort();
+    return this.#unexpected;
+  }
+
+  /** Those of them that are in bins. */
+  get sorted(): UnexpectedMessages<UnexpectedMessage> {
+    return this.#unexpected;
+  }
+
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
+    if (this.posted.count !== 0 || this.apart !== 0) return false;
+    return this.#unexpected.count === 0 && this.row === null;
   }
 
   /** Receives wait in it. */

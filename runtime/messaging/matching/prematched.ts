@@ -8,6 +8,7 @@ import { TOOK_OTHER } from '../../../transports/transport.ts';
 import { lengthOf } from '../../base/bytes.ts';
 import type { Completion } from '../completion.ts';
 import { chargeOf } from '../flow/credit.ts';
+import type { KeptCredit } from '../flow/kept-credit.ts';
 import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { DIRECT_POLLS } from '../peer.ts';
@@ -17,10 +18,9 @@ import type { Context } from './context.ts';
 /** Receives that may be held back; further ones are posted, and these before them. */
 export const PREMATCHED_MAX = 1024;
 
-/** Where receives go that are not held back any more, and credit that is. */
+/** Where receives go that are not held back any more. */
 interface Receiver {
   post(context: Context, receive: Operation): void;
-  returnCredit(peer: Peer, context: number, charge: number): void;
 }
 
 export interface PrematchedHost {
@@ -30,6 +30,7 @@ export interface PrematchedHost {
 export class PrematchedReceives {
   readonly #host: PrematchedHost;
   readonly #completion: Completion;
+  readonly #credit: KeptCredit;
   readonly #receiver: Receiver;
   /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
   readonly #requests: (Operation | null)[] = new Array(PREMATCHED_MAX).fill(null);
@@ -42,9 +43,15 @@ export class PrematchedReceives {
   /** Looks at the channel in a row that found nothing. */
   #misses = 0;
 
-  constructor(host: PrematchedHost, completion: Completion, receiver: Receiver) {
+  constructor(
+    host: PrematchedHost,
+    completion: Completion,
+    credit: KeptCredit,
+    receiver: Receiver,
+  ) {
     this.#host = host;
     this.#completion = completion;
+    this.#credit = credit;
     this.#receiver = receiver;
   }
 
@@ -79,11 +86,7 @@ export class PrematchedReceives {
 
   #continues(request: Operation, peer: Peer | undefined): boolean {
     const last = this.#requests[this.#end - 1] as Operation;
-    return (
-      peer === this.#peer &&
-      last.context === request.context &&
-      this.#end < PREMATCHED_MAX
-    );
+    return peer === this.#peer && last.context === request.context && this.#end < PREMATCHED_MAX;
   }
 
   /** Takes what has come for the receives held back; how many messages it was. */
@@ -109,7 +112,7 @@ export class PrematchedReceives {
       requests[this.#first++] = null;
       count++;
       context.apart--;
-      this.#receiver.returnCredit(peer, request.context, chargeOf(length));
+      this.#credit.giveBack(peer, context.flow, chargeOf(length));
       this.#completion.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();

@@ -29,7 +29,7 @@ export function recvSync(
       peer !== undefined &&
       (messages.quiet
         ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, bytes, status)
-        : engine.receiving.takeKept(peer, messages, tag, bytes, status))
+        : engine.receiving.small.take(peer, messages, tag, bytes, status))
     ) {
       status.source = source | 0;
       return status;
