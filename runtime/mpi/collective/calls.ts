@@ -3,32 +3,30 @@
  * three ways: by a call that blocks, started, or again and again (persistent).
  */
 import { MpiError } from '../../base/error.ts';
-import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
+import { KeptCalls } from './kept-calls.ts';
 import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
+import { RepeatedCall } from './lines/repeated.ts';
 import { LineRequest } from './lines/request.ts';
 import { RunningOnLines } from './lines/running.ts';
-import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
+import type { Prepared } from './prepared.ts';
+import { runSync, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
 import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
 
-/** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
-export interface Prepared<Result> {
-  readonly signature: Signature;
-  /** The place of the algorithm in its table; 0 where there is but one. */
-  readonly algorithm: number;
-  /** The program's memory: all of it has to be there whenever the call begins. */
-  readonly memory: readonly Payload[];
-  /** @param tag of its messages */
-  schedule(tag: number): Schedule<Result>;
-  /** The same without messages, where the ranks have memory in common. */
-  readonly line?: LineCall<Result> | undefined;
-}
+/** What makes a call of its arguments. @throws MpiError where one is bad */
+type Preparing<Result> = (
+  endpoint: Endpoint,
+  a: never,
+  b: never,
+  c: never,
+  d: never,
+) => Prepared<Result>;
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
@@ -44,6 +42,7 @@ export class Calls implements CallBook {
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
   #lines: Lines | null | undefined = undefined;
+  readonly #kept = new KeptCalls((prepared) => this.repeatable(prepared));
 
   /** @param local of an intercommunicator: the group's own */
   constructor(endpoint: Endpoint, local: Endpoint | null = null) {
@@ -132,16 +131,51 @@ export class Calls implements CallBook {
       }
   }
 
-  /** Runs a call to its end, blocking the thread. */
-  runSync<Result>(prepared: Prepared<Result>): Result {
+  /**
+   * Runs a call to its end, blocking the thread.
+   * @param prepare makes it of its arguments, unless it is one that was made before; always the same function for an operation
+   */
+  block<Result>(
+    prepare: Preparing<Result>,
+    a: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+  ): Result {
+    const kept = this.#kept.find(prepare, a, b, c, d);
+    if (kept !== null) return kept.run() as Result;
+    const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
+    const operation = this.#operationOf(prepared);
+    if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
+    return this.#run(prepared, operation);
+  }
+
+  /** The same call, made again and again; null where it is not short, or goes by messages. */
+  repeatable<Result>(prepared: Prepared<Result>): RepeatedCall<Result> | null {
     const { line } = prepared;
     const lines = this.linesFor(line);
-    if (line === undefined || lines === null) {
+    if (line === undefined || lines === null) return null;
+    const repeated = new RepeatedCall(this, lines, { ...prepared, line });
+    return repeated.isShort ? repeated : null;
+  }
+
+  /** The call on control lines; null where it goes by messages. */
+  #operationOf({ line }: Prepared<unknown>): LineOperation | null {
+    const lines = this.linesFor(line);
+    return line === undefined || lines === null ? null : line.make(lines);
+  }
+
+  /** Runs a call to its end, blocking the thread. */
+  runSync<Result>(prepared: Prepared<Result>): Result {
+    return this.#run(prepared, this.#operationOf(prepared));
+  }
+
+  #run<Result>(prepared: Prepared<Result>, operation: LineOperation | null): Result {
+    if (operation === null) {
       const call = this.begin(prepared);
       return runSync(prepared.schedule(call.tag), call);
     }
     this.endpoint.checkAlive();
-    const operation = line.make(lines);
     const number = this.count(prepared.signature, prepared.algorithm);
     this.beginOnLines(prepared, operation, number);
     return this.finish(prepared, operation, number);
@@ -206,13 +240,38 @@ export class Calls implements CallBook {
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
   start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
-    try {
+    return this.#started(() => {
       const prepared = prepare();
-      const { line } = prepared;
-      const lines = this.linesFor(line);
-      return line === undefined || lines === null
-        ? this.#startMessages(prepared)
-        : this.#startOnLines(prepared, line, lines);
+      return this.#start(prepared, this.#operationOf(prepared));
+    });
+  }
+
+  startAgain<Result>(repeated: RepeatedCall<Result>): StartedRequest<Result> {
+    return this.#started(() => repeated.start());
+  }
+
+  /** {@link start} of a call with these arguments, as {@link block}. */
+  startCall<Result>(
+    prepare: Preparing<Result>,
+    a: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+  ): StartedRequest<Result> {
+    return this.#started(() => {
+      const kept = this.#kept.find(prepare, a, b, c, d);
+      if (kept !== null) return (kept as RepeatedCall<Result>).start();
+      const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
+      const operation = this.#operationOf(prepared);
+      if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
+      return this.#start(prepared, operation);
+    });
+  }
+
+  /** What is thrown, the request fails with. */
+  #started<Result>(start: () => StartedRequest<Result>): StartedRequest<Result> {
+    try {
+      return start();
     } catch (error) {
       return ScheduledRequest.of(this.endpoint, () => {
         throw error;
@@ -220,22 +279,36 @@ export class Calls implements CallBook {
     }
   }
 
-  #startOnLines<Result>(
+  #start<Result>(
     prepared: Prepared<Result>,
-    line: LineCall<Result>,
-    lines: Lines,
+    operation: LineOperation | null,
   ): StartedRequest<Result> {
+    if (operation === null) return this.#startMessages(prepared);
     this.endpoint.checkAlive();
-    const operation = line.make(lines);
-    const number = this.count(prepared.signature, prepared.algorithm);
+    return this.startOnLines(
+      prepared,
+      operation,
+      this.count(prepared.signature, prepared.algorithm),
+    );
+  }
+
+  /** A call that was counted goes on as a request. @param written its line is there already */
+  startOnLines<Result>(
+    prepared: Prepared<Result>,
+    operation: LineOperation,
+    number: number,
+    written = false,
+  ): StartedRequest<Result> {
+    const lines = this.lines as Lines;
     const request = new LineRequest<Result>(lines, operation, {
-      result: () => line.result(),
+      result: () => (prepared.line as LineCall<Result>).result(),
       byMessages: () => {
         const call = this.#callOf(prepared, number);
         return { schedule: prepared.schedule(call.tag), call };
       },
     });
-    this.beginOnLines(prepared, operation, number);
+    if (written) lines.resume(operation, number);
+    else this.beginOnLines(prepared, operation, number);
     request.goOn();
     this.#watch(prepared, operation, number, false);
     return request;

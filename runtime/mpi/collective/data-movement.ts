@@ -18,7 +18,6 @@ import { prepareScatter, prepareScatterv } from './scatter.ts';
 export abstract class DataMovement extends Collectives {
   #persistent: PersistentCollectives | null = null;
 
-  /** Operations that are made once and started often, collective ones too (MPI 4.1, 3.9 and 6.13). */
   /** Makes operations that are started again and again, collective ones too (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentCollectives {
     this.#persistent ??= new PersistentCollectives(this.endpoint, this.calls);
@@ -41,12 +40,12 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_MISMATCH, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   bcast<D extends Data>(data: D, root = 0): StartedRequest<D> {
-    return this.calls.start(() => prepareBcast(this.endpoint, data, root));
+    return this.calls.startCall(prepareBcast<D>, data, root);
   }
 
   /** {@link bcast}, blocking the thread. */
   bcastSync<D extends Data>(data: D, root = 0): D {
-    return this.calls.runSync(prepareBcast(this.endpoint, data, root));
+    return this.calls.block(prepareBcast<D>, data, root);
   }
 
   /**
@@ -62,12 +61,12 @@ export abstract class DataMovement extends Collectives {
     receive?: A | null,
     root = 0,
   ): StartedRequest<A | null> {
-    return this.calls.start(() => prepareGather(this.endpoint, send, receive, root));
+    return this.calls.startCall(prepareGather<A>, send, receive, root);
   }
 
   /** {@link gather}, blocking the thread. */
   gatherSync<A extends Elements>(send: A | InPlace, receive?: A | null, root = 0): A | null {
-    return this.calls.runSync(prepareGather(this.endpoint, send, receive, root));
+    return this.calls.block(prepareGather<A>, send, receive, root);
   }
 
   /**
@@ -100,12 +99,12 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   scatter<A extends Elements>(send: A | null, receive: A | InPlace, root = 0): StartedRequest<A> {
-    return this.calls.start(() => prepareScatter(this.endpoint, send, receive, root));
+    return this.calls.startCall(prepareScatter<A>, send, receive, root);
   }
 
   /** {@link scatter}, blocking the thread. */
   scatterSync<A extends Elements>(send: A | null, receive: A | InPlace, root = 0): A {
-    return this.calls.runSync(prepareScatter(this.endpoint, send, receive, root));
+    return this.calls.block(prepareScatter<A>, send, receive, root);
   }
 
   /**
@@ -138,12 +137,12 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   allgather<A extends Elements>(send: A | InPlace, receive?: A): StartedRequest<A> {
-    return this.calls.start(() => prepareAllgather(this.endpoint, send, receive));
+    return this.calls.startCall(prepareAllgather<A>, send, receive);
   }
 
   /** {@link allgather}, blocking the thread. */
   allgatherSync<A extends Elements>(send: A | InPlace, receive?: A): A {
-    return this.calls.runSync(prepareAllgather(this.endpoint, send, receive));
+    return this.calls.block(prepareAllgather<A>, send, receive);
   }
 
   /**
@@ -176,12 +175,12 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   alltoall<A extends Elements>(send: A | InPlace, receive?: A): StartedRequest<A> {
-    return this.calls.start(() => prepareAlltoall(this.endpoint, send, receive));
+    return this.calls.startCall(prepareAlltoall<A>, send, receive);
   }
 
   /** {@link alltoall}, blocking the thread. */
   alltoallSync<A extends Elements>(send: A | InPlace, receive?: A): A {
-    return this.calls.runSync(prepareAlltoall(this.endpoint, send, receive));
+    return this.calls.block(prepareAlltoall<A>, send, receive);
   }
 
   /**

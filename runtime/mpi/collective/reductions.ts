@@ -9,7 +9,7 @@ import { PersistentReductions } from './persistent-reductions.ts';
 import { prepareReduceCall } from './reduce.ts';
 import { prepareReduceScatter, prepareReduceScatterBlock } from './reduce-scatter.ts';
 import type { Exactly, ReduceOptions } from './reduction.ts';
-import { prepareScanCall } from './scan.ts';
+import { prepareExclusiveScan, prepareInclusiveScan } from './scan.ts';
 
 export abstract class Reductions extends DataMovement {
   #persistent: PersistentReductions | null = null;
@@ -50,9 +50,10 @@ export abstract class Reductions extends DataMovement {
     fourth?: unknown,
     fifth?: unknown,
   ): StartedRequest<unknown> {
-    return this.calls.start(() =>
-      prepareReduceCall(this.endpoint, first, second, third, fourth, fifth),
-    );
+    const { calls, endpoint } = this;
+    return fifth === undefined
+      ? calls.startCall(prepareReduceCall, first, second, third, fourth)
+      : calls.start(() => prepareReduceCall(endpoint, first, second, third, fourth, fifth));
   }
 
   /** {@link reduce}, blocking the thread. */
@@ -77,9 +78,10 @@ export abstract class Reductions extends DataMovement {
     fourth?: unknown,
     fifth?: unknown,
   ): unknown {
-    return this.calls.runSync(
-      prepareReduceCall(this.endpoint, first, second, third, fourth, fifth),
-    );
+    const { calls, endpoint } = this;
+    return fifth === undefined
+      ? calls.block(prepareReduceCall, first, second, third, fourth)
+      : calls.runSync(prepareReduceCall(endpoint, first, second, third, fourth, fifth));
   }
 
   /**
@@ -109,9 +111,7 @@ export abstract class Reductions extends DataMovement {
     third?: unknown,
     fourth?: unknown,
   ): StartedRequest<unknown> {
-    return this.calls.start(() =>
-      prepareAllreduceCall(this.endpoint, first, second, third, fourth),
-    );
+    return this.calls.startCall(prepareAllreduceCall, first, second, third, fourth);
   }
 
   /** {@link allreduce}, blocking the thread. */
@@ -125,7 +125,7 @@ export abstract class Reductions extends DataMovement {
     options?: ReduceOptions,
   ): A;
   allreduceSync(first: unknown, second: unknown, third?: unknown, fourth?: unknown): unknown {
-    return this.calls.runSync(prepareAllreduceCall(this.endpoint, first, second, third, fourth));
+    return this.calls.block(prepareAllreduceCall, first, second, third, fourth);
   }
 
   /**
@@ -141,7 +141,7 @@ export abstract class Reductions extends DataMovement {
     receive: A | null,
     op: Op<Exactly<A>>,
   ): StartedRequest<A> {
-    return this.calls.start(() => prepareReduceScatterBlock(this.endpoint, send, receive, op));
+    return this.calls.startCall(prepareReduceScatterBlock<A>, send, receive, op);
   }
 
   /** {@link reduceScatterBlock}, blocking the thread. */
@@ -150,7 +150,7 @@ export abstract class Reductions extends DataMovement {
     receive: A | null,
     op: Op<Exactly<A>>,
   ): A {
-    return this.calls.runSync(prepareReduceScatterBlock(this.endpoint, send, receive, op));
+    return this.calls.block(prepareReduceScatterBlock<A>, send, receive, op);
   }
 
   /**
@@ -192,7 +192,7 @@ export abstract class Reductions extends DataMovement {
     op: Op<Exactly<A>>,
   ): StartedRequest<A>;
   scan(first: unknown, second: unknown, third?: unknown): StartedRequest<unknown> {
-    return this.calls.start(() => prepareScanCall(this.endpoint, 'scan', first, second, third));
+    return this.calls.startCall(prepareInclusiveScan, first, second, third);
   }
 
   /** {@link scan}, blocking the thread. */
@@ -200,7 +200,7 @@ export abstract class Reductions extends DataMovement {
   scanSync(value: bigint, op: Op<BigInt64Array>): bigint;
   scanSync<A extends Elements>(send: A | InPlace, receive: A | null, op: Op<Exactly<A>>): A;
   scanSync(first: unknown, second: unknown, third?: unknown): unknown {
-    return this.calls.runSync(prepareScanCall(this.endpoint, 'scan', first, second, third));
+    return this.calls.block(prepareInclusiveScan, first, second, third);
   }
 
   /**
@@ -216,7 +216,7 @@ export abstract class Reductions extends DataMovement {
     op: Op<Exactly<A>>,
   ): StartedRequest<A>;
   exscan(first: unknown, second: unknown, third?: unknown): StartedRequest<unknown> {
-    return this.calls.start(() => prepareScanCall(this.endpoint, 'exscan', first, second, third));
+    return this.calls.startCall(prepareExclusiveScan, first, second, third);
   }
 
   /** {@link exscan}, blocking the thread. */
@@ -224,6 +224,6 @@ export abstract class Reductions extends DataMovement {
   exscanSync(value: bigint, op: Op<BigInt64Array>): bigint | undefined;
   exscanSync<A extends Elements>(send: A | InPlace, receive: A | null, op: Op<Exactly<A>>): A;
   exscanSync(first: unknown, second: unknown, third?: unknown): unknown {
-    return this.calls.runSync(prepareScanCall(this.endpoint, 'exscan', first, second, third));
+    return this.calls.block(prepareExclusiveScan, first, second, third);
   }
 }
