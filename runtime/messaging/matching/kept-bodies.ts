@@ -107,7 +107,7 @@ export class KeptBodies {
   take(kept: Kept, length: number, to: Place | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    if (to !== null) putPart(to, chunk.bytes, from, length);
+    if (to !== null) putPart(to.bytes, to.noncontiguous, chunk.bytes, from, length);
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

@@ -4,9 +4,9 @@
  * needs no matching, and no object for each message. As soon as a receive, a probe or a larger message asks for
  * more, all go into their bins.
  */
-import type { Packet } from '../../../transports/transport.ts';
+import type { Noncontiguous, Packet } from '../../../transports/transport.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
-import { type Place, putPart } from '../body.ts';
+import { putPart } from '../body.ts';
 import type { Context, Unsorted } from './context.ts';
 
 /** Bytes that a row holds: for each message 16, and its body. */
@@ -87,10 +87,10 @@ export class MessageRow implements Unsorted {
   }
 
   /** Copies the first message's body to where it belongs, and forgets it; its length. */
-  take(to: Place): number {
+  take(bytes: Uint8Array, noncontiguous: Noncontiguous | null): number {
     const at = this.#first;
     const length = this.#words[(at >>> 2) + LENGTH];
-    if (length > 0) putPart(to, this.#bytes, at + HEADER_BYTES, length);
+    if (length > 0) putPart(bytes, noncontiguous, this.#bytes, at + HEADER_BYTES, length);
     this.#first = at + placeOf(length);
     if (this.#first === this.#end) this.#clear();
     return length;

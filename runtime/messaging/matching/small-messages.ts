@@ -48,7 +48,7 @@ export class SmallMessages {
     const row = this.#row;
     if (!row.fits(request.peer, request.tag, request.length) || !request.intact) return false;
     const { source, tag } = row;
-    const length = row.take(request);
+    const length = row.take(request.bytes, request.noncontiguous);
     this.#credit.discharge(this.#peers.contact(source), flow, ONE_MESSAGE);
     this.#completion.complete(request, source, tag, length);
     return true;
@@ -65,7 +65,7 @@ export class SmallMessages {
     if (context.row === null || !row.fits(peer.rank, tag, room))
       return this.#takeFromBins(peer, context, tag, bytes, status);
     status.tag = row.tag;
-    status.byteLength = row.take({ bytes, noncontiguous: null });
+    status.byteLength = row.take(bytes, null);
     this.#credit.discharge(peer, context.flow, ONE_MESSAGE);
     return true;
   }
