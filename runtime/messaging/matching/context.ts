@@ -91,7 +91,8 @@ export interface Unsorted {
 
 export class Context {
   readonly posted: PostedReceives;
-  readonly #unexpected = new UnexpectedMessages<UnexpectedMessage>();
+  /** Unexpected messages that are in bins; its count has one more while there is a row. */
+  readonly sorted = new UnexpectedMessages<UnexpectedMessage>();
   /** The row that holds the latest unexpected messages; null: all are in bins. */
   row: Unsorted | null = null;
   readonly names: ContextNames;
@@ -113,21 +114,15 @@ export class Context {
     this.names = names;
   }
 
-  /** All that are kept. */
+  /** All unexpected messages. */
   get unexpected(): UnexpectedMessages<UnexpectedMessage> {
     if (this.row !== null) this.row.sort();
-    return this.#unexpected;
-  }
-
-  /** Those of them that are in bins. */
-  get sorted(): UnexpectedMessages<UnexpectedMessage> {
-    return this.#unexpected;
+    return this.sorted;
   }
 
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
-    if (this.posted.count !== 0 || this.apart !== 0) return false;
-    return this.#unexpected.count === 0 && this.row === null;
+    return this.posted.count === 0 && this.sorted.count === 0 && this.apart === 0;
   }
 
   /** Receives wait in it. */

@@ -64,6 +64,7 @@ export class MessageRow implements Unsorted {
   #begin(context: Context): void {
     this.#context = context;
     context.row = this;
+    context.sorted.count++;
     if (this.#words.length > 0) return;
     this.#bytes = new Uint8Array(ROW_BYTES);
     this.#words = new Int32Array(this.#bytes.buffer);
@@ -117,7 +118,9 @@ export class MessageRow implements Unsorted {
   }
 
   #clear(): void {
-    (this.#context as Context).row = null;
+    const context = this.#context as Context;
+    context.row = null;
+    context.sorted.count--;
     this.#context = null;
     this.#first = 0;
     this.#end = 0;
