@@ -137,11 +137,11 @@ export const ERROR_CODES = {
    */
   ERR_ADDON: 'the native addon is missing or does not load',
   /**
-   * @why a launcher that speaks PMIx; a child of a rank; ranks of different versions; too many ranks
-   *   on one machine
+   * @why variables of a launcher that is not there, or of two; no libpmix under a launcher that speaks
+   *   PMIx; a child of a rank; ranks of different versions; too many ranks on one machine
    * @remedy [launching.md](../operating/launching.md)
    */
-  ERR_LAUNCH: 'the launcher or its PMI connection failed',
+  ERR_LAUNCH: 'the launcher, or the connection to it, failed',
   /**
    * @why the machine, the cgroup, `ulimit -f` or `ulimit -l` has no more, or a
    *   [limit](../operating/limits.md) is reached

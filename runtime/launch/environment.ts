@@ -3,7 +3,14 @@ import type { Binding } from './binding.ts';
 
 /** Variables of another launcher, or of the job that dregrun itself runs in, are wrong for these ranks. */
 const FOREIGN = /^(PMI_|PMIX_|HYDI_|HYDRA_|MPI_LOCAL|OMPI_COMM_WORLD_)/;
-const OURS = ['DREG_JOB_ID', 'DREG_LAUNCHER_PID', 'DREG_CORES', 'DREG_BIND', 'DREG_COLUMNS'];
+const OURS = [
+  'DREG_JOB_ID',
+  'DREG_LAUNCHER_PID',
+  'DREG_CORES',
+  'DREG_BIND',
+  'DREG_COLUMNS',
+  'DREG_LAUNCHER',
+];
 
 /** The descriptor of a rank's PMI connection: the first after stdin, stdout and stderr. */
 export const PMI_FD = 3;

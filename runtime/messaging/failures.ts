@@ -35,6 +35,8 @@ export class PeerFailures {
   readonly #host: FailureHost;
   readonly #node: Transport | null;
   readonly #protocols: Protocols;
+  /** Asks for failures of which no transport tells, before peers are looked at. */
+  reports: (() => void) | null = null;
 
   constructor(host: FailureHost, node: Transport | null, protocols: Protocols) {
     this.#host = host;
@@ -62,6 +64,7 @@ export class PeerFailures {
    * @returns how many packets came in the meantime
    */
   checkPeers(): number {
+    this.reports?.();
     if (this.#node === null) return 0;
     let gone = 0;
     for (let rank = 0; rank < this.#host.size; rank++) {

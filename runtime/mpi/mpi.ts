@@ -10,7 +10,8 @@ import { ShmTransport } from '../../transports/shm/transport.ts';
 import type { Rdma } from '../../transports/verbs/open.ts';
 import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
-import { type Job, joinJob } from '../job/job.ts';
+import type { Job } from '../job/job.ts';
+import { joinJob } from '../job/join.ts';
 import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
 import type { Stats } from '../memory/counters.ts';
 import { PUBLISH_AFTER_MS } from '../messaging/deadlock/standstill.ts';
@@ -25,6 +26,7 @@ import { checkCount } from './arguments.ts';
 import type { Communicator } from './communicator.ts';
 import { selfOf, worldOf } from './first-communicators.ts';
 import { type Inspection, inspect } from './inspect.ts';
+import { type Heeding, heedLosses } from './lost-processes.ts';
 import { tellUnderWay, watchRequests } from './point-to-point/dropped-requests.ts';
 import { beginSession, type Session } from './session.ts';
 import { endPorts } from './worker/open-ports.ts';
@@ -42,6 +44,8 @@ interface World {
   /** The node's shared memory. */
   node: ShmTransport | null;
   rdma: Rdma | null;
+  /** Of what the launcher says of lost processes. */
+  heeding: Heeding | null;
 }
 
 /** What a rank has done so far. */
@@ -225,7 +229,9 @@ function connect(job: Job): World {
   beginSession(engine, session);
   const world = worldOf(engine, session);
   const self = selfOf(engine, session);
-  return { job, engine, world, self, node, rdma };
+  const { losses } = job;
+  const heeding = losses === undefined ? null : heedLosses(losses, engine);
+  return { job, engine, world, self, node, rdma, heeding };
 }
 
 function checkAlive(): void {
@@ -295,7 +301,7 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
   return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
-function stop({ engine, job, world, self, node, rdma }: World): void {
+function stop({ engine, job, world, self, node, rdma, heeding }: World): void {
   // First of all, while MPI can be used: libraries have kept there what is to end with it (MPI 4.1, 11.2.4).
   self.attributes.clear();
   endPorts();
@@ -308,6 +314,7 @@ function stop({ engine, job, world, self, node, rdma }: World): void {
   node?.close();
   rdma?.close();
   soloTransport?.close();
+  heeding?.close();
   process.off('exit', atExit);
   job.finalize();
   if (unseen !== undefined) throw unseen;

@@ -20,7 +20,7 @@ export const FLOORS: Floor[] = [
   { name: 'base', paths: ['runtime/base/'], what: 'MpiError, errno, constants' },
   { name: 'native', paths: ['native/'], what: 'the addon and its TypeScript faces' },
   { name: 'memory', paths: ['runtime/memory/'], what: 'pinned-memory manager, cache, monitors' },
-  { name: 'job', paths: ['runtime/job/'], what: 'who this rank is: the PMI client' },
+  { name: 'job', paths: ['runtime/job/'], what: 'who this rank is: the clients of PMI-1 and PMIx' },
   {
     name: 'transports',
     paths: ['transports/'],

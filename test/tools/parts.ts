@@ -1,6 +1,10 @@
 /** The parts of `npm run test:full`, and which files each of them runs, as vitest filters names. */
 export const PARTS = {
   fast: { what: 'what npm test runs', files: [] },
+  launchers: {
+    what: 'ranks under srun, in a Slurm cluster of this machine',
+    files: ['launchers/slurm.full'],
+  },
   soak: {
     what: 'the soak of the cache on this machine, ten times as long',
     files: ['memory/soak.test'],

@@ -31,7 +31,7 @@ export interface KeyValueSpace {
   readonly size: number;
   readonly jobId: string;
   put(key: string, value: string): void;
-  get(key: string): string | undefined;
+  get(key: string, of: number): string | undefined;
   fence(): void;
 }
 
@@ -95,7 +95,7 @@ function parseAddress(text: string, peer: number): Address {
 function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
   const peers: LocalPeer[] = [];
   for (let rank = 0; rank < space.size; rank++) {
-    const value = space.get(addressKey(rank));
+    const value = space.get(addressKey(rank), rank);
     if (value === undefined)
       throw new MpiError(
         'ERR_LAUNCH',
@@ -122,7 +122,7 @@ function lead(space: KeyValueSpace, socket: number, peers: LocalPeer[]): Segment
   space.fence();
   const fds = [files.rings, files.heaps, ...files.doorbells];
   for (const { rank } of peers.slice(1)) {
-    const answer = addon().fdSocketSend(socket, space.get(memberKey(rank)) ?? '', fds);
+    const answer = addon().fdSocketSend(socket, space.get(memberKey(rank), rank) ?? '', fds);
     check(answer, 'sendmsg', `handing the shared segment to rank ${rank}`, { peer: rank });
   }
   return files;

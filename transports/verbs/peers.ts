@@ -20,9 +20,9 @@ export interface VerbsJob {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
-  /** The launcher's key-value space. `get` answers undefined where there is no such key. */
+  /** The launcher's key-value space. `get` answers undefined where the rank `of` has put no such key. */
   put(key: string, value: string): void;
-  get(key: string): string | undefined;
+  get(key: string, of: number): string | undefined;
   /** After it every rank sees the values that all ranks have put. */
   fence(): void;
 }
@@ -104,7 +104,7 @@ export class VerbsPeers implements Host, IwarpHost {
   }
 
   #addressOf(peer: number) {
-    return parseAddress(this.#job.get(addressKey(peer)) ?? '', this.#device.link, peer);
+    return parseAddress(this.#job.get(addressKey(peer), peer) ?? '', this.#device.link, peer);
   }
 
   invite(peer: number): void {
@@ -165,7 +165,7 @@ export class VerbsPeers implements Host, IwarpHost {
     const time = now();
     const known = this.#asked.get(peer);
     if (known && (known.left || time - known.at < PRESENCE_MS)) return known.left;
-    const left = this.#job.get(leftKey(peer)) !== undefined;
+    const left = this.#job.get(leftKey(peer), peer) !== undefined;
     this.#asked.set(peer, { at: time, left });
     return left;
   }

@@ -1,9 +1,10 @@
 /** All parts that the doctor looks at, once the addon is there. */
-import type { Finding, Group } from './finding.ts';
+import { pmixMissing, pmixVersion } from '../../job/pmix-job.ts';
+import { type Finding, type Group, lacks, works } from './finding.ts';
 import { cores, node, sharedMemory, transport } from './machine.ts';
 import { registeredMemory } from './memory.ts';
 import { withinNode } from './node-local.ts';
-import { library, rdma } from './rdma.ts';
+import { rdma } from './rdma.ts';
 
 export async function partsOf(native: Finding): Promise<Group[]> {
   return [
@@ -15,10 +16,11 @@ export async function partsOf(native: Finding): Promise<Group[]> {
   ];
 }
 
-/** Found or not: the launcher does not use it yet (docs/operating/launching.md). */
+/** What ranks of Open MPI's mpirun and of srun --mpi=pmix load; no other launcher needs it. */
 function pmix(): Finding {
-  const remedy = 'nothing: PMIx is not spoken yet (docs/operating/launching.md)';
-  const found = library('libpmix', 'libpmix.so.2', remedy);
-  if (found.state !== 'works') return found;
-  return { ...found, says: `${found.says}, and not used: PMIx is not spoken yet` };
+  const missing = pmixMissing();
+  if (missing === '') return works('libpmix', pmixVersion());
+  const remedy =
+    'apt-get install libpmix2, or DREG_PMIX_LIBRARY=FILE, for mpirun and srun --mpi=pmix';
+  return lacks('libpmix', missing, { remedy });
 }

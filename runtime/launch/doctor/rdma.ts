@@ -37,8 +37,8 @@ export async function rdma(): Promise<Finding[]> {
   return devices === null ? findings : [...findings, ...(await reach(devices))];
 }
 
-/** A library that is loaded only when something needs it, or by nothing here yet. */
-export function library(part: string, name: string, remedy: string): Finding {
+/** A library that is loaded only when something needs it. */
+function library(part: string, name: string, remedy: string): Finding {
   const missing = addon().libraryMissing(name);
   return missing === '' ? works(part, `${name} is there`) : lacks(part, missing, { remedy });
 }

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { LIMIT, verbs } from '../../../native/verbs.ts';
-import { joinJob } from '../../../runtime/job/job.ts';
+import { joinJob } from '../../../runtime/job/join.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
 import { SEND_DEPTH } from '../../../transports/verbs/packets/channel.ts';
@@ -73,7 +73,7 @@ function pmi(): void {
   job.put(`measure-${job.rank}`, 'x'.repeat(48));
   job.fence();
   const started = performance.now();
-  for (let i = 0; i < TIMES; i++) job.get('measure-0');
+  for (let i = 0; i < TIMES; i++) job.get('measure-0', 0);
   // All ask at once: the launcher's time, not the way there and back.
   const pmiUs = us(started, TIMES * job.size);
   job.fence();

@@ -1,5 +1,5 @@
 /** Says who this rank is and which ranks are on its node. argv[2]: the last rank aborts, or leaves. */
-import { joinJob } from '../../../../runtime/job/job.ts';
+import { joinJob } from '../../../../runtime/job/join.ts';
 import { joinSegment } from '../../../../transports/shm/join.ts';
 
 const job = joinJob();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
-import { joinJob } from '../../../../runtime/job/job.ts';
+import { joinJob } from '../../../../runtime/job/join.ts';
 import { canTest, DREGRUN, dregrun, fixture, start } from '../../../tools/launcher.ts';
 
 const EXCHANGE = fixture('exchange.mjs');
@@ -24,8 +24,8 @@ describe('without a launcher', () => {
     expect(job.jobId).not.toBe(joinJob({}).jobId);
     job.put('a', 'b');
     job.fence();
-    expect(job.get('a')).toBe('b');
-    expect(job.get('c')).toBeUndefined();
+    expect(job.get('a', 0)).toBe('b');
+    expect(job.get('c', 0)).toBeUndefined();
     job.finalize();
   });
 

@@ -6,16 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { addon } from '../../../../native/addon.ts';
-import { joinJob } from '../../../../runtime/job/job.ts';
-import {
-  canTest,
-  dregrun,
-  fixture,
-  start,
-  startDregrun,
-  temporaryFolder,
-  until,
-} from '../../../tools/launcher.ts';
+import { dregrun, fixture, startDregrun, temporaryFolder, until } from '../../../tools/launcher.ts';
 
 const JOINS = fixture('joins.mjs');
 const folder = temporaryFolder();
@@ -139,29 +130,5 @@ describe('what a rank starts before it has joined', () => {
     const { status, stdout } = await dregrun(['-n', '1', 'sh', '-c', nested]);
     expect(stdout.match(/joined 2/g)).toHaveLength(2);
     expect(status).toBe(0);
-  });
-});
-
-describe('a launcher that speaks PMIx', () => {
-  test.each([
-    [{ PMIX_RANK: '1', OMPI_COMM_WORLD_SIZE: '3' }, 'this is rank 1 of 3 of a launcher that'],
-    [{ PMIX_RANK: '0', SLURM_STEP_NUM_TASKS: '2' }, 'this is rank 0 of 2 of a launcher that'],
-    [{ PMIX_RANK: '4' }, 'this is rank 4 of a launcher that'],
-  ])('%j is ERR_LAUNCH, no world of one', (environment, message) => {
-    expect(() => joinJob(environment)).toThrow(
-      expect.objectContaining({ code: 'ERR_LAUNCH', message: expect.stringContaining(message) }),
-    );
-  });
-
-  test('with one rank it is a world of one', () => {
-    expect(joinJob({ PMIX_RANK: '0', OMPI_COMM_WORLD_SIZE: '1' })).toMatchObject({ size: 1 });
-  });
-
-  test.skipIf(!canTest('mpirun.openmpi'))("Open MPI's mpirun (Debian: openmpi-bin)", async () => {
-    const words = ['--allow-run-as-root', '--oversubscribe', '-n', '2', process.execPath, JOINS];
-    const { status, stdout } = await start('mpirun.openmpi', words).ended;
-    expect(stdout).toMatch(/^ERR_LAUNCH this is rank \d of 2 of a launcher that speaks PMIx/m);
-    expect(stdout).not.toContain('joined');
-    expect(status).not.toBe(0);
   });
 });
