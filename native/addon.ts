@@ -67,6 +67,17 @@ export interface Addon {
     fromOffset: number,
     length: number,
   ): number;
+  /** `count` runs of `size` bytes, one after the other, in both buffers so many bytes apart. */
+  copyRuns(
+    to: ArrayBufferView,
+    toOffset: number,
+    toStride: number,
+    from: ArrayBufferView,
+    fromOffset: number,
+    fromStride: number,
+    size: number,
+    count: number,
+  ): number;
   // doorbell.cc
   futexWait(words: Int32Array, index: number, expected: number, milliseconds: number): number;
   futexWake(words: Int32Array, index: number): number;

@@ -2,6 +2,8 @@
 // Memory by address: where a buffer lies, plain copies, and process_vm_readv(2) with its twin.
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "util.h"
@@ -61,13 +63,70 @@ static napi_value Copy(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// A row of runs of `size` bytes, `stride` bytes apart, of which the first lies at `at`.
+struct Runs {
+  uint8_t* first = nullptr;
+  int64_t stride = 0;
+};
+
+// The runs that three arguments from `at` on tell of: a buffer, where, how far apart. Null where
+// they do not all lie inside.
+static Runs RunsOf(napi_env env, const napi_value* argument, int64_t size, int64_t count) {
+  auto at = IntegerOf(env, argument[1]);
+  auto stride = IntegerOf(env, argument[2], -kExact);
+  if (!at || !stride) return {};
+  double reach = static_cast<double>(*stride) * static_cast<double>(count - 1);
+  double low = static_cast<double>(*at) + std::min(reach, 0.0);
+  uint8_t* lowest = RangeOf(env, argument[0], low, std::abs(reach) + static_cast<double>(size));
+  if (!lowest) return {};
+  return {reach < 0 ? lowest - static_cast<int64_t>(reach) : lowest, *stride};
+}
+
+template <size_t kSize>
+static void MoveRuns(Runs to, Runs from, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    memcpy(to.first + i * to.stride, from.first + i * from.stride, kSize);
+}
+
+// copyRuns(to, toOffset, toStride, from, fromOffset, fromStride, size, count) -> count | -EINVAL.
+// One after the other. A loop of JavaScript takes nearly twice as long for each run.
+static napi_value CopyRuns(napi_env env, napi_callback_info info) {
+  napi_value argument[8], result;
+  size_t given = 8;
+  napi_get_cb_info(env, info, &given, argument, nullptr, nullptr);
+  double answer = -EINVAL;
+  auto size = IntegerOf(env, argument[6], 1);
+  auto count = IntegerOf(env, argument[7], 1);
+  if (given == 8 && size && count) {
+    Runs to = RunsOf(env, argument, *size, *count);
+    Runs from = RunsOf(env, argument + 3, *size, *count);
+    // In one place any number of runs has room.
+    bool bounded = *count == 1 || to.stride != 0 || from.stride != 0;
+    if (to.first && from.first && bounded) {
+      if (*size == 8) {
+        MoveRuns<8>(to, from, *count);
+      } else if (*size == 4) {
+        MoveRuns<4>(to, from, *count);
+      } else {
+        for (int64_t i = 0; i < *count; i++)
+          memmove(to.first + i * to.stride, from.first + i * from.stride, *size);
+      }
+      answer = static_cast<double>(*count);
+    }
+  }
+  napi_create_double(env, answer, &result);
+  return result;
+}
+
 void InitMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("addressOf", Napi::Function::New(env, AddressOf));
   exports.Set("readRemote", Napi::Function::New(env, ReadRemote));
   exports.Set("writeRemote", Napi::Function::New(env, WriteRemote));
-  napi_value copy;
+  napi_value copy, runs;
   napi_create_function(env, "copy", NAPI_AUTO_LENGTH, Copy, nullptr, &copy);
   exports.Set("copy", Napi::Value(env, copy));
+  napi_create_function(env, "copyRuns", NAPI_AUTO_LENGTH, CopyRuns, nullptr, &runs);
+  exports.Set("copyRuns", Napi::Value(env, runs));
 }
 
 }  // namespace dreg

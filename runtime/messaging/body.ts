@@ -1,7 +1,7 @@
 /** How an operation's bytes get into packets and out of them, wherever they lie. */
 
 import { addon } from '../../native/addon.ts';
-import type { Channel, Packet } from '../../transports/transport.ts';
+import type { Channel, Noncontiguous, Packet } from '../../transports/transport.ts';
 import { store } from '../base/bytes.ts';
 import type { Operation } from './operation.ts';
 
@@ -42,7 +42,8 @@ export function putFirst({ bytes, noncontiguous }: Place, from: Uint8Array): voi
 
 /** The same with a small part of `from`; no view is made of it, which would cost more than the copy. */
 export function putPart(
-  { bytes, noncontiguous }: Place,
+  bytes: Uint8Array,
+  noncontiguous: Noncontiguous | null,
   from: Uint8Array,
   at: number,
   length: number,

@@ -202,13 +202,16 @@ export class PostedReceives {
     const recent = this.#recent;
     // The usual case: nothing is posted but to the bin that was used last.
     const found =
-      source === this.#recentSource && tag === recent.tag && recent.size === this.count
-        ? recent.head === null
-          ? null
-          : recent.head.item
-        : this.peek(source, tag);
+      recent.size === this.count ? this.#headOfRecent(source, tag) : this.peek(source, tag);
     if (found !== null) this.remove(found);
     return found;
+  }
+
+  #headOfRecent(source: number, tag: number): Posted | null {
+    const recent = this.#recent;
+    if (recent.head === null) return null;
+    if (this.#recentSource !== source && this.#recentSource !== ANY_SOURCE) return null;
+    return recent.tag === tag || recent.tag === ANY_TAG ? recent.head.item : null;
   }
 
   /** The same without taking it out. */

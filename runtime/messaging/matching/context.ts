@@ -83,9 +83,18 @@ export interface CallQuestion {
   readonly text: string;
 }
 
+/** Messages that are not in bins yet; see {@link MessageRow}. */
+export interface Unsorted {
+  /** Puts them into their bins. */
+  sort(): void;
+}
+
 export class Context {
   readonly posted: PostedReceives;
-  readonly unexpected = new UnexpectedMessages<UnexpectedMessage>();
+  /** Unexpected messages that are in bins; its count has one more while there is a row. */
+  readonly sorted = new UnexpectedMessages<UnexpectedMessage>();
+  /** The row that holds the latest unexpected messages; null: all are in bins. */
+  row: Unsorted | null = null;
   readonly names: ContextNames;
   /** PROGRAM or LIBRARY. */
   readonly flow: number;
@@ -105,9 +114,15 @@ export class Context {
     this.names = names;
   }
 
+  /** All unexpected messages. */
+  get unexpected(): UnexpectedMessages<UnexpectedMessage> {
+    if (this.row !== null) this.row.sort();
+    return this.sorted;
+  }
+
   /** Nothing is kept or waited for: the next packet is the one that matching would give. */
   get quiet(): boolean {
-    return this.posted.count === 0 && this.unexpected.count === 0 && this.apart === 0;
+    return this.posted.count === 0 && this.sorted.count === 0 && this.apart === 0;
   }
 
   /** Receives wait in it. */

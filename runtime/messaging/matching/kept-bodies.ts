@@ -78,7 +78,19 @@ export class KeptBodies {
 
   /** Copies a packet's body, which is not longer than {@link SLOT_BYTES_MAX} and not empty. */
   put(packet: Packet, kept: Kept): void {
-    const size = sizeOf(packet.length);
+    const chunk = this.#takeSlot(packet.length, kept);
+    packet.copyTo(chunk.bytes, kept.slot * chunk.slotBytes);
+  }
+
+  /** Copies such a body from `from[at..]`. */
+  putBytes(from: Uint8Array, at: number, length: number, kept: Kept): void {
+    const { bytes, slotBytes } = this.#takeSlot(length, kept);
+    const to = kept.slot * slotBytes;
+    for (let i = 0; i < length; i++) bytes[to + i] = from[at + i];
+  }
+
+  #takeSlot(length: number, kept: Kept): Chunk {
+    const size = sizeOf(length);
     const open = this.#open[size];
     let chunk = open.at(-1);
     if (chunk === undefined) {
@@ -87,15 +99,15 @@ export class KeptBodies {
     }
     kept.chunk = chunk;
     kept.slot = chunk.take();
-    packet.copyTo(chunk.bytes, kept.slot * chunk.slotBytes);
     if (chunk.full) open.pop();
+    return chunk;
   }
 
   /** Copies a body to where it belongs, and forgets it. */
   take(kept: Kept, length: number, to: Place | null): void {
     const chunk = kept.chunk as Chunk;
     const from = kept.slot * chunk.slotBytes;
-    if (to !== null) putPart(to, chunk.bytes, from, length);
+    if (to !== null) putPart(to.bytes, to.noncontiguous, chunk.bytes, from, length);
     kept.chunk = null;
     const open = this.#open[sizeOf(length)];
     if (chunk.full) this.#add(chunk, open);

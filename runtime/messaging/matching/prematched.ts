@@ -1,12 +1,14 @@
 /**
- * Receives of one source, tag and context, posted in a row with nothing else to match: a window of
- * them. The next packets of their source are theirs in order, so they are taken from the channel
- * without going through matching. As soon as anything else comes in between they are posted.
+ * Receives from one source in one context, posted in a row with nothing else to match: a window of them. If the
+ * next packets of their source are theirs in order, they are taken from the channel without going through
+ * matching: the receive posted first is the one that a packet of its tag belongs to. As soon as anything else comes
+ * in between they are posted.
  */
 import { TOOK_OTHER } from '../../../transports/transport.ts';
 import { lengthOf } from '../../base/bytes.ts';
 import type { Completion } from '../completion.ts';
 import { chargeOf } from '../flow/credit.ts';
+import type { KeptCredit } from '../flow/kept-credit.ts';
 import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
 import { DIRECT_POLLS } from '../peer.ts';
@@ -16,10 +18,9 @@ import type { Context } from './context.ts';
 /** Receives that may be held back; further ones are posted, and these before them. */
 export const PREMATCHED_MAX = 1024;
 
-/** Where receives go that are not held back any more, and credit that is. */
+/** Where receives go that are not held back any more. */
 interface Receiver {
   post(context: Context, receive: Operation): void;
-  returnCredit(peer: Peer, context: number, charge: number): void;
 }
 
 export interface PrematchedHost {
@@ -29,6 +30,7 @@ export interface PrematchedHost {
 export class PrematchedReceives {
   readonly #host: PrematchedHost;
   readonly #completion: Completion;
+  readonly #credit: KeptCredit;
   readonly #receiver: Receiver;
   /** Of its full length at once: to grow and to shrink it costs more than what it holds back. */
   readonly #requests: (Operation | null)[] = new Array(PREMATCHED_MAX).fill(null);
@@ -41,9 +43,15 @@ export class PrematchedReceives {
   /** Looks at the channel in a row that found nothing. */
   #misses = 0;
 
-  constructor(host: PrematchedHost, completion: Completion, receiver: Receiver) {
+  constructor(
+    host: PrematchedHost,
+    completion: Completion,
+    credit: KeptCredit,
+    receiver: Receiver,
+  ) {
     this.#host = host;
     this.#completion = completion;
+    this.#credit = credit;
     this.#receiver = receiver;
   }
 
@@ -78,12 +86,7 @@ export class PrematchedReceives {
 
   #continues(request: Operation, peer: Peer | undefined): boolean {
     const last = this.#requests[this.#end - 1] as Operation;
-    return (
-      peer === this.#peer &&
-      last.tag === request.tag &&
-      last.context === request.context &&
-      this.#end < PREMATCHED_MAX
-    );
+    return peer === this.#peer && last.context === request.context && this.#end < PREMATCHED_MAX;
   }
 
   /** Takes what has come for the receives held back; how many messages it was. */
@@ -109,7 +112,7 @@ export class PrematchedReceives {
       requests[this.#first++] = null;
       count++;
       context.apart--;
-      this.#receiver.returnCredit(peer, request.context, chargeOf(length));
+      this.#credit.giveBack(peer, context.flow, chargeOf(length));
       this.#completion.complete(request, rank, channel.takenTag, length);
     }
     if (this.#first === this.#end) this.#clear();

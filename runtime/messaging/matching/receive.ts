@@ -4,8 +4,7 @@
  */
 
 import type { Packet } from '../../../transports/transport.ts';
-import { EXTENSION_WORDS } from '../../../transports/transport.ts';
-import { lengthOf, NO_BYTES } from '../../base/bytes.ts';
+import { NO_BYTES } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { putPacket } from '../body.ts';
@@ -13,9 +12,10 @@ import type { Completion } from '../completion.ts';
 import { ContextTable } from '../contexts/table.ts';
 import { MultiPacketEager } from '../eager/multi.ts';
 import { chargeOf, flowOf, LIBRARY, PROGRAM } from '../flow/credit.ts';
+import { KeptCredit } from '../flow/kept-credit.ts';
 import type { ReceiveFlow } from '../flow/receive-flow.ts';
 import { Search } from '../flow/search.ts';
-import { CLAIM, type Operation, PEEK, PROBE, type Taken } from '../operation.ts';
+import { CLAIM, type Operation, PEEK, PROBE } from '../operation.ts';
 import type { Output } from '../output.ts';
 import { FLOW_PACKETS_MAX, type Peer } from '../peer.ts';
 import type { Peers } from '../peers.ts';
@@ -23,9 +23,9 @@ import { messageLength, offerOf } from '../rendezvous/offer.ts';
 import type { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { CREDIT, FOUND, GONE, NONE, PASS, SEEK, STALLED, TAKE } from '../wire.ts';
 import type { Envelope } from './bins.ts';
-import { type Context, UnexpectedMessage, UnexpectedMessagePool } from './context.ts';
-import { KeptBodies } from './kept-bodies.ts';
+import { type Context, UnexpectedMessage } from './context.ts';
 import { PrematchedReceives } from './prematched.ts';
+import { SmallMessages } from './small-messages.ts';
 
 /** What receiving needs of the engine. */
 export interface ReceivingHost extends Output, Peers {
@@ -44,8 +44,9 @@ export class Receiving {
   /** Receives that are not posted yet. */
   readonly prematched: PrematchedReceives;
   readonly #search: Search;
-  readonly #bodies = new KeptBodies();
-  readonly #messages = new UnexpectedMessagePool();
+  readonly #credit: KeptCredit;
+  /** Unexpected messages that are small. */
+  readonly small: SmallMessages;
   /** Probes that have met the message that is being delivered. */
   readonly #probes: Operation[] = [];
 
@@ -59,12 +60,14 @@ export class Receiving {
     this.#completion = completion;
     this.#rendezvous = rendezvous;
     this.#multi = multi;
+    this.#credit = new KeptCredit(host);
+    this.small = new SmallMessages(host, completion, this.#credit);
     this.contexts = new ContextTable({
       drop: (context) => this.#drop(context),
       sends: (id) => host.sends(id),
     });
     this.#search = new Search(host, this.contexts);
-    this.prematched = new PrematchedReceives(host, completion, this);
+    this.prematched = new PrematchedReceives(host, completion, this.#credit, this);
   }
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
@@ -72,6 +75,7 @@ export class Receiving {
     const peer = this.#host.peers[request.peer];
     const context = this.contexts.of(request.context);
     if (this.prematched.take(request, context, peer)) return;
+    if (context.row !== null && this.small.give(request, context)) return;
     if (context.unexpected.count > 0) {
       const message = context.unexpected.take(request.peer, request.tag);
       if (message !== null) {
@@ -112,10 +116,8 @@ export class Receiving {
   #discharge(message: UnexpectedMessage, flow: number): void {
     const { charge, source } = message;
     if (charge === 0) return;
-    const peer = this.#host.contact(source);
-    peer.incoming[flow].kept -= charge;
     message.charge = 0;
-    this.returnCredit(peer, flow, charge);
+    this.#credit.discharge(this.#host.contact(source), flow, charge);
   }
 
   /** Gives the message that a probe has claimed to a receive. */
@@ -140,43 +142,25 @@ export class Receiving {
     return this.#search.active;
   }
 
-  /**
-   * Gives a small message that is kept whole to a blocking receive from its sender, without a request; false: it
-   * takes one.
-   */
-  takeKept(peer: Peer, context: Context, tag: number, bytes: Uint8Array, status: Taken): boolean {
-    const { unexpected, apart, flow } = context;
-    // Receives that are held back were posted before.
-    const message = apart === 0 ? unexpected.peek(peer.rank, tag) : null;
-    if (message === null || message.chunk === null || message.length > lengthOf(bytes))
-      return false;
-    if (message.offer !== null) return false;
-    unexpected.remove(message);
-    this.#discharge(message, flow);
-    this.#bodies.take(message, message.length, { bytes, noncontiguous: null });
-    status.tag = message.tag;
-    status.byteLength = message.length;
-    this.#messages.giveBack(message);
-    return true;
-  }
-
   /** Gives an unexpected message to the receive that asked for it. */
   #take(request: Operation, message: UnexpectedMessage): void {
     const { source, tag, arrival, offer, length } = message;
     const peer = this.#host.contact(source);
     this.#discharge(message, flowOf(request.context));
     if (offer !== null)
-      this.#rendezvous.accept(request, peer, tag, offer, (to) => this.#bodies.copy(message, to));
+      this.#rendezvous.accept(request, peer, tag, offer, (to) =>
+        this.small.bodies.copy(message, to),
+      );
     else if (arrival !== null) this.#multi.take(request, arrival);
     else {
       const error = this.#completion.refusal(request, source, tag, length);
       if (error !== null) this.#completion.fail(request, error);
       else {
-        this.#bodies.copy(message, request);
+        this.small.bodies.copy(message, request);
         this.#completion.complete(request, source, tag, length);
       }
     }
-    if (message.chunk !== null) this.#bodies.take(message, length, null);
+    if (message.chunk !== null) this.small.bodies.take(message, length, null);
   }
 
   /** @throws MpiError ERR_PROTOCOL where a message cannot be ours */
@@ -195,13 +179,14 @@ export class Receiving {
     const context = this.#contextOf(peer, packet);
     const request = this.#match(peer, context, packet);
     if (request === null && !context.closed) {
-      const message = this.#messages.borrow(peer.rank, tag, charge);
+      if (this.#probes.length === 0 && this.small.keep(peer, packet, context)) return;
+      const message = this.small.pool.borrow(peer.rank, tag, charge);
       this.#keep(peer, packet, context, message);
-      this.#bodies.keep(packet, message);
+      this.small.bodies.keep(packet, message);
       this.#showAll(context, message);
       return;
     }
-    this.returnCredit(peer, packet.context, charge);
+    this.#credit.giveBack(peer, context.flow, charge);
     if (request === null) return;
     if (length > request.length || !request.intact)
       this.#completion.fail(
@@ -227,7 +212,7 @@ export class Receiving {
       this.#showAll(context, message);
       return;
     }
-    this.returnCredit(peer, packet.context, charge);
+    this.#credit.giveBack(peer, context.flow, charge);
     if (request === null) {
       this.#multi.onFirst(peer, packet, NO_BYTES, null);
       return;
@@ -247,11 +232,11 @@ export class Receiving {
       const message = new UnexpectedMessage(peer.rank, tag, charge);
       message.offer = offer;
       this.#keep(peer, packet, context, message);
-      this.#bodies.keep(packet, message);
+      this.small.bodies.keep(packet, message);
       this.#showAll(context, message);
       return;
     }
-    this.returnCredit(peer, packet.context, charge);
+    this.#credit.giveBack(peer, context.flow, charge);
     if (request === null) this.#rendezvous.refuse(peer, offer);
     else this.#rendezvous.accept(request, peer, tag, offer, (to) => putPacket(to, 0, packet));
   }
@@ -259,10 +244,9 @@ export class Receiving {
   #keep(peer: Peer, packet: Packet, context: Context, message: UnexpectedMessage): void {
     // What was asked for may come beyond all credit.
     if (this.#probes.length > 0) {
-      this.returnCredit(peer, packet.context, message.charge);
+      this.#credit.giveBack(peer, context.flow, message.charge);
       message.charge = 0;
-    } else if (!peer.incoming[flowOf(packet.context)].keep(message.charge))
-      throw new MpiError('ERR_PROTOCOL', 'a peer sends more than its credit allows');
+    } else this.#credit.charge(peer, flowOf(packet.context), message.charge);
     context.unexpected.add(message);
     if (context.calls !== null) context.calls.onUnexpected(peer.rank, message.tag);
   }
@@ -274,12 +258,11 @@ export class Receiving {
       if (message === null) return;
       const { source, charge, arrival, offer } = message;
       const peer = this.#host.contact(source);
-      peer.incoming[flow].kept -= charge;
-      this.returnCredit(peer, flow, charge);
+      this.#credit.discharge(peer, flow, charge);
       if (offer !== null) this.#rendezvous.refuse(peer, offer);
       // What is still to come of it is dropped as it comes.
       if (arrival !== null) arrival.bytes = NO_BYTES;
-      if (message.chunk !== null) this.#bodies.take(message, message.length, null);
+      if (message.chunk !== null) this.small.bodies.take(message, message.length, null);
     }
   }
 
@@ -293,19 +276,6 @@ export class Receiving {
   #showAll(context: Context, message: UnexpectedMessage): void {
     if (this.#probes.length === 0) return;
     for (const probe of this.#probes.splice(0)) this.#show(probe, context, message);
-  }
-
-  /** A message that `peer` was charged with has found its receive. */
-  returnCredit(peer: Peer, context: number, charge: number): void {
-    if (flowOf(context) !== LIBRARY) {
-      peer.channel.returnCredit(charge);
-      return;
-    }
-    const flow = peer.incoming[LIBRARY];
-    if (!flow.giveBack(charge)) return;
-    const words = new Int32Array(EXTENSION_WORDS);
-    words[0] = flow.returned;
-    this.#host.sendControl(peer, CREDIT, LIBRARY, words);
   }
 
   /**

@@ -8,6 +8,8 @@ import type { Blocks, Loop, Parts, Plan } from './plan.ts';
 
 /** From this many bytes on, a call of the C library beats a loop. */
 const RUN_BYTES_MIN = 256;
+/** From this many short runs on, too. */
+const RUNS_MIN = 64;
 
 /** Two memories of which one is laid out by a plan; addresses as of {@link Memory}. */
 export interface Copy {
@@ -167,7 +169,9 @@ function moveRuns(
   count: number,
 ): void {
   const alignment = at | step | start | stride;
-  if (size === 8 && alignment % 8 === 0)
+  if (count >= RUNS_MIN || (count > 1 && size >= RUN_BYTES_MIN))
+    addon().copyRuns(to.bytes, at, step, from.bytes, start, stride, size, count);
+  else if (size === 8 && alignment % 8 === 0)
     moveLongs(to.longs, at / 8, step / 8, from.longs, start / 8, stride / 8, count);
   else if (size === 4 && alignment % 4 === 0)
     moveWords(to.words, at / 4, step / 4, from.words, start / 4, stride / 4, count);

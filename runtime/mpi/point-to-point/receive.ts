@@ -28,7 +28,7 @@ export function recvSync(
       messages.quiet
         ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, buffer, status)
         : plainLength(buffer) > 0 &&
-          engine.receiving.takeKept(peer, messages, tag, buffer as Uint8Array, status)
+          engine.receiving.small.take(peer, messages, tag, buffer as Uint8Array, status)
     ) {
       status.source = source | 0;
       return status;

@@ -2,8 +2,7 @@
  * What operations.ts measures of ours, by two ranks: `ours.js MEASURE…`, a line of JSON each. peer.c has the
  * same in plain MPI.
  */
-import { MPI, Request, Status } from '../../../runtime/index.ts';
-import { msgpackCodec } from '../../../runtime/mpi/point-to-point/objects/msgpack.ts';
+import { MPI, msgpackCodec, Request, Status } from 'dreg-mpi';
 import { median } from '../p2p/spread.ts';
 
 /** A measure of ours: of one thing, or of one thing by another in turns. */
