@@ -175,8 +175,7 @@ export class Calls implements CallBook {
       const call = this.begin(prepared);
       return runSync(prepared.schedule(call.tag), call);
     }
-    this.endpoint.checkAlive();
-    const number = this.count(prepared.signature, prepared.algorithm);
+    const number = this.#numberOf(prepared);
     this.beginOnLines(prepared, operation, number);
     return this.finish(prepared, operation, number);
   }
@@ -240,14 +239,24 @@ export class Calls implements CallBook {
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
   start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
-    return this.#started(() => {
+    // One function below another is a line less of the program's in what is told where the call never ends.
+    try {
       const prepared = prepare();
-      return this.#start(prepared, this.#operationOf(prepared));
-    });
+      const operation = this.#operationOf(prepared);
+      return operation === null
+        ? this.#startMessages(prepared)
+        : this.startOnLines(prepared, operation, this.#numberOf(prepared));
+    } catch (error) {
+      return this.#failing(error);
+    }
   }
 
   startAgain<Result>(repeated: RepeatedCall<Result>): StartedRequest<Result> {
-    return this.#started(() => repeated.start());
+    try {
+      return repeated.start();
+    } catch (error) {
+      return this.#failing(error);
+    }
   }
 
   /** {@link start} of a call with these arguments, as {@link block}. */
@@ -258,38 +267,29 @@ export class Calls implements CallBook {
     c?: unknown,
     d?: unknown,
   ): StartedRequest<Result> {
-    return this.#started(() => {
+    try {
       const kept = this.#kept.find(prepare, a, b, c, d);
       if (kept !== null) return (kept as RepeatedCall<Result>).start();
       const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
       const operation = this.#operationOf(prepared);
-      if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
-      return this.#start(prepared, operation);
-    });
-  }
-
-  /** What is thrown, the request fails with. */
-  #started<Result>(start: () => StartedRequest<Result>): StartedRequest<Result> {
-    try {
-      return start();
+      if (operation === null) return this.#startMessages(prepared);
+      if (operation.isShort) this.#kept.note(prepared, prepare, a, b, c, d);
+      return this.startOnLines(prepared, operation, this.#numberOf(prepared));
     } catch (error) {
-      return ScheduledRequest.of(this.endpoint, () => {
-        throw error;
-      });
+      return this.#failing(error);
     }
   }
 
-  #start<Result>(
-    prepared: Prepared<Result>,
-    operation: LineOperation | null,
-  ): StartedRequest<Result> {
-    if (operation === null) return this.#startMessages(prepared);
+  #failing<Result>(error: unknown): StartedRequest<Result> {
+    return ScheduledRequest.of<Result>(this.endpoint, () => {
+      throw error;
+    });
+  }
+
+  /** The number of a call on lines that begins. */
+  #numberOf({ signature, algorithm }: Prepared<unknown>): number {
     this.endpoint.checkAlive();
-    return this.startOnLines(
-      prepared,
-      operation,
-      this.count(prepared.signature, prepared.algorithm),
-    );
+    return this.count(signature, algorithm);
   }
 
   /** A call that was counted goes on as a request. @param written its line is there already */
