@@ -19,6 +19,7 @@ import { isScript } from './program.ts';
 import { RankOutputs } from './rank-outputs.ts';
 import { planRanks } from './rank-plans.ts';
 import { Sink, sameFile } from './sink.ts';
+import { summaryTable } from './summary.ts';
 import { leave, type TerminalInput } from './terminal.ts';
 
 /** Milliseconds for which output waits for its reader after the job was ended from outside. */
@@ -107,6 +108,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
       cores: binding.cores,
       transport: command.transport,
       columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
+      summary: command.summary,
       exports: command.exports,
     }),
     binding,
@@ -123,6 +125,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
   input.started();
   const outcome = await running;
   input.close();
+  if (command.summary) stderr.say(summaryTable(outcome.ranks));
   if (command.json) stderr.say(JSON.stringify(outcome));
   return { status: outcome.status, hurry: job.hurried };
 }

@@ -45,6 +45,8 @@ export interface RunCommand {
   debug: Debugged | undefined;
   transport: string | undefined;
   verbose: boolean;
+  /** Say at the end what each rank used and sent. */
+  summary: boolean;
   json: boolean;
 }
 

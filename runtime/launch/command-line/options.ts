@@ -22,6 +22,7 @@ input and output
       --merge-stderr    what ranks write to stderr goes where their stdout goes
       --output-filename DIR  write each rank's output to DIR/rank.N/stdout and stderr
       --verbose         say on stderr what is done
+      --summary         end with a table on stderr: time, processor, memory, messages by rank
       --json            end with the job's outcome on stderr, as one JSON object
 
 processors and network
@@ -67,6 +68,7 @@ export const JOB_OPTIONS = {
   transport: { type: 'string' },
   debug: { type: 'string' },
   verbose: { type: 'boolean' },
+  summary: { type: 'boolean' },
   json: { type: 'boolean' },
   doctor: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },

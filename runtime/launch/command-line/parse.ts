@@ -66,6 +66,7 @@ export function parseArguments(words: readonly string[], environment = process.e
     reportBindings: values['report-bindings'] ?? false,
     debug: debuggedOf(values.debug, ranks),
     verbose: values.verbose ?? false,
+    summary: values.summary ?? false,
   };
   return command;
 }
