@@ -58,4 +58,15 @@ export interface DoctorCommand {
   exports: Map<string, string>;
 }
 
-export type Command = RunCommand | DoctorCommand | { kind: 'help' } | { kind: 'version' };
+/** `dregrun init`: writes a first program into the current folder. */
+export interface InitCommand {
+  kind: 'init';
+  json: boolean;
+}
+
+export type Command =
+  | RunCommand
+  | DoctorCommand
+  | InitCommand
+  | { kind: 'help'; text: string }
+  | { kind: 'version' };
