@@ -10,6 +10,7 @@ import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.t
 import type { DoctorCommand, RunCommand } from './command-line/command.ts';
 import { parseArguments } from './command-line/parse.ts';
 import { jobEnvironment } from './environment.ts';
+import { hand, planHanding } from './handing.ts';
 import { JobInput } from './job-input.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
@@ -91,7 +92,19 @@ async function begin(json: boolean, stdout: Output): Promise<void> {
   stdout.say(json ? JSON.stringify(written) : shown(written));
 }
 
+/** A job on other machines, by the launcher that starts processes there. */
+async function runElsewhere(command: RunCommand, stderr: Output): Promise<Answer> {
+  const plan = planHanding(command, process.env);
+  if ('status' in plan) {
+    stderr.say(`dregrun: ${plan.message}`);
+    return { status: plan.status, hurry: false };
+  }
+  if (command.verbose) stderr.say(`dregrun: ${[plan.file, ...plan.words].join(' ')}`);
+  return { status: await hand(plan), hurry: false };
+}
+
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {
+  if (command.hosts.length > 0) return await runElsewhere(command, stderr);
   const ranks = planRanks(command, process.env);
   if ('status' in ranks) {
     stderr.say(`dregrun: ${ranks.message}`);

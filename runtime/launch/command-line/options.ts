@@ -11,6 +11,10 @@ a : stands one more program, with options of its own: -n, -env and --wdir.
                         (default: MPIEXEC_TIMEOUT, if it is set)
       --stuck SECONDS   say on stderr who waits for whom, and where in the program, once a
                         rank has waited so long; the job goes on (so does SIGUSR2 to dregrun)
+  -H, --host A,B:4      the machines, with how many ranks each may have; a job on others than
+                        this one is handed to srun (in a Slurm allocation) or mpiexec.hydra
+      --hostfile FILE   the same from a file, a machine a line
+  -N, -ppn, --ppn N     ranks on each machine
   -x  VAR[=VALUE]       give all ranks this variable; repeatable
   -genv VAR VALUE       the same
   -env VAR VALUE        give it to this program's ranks alone
@@ -68,6 +72,9 @@ export const PROGRAM_OPTIONS = {
 /** Of the job: they stand before the first program. */
 export const JOB_OPTIONS = {
   ...PROGRAM_OPTIONS,
+  host: { type: 'string', short: 'H' },
+  hostfile: { type: 'string' },
+  ppn: { type: 'string', short: 'N' },
   timeout: { type: 'string' },
   stuck: { type: 'string' },
   x: { type: 'string', short: 'x', multiple: true },
@@ -106,7 +113,7 @@ export function plainWords(words: readonly string[]): PlainWord[] {
   for (let at = 0; at < words.length; at++) {
     const word = words[at];
     let text = word;
-    if (word === '-np') text = '--np';
+    if (word === '-np' || word === '-ppn') text = `-${word}`;
     else if (word === '-genv' || word === '-env') {
       text = `-${word}=${words[at + 1] ?? ''}=${words[at + 2] ?? ''}`;
       at += 2;
