@@ -1,5 +1,5 @@
 /** `dregrun init`: a first program in the user's folder, and a script that starts it. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { MpiError } from '../base/error.ts';
@@ -38,12 +38,11 @@ export interface Written {
   next: string[];
 }
 
-interface Manifest {
-  type?: string;
-  scripts?: Record<string, string>;
-  dependencies?: Record<string, string>;
-  devDependencies?: Record<string, string>;
-}
+const MAPS = ['scripts', 'dependencies', 'devDependencies', 'peerDependencies'] as const;
+
+type Manifest = { name?: string; type?: string } & {
+  [Map in (typeof MAPS)[number]]?: Record<string, string>;
+};
 
 /**
  * Nothing is overwritten.
@@ -63,7 +62,7 @@ export function writeFirstProgram(
   create(join(folder, program), PROGRAM);
   try {
     if (text === undefined) create(path, made);
-    else if (text !== made) writeFileSync(path, made);
+    else if (text !== made) replace(path, made);
   } catch (error) {
     rmSync(join(folder, program), { force: true });
     throw inOurTerms(error, 'package.json');
@@ -79,9 +78,9 @@ export function writeFirstProgram(
 }
 
 /** What a person reads. */
-export function shown({ written, changed, next }: Written): string {
+export function shown({ written, next }: Written): string {
   const [program] = written;
-  const made = changed.includes('package.json') ? 'has' : 'is new, with';
+  const made = written.includes('package.json') ? 'is new, with' : 'has';
   return [
     `${program}: each rank adds up its share of pi`,
     `package.json: ${made} the script ${SCRIPT}, which starts four ranks`,
@@ -107,10 +106,15 @@ function parse(text: string): Manifest {
   } catch (error) {
     throw refusal(`package.json is no JSON (${(error as Error).message}): mend it first`);
   }
-  if (typeof manifest === 'object' && manifest !== null && !Array.isArray(manifest))
-    return manifest as Manifest;
-  throw refusal('package.json holds no object: mend it first');
+  if (!isObject(manifest)) throw refusal('package.json holds no object: mend it first');
+  for (const name of MAPS)
+    if (manifest[name] !== undefined && !isObject(manifest[name]))
+      throw refusal(`"${name}" in package.json is no object: mend it first`);
+  return manifest;
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A package.json with what the program needs, and all that it had. */
 function completed(
@@ -120,14 +124,21 @@ function completed(
   needsLoader: boolean,
   indent: string,
 ): string {
-  const { scripts = {}, dependencies = {}, devDependencies = {} } = manifest;
+  const {
+    name,
+    scripts = {},
+    dependencies = {},
+    devDependencies = {},
+    peerDependencies,
+  } = manifest;
   const command = `dregrun -n 4 ${program}`;
   const before = scripts[SCRIPT];
   if (before !== undefined && before !== command)
     throw refusal(`package.json has a script "${SCRIPT}" already, which stays: rename it`);
-  const known = { ...dependencies, ...devDependencies };
+  const known = { ...dependencies, ...devDependencies, ...peerDependencies };
   const wanted: Manifest = { ...manifest, scripts: { ...scripts, [SCRIPT]: command } };
-  if (!(NAME in known)) wanted.dependencies = { ...dependencies, [NAME]: `^${version}` };
+  if (name !== NAME && !(NAME in known))
+    wanted.dependencies = { ...dependencies, [NAME]: `^${version}` };
   if (needsLoader && !(LOADER in known))
     wanted.devDependencies = { ...devDependencies, [LOADER]: LOADER_RANGE };
   return JSON.stringify(wanted, null, indent);
@@ -141,6 +152,19 @@ function create(path: string, text: string): void {
     writeFileSync(path, text, { flag: 'wx' });
   } catch (error) {
     throw inOurTerms(error, basename(path));
+  }
+}
+
+/** The file is there whole at any time, the old one or the new one. */
+function replace(path: string, text: string): void {
+  const file = realpathSync(path);
+  const beside = `${file}.${process.pid}`;
+  try {
+    writeFileSync(beside, text, { flag: 'wx', mode: statSync(file).mode });
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
   }
 }
 

@@ -206,7 +206,7 @@ function atCommas(text: string): string[] {
 const HELP = `usage: npm run docs:reference
 
 Writes the pages of ${FOLDER} that are made from the docstrings (calls.md, and one for each further
-entry of the package), and the tables of error codes and environment variables.
+entry of the package), the sections of error codes, and the tables of environment variables.
 
   --help
 `;

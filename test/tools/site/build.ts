@@ -17,10 +17,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../../native/addon.ts';
+import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { readCommandLine } from '../command-line.ts';
+import { anchorOf } from '../markdown.ts';
 import { publicEntries } from '../reference.ts';
 import { GROUPS, type SitePage, sitePages } from './pages.ts';
 
+const ERRORS = 'docs/reference/errors.md';
 /** What pages link to, beside each other: shown as it is. */
 const LINKED = ['LICENSE', 'examples', 'kernel', 'native', 'runtime', 'test', 'transports'];
 
@@ -59,7 +62,7 @@ function stage(root: string, folder: string, pages: readonly SitePage[]): void {
   cpSync(join(root, 'README.md'), join(folder, 'README.md'));
   for (const { path, title, group, text } of pages) {
     const head = ['---', `title: ${JSON.stringify(title)}`, `group: ${group}`, '---', ''];
-    writeFileSync(join(folder, path), head.join('\n') + text);
+    writeFileSync(join(folder, path), head.join('\n') + withCodesLinked(path, text));
   }
   for (const part of ['runtime', 'transports', 'native'])
     for (const name of readdirSync(join(root, 'dist', part), { recursive: true, encoding: 'utf8' }))
@@ -70,13 +73,28 @@ function stage(root: string, folder: string, pages: readonly SitePage[]): void {
   }
 }
 
-/** Docstrings link to other pages as from docs/reference, where these pages have them. */
+/** Each error code in words leads to its section. */
+function withCodesLinked(path: string, text: string): string {
+  if (path === ERRORS) return text;
+  const to = relative(dirname(path), ERRORS);
+  // Nor within code, headings and links.
+  return text.replace(/^```[\s\S]*?^```|^#.*|\[[^\]]*\]\([^)]*\)|`(ERR_[A-Z_]+)`/gm, (all, code) =>
+    code in ERROR_CODES ? `[${all}](${to}#${anchorOf(code)})` : all,
+  );
+}
+
+/** Docstrings link to other pages as from docs/reference, where these pages have them, and to error codes. */
 function copyTypes(root: string, folder: string, path: string): void {
   const to = join(folder, path);
-  const reference = join(folder, 'docs/reference');
-  const text = readFileSync(join(root, path), 'utf8').replace(
-    /\]\(([^)\s:#]+\.md)/g,
-    (_all, page) => `](${relative(dirname(to), join(reference, page))}`,
+  const reference = relative(dirname(path), 'docs/reference');
+  const text = readFileSync(join(root, path), 'utf8').replace(/\/\*\*[\s\S]*?\*\//g, (comment) =>
+    comment
+      .replace(/\]\(([^)\s:#]+\.md)/g, (_all, page) => `](${join(reference, page)}`)
+      .replace(/(`?)\b(ERR_[A-Z_]+)\b\1/g, (all, _quote, code) =>
+        code in ERROR_CODES
+          ? `[\`${code}\`](${join(reference, 'errors.md')}#${anchorOf(code)})`
+          : all,
+      ),
   );
   mkdirSync(dirname(to), { recursive: true });
   writeFileSync(to, text);

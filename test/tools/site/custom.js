@@ -26,7 +26,13 @@
       ? { noteBkgColor: '#4a4a33', noteTextColor: '#f0f0e0', noteBorderColor: '#77775a' }
       : { noteBkgColor: '#fdf6dc', noteTextColor: '#333', noteBorderColor: '#d8cfa8' };
     const theme = dark ? 'dark' : 'neutral';
-    mermaid.initialize({ startOnLoad: false, theme, fontFamily, themeVariables });
+    mermaid.initialize({
+      startOnLoad: false,
+      theme,
+      themeVariables,
+      fontFamily,
+      sequence: { wrap: true },
+    });
     for (const { figure, text } of figures) {
       const { svg } = await mermaid.render(`diagram${number++}`, text);
       figure.innerHTML = svg;

@@ -26,7 +26,7 @@ const INDEX = 'docs/README.md';
 const PLACES: Record<string, Group> = {
   [INDEX]: 'Start',
   'docs/examples.md': 'Guides',
-  'docs/changelog.md': 'Reference',
+  'CHANGELOG.md': 'Reference',
   'docs/known-gaps.md': 'Reference',
   'CONTRIBUTING.md': 'Internals',
 };

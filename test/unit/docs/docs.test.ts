@@ -17,7 +17,7 @@ function filesIn(folder: string, ending: string): string[] {
     .map((name) => join(folder, name));
 }
 
-const documents = ['README.md', 'CONTRIBUTING.md', ...filesIn('docs', '.md')];
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesIn('docs', '.md')];
 const sources = [...filesIn('runtime', '.ts'), ...filesIn('transports', '.ts')];
 
 /** The programs of a document, in order. */

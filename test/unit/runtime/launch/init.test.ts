@@ -1,5 +1,13 @@
 /** `dregrun init`: what it writes runs, as it says; what is there stays. */
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
@@ -87,6 +95,26 @@ test('what package.json had stays, in its form', () => {
   expect(read('package.json')).toBe(`${JSON.stringify({ ...before, scripts }, null, '\t')}\n`);
 });
 
+test('a package.json that leads to a file elsewhere still does', () => {
+  const file = project.file('else/where.json', '{}');
+  chmodSync(file, 0o600);
+  symlinkSync(file, join(project.folder, 'package.json'));
+  writeFirstProgram(project.folder, '1.2.3', false);
+  expect(lstatSync(join(project.folder, 'package.json')).isSymbolicLink()).toBe(true);
+  expect(JSON.parse(readFileSync(file, 'utf8')).scripts).toEqual({ pi: 'dregrun -n 4 pi.mts' });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readdirSync(join(project.folder, 'else'))).toEqual(['where.json']);
+});
+
+test.each([{ peerDependencies: { 'dreg-mpi': '*' } }, { name: 'dreg-mpi' }])(
+  'no dependency where there is one (%j)',
+  (before) => {
+    project.file('package.json', JSON.stringify(before));
+    writeFirstProgram(project.folder, '1.2.3', false);
+    expect(manifest()).not.toHaveProperty('dependencies');
+  },
+);
+
 describe('in the way', () => {
   test.each([
     { name: 'pi.ts', text: 'mine', says: /pi\.ts is there already/, before: '{"type":"module"}' },
@@ -97,6 +125,11 @@ describe('in the way', () => {
     },
     { name: 'package.json', text: '{', says: /package\.json is no JSON/ },
     { name: 'package.json', text: '[]', says: /package\.json holds no object/ },
+    {
+      name: 'package.json',
+      text: '{"scripts":null}',
+      says: /"scripts" in package\.json is no object/,
+    },
   ])('$name with $text', async ({ name, text, says, before }) => {
     if (before !== undefined) project.file('package.json', before);
     project.file(name, text);
