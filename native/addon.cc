@@ -7,6 +7,7 @@ namespace dreg {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSegment(env, exports);
   InitHeap(env, exports);
+  InitSharedHeap(env, exports);
   InitMemory(env, exports);
   InitReduce(env, exports);
   InitExactSum(env, exports);

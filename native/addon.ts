@@ -30,11 +30,14 @@ export interface Addon {
   /** Seals the file: from now on it can grow, and not shrink. */
   segmentSeal(fd: number): number;
   segmentSealed(fd: number): number;
-  segmentMap(fd: number, offset: number, length: number): ArrayBuffer | number;
+  /** 1 where the file can never become shorter or longer. */
+  segmentFixed(fd: number): number;
+  /** Where `writes` is false, writing to it ends the process. */
+  segmentMap(fd: number, offset: number, length: number, writes?: boolean): ArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
-  /** [size, bytes in use, mode] */
-  segmentStat(fd: number): [number, number, number] | number;
+  /** [size, bytes in use, mode, inode] */
+  segmentStat(fd: number): [number, number, number, number] | number;
   // heap.cc
   heapOpen(): number;
   heapClose(heap: number): void;
@@ -138,8 +141,12 @@ let loaded: Addon | undefined;
  * @throws MpiError ERR_ADDON where it does not load; its message says why, and what to do.
  */
 export function addon(): Addon {
-  loaded ??= load(join(packageRoot(), 'native/build/Release/dreg_mpi.node'));
+  loaded ??= load(addonFile());
   return loaded;
+}
+
+export function addonFile(): string {
+  return join(packageRoot(), 'native/build/Release/dreg_mpi.node');
 }
 
 function load(file: string): Addon {

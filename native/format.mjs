@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const files = readdirSync(here)
-  .filter((name) => /\.(cc|h)$/.test(name))
+const files = ['.', 'heap']
+  .flatMap((folder) => readdirSync(join(here, folder)).map((name) => join(folder, name)))
+  .filter((name) => /\.(cc?|h)$/.test(name))
   .map((name) => join(here, name));
 const check = process.argv.includes('--check');
 const result = spawnSync(

@@ -54,16 +54,25 @@ static Napi::Value SegmentSealed(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), (seals & (kSeals | kForbidden)) == kSeals);
 }
 
-// segmentMap(fd, offset, length) -> ArrayBuffer | -errno. Unmapped when its memory is collected.
-// The file may still have to grow before all of it may be touched.
+// segmentFixed(fd) -> 1 where it can become neither shorter nor longer, else 0 | -errno.
+static Napi::Value SegmentFixed(const Napi::CallbackInfo& info) {
+  int seals = fcntl(DescriptorOf(info.Env(), info[0]), F_GET_SEALS);
+  if (seals < 0) return AnswerErrno(info.Env());
+  constexpr int kFixed = kSeals | F_SEAL_GROW;
+  return Answer(info.Env(), (seals & (kFixed | F_SEAL_WRITE)) == kFixed);
+}
+
+// segmentMap(fd, offset, length, writes = true) -> ArrayBuffer | -errno. Unmapped when its memory
+// is collected. The file may still have to grow before all of it may be touched.
 static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = DescriptorOf(env, info[0]);
   auto offset = IntegerOf(env, info[1]), length = IntegerOf(env, info[2], 1);
   if (fd < 0 || !offset || !length) return Answer(env, -EINVAL);
   auto bytes = static_cast<size_t>(*length);
-  void* data =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(*offset));
+  bool writes = info.Length() < 4 || BooleanOf(env, info[3]);
+  int protection = writes ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* data = mmap(nullptr, bytes, protection, MAP_SHARED, fd, static_cast<off_t>(*offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
   return PromptBufferOver(env, data, bytes, OwnerOfMapping(data, bytes));
 }
@@ -91,15 +100,16 @@ static Napi::Value SegmentRelease(const Napi::CallbackInfo& info) {
   return result == 0 ? Answer(env, 0) : AnswerErrno(env);
 }
 
-// segmentStat(fd) -> [size, bytes in use, mode] | -errno.
+// segmentStat(fd) -> [size, bytes in use, mode, inode] | -errno.
 static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat status;
   if (fstat(DescriptorOf(env, info[0]), &status) != 0) return AnswerErrno(env);
-  auto result = Napi::Array::New(env, 3);
+  auto result = Napi::Array::New(env, 4);
   result.Set(0u, Answer(env, status.st_size));
   result.Set(1u, Answer(env, status.st_blocks * 512));
   result.Set(2u, Answer(env, status.st_mode & 07777));
+  result.Set(3u, Answer(env, static_cast<int64_t>(status.st_ino)));
   return result;
 }
 
@@ -107,6 +117,7 @@ void InitSegment(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentCreate", Napi::Function::New(env, SegmentCreate));
   exports.Set("segmentSeal", Napi::Function::New(env, SegmentSeal));
   exports.Set("segmentSealed", Napi::Function::New(env, SegmentSealed));
+  exports.Set("segmentFixed", Napi::Function::New(env, SegmentFixed));
   exports.Set("segmentMap", Napi::Function::New(env, SegmentMap));
   exports.Set("segmentReserve", Napi::Function::New(env, SegmentReserve));
   exports.Set("segmentRelease", Napi::Function::New(env, SegmentRelease));

@@ -71,6 +71,7 @@ inline Napi::Value AnswerErrno(Napi::Env env) {
 
 void InitSegment(Napi::Env env, Napi::Object exports);
 void InitHeap(Napi::Env env, Napi::Object exports);
+void InitSharedHeap(Napi::Env env, Napi::Object exports);
 void InitMemory(Napi::Env env, Napi::Object exports);
 void InitReduce(Napi::Env env, Napi::Object exports);
 void InitExactSum(Napi::Env env, Napi::Object exports);

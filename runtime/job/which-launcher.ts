@@ -1,4 +1,5 @@
 /** Which launcher's variables are there, and whether they say one thing. */
+import { withoutHeapLibrary } from '../../native/shared-heap.ts';
 import { MpiError } from '../base/error.ts';
 
 /** By which a launcher of PMI-1 tells a process who it is. */
@@ -64,4 +65,13 @@ export function startsByItself(environment: NodeJS.ProcessEnv): void {
   for (const name of PMI_VARIABLES) delete environment[name];
   delete environment.SLURM_STEP_NUM_TASKS;
   delete environment.DREG_LAUNCHER;
+}
+
+/** What this process starts has no shared heap, unless it asks for one. */
+export function dropHeapLibrary(environment: NodeJS.ProcessEnv): void {
+  const { LD_PRELOAD } = environment;
+  if (LD_PRELOAD === undefined) return;
+  const others = withoutHeapLibrary(LD_PRELOAD);
+  if (others === undefined) delete environment.LD_PRELOAD;
+  else if (others !== LD_PRELOAD) environment.LD_PRELOAD = others;
 }

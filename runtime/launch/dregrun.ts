@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
+import { heapLibrary } from '../../native/shared-heap.ts';
 import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
 import { addressOf, MpiError, withoutAddress } from '../base/error.ts';
 import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.ts';
@@ -66,7 +67,7 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
     if (command.kind === 'doctor') return await examine(command, stdout);
     if (command.kind === 'init') await begin(command.json, stdout);
     else if (command.kind === 'help') stdout.write(undefined, Buffer.from(command.text));
-    else stdout.say(`dregrun ${packageVersion()}`);
+    else stdout.say(command.kind === 'version' ? `dregrun ${packageVersion()}` : heapLibrary());
     return { status: 0, hurry: false };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_ARG') throw error;

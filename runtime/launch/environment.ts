@@ -71,7 +71,9 @@ export function rankEnvironment(
   shared: NodeJS.ProcessEnv,
   rank: number,
   own: ReadonlyMap<string, string> = new Map(),
+  preload?: string,
 ): NodeJS.ProcessEnv {
   const ranks = { PMI_RANK: String(rank), MPI_LOCALRANKID: String(rank) };
-  return { ...shared, ...Object.fromEntries(own), ...ranks };
+  const preloaded = preload === undefined ? {} : { LD_PRELOAD: preload };
+  return { ...shared, ...Object.fromEntries(own), ...preloaded, ...ranks };
 }

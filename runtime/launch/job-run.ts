@@ -226,11 +226,11 @@ export class JobRun {
     const plan = this.#plan;
     const places = plan.binding.places;
     const place = places.length > 0 ? places[rank % places.length] : undefined;
-    const { program, exports, workingDirectory } = plan.ranks[rank];
+    const { program, exports, workingDirectory, preload } = plan.ranks[rank];
     const process = startRank({
       rank,
       program,
-      environment: rankEnvironment(plan.environment, rank, exports),
+      environment: rankEnvironment(plan.environment, rank, exports, preload),
       workingDirectory,
       stdin: plan.inputs[rank] ?? null,
       ownOutput: plan.ownOutput,

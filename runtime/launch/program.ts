@@ -1,7 +1,7 @@
 /** What a rank executes: the program's file and its arguments. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 export const EXIT_NOT_EXECUTABLE = 126;
@@ -56,6 +56,11 @@ export function findProgram(
 export function isScript(program: string): boolean {
   const extension = extname(program);
   return SCRIPT_EXTENSIONS.includes(extension) || TYPESCRIPT_EXTENSIONS.includes(extension);
+}
+
+/** True where the program is Node, by itself or for a script. */
+export function runsNode({ file }: Program): boolean {
+  return file === process.execPath || basename(file) === 'node';
 }
 
 /** Node 22.18 and newer drop the types themselves. */

@@ -2,7 +2,8 @@
 import { statSync } from 'node:fs';
 import { MpiError } from '../base/error.ts';
 import type { ProgramSpec, RunCommand } from './command-line/command.ts';
-import { findProgram, isScript, type NoProgram, type Program } from './program.ts';
+import { findProgram, isScript, type NoProgram, type Program, runsNode } from './program.ts';
+import { preloadOf } from './shared-heap.ts';
 
 /** The port for the debugger of the lowest rank that is debugged; the next rank's is the next one. */
 export const DEBUG_PORT = 9229;
@@ -14,6 +15,8 @@ export interface RankPlan {
   /** Variables of this rank's program alone. */
   exports: ReadonlyMap<string, string>;
   workingDirectory: string | undefined;
+  /** Its LD_PRELOAD, if that is not dregrun's. */
+  preload: string | undefined;
 }
 
 /** @throws MpiError ERR_ARG where a directory is none, or a debugger was asked for that cannot be had */
@@ -23,6 +26,7 @@ export function planRanks(
 ): RankPlan[] | NoProgram {
   const firstPort = debugPort(environment.DREG_DEBUG_PORT);
   const plans: RankPlan[] = [];
+  const preload = preloadOf(command, environment);
   for (const [appnum, spec] of command.programs.entries()) {
     checkDirectory(spec.workingDirectory);
     const program = findProgram(spec.program, spec.programArguments, environment.PATH);
@@ -36,6 +40,7 @@ export function planRanks(
         appnum,
         exports: spec.exports,
         workingDirectory: spec.workingDirectory,
+        preload: runsNode(program) ? preload : undefined,
       });
     }
   }

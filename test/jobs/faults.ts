@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest';
 import { runJob } from './run.ts';
 
-/** DREG_SINGLE_COPY, and whose memory it is: by get, by copy, by share. */
+/** DREG_SINGLE_COPY, and whose memory it is: by get, by copy, and twice by share. */
 export const PATHS = [
   ['always', 'own'],
   ['never', 'own'],
   ['never', 'shared'],
+  ['never', 'heap'],
 ] as const;
 export const NAMES = [
   'isend',
@@ -31,7 +32,10 @@ export function testOfDeath(
     const job = await runJob('jobs/environment/programs/faults', {
       ranks: 3,
       words: [name, memory, String(victim), String(looks)],
-      environment: { DREG_SINGLE_COPY: singleCopy },
+      environment: {
+        DREG_SINGLE_COPY: singleCopy,
+        DREG_SHARED_HEAP: memory === 'heap' ? '1' : '0',
+      },
     });
     expect(job).toMatchObject({ status: 137, signal: null, stdout: '', orphans: [], shared: [] });
     expect(job.stderr).toMatch(new RegExp(`^dregrun: rank ${victim} .*SIGKILL`, 'm'));

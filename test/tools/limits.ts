@@ -38,7 +38,10 @@ export function documentedLimits(document: string): Limit[] {
 
 /** The value of a constant in a source text: a number, or a product of such and other constants. */
 export function valueIn(text: string, name: string): number {
-  const [, expression] = new RegExp(`const ${name} = ([^;]+);`).exec(text) ?? [];
+  // TypeScript's, or C's.
+  const pattern = new RegExp(`const ${name} = ([^;]+);|#define ${name} (.+)`);
+  const [, constant, macro] = pattern.exec(text) ?? [];
+  const expression = constant ?? macro?.replace(/(?<=\d)ul\b/g, '');
   if (expression === undefined) return Number.NaN;
   const numbers = expression
     .replace('Number.MAX_SAFE_INTEGER', String(Number.MAX_SAFE_INTEGER))

@@ -15,9 +15,10 @@ import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../trans
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
 import type { HeapWindows } from './heap-windows.ts';
-import { ABSENT, CONTROL, MAX_BODY, SHM_EAGER_BYTES } from './layout.ts';
+import { ABSENT, CONTROL, MAX_BODY, SHARED_HEAP, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver } from './ring-receiver.ts';
 import type { RingSender } from './ring-sender.ts';
+import type { SharedHeaps } from './shared-heaps.ts';
 
 const TWO_32 = 2 ** 32;
 /**
@@ -38,12 +39,15 @@ const OTHER_WORD = 1;
 export interface Surroundings {
   heap: Heap;
   windows: HeapWindows;
+  sharedHeaps: SharedHeaps;
   /** Called once, by the first channel whose probe of process_vm_readv failed. */
   noteNoAddresses(peer: number, reason: string): void;
 }
 
 export class ShmChannel implements Channel {
   readonly peer: number;
+  /** The peer's local rank. */
+  readonly #local: number;
   readonly transport = 'shm';
   readonly maxBody = MAX_BODY;
   /** Beyond one packet, fetching is as fast as packets in a row: the receiver decides. */
@@ -62,12 +66,14 @@ export class ShmChannel implements Channel {
 
   constructor(
     peer: number,
+    local: number,
     control: Int32Array,
     doorbell: number,
     sender: RingSender,
     surroundings: Surroundings,
   ) {
     this.peer = peer;
+    this.#local = local;
     this.#control = control;
     this.#doorbell = doorbell;
     this.#sender = sender;
@@ -188,10 +194,13 @@ export class ShmChannel implements Channel {
       access.kind = ACCESS_MAPPED;
       access.hold = allocation;
       where = allocation.range.offset + byteOffsetOf(bytes) + offset;
-    } else if (this.#reachesAddresses) {
-      access.kind = ACCESS_ADDRESS;
-      where = addon().addressOf(bytes) + offset;
-    } else access.kind = ACCESS_NONE;
+    } else {
+      const address = addon().addressOf(bytes);
+      const inHeap = this.#surroundings.sharedHeaps.offsetOf(address, this.#local);
+      where = (inHeap < 0 ? address : SHARED_HEAP + inHeap) + offset;
+      if (inHeap >= 0) access.kind = ACCESS_MAPPED;
+      else access.kind = this.#reachesAddresses ? ACCESS_ADDRESS : ACCESS_NONE;
+    }
     access.low = (where % TWO_32) | 0;
     access.high = Math.floor(where / TWO_32);
     return access.kind !== ACCESS_NONE;
@@ -206,7 +215,8 @@ export class ShmChannel implements Channel {
   pull(access: RemoteAccess, at: number, to: Uint8Array, offset: number, length: number): boolean {
     const where = this.#placeOf(access, at);
     if (access.kind === ACCESS_MAPPED) {
-      this.#surroundings.windows.forEach(where, length, (window, from, done, bytes) => {
+      const windows = this.#windowsOf(where, false);
+      windows.forEach(offsetIn(where), length, (window, from, done, bytes) => {
         copied(addon().copy(to, offset + done, window, from, bytes), this.peer);
       });
     } else this.#remote('process_vm_readv', addon().readRemote, where, to, offset, length);
@@ -222,11 +232,25 @@ export class ShmChannel implements Channel {
   ): boolean {
     const where = this.#placeOf(access, at);
     if (access.kind === ACCESS_MAPPED) {
-      this.#surroundings.windows.forEach(where, length, (window, to, done, bytes) => {
+      const windows = this.#windowsOf(where, true);
+      windows.forEach(offsetIn(where), length, (window, to, done, bytes) => {
         copied(addon().copy(window, to, from, offset + done, bytes), this.peer);
       });
     } else this.#remote('process_vm_writev', addon().writeRemote, where, from, offset, length);
     return true;
+  }
+
+  /** Of memory that both map: in the segment's heaps, or in the peer's own. */
+  #windowsOf(where: number, writes: boolean): HeapWindows {
+    const { windows, sharedHeaps } = this.#surroundings;
+    if (where < SHARED_HEAP) return windows;
+    const heap = sharedHeaps.peer(this.#local);
+    if (heap !== undefined) return writes ? heap.writing : heap.reading;
+    throw new MpiError(
+      'ERR_PROTOCOL',
+      `rank ${this.peer} exported memory of a shared heap that is not mapped here: let all ranks run the same version of dreg-mpi`,
+      { peer: this.peer },
+    );
   }
 
   #placeOf({ kind, low, high }: RemoteAccess, at: number): number {
@@ -311,6 +335,9 @@ export class ShmChannel implements Channel {
     return answer === 4 && word[0] === control[CONTROL.probeWord] ? 0 : OTHER_WORD;
   }
 }
+
+/** An offset in the segment's heaps, or in a rank's shared heap. */
+const offsetIn = (where: number) => (where < SHARED_HEAP ? where : where - SHARED_HEAP);
 
 /** A copy that moved nothing: one of the two buffers was detached or has shrunk. */
 function copied(answer: number, peer: number): void {

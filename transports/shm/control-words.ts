@@ -25,3 +25,10 @@ export const doomed = 322;
 export const directory = 323;
 /** 1: this rank has had no memory for a block, and opens no more. */
 export const declines = 324;
+/** This rank's shared heap: its descriptor in this rank, the file's inode, and its length in units (shared-heaps.ts); 0: none. */
+export const heapFd = 325;
+export const heapInodeLow = 326;
+export const heapInodeHigh = 327;
+export const heapUnits = 328;
+/** One word for each local rank: it maps this rank's shared heap. */
+export const heapMapped = 384;

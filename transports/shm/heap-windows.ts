@@ -1,7 +1,6 @@
 /** What a rank sees of the heaps of its node: for copies from and to peers' memory. */
 import { NO_BYTES } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
-import type { Segment } from './segment.ts';
 
 /** A peer's heap is mapped in pieces of this size. */
 export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
@@ -11,17 +10,24 @@ export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
  */
 export const HEAP_WINDOWS_MAX = 64;
 
-/** Views of the segment's heaps for copies from and to peers' memory. */
+/** A file in memory that can be mapped in pieces: the segment's heaps, or a peer's shared heap. */
+export interface HeapFile {
+  /** Whether it is at least this long. */
+  heapsReach(end: number): boolean;
+  mapHeaps(offset: number, bytes: number): ArrayBuffer;
+}
+
+/** Views of such a file for copies from and to peers' memory. */
 export class HeapWindows {
-  readonly #segment: Segment;
+  readonly #file: HeapFile;
   /** By window number, the one used last at the end. */
   readonly #windows = new Map<number, Uint8Array>();
   /** The one used last: pieces come in a row, and its place in the map is right already. */
   #lastNumber = -1;
   #last: Uint8Array = NO_BYTES;
 
-  constructor(segment: Segment) {
-    this.#segment = segment;
+  constructor(file: HeapFile) {
+    this.#file = file;
   }
 
   /**
@@ -34,7 +40,7 @@ export class HeapWindows {
     length: number,
     copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
   ): void {
-    if (!(offset >= 0) || !this.#segment.heapsReach(offset + length))
+    if (!(offset >= 0) || !this.#file.heapsReach(offset + length))
       throw new MpiError(
         'ERR_PROTOCOL',
         'a peer exported memory outside of the shared heaps: let all ranks run the same version of dreg-mpi',
@@ -62,7 +68,7 @@ export class HeapWindows {
       // The file may end within the window, and grow later. Nothing touches the window behind the file's
       // end.
       const offset = number * HEAP_WINDOW_BYTES;
-      window = new Uint8Array(this.#segment.mapHeaps(offset, HEAP_WINDOW_BYTES));
+      window = new Uint8Array(this.#file.mapHeaps(offset, HEAP_WINDOW_BYTES));
       if (this.#windows.size >= HEAP_WINDOWS_MAX)
         this.#windows.delete(this.#windows.keys().next().value as number);
     } else this.#windows.delete(number);

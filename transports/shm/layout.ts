@@ -17,7 +17,7 @@ export const MAX_LOCAL_RANKS = 250;
 
 export const SEGMENT_MAGIC = 0x64726567; // 'dreg'
 /** Changes whenever the layout changes, or the meaning of the protocol's packets. */
-export const SEGMENT_VERSION = 6;
+export const SEGMENT_VERSION = 7;
 
 /** Header page, as Int32 indices. */
 export const HEADER = {
@@ -94,6 +94,12 @@ export const REGION_BYTES = Math.ceil((REGION.data + DATA_BYTES) / PAGE_BYTES) *
 export const HEAP_BYTES = 2 ** 40;
 /** A rank's heap grows by this much, or by what one allocation needs. */
 export const HEAP_EXTENT_BYTES = 2 ** 24;
+
+/**
+ * Offsets from here on are those of a rank's own file, its shared heap (shared-heaps.ts). The heaps' file is
+ * never so long.
+ */
+export const SHARED_HEAP = 2 ** 46;
 
 export function controlOffset(rank: number): number {
   return PAGE_BYTES + rank * CONTROL_BYTES;

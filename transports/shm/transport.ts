@@ -10,6 +10,7 @@ import { CONTROL, LEAVING, LEFT, PRESENT } from './layout.ts';
 import { RingReceiver } from './ring-receiver.ts';
 import { RingSender } from './ring-sender.ts';
 import type { Segment } from './segment.ts';
+import { SharedHeaps } from './shared-heaps.ts';
 import { WaitBoard } from './wait-board.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
@@ -33,6 +34,7 @@ export class ShmTransport implements Transport {
   readonly #control: Int32Array;
   readonly #doorbell: Doorbell;
   readonly #surroundings: Surroundings;
+  readonly #sharedHeaps: SharedHeaps;
   /** By local rank. */
   readonly #channels: (ShmChannel | undefined)[];
   /** The peers that have opened their rings towards us. */
@@ -54,6 +56,8 @@ export class ShmTransport implements Transport {
     this.#controls[segment.self] = this.#control;
     this.board = new WaitBoard(segment, (local) => this.#peerControl(local));
     this.#probe = publishProbe(this.#control);
+    this.#sharedHeaps = new SharedHeaps(this.#control, segment.self);
+    this.#sharedHeaps.publish();
     // From here on peers may read this page.
     Atomics.store(this.#control, CONTROL.presence, PRESENT);
     const { heap } = this;
@@ -68,6 +72,7 @@ export class ShmTransport implements Transport {
     this.#surroundings = {
       heap,
       windows,
+      sharedHeaps: this.#sharedHeaps,
       noteNoAddresses: (peer, reason) => this.#noteNoAddresses(peer, reason),
     };
   }
@@ -127,6 +132,7 @@ export class ShmTransport implements Transport {
     this.#doorbell.close();
     this.blocks.close();
     this.heap.close();
+    this.#sharedHeaps.close();
     this.#segment.close();
   }
 
@@ -162,7 +168,7 @@ export class ShmTransport implements Transport {
     const fenced = () => this.#doorbell.checkFences() && control[CONTROL.fences] === 1;
     const sender = new RingSender(segment.region(segment.self, local), fenced);
     const doorbell = segment.doorbells[local];
-    const channel = new ShmChannel(peer, control, doorbell, sender, this.#surroundings);
+    const channel = new ShmChannel(peer, local, control, doorbell, sender, this.#surroundings);
     this.#channels[local] = channel;
     Atomics.store(control, CONTROL.contactFlags + segment.self, 1);
     Atomics.add(control, CONTROL.contacts, 1);
@@ -178,6 +184,7 @@ export class ShmTransport implements Transport {
       const peer = segment.ranks[local];
       if (flag === 0 || this.#inbound.some((inbound) => inbound.peer === peer)) continue;
       const control = this.#peerControl(local);
+      if (local !== segment.self) this.#sharedHeaps.meet(local, control);
       const wake = () => {
         this.#doorbell.checkFences();
         ring(control, segment.doorbells[local]);

@@ -54,6 +54,8 @@ export interface RunCommand {
   reportBindings: boolean;
   debug: Debugged | undefined;
   transport: string | undefined;
+  /** From --shared-heap and --no-shared-heap; undefined: as DREG_SHARED_HEAP says. */
+  sharedHeap: boolean | undefined;
   verbose: boolean;
   /** Say at the end what each rank used and sent. */
   summary: boolean;
@@ -79,4 +81,5 @@ export type Command =
   | DoctorCommand
   | InitCommand
   | { kind: 'help'; text: string }
-  | { kind: 'version' };
+  | { kind: 'version' }
+  | { kind: 'heap-library' };

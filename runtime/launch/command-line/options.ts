@@ -36,6 +36,9 @@ processors and network
       --report-bindings say on stderr where each rank may run
       --oversubscribe   more ranks than cores: allowed without it, too
       --transport NAME  the transport between ranks (DREG_TRANSPORT)
+      --shared-heap, --no-shared-heap  ranks have their large arrays in memory that they share
+                        (default: not, or as DREG_SHARED_HEAP says)
+      --heap-library    print the file that other launchers preload for that (LD_PRELOAD)
 
 for those who look for a fault
       --debug [RANK]    have a debugger attached to this rank, or to each, before it runs;
@@ -88,6 +91,9 @@ export const JOB_OPTIONS = {
   'report-bindings': { type: 'boolean' },
   oversubscribe: { type: 'boolean' },
   transport: { type: 'string' },
+  'shared-heap': { type: 'boolean' },
+  'no-shared-heap': { type: 'boolean' },
+  'heap-library': { type: 'boolean' },
   debug: { type: 'string' },
   verbose: { type: 'boolean' },
   summary: { type: 'boolean' },

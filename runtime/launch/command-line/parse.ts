@@ -22,6 +22,7 @@ import {
   RANKS_LIMIT,
   ranksOf,
   secondsOf,
+  sharedHeapOf,
   timeoutOf,
   transportOf,
   usage,
@@ -45,6 +46,7 @@ export function parseArguments(words: readonly string[], environment = process.e
   const values = valuesOf(first.options, JOB_OPTIONS);
   if (values.help) return { kind: 'help', text: HELP };
   if (values.version) return { kind: 'version' };
+  if (values['heap-library']) return { kind: 'heap-library' };
   const shared = {
     json: values.json ?? false,
     transport: transportOf(values.transport),
@@ -91,6 +93,7 @@ export function parseArguments(words: readonly string[], environment = process.e
     binding: bindingOf(values['bind-to']),
     reportBindings: values['report-bindings'] ?? false,
     debug: debuggedOf(values.debug, ranks),
+    sharedHeap: sharedHeapOf(values['shared-heap'], values['no-shared-heap']),
     verbose: values.verbose ?? false,
     summary: values.summary ?? false,
   };

@@ -46,6 +46,14 @@ export function bindingOf(text: string | undefined): Binding | undefined {
   throw usage(`--bind-to ${text}: it must be core or none`);
 }
 
+export function sharedHeapOf(
+  wanted: boolean | undefined,
+  unwanted: boolean | undefined,
+): boolean | undefined {
+  if (wanted && unwanted) throw usage('--shared-heap and --no-shared-heap: leave one of them out');
+  return wanted || (unwanted ? false : undefined);
+}
+
 export function transportOf(name: string | undefined): string | undefined {
   if (name === '') throw usage('--transport: the name is empty');
   return name;

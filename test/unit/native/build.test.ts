@@ -1,7 +1,8 @@
-/** native/build.mjs, on a copy of it and of binding.gyp with one small source. */
+/** native/build.mjs, on a copy of it and of binding.gyp with one small source, and the library beside the addon. */
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -46,6 +47,7 @@ function packageIn(name: string, source = SOURCE): string {
   // What node-gyp itself needs, by the folder above.
   symlinkSync(own, join(scratch, 'node_modules'));
   copyFileSync(join(packageRoot(), 'native/build.mjs'), join(native, 'build.mjs'));
+  spawnSync('cp', ['-r', join(packageRoot(), 'native/heap'), native]);
   const gyp = readFileSync(join(packageRoot(), 'native/binding.gyp'), 'utf8');
   writeFileSync(
     join(native, 'binding.gyp'),
@@ -63,6 +65,7 @@ function build(native: string, node = process.execPath, more: NodeJS.ProcessEnv 
 }
 
 function answerOf(native: string): number {
+  expect(existsSync(join(native, 'build/Release/dreg_heap.so'))).toBe(true);
   return createRequire(import.meta.url)(join(native, 'build/Release/dreg_mpi.node')).answer;
 }
 
