@@ -23,8 +23,11 @@ export interface SpawnOptions {
 export interface SpawnAddon {
   /** The child's pid; or what failed, and its errno. A bare -errno is a wrong call. */
   processSpawn(options: SpawnOptions): number | [call: string, errno: number];
-  /** 0 while the child runs; else 1 << 16 and its status as waitpid(2) has it; or -errno. */
-  processReap(pid: number): number;
+  /**
+   * 0 while the child runs; else 1 << 16 and its status as waitpid(2) has it; or -errno. `used` gets
+   * milliseconds of processors, and its peak memory in bytes.
+   */
+  processReap(pid: number, used: Float64Array): number;
 }
 
 export const spawnAddon = (): SpawnAddon => addon() as unknown as SpawnAddon;

@@ -13,9 +13,17 @@ export interface ProcessEnd {
   signal: NodeJS.Signals | null;
 }
 
+/** What a process, with the children that it waited for, used until it ended. */
+export interface Used {
+  cpuMilliseconds: number;
+  peakBytes: number;
+}
+
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<ProcessEnd>;
+  /** Once it has ended. */
+  readonly used: Used;
 }
 
 export interface ChildOptions extends Omit<SpawnOptions, 'environment' | 'fds'> {
@@ -30,7 +38,12 @@ const SIGNAL_MASK = 0x7f;
 const STATUS_SHIFT = 8;
 const STATUS_MASK = 0xff;
 
-const running = new Map<number, (end: ProcessEnd) => void>();
+interface Watched {
+  resolve(end: ProcessEnd): void;
+  used: Used;
+}
+
+const running = new Map<number, Watched>();
 /** Keeps the event loop alive while children run: the handler of a signal does not. */
 let hold: NodeJS.Timeout | undefined;
 let look: NodeJS.Immediate | undefined;
@@ -50,7 +63,8 @@ export function startChild(options: ChildOptions): Child {
   }
   if (typeof answer !== 'number') throw failureOf(...answer);
   const pid = check(answer, 'vfork', 'starting a process');
-  return { pid, ended: watch(pid) };
+  const used = { cpuMilliseconds: 0, peakBytes: 0 };
+  return { pid, ended: watch(pid, used), used };
 }
 
 function failureOf(syscall: string, answer: number): MpiError {
@@ -61,22 +75,24 @@ function failureOf(syscall: string, answer: number): MpiError {
   });
 }
 
-function watch(pid: number): Promise<ProcessEnd> {
+function watch(pid: number, used: Used): Promise<ProcessEnd> {
   if (hold === undefined) {
     process.on('SIGCHLD', reap);
     hold = setInterval(() => {}, TIMER_MAX_MS);
   }
   // The child may have ended before anybody listened.
   if (look === undefined) look = setImmediate(reap);
-  return new Promise((resolve) => running.set(pid, resolve));
+  return new Promise((resolve) => running.set(pid, { resolve, used }));
 }
 
 function reap(): void {
   look = undefined;
-  for (const [pid, resolve] of running) {
-    const answer = spawnAddon().processReap(pid);
+  const told = new Float64Array(2);
+  for (const [pid, { resolve, used }] of running) {
+    const answer = spawnAddon().processReap(pid, told);
     if (answer === 0) continue;
     running.delete(pid);
+    [used.cpuMilliseconds, used.peakBytes] = told;
     // Other code may not wait for our children: without a status dregrun can say nothing of a child.
     resolve(answer < 0 ? { status: null, signal: null } : endOf(answer));
   }

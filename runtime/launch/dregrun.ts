@@ -11,6 +11,7 @@ import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.t
 import type { DoctorCommand, RunCommand } from './command-line/command.ts';
 import { parseArguments } from './command-line/parse.ts';
 import { jobEnvironment } from './environment.ts';
+import { hand, planHanding } from './handing.ts';
 import { JobInput } from './job-input.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
@@ -19,6 +20,7 @@ import { isScript } from './program.ts';
 import { RankOutputs } from './rank-outputs.ts';
 import { planRanks } from './rank-plans.ts';
 import { Sink, sameFile } from './sink.ts';
+import { summaryTable } from './summary.ts';
 import { leave, type TerminalInput } from './terminal.ts';
 
 /** Milliseconds for which output waits for its reader after the job was ended from outside. */
@@ -91,7 +93,19 @@ async function begin(json: boolean, stdout: Output): Promise<void> {
   stdout.say(json ? JSON.stringify(written) : shown(written));
 }
 
+/** A job on other machines, by the launcher that starts processes there. */
+async function runElsewhere(command: RunCommand, stderr: Output): Promise<Answer> {
+  const plan = planHanding(command, process.env);
+  if ('status' in plan) {
+    stderr.say(`dregrun: ${plan.message}`);
+    return { status: plan.status, hurry: false };
+  }
+  if (command.verbose) stderr.say(`dregrun: ${[plan.file, ...plan.words].join(' ')}`);
+  return { status: await hand(plan), hurry: false };
+}
+
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {
+  if (command.hosts.length > 0) return await runElsewhere(command, stderr);
   const ranks = planRanks(command, process.env);
   if ('status' in ranks) {
     stderr.say(`dregrun: ${ranks.message}`);
@@ -115,6 +129,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
       cores: binding.cores,
       transport: command.transport,
       columns: stderr.sink.isTerminal ? process.stderr.columns : undefined,
+      summary: command.summary,
       exports: command.exports,
     }),
     binding,
@@ -131,6 +146,7 @@ async function run(command: RunCommand, stdout: Output, stderr: Output): Promise
   input.started();
   const outcome = await running;
   input.close();
+  if (command.summary) stderr.say(summaryTable(outcome.ranks));
   if (command.json) stderr.say(JSON.stringify(outcome));
   return { status: outcome.status, hurry: job.hurried };
 }

@@ -10,6 +10,7 @@ const OURS = [
   'DREG_BIND',
   'DREG_COLUMNS',
   'DREG_LAUNCHER',
+  'DREG_SUMMARY',
 ];
 
 /** The descriptor of a rank's PMI connection: the first after stdin, stdout and stderr. */
@@ -24,6 +25,8 @@ export interface JobEnvironment {
   transport: string | undefined;
   /** Width of the terminal that shows the ranks' output, if one does. */
   columns: number | undefined;
+  /** Ranks count what they send. */
+  summary?: boolean;
   exports: ReadonlyMap<string, string>;
 }
 
@@ -38,6 +41,7 @@ export interface JobEnvironment {
  * @environment DREG_CORES | cores that the whole job shares
  * @environment DREG_BIND | whether the ranks are bound: `core` or `none`
  * @environment DREG_COLUMNS | width of the terminal that shows the ranks' output, if one does
+ * @environment DREG_SUMMARY | `1` where `--summary` asks each rank to count what it sends
  * @environment DREG_TRANSPORT | the value of `--transport`, if there is one
  */
 export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): NodeJS.ProcessEnv {
@@ -53,6 +57,7 @@ export function jobEnvironment(base: NodeJS.ProcessEnv, job: JobEnvironment): No
   environment.DREG_CORES = String(job.cores);
   environment.DREG_BIND = job.binding;
   if (job.transport !== undefined) environment.DREG_TRANSPORT = job.transport;
+  if (job.summary) environment.DREG_SUMMARY = '1';
   if (job.columns !== undefined) environment.DREG_COLUMNS = String(job.columns);
   return environment;
 }

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MpiError } from '../base/error.ts';
+import { trafficKey } from '../job/traffic-report.ts';
 import type { Wait } from '../messaging/deadlock/waits.ts';
 import type { BindingPlan } from './binding.ts';
 import type { RunCommand } from './command-line/command.ts';
@@ -25,6 +26,7 @@ import { isExiting, livingGroups, signalGroup } from './process-groups.ts';
 import type { RankOutputs } from './rank-outputs.ts';
 import type { RankPlan } from './rank-plans.ts';
 import { type RankProcess, startRank } from './rank-process.ts';
+import { rankSummary } from './summary.ts';
 import { describeWaits, readWaits, STUCK_LOOK_MS } from './wait-report.ts';
 
 /** Milliseconds from SIGTERM (or the forwarded signal) to SIGKILL. */
@@ -272,13 +274,19 @@ export class JobRun {
   }
 
   /** Settles when the rank has ended and its end was judged. */
-  async #watch({ rank, pid, ended, pmi }: RankProcess): Promise<void> {
+  async #watch({ rank, pid, ended, used, pmi }: RankProcess): Promise<void> {
+    const started = performance.now();
     const outcome = Object.assign(this.#outcomes[rank], await ended);
+    const milliseconds = performance.now() - started;
     this.#living.delete(rank);
     // The rank's last command, such as an abort, may still be on the way.
     await closed(pmi, PMI_LINGER_MS);
     outcome.initialized = this.#server.initialized(rank);
     outcome.finalized = this.#server.finalized(rank);
+    if (this.#plan.command.summary) {
+      const traffic = this.#server.valueOf(trafficKey(rank));
+      outcome.summary = rankSummary(milliseconds, used, traffic);
+    }
     const cause = causeOfExit(await this.#culprit(outcome));
     if (cause) this.end(cause, 'SIGTERM');
     this.#server.ended(rank);

@@ -32,6 +32,17 @@ export interface Cause {
   message?: string;
 }
 
+/** What a rank used and sent. */
+export interface RankSummary {
+  /** From its start to its end. */
+  milliseconds: number;
+  cpuMilliseconds: number;
+  peakBytes: number;
+  /** To other ranks; null of a rank that has not finalized, or is no program of this package. */
+  messages: number | null;
+  bytes: number | null;
+}
+
 export interface RankOutcome {
   rank: number;
   pid: number | null;
@@ -40,6 +51,8 @@ export interface RankOutcome {
   signal: NodeJS.Signals | null;
   initialized: boolean;
   finalized: boolean;
+  /** With `--summary`. */
+  summary?: RankSummary;
 }
 
 /** What `--json` prints. */

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { addon } from '../../native/addon.ts';
 import { check } from '../base/error.ts';
-import { type ProcessEnd, startChild } from './child.ts';
+import { type ProcessEnd, startChild, type Used } from './child.ts';
 import type { Program } from './program.ts';
 
 export interface RankOptions {
@@ -30,6 +30,7 @@ export interface RankProcess {
   /** Its pid, and its process group's. */
   readonly pid: number;
   readonly ended: Promise<ProcessEnd>;
+  readonly used: Used;
   readonly pmi: Duplex;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;

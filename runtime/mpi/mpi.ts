@@ -13,6 +13,7 @@ import { MpiError } from '../base/error.ts';
 import type { Job } from '../job/job.ts';
 import { joinJob } from '../job/join.ts';
 import { checkOnlyCopy, noteJoined } from '../job/only-copy.ts';
+import { formatTraffic, trafficKey } from '../job/traffic-report.ts';
 import type { Stats } from '../memory/counters.ts';
 import { PUBLISH_AFTER_MS } from '../messaging/deadlock/standstill.ts';
 import { Engine } from '../messaging/engine.ts';
@@ -22,6 +23,7 @@ import {
   type RendezvousPreference,
 } from '../messaging/rendezvous/cost-model.ts';
 import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
+import { countTraffic, type Traffic } from '../messaging/traffic.ts';
 import { checkCount } from './arguments.ts';
 import type { Communicator } from './communicator.ts';
 import { selfOf, worldOf } from './first-communicators.ts';
@@ -46,6 +48,8 @@ interface World {
   rdma: Rdma | null;
   /** Of what the launcher says of lost processes. */
   heeding: Heeding | null;
+  /** What was sent, where the launcher asks. */
+  traffic: Traffic | null;
 }
 
 /** What a rank has done so far. */
@@ -207,6 +211,9 @@ function start(): void {
 function connect(job: Job): World {
   watchRequests();
   const { transport, node, segment, rdma } = reachOthers(job);
+  // Sends that nobody counts pass no counter.
+  const counts = process.env.DREG_SUMMARY === '1' && job.launcher === 'dregrun';
+  const traffic = !counts || transport === null ? null : countTraffic(transport);
   const engine = new Engine({
     rank: job.rank,
     size: job.size,
@@ -231,7 +238,7 @@ function connect(job: Job): World {
   const self = selfOf(engine, session);
   const { losses } = job;
   const heeding = losses === undefined ? null : heedLosses(losses, engine);
-  return { job, engine, world, self, node, rdma, heeding };
+  return { job, engine, world, self, node, rdma, heeding, traffic };
 }
 
 function checkAlive(): void {
@@ -301,7 +308,7 @@ function spinning(segment: Segment | null): { spinPolls: number; spinMs: number 
   return { spinPolls: crowded ? 0 : Number(polls), spinMs: Number.POSITIVE_INFINITY };
 }
 
-function stop({ engine, job, world, self, node, rdma, heeding }: World): void {
+function stop({ engine, job, world, self, node, rdma, heeding, traffic }: World): void {
   // First of all, while MPI can be used: libraries have kept there what is to end with it (MPI 4.1, 11.2.4).
   self.attributes.clear();
   endPorts();
@@ -316,6 +323,7 @@ function stop({ engine, job, world, self, node, rdma, heeding }: World): void {
   soloTransport?.close();
   heeding?.close();
   process.off('exit', atExit);
+  if (traffic !== null) job.put(trafficKey(job.rank), formatTraffic(traffic));
   job.finalize();
   if (unseen !== undefined) throw unseen;
   if (pending === 0) return;

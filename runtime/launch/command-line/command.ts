@@ -28,8 +28,18 @@ export interface OutputOptions {
   folder: string | undefined;
 }
 
+/** A machine, and how many ranks it may have; undefined: as many as the launcher sees fit. */
+export interface HostPlace {
+  name: string;
+  places: number | undefined;
+}
+
 export interface RunCommand {
   kind: 'run';
+  /** From --host and --hostfile; empty: this machine. */
+  hosts: HostPlace[];
+  /** From --ppn. */
+  ranksPerHost: number | undefined;
   /** All programs' together. */
   ranks: number;
   programs: ProgramSpec[];
@@ -47,6 +57,8 @@ export interface RunCommand {
   /** From --shared-heap and --no-shared-heap; undefined: as DREG_SHARED_HEAP says. */
   sharedHeap: boolean | undefined;
   verbose: boolean;
+  /** Say at the end what each rank used and sent. */
+  summary: boolean;
   json: boolean;
 }
 

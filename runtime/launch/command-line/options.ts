@@ -11,6 +11,10 @@ a : stands one more program, with options of its own: -n, -env and --wdir.
                         (default: MPIEXEC_TIMEOUT, if it is set)
       --stuck SECONDS   say on stderr who waits for whom, and where in the program, once a
                         rank has waited so long; the job goes on (so does SIGUSR2 to dregrun)
+  -H, --host A,B:4      the machines, with how many ranks each may have; a job on others than
+                        this one is handed to srun (in a Slurm allocation) or mpiexec.hydra
+      --hostfile FILE   the same from a file, a machine a line
+  -N, -ppn, --ppn N     ranks on each machine
   -x  VAR[=VALUE]       give all ranks this variable; repeatable
   -genv VAR VALUE       the same
   -env VAR VALUE        give it to this program's ranks alone
@@ -23,6 +27,7 @@ input and output
       --merge-stderr    what ranks write to stderr goes where their stdout goes
       --output-filename DIR  write each rank's output to DIR/rank.N/stdout and stderr
       --verbose         say on stderr what is done
+      --summary         end with a table on stderr: time, processor, memory, messages by rank
       --json            end with the job's outcome on stderr, as one JSON object
 
 processors and network
@@ -70,6 +75,9 @@ export const PROGRAM_OPTIONS = {
 /** Of the job: they stand before the first program. */
 export const JOB_OPTIONS = {
   ...PROGRAM_OPTIONS,
+  host: { type: 'string', short: 'H' },
+  hostfile: { type: 'string' },
+  ppn: { type: 'string', short: 'N' },
   timeout: { type: 'string' },
   stuck: { type: 'string' },
   x: { type: 'string', short: 'x', multiple: true },
@@ -88,6 +96,7 @@ export const JOB_OPTIONS = {
   'heap-library': { type: 'boolean' },
   debug: { type: 'string' },
   verbose: { type: 'boolean' },
+  summary: { type: 'boolean' },
   json: { type: 'boolean' },
   doctor: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -110,7 +119,7 @@ export function plainWords(words: readonly string[]): PlainWord[] {
   for (let at = 0; at < words.length; at++) {
     const word = words[at];
     let text = word;
-    if (word === '-np') text = '--np';
+    if (word === '-np' || word === '-ppn') text = `-${word}`;
     else if (word === '-genv' || word === '-env') {
       text = `-${word}=${words[at + 1] ?? ''}=${words[at + 2] ?? ''}`;
       at += 2;

@@ -1,6 +1,7 @@
 /** What the user's words ask of dregrun. */
 import { parseArgs } from 'node:util';
 import type { Command, ProgramSpec, RunCommand } from './command.ts';
+import { areHere, hostsOf, hostsOfFile } from './hosts.ts';
 import { nearestOf } from './nearest.ts';
 import {
   HELP,
@@ -17,6 +18,8 @@ import {
   folderOf,
   inputOf,
   pairOf,
+  perHostOf,
+  RANKS_LIMIT,
   ranksOf,
   secondsOf,
   sharedHeapOf,
@@ -56,12 +59,27 @@ export function parseArguments(words: readonly string[], environment = process.e
     if (first.own.length > 0) throw usage(`--doctor runs no program: leave out "${first.own[0]}"`);
     return { kind: 'doctor', ...shared };
   }
-  const programs = [programOf(first, values), ...furtherPrograms(first.next)];
-  const ranks = ranksOf(programs.reduce((sum, { ranks }) => sum + ranks, 0).toString());
+  const ranksPerHost = values.ppn === undefined ? undefined : perHostOf(values.ppn);
+  const named = [
+    ...(values.host === undefined ? [] : hostsOf(values.host)),
+    ...(values.hostfile === undefined ? [] : hostsOfFile(values.hostfile)),
+  ];
+  const hosts = areHere(named) ? [] : named;
+  const machines = Math.max(hosts.length, 1);
+  // So many on each: then nobody has to count them.
+  const np = values.np ?? String(ranksPerHost === undefined ? 1 : ranksPerHost * machines);
+  const most = RANKS_LIMIT * machines;
+  const programs = [
+    programOf(first, { ...values, np }, most),
+    ...furtherPrograms(first.next, most),
+  ];
+  const ranks = ranksOf(programs.reduce((sum, { ranks }) => sum + ranks, 0).toString(), most);
   const command: RunCommand = {
     kind: 'run',
     ...shared,
     ranks,
+    hosts,
+    ranksPerHost,
     programs,
     timeoutSeconds: timeoutOf(values.timeout, environment.MPIEXEC_TIMEOUT),
     stuckSeconds: values.stuck === undefined ? undefined : secondsOf('--stuck ', values.stuck),
@@ -77,7 +95,12 @@ export function parseArguments(words: readonly string[], environment = process.e
     debug: debuggedOf(values.debug, ranks),
     sharedHeap: sharedHeapOf(values['shared-heap'], values['no-shared-heap']),
     verbose: values.verbose ?? false,
+    summary: values.summary ?? false,
   };
+  if (ranksPerHost !== undefined && ranks > ranksPerHost * machines)
+    throw usage(
+      `--ppn ${ranksPerHost}: ${ranks} ranks do not fit on ${machines} machine(s): name more by --host or --hostfile`,
+    );
   return command;
 }
 
@@ -91,20 +114,24 @@ function parseInit(words: readonly string[]): Command {
   );
 }
 
-function furtherPrograms(words: string[] | undefined): ProgramSpec[] {
+function furtherPrograms(words: string[] | undefined, most: number): ProgramSpec[] {
   if (words === undefined) return [];
   const one = split(words, PROGRAM_OPTIONS);
-  return [programOf(one, valuesOf(one.options, PROGRAM_OPTIONS)), ...furtherPrograms(one.next)];
+  return [
+    programOf(one, valuesOf(one.options, PROGRAM_OPTIONS), most),
+    ...furtherPrograms(one.next, most),
+  ];
 }
 
 function programOf(
   { own }: Split,
   values: { np?: string; env?: string[]; wdir?: string },
+  most: number,
 ): ProgramSpec {
   const [program, ...programArguments] = own;
   if (!program) throw usage('there is no program to run: dregrun [options] program [arguments]');
   return {
-    ranks: ranksOf(values.np ?? '1'),
+    ranks: ranksOf(values.np ?? '1', most),
     program,
     programArguments,
     exports: new Map((values.env ?? []).map((text) => pairOf('-env', text))),

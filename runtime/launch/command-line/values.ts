@@ -6,10 +6,17 @@ import type { Debugged, InputFor } from './command.ts';
 /** More ranks than this on one machine are a typing error. Each rank costs dregrun three descriptors. */
 export const RANKS_LIMIT = 1024;
 
-export function ranksOf(text: string): number {
+/** @param most of all machines together */
+export function ranksOf(text: string, most: number): number {
+  const ranks = /^[0-9]+$/.test(text) ? Number(text) : 0;
+  if (ranks < 1 || ranks > most) throw usage(`-n ${text}: the number of ranks is 1 to ${most}`);
+  return ranks;
+}
+
+export function perHostOf(text: string): number {
   const ranks = /^[0-9]+$/.test(text) ? Number(text) : 0;
   if (ranks < 1 || ranks > RANKS_LIMIT)
-    throw usage(`-n ${text}: the number of ranks is 1 to ${RANKS_LIMIT}`);
+    throw usage(`--ppn ${text}: the number of ranks on each machine is 1 to ${RANKS_LIMIT}`);
   return ranks;
 }
 

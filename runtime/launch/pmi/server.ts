@@ -87,6 +87,11 @@ export class PmiServer {
     return this.#ranks[rank].finalized;
   }
 
+  /** What ranks have put under a key, as it travels. */
+  valueOf(key: string): string | undefined {
+    return this.#values.get(key);
+  }
+
   /** Bytes from a rank's connection. */
   receive(rank: number, bytes: Buffer): void {
     for (const line of this.#ranks[rank].reader.feed(bytes)) {

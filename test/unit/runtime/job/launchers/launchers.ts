@@ -23,6 +23,8 @@ export interface Outcomes {
 
 /** It ends the job, with whichever status is not 0. */
 export const SOME_STATUS = 'a status other than 0';
+/** It ends the job, now with one status and now with another. */
+export const ENDS = 'the job ends';
 /** The launcher lets the job go on, which would take a test for ever: not tried again. */
 export const GO_ON = 'the others go on';
 export const NOT_TRIED = 'not tried';
@@ -65,8 +67,8 @@ export const HYDRA: TestedLauncher = {
   command: (ranks) => ['mpiexec.hydra', '-n', String(ranks)],
   expected: {
     ...{ values: FINE, messages: FINE, child: FINE },
-    ...{ abort: 'status 7', abortZero: 'status 1', exit: 'status 9', killed: 'status 9' },
-    ...{ unfinalized: 'status 9', orphans: 'none' },
+    ...{ abort: 'status 7', abortZero: 'status 1', exit: SOME_STATUS, killed: SOME_STATUS },
+    ...{ unfinalized: ENDS, orphans: 'none' },
   },
 };
 
