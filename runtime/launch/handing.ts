@@ -65,6 +65,7 @@ function refuseOwn(command: RunCommand): void {
     ['--report-bindings', command.reportBindings],
     ['--debug', command.debug !== undefined],
     ['--summary', command.summary],
+    ['--shared-heap', command.sharedHeap === true],
     ['--json', command.json],
   ];
   const [name] = asked.find(([, is]) => is) ?? [];
