@@ -78,14 +78,18 @@ describe('a job on other machines', () => {
     expect(status).toBe(2);
   });
 
-  test.each([['--json'], ['--summary'], ['--bind-to=core'], ['--debug'], ['--stdin=all']])(
-    'and %s, which is for ranks of this machine, are refused',
-    async (option) => {
-      const { status, stderr } = await dregrun([...words, option, fixture('talks.mjs')]);
-      expect(stderr).toContain('is for ranks of this machine alone');
-      expect(status).toBe(2);
-    },
-  );
+  test.each([
+    ['--json'],
+    ['--summary'],
+    ['--shared-heap'],
+    ['--bind-to=core'],
+    ['--debug'],
+    ['--stdin=all'],
+  ])('and %s, which is for ranks of this machine, are refused', async (option) => {
+    const { status, stderr } = await dregrun([...words, option, fixture('talks.mjs')]);
+    expect(stderr).toContain('is for ranks of this machine alone');
+    expect(status).toBe(2);
+  });
 
   describe.skipIf(!canTest('mpiexec.hydra'))('is handed to mpiexec.hydra (Debian: mpich)', () => {
     // Hydra then starts what is for other machines on this one.
