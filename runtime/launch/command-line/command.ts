@@ -56,4 +56,10 @@ export interface DoctorCommand {
   exports: Map<string, string>;
 }
 
-export type Command = RunCommand | DoctorCommand | { kind: 'help' } | { kind: 'version' };
+/** `dregrun build` makes the addon, where there is no package with it. */
+export type Command =
+  | RunCommand
+  | DoctorCommand
+  | { kind: 'build' }
+  | { kind: 'help' }
+  | { kind: 'version' };
