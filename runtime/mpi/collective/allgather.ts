@@ -18,9 +18,9 @@ import {
   newElements,
 } from './arguments.ts';
 import { type Blocks, blocksOf, commonType, totalBytes, typeOfData } from './blocks.ts';
-import type { Prepared } from './calls.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { lineAllgather } from './lines/data-movement.ts';
+import type { Prepared } from './prepared.ts';
 import { refuseInPlace } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Table } from './select.ts';

@@ -5,12 +5,12 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { ALLGATHERV } from './allgather.ts';
 import { checkApart, isSame } from './arguments.ts';
 import { bcast } from './bcast.ts';
-import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldAll } from './fold-all.ts';
 import { foldSlices } from './fold-slices.ts';
 import { fitsLines, lineAllreduce } from './lines/reductions.ts';
 import { Op } from './op.ts';
+import type { Prepared } from './prepared.ts';
 import { recursiveDoubling, type WholeResult } from './recursive-doubling.ts';
 import {
   Combining,

@@ -16,9 +16,9 @@ import {
   isSame,
   newElements,
 } from './arguments.ts';
-import type { Prepared } from './calls.ts';
 import { copyPayload } from './copy.ts';
 import { lineAlltoall } from './lines/data-movement.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Shape, type Table } from './select.ts';
 import { NO_ROOT, type Signature } from './signature.ts';

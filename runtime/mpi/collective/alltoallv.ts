@@ -13,7 +13,7 @@ import {
 } from './alltoall.ts';
 import { IN_PLACE, type InPlace } from './arguments.ts';
 import { type AnyBlocks, type BlockList, blocksOf } from './blocks.ts';
-import type { Prepared } from './calls.ts';
+import type { Prepared } from './prepared.ts';
 import { checkAllApart, checkOwnBlock } from './refusals.ts';
 import { choose, type Table } from './select.ts';
 import { plainSignature, tagOfType } from './signature.ts';

@@ -2,8 +2,8 @@
 import { NO_BYTES } from '../../base/bytes.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { exchange } from '../point-to-point/sendrecv.ts';
-import type { Prepared } from './calls.ts';
 import { LineBarrier } from './lines/barrier.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Table } from './select.ts';
 import { plainSignature } from './signature.ts';

@@ -3,31 +3,34 @@
  * three ways: by a call that blocks, started, or again and again (persistent).
  */
 import { MpiError } from '../../base/error.ts';
-import type { Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
+import { LastCall } from './last-call.ts';
+import { SLOT_BYTES } from './lines/layout.ts';
 import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
+import { RepeatedCall } from './lines/repeated.ts';
 import { LineRequest } from './lines/request.ts';
 import { RunningOnLines } from './lines/running.ts';
-import { runSync, type Schedule, ScheduledRequest } from './schedule.ts';
+import type { Prepared } from './prepared.ts';
+import { runSync, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
-import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
+import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature, widthOf } from './signature.ts';
 
-/** A call whose arguments are checked, with views of its memory, and the algorithm that it takes. */
-export interface Prepared<Result> {
-  readonly signature: Signature;
-  /** The place of the algorithm in its table; 0 where there is but one. */
-  readonly algorithm: number;
-  /** The program's memory: all of it has to be there whenever the call begins. */
-  readonly memory: readonly Payload[];
-  /** @param tag of its messages */
-  schedule(tag: number): Schedule<Result>;
-  /** The same without messages, where the ranks have memory in common. */
-  readonly line?: LineCall<Result> | undefined;
+/** What makes a call of its arguments. @throws MpiError where one is bad */
+type Preparing<Result> = (
+  endpoint: Endpoint,
+  a: never,
+  b: never,
+  c: never,
+  d: never,
+) => Prepared<Result>;
+
+function isShort({ signature: { count, type } }: Prepared<unknown>): boolean {
+  return count * widthOf(type) <= SLOT_BYTES;
 }
 
 export class Calls implements CallBook {
@@ -44,6 +47,9 @@ export class Calls implements CallBook {
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
   #lines: Lines | null | undefined = undefined;
+  readonly #last = new LastCall();
+  /** The last call, once it was made twice; null: it was not, or goes another way. */
+  #repeated: RepeatedCall<unknown> | null = null;
 
   /** @param local of an intercommunicator: the group's own */
   constructor(endpoint: Endpoint, local: Endpoint | null = null) {
@@ -130,6 +136,53 @@ export class Calls implements CallBook {
         if (this.#begun - number + 1 >= COLLECTIVES_MAX) throw tooMany(this.endpoint, 'under way');
         return;
       }
+  }
+
+  /**
+   * {@link runSync} of a call with these arguments, which need not be looked at again where it is the same as the last one.
+   * @param prepare always the same function for an operation
+   */
+  block<Result>(
+    prepare: Preparing<Result>,
+    a: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+  ): Result {
+    if (this.#last.isSame(prepare, a, b, c, d)) {
+      const repeated = this.#repeated as RepeatedCall<Result> | null;
+      if (repeated !== null && !repeated.refused) return repeated.run();
+    }
+    return this.#blockAnew(prepare, a, b, c, d);
+  }
+
+  #blockAnew<Result>(
+    prepare: Preparing<Result>,
+    a: unknown,
+    b: unknown,
+    c: unknown,
+    d: unknown,
+  ): Result {
+    const twice = this.#repeated === null && this.#last.isSame(prepare, a, b, c, d);
+    const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
+    if (twice) {
+      this.#repeated = this.repeatable(prepared);
+      if (this.#repeated !== null) return this.#repeated.run() as Result;
+    }
+    const result = this.runSync(prepared);
+    this.#repeated = null;
+    if (isShort(prepared)) this.#last.note(prepare, a, b, c, d, result);
+    else this.#last.forget();
+    return result;
+  }
+
+  /** The call as one that is made again and again; null where it is not short, or goes by messages. */
+  repeatable<Result>(prepared: Prepared<Result>): RepeatedCall<Result> | null {
+    const { line } = prepared;
+    const lines = this.linesFor(line);
+    if (line === undefined || lines === null) return null;
+    const repeated = new RepeatedCall(this, lines, { ...prepared, line });
+    return repeated.isShort ? repeated : null;
   }
 
   /** Runs a call to its end, blocking the thread. */

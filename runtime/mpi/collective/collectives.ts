@@ -6,16 +6,16 @@ import type { Group } from '../group.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import type { Session } from '../session.ts';
 import { prepareBarrier } from './barrier.ts';
-import { Calls, type Prepared } from './calls.ts';
-import { BarrierCalls } from './lines/barrier.ts';
-import type { Lines } from './lines/lines.ts';
+import { Calls } from './calls.ts';
+import type { RepeatedCall } from './lines/repeated.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { type OperationName, plainSignature } from './signature.ts';
 
 export abstract class Collectives extends CommunicatorObject {
   /** @internal Its collective calls, in their order. */
   readonly calls: Calls;
-  #barriers: BarrierCalls<Prepared<void>> | null = null;
+  #barriers: RepeatedCall<void> | null = null;
 
   /** @internal @param pair its contexts; null for the world. @param members those whom a call can name */
   constructor(
@@ -41,19 +41,16 @@ export abstract class Collectives extends CommunicatorObject {
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
     const barriers = this.#barriers;
-    if (barriers !== null && this.calls.lines?.refused === false) barriers.run();
+    if (barriers !== null && !barriers.refused) barriers.run();
     else this.#firstBarrier();
   }
 
   #firstBarrier(): void {
-    const prepared = prepareBarrier(this.endpoint);
-    if (this.calls.linesFor(prepared.line) === null) {
-      this.calls.runSync(prepared);
-      return;
-    }
     const { calls } = this;
-    this.#barriers = new BarrierCalls<Prepared<void>>(calls, calls.lines as Lines, prepared);
-    this.#barriers.run();
+    const prepared = prepareBarrier(this.endpoint);
+    this.#barriers = calls.repeatable(prepared);
+    if (this.#barriers === null) calls.runSync(prepared);
+    else this.#barriers.run();
   }
 
   /** @internal Its contexts and its lines go. */

@@ -18,7 +18,6 @@ import { prepareScatter, prepareScatterv } from './scatter.ts';
 export abstract class DataMovement extends Collectives {
   #persistent: PersistentCollectives | null = null;
 
-  /** Operations that are made once and started often, collective ones too (MPI 4.1, 3.9 and 6.13). */
   /** Makes operations that are started again and again, collective ones too (MPI 4.1, 3.9 and 6.13). */
   override get persistent(): PersistentCollectives {
     this.#persistent ??= new PersistentCollectives(this.endpoint, this.calls);
@@ -46,7 +45,7 @@ export abstract class DataMovement extends Collectives {
 
   /** {@link bcast}, blocking the thread. */
   bcastSync<D extends Data>(data: D, root = 0): D {
-    return this.calls.runSync(prepareBcast(this.endpoint, data, root));
+    return this.calls.block(prepareBcast<D>, data, root);
   }
 
   /**
@@ -67,7 +66,7 @@ export abstract class DataMovement extends Collectives {
 
   /** {@link gather}, blocking the thread. */
   gatherSync<A extends Elements>(send: A | InPlace, receive?: A | null, root = 0): A | null {
-    return this.calls.runSync(prepareGather(this.endpoint, send, receive, root));
+    return this.calls.block(prepareGather<A>, send, receive, root);
   }
 
   /**
@@ -105,7 +104,7 @@ export abstract class DataMovement extends Collectives {
 
   /** {@link scatter}, blocking the thread. */
   scatterSync<A extends Elements>(send: A | null, receive: A | InPlace, root = 0): A {
-    return this.calls.runSync(prepareScatter(this.endpoint, send, receive, root));
+    return this.calls.block(prepareScatter<A>, send, receive, root);
   }
 
   /**
@@ -143,7 +142,7 @@ export abstract class DataMovement extends Collectives {
 
   /** {@link allgather}, blocking the thread. */
   allgatherSync<A extends Elements>(send: A | InPlace, receive?: A): A {
-    return this.calls.runSync(prepareAllgather(this.endpoint, send, receive));
+    return this.calls.block(prepareAllgather<A>, send, receive);
   }
 
   /**
@@ -181,7 +180,7 @@ export abstract class DataMovement extends Collectives {
 
   /** {@link alltoall}, blocking the thread. */
   alltoallSync<A extends Elements>(send: A | InPlace, receive?: A): A {
-    return this.calls.runSync(prepareAlltoall(this.endpoint, send, receive));
+    return this.calls.block(prepareAlltoall<A>, send, receive);
   }
 
   /**

@@ -20,9 +20,9 @@ import {
 } from './arguments.ts';
 import { lowestBit } from './bcast.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
-import type { Prepared } from './calls.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { lineGather } from './lines/data-movement.ts';
+import type { Prepared } from './prepared.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Table } from './select.ts';

@@ -21,8 +21,8 @@ import {
   commonType,
   typeOfData,
 } from './blocks.ts';
-import type { Prepared } from './calls.ts';
 import { checkRoot, idle, signed } from './inter.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { OWN_COUNT, plainSignature, widthOf } from './signature.ts';
 

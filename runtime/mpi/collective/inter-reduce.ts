@@ -12,9 +12,9 @@ import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
 import { checkApart } from './arguments.ts';
 import { bcast } from './bcast.ts';
-import type { Prepared } from './calls.ts';
 import { checkRoot, idle, LEADER, signed, swap } from './inter.ts';
 import { Op } from './op.ts';
+import type { Prepared } from './prepared.ts';
 import { REDUCE } from './reduce.ts';
 import { blocksOf, equalCounts } from './reduce-scatter.ts';
 import {

@@ -24,8 +24,8 @@ import {
 import { dissemination } from './barrier.ts';
 import { bcast } from './bcast.ts';
 import { typeOfData } from './blocks.ts';
-import type { Prepared } from './calls.ts';
 import { linear } from './gather.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import {
   NO_ROOT,

@@ -2,8 +2,9 @@
 import type { Codec } from '../point-to-point/objects/codec.ts';
 import { Objects } from '../point-to-point/objects/objects.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
-import type { Calls, Prepared } from './calls.ts';
+import type { Calls } from './calls.ts';
 import * as prepare from './object-schedules.ts';
+import type { Prepared } from './prepared.ts';
 
 /**
  * {@link Objects} of a communicator of one group: values that all of its ranks give or get at once. All ranks make the same calls in the

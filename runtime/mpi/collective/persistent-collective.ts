@@ -6,7 +6,8 @@ import { type Payload, sizeOf } from '../datatype/data.ts';
 import { Startable } from '../point-to-point/persistent.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import type { Call } from './call.ts';
-import type { Calls, Prepared } from './calls.ts';
+import type { Calls } from './calls.ts';
+import type { Prepared } from './prepared.ts';
 import { runSync, ScheduledRequest } from './schedule.ts';
 import { callInWords } from './signature.ts';
 

@@ -10,9 +10,10 @@ import type { InPlace } from './arguments.ts';
 import { prepareBarrier } from './barrier.ts';
 import { prepareBcast } from './bcast.ts';
 import type { AnyBlocks, Blocks } from './blocks.ts';
-import type { Calls, Prepared } from './calls.ts';
+import type { Calls } from './calls.ts';
 import { prepareGather, prepareGatherv } from './gather.ts';
 import { PersistentCollective } from './persistent-collective.ts';
+import type { Prepared } from './prepared.ts';
 import { prepareScatter, prepareScatterv } from './scatter.ts';
 
 /**

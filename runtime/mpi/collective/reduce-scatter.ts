@@ -5,11 +5,11 @@ import type { Elements } from '../datatype/data.ts';
 import { bytesOf } from '../point-to-point/buffer.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { blockCount, checkApart, IN_PLACE, type InPlace } from './arguments.ts';
-import type { Prepared } from './calls.ts';
 import { foldAll } from './fold-all.ts';
 import { foldSlices } from './fold-slices.ts';
 import { lineReduceScatter } from './lines/reductions.ts';
 import { copyElements } from './op/kernel.ts';
+import type { Prepared } from './prepared.ts';
 import {
   Combining,
   checkUnit,

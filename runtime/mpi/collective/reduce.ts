@@ -5,10 +5,10 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
 import { checkApart, checkRoot, IN_PLACE, type InPlace, isSame } from './arguments.ts';
-import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldSlices } from './fold-slices.ts';
 import { fitsLines, lineReduce } from './lines/reductions.ts';
+import type { Prepared } from './prepared.ts';
 import {
   Combining,
   opName,
@@ -159,7 +159,7 @@ export function prepareReduceCall(
   second: unknown,
   third: unknown,
   fourth: unknown,
-  fifth: unknown,
+  fifth?: unknown,
 ): Prepared<unknown> {
   if (isScalar(first)) {
     const options = fourth as ReduceOptions | undefined;

@@ -9,7 +9,7 @@ import { PersistentReductions } from './persistent-reductions.ts';
 import { prepareReduceCall } from './reduce.ts';
 import { prepareReduceScatter, prepareReduceScatterBlock } from './reduce-scatter.ts';
 import type { Exactly, ReduceOptions } from './reduction.ts';
-import { prepareScanCall } from './scan.ts';
+import { prepareExclusiveScan, prepareInclusiveScan, prepareScanCall } from './scan.ts';
 
 export abstract class Reductions extends DataMovement {
   #persistent: PersistentReductions | null = null;
@@ -77,9 +77,10 @@ export abstract class Reductions extends DataMovement {
     fourth?: unknown,
     fifth?: unknown,
   ): unknown {
-    return this.calls.runSync(
-      prepareReduceCall(this.endpoint, first, second, third, fourth, fifth),
-    );
+    const { calls, endpoint } = this;
+    return fifth === undefined
+      ? calls.block(prepareReduceCall, first, second, third, fourth)
+      : calls.runSync(prepareReduceCall(endpoint, first, second, third, fourth, fifth));
   }
 
   /**
@@ -125,7 +126,7 @@ export abstract class Reductions extends DataMovement {
     options?: ReduceOptions,
   ): A;
   allreduceSync(first: unknown, second: unknown, third?: unknown, fourth?: unknown): unknown {
-    return this.calls.runSync(prepareAllreduceCall(this.endpoint, first, second, third, fourth));
+    return this.calls.block(prepareAllreduceCall, first, second, third, fourth);
   }
 
   /**
@@ -150,7 +151,7 @@ export abstract class Reductions extends DataMovement {
     receive: A | null,
     op: Op<Exactly<A>>,
   ): A {
-    return this.calls.runSync(prepareReduceScatterBlock(this.endpoint, send, receive, op));
+    return this.calls.block(prepareReduceScatterBlock<A>, send, receive, op);
   }
 
   /**
@@ -200,7 +201,7 @@ export abstract class Reductions extends DataMovement {
   scanSync(value: bigint, op: Op<BigInt64Array>): bigint;
   scanSync<A extends Elements>(send: A | InPlace, receive: A | null, op: Op<Exactly<A>>): A;
   scanSync(first: unknown, second: unknown, third?: unknown): unknown {
-    return this.calls.runSync(prepareScanCall(this.endpoint, 'scan', first, second, third));
+    return this.calls.block(prepareInclusiveScan, first, second, third);
   }
 
   /**
@@ -224,6 +225,6 @@ export abstract class Reductions extends DataMovement {
   exscanSync(value: bigint, op: Op<BigInt64Array>): bigint | undefined;
   exscanSync<A extends Elements>(send: A | InPlace, receive: A | null, op: Op<Exactly<A>>): A;
   exscanSync(first: unknown, second: unknown, third?: unknown): unknown {
-    return this.calls.runSync(prepareScanCall(this.endpoint, 'exscan', first, second, third));
+    return this.calls.block(prepareExclusiveScan, first, second, third);
   }
 }

@@ -1,7 +1,7 @@
 /** Reductions of one number or bigint in place of an array. */
 import { MpiError } from '../../base/error.ts';
 import type { Elements } from '../datatype/data.ts';
-import type { Prepared } from './calls.ts';
+import type { Prepared } from './prepared.ts';
 
 /** A `number` is reduced as an element of a Float64Array, a `bigint` as one of a BigInt64Array. */
 export type Scalar = number | bigint;

@@ -3,10 +3,10 @@ import type { Elements } from '../datatype/data.ts';
 import { bytesOf } from '../point-to-point/buffer.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { checkApart, IN_PLACE, type InPlace, isSame } from './arguments.ts';
-import type { Prepared } from './calls.ts';
 import { chain } from './chain.ts';
 import { foldAll } from './fold-all.ts';
 import { fitsLines, lineScan } from './lines/reductions.ts';
+import type { Prepared } from './prepared.ts';
 import {
   Combining,
   opName,
@@ -114,4 +114,24 @@ export function prepareScanCall(
   const prepared = ofElement(prepareScan(endpoint, operation, array, array, second), array);
   if (operation === 'scan' || endpoint.rank > 0) return prepared;
   return giving(prepared, () => undefined);
+}
+
+/** The call of `scanSync`: one function, by which it is known. */
+export function prepareInclusiveScan(
+  endpoint: Endpoint,
+  first: unknown,
+  second: unknown,
+  third: unknown,
+): Prepared<unknown> {
+  return prepareScanCall(endpoint, 'scan', first, second, third);
+}
+
+/** The call of `exscanSync`. */
+export function prepareExclusiveScan(
+  endpoint: Endpoint,
+  first: unknown,
+  second: unknown,
+  third: unknown,
+): Prepared<unknown> {
+  return prepareScanCall(endpoint, 'exscan', first, second, third);
 }

@@ -2,8 +2,8 @@
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
 import { checkTag } from '../arguments.ts';
-import type { Prepared } from '../collective/calls.ts';
 import { preparedPlain } from '../collective/collectives.ts';
+import type { Prepared } from '../collective/prepared.ts';
 import { Reductions } from '../collective/reductions.ts';
 import { runSync, type Schedule, ScheduledRequest } from '../collective/schedule.ts';
 import type { Group } from '../group.ts';

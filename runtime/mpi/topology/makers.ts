@@ -1,7 +1,7 @@
 /** Communicators that are made with a topology (MPI 4.1, 8.5). */
 import { inWords } from '../../base/bytes.ts';
 import { MpiError } from '../../base/error.ts';
-import type { Prepared } from '../collective/calls.ts';
+import type { Prepared } from '../collective/prepared.ts';
 import type { Schedule } from '../collective/schedule.ts';
 import { type OperationName, plainSignature } from '../collective/signature.ts';
 import { type Agreed, agree } from '../construction/agreement.ts';

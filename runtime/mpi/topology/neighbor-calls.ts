@@ -9,7 +9,7 @@ import {
   elementsOf,
 } from '../collective/arguments.ts';
 import { type AnyBlocks, type Blocks, blocksOf, typeOfData } from '../collective/blocks.ts';
-import type { Prepared } from '../collective/calls.ts';
+import type { Prepared } from '../collective/prepared.ts';
 import { checkAllApart, checkOwnBlock } from '../collective/refusals.ts';
 import { NO_ROOT, NO_TYPE, type OperationName, OWN_COUNT } from '../collective/signature.ts';
 import { type Elements, type Payload, payloadOf, type Strided } from '../datatype/data.ts';

@@ -1,7 +1,8 @@
 /** `cart.persistentNeighbor`: neighbourhood operations that are made once and started often (MPI 4.1, 8.8). */
 import type { AnyBlocks, Blocks } from '../collective/blocks.ts';
-import type { Calls, Prepared } from '../collective/calls.ts';
+import type { Calls } from '../collective/calls.ts';
 import { PersistentCollective } from '../collective/persistent-collective.ts';
+import type { Prepared } from '../collective/prepared.ts';
 import type { Elements, Strided } from '../datatype/data.ts';
 import type { Persistent } from '../point-to-point/persistent.ts';
 import {

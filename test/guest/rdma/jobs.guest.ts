@@ -64,8 +64,11 @@ const registrations = () =>
 function ways(reports: Report[]): Record<Way | 'share', number> {
   const sum = { get: 0, put: 0, copy: 0, share: 0 };
   for (const { messages } of reports) {
-    expect(Object.keys(messages).filter((name) => name !== 'self')).toEqual(['verbs']);
-    for (const [way, count] of Object.entries(messages.verbs.received)) sum[way as Way] += count;
+    const { self: _, verbs, ...others } = messages;
+    expect(others).toEqual({});
+    // Of a job of small messages there is nothing to count.
+    if (verbs === undefined) continue;
+    for (const [way, count] of Object.entries(verbs.received)) sum[way as Way] += count;
   }
   return sum;
 }

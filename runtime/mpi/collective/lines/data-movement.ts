@@ -1,7 +1,8 @@
 /** Who offers what, and who needs what of it, in each operation that moves data. */
-import { part, store } from '../../../base/bytes.ts';
+import { part } from '../../../base/bytes.ts';
 import { copyOf, type Payload, sizeOf } from '../../datatype/data.ts';
 import type { Signature } from '../signature.ts';
+import { pack, unpack } from './copies.ts';
 import { LineExchange, type Need } from './exchange.ts';
 import type { Lines } from './lines.ts';
 import { ALL, NONE } from './slots.ts';
@@ -48,7 +49,7 @@ export function lineScatter(
       needs: [{ member: root, at: rank * bytes, length: bytes, to: mine as Uint8Array, toAt: 0 }],
     });
   const own = () => {
-    if (mine !== null) store(mine, part(all, rank * bytes, (rank + 1) * bytes));
+    if (mine !== null) unpack(mine, 0, bytes, all, rank * bytes);
   };
   return new LineExchange(lines, {
     signature,
@@ -75,7 +76,7 @@ export function lineGather(
     bytes,
     needs: blocksOfOthers(lines, all, bytes),
     own: () => {
-      if (mine !== null) store(all, mine, rank * bytes);
+      if (mine !== null) pack(mine, 0, bytes, all, rank * bytes);
     },
   });
 }
@@ -93,7 +94,7 @@ export function lineAllgather(
     bytes,
     needs: blocksOfOthers(lines, all, bytes),
     own: () => {
-      if (mine !== null) store(all, mine, rank * bytes);
+      if (mine !== null) pack(mine, 0, bytes, all, rank * bytes);
     },
   });
 }
@@ -121,8 +122,9 @@ export function lineAlltoall(
     signature,
     from: ALL,
     offer: send,
+    once: call.send === null,
     bytes: size * bytes,
     needs: blocksOfOthers(lines, receive, bytes, rank * bytes),
-    own: () => store(receive, part(send, rank * bytes, (rank + 1) * bytes), rank * bytes),
+    own: () => unpack(receive, rank * bytes, bytes, send, rank * bytes),
   });
 }

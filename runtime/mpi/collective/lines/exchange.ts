@@ -40,6 +40,8 @@ export interface ExchangePlan {
   readonly bytes: number;
   /** What this rank reads. */
   readonly needs: readonly Need[];
+  /** The offer is a copy of what was there when the operation was made. */
+  readonly once?: boolean;
   /** What it does first, or last, on its own. */
   readonly own?: (() => void) | null;
 }
@@ -65,6 +67,10 @@ export class LineExchange extends LineOperation {
     if (this.#talk > 0) this.from = ALL;
     else this.offers = plan.offer !== null;
     this.ahead = this.#talk > 0 ? 1 : AHEAD_MAX;
+  }
+
+  override get isShort(): boolean {
+    return super.isShort && this.#plan.once !== true;
   }
 
   /** Whoever needs nothing waits for nobody. */

@@ -64,6 +64,11 @@ export class Lines implements SharedUser, LineHost {
     return this.#admission.refused;
   }
 
+  /** All ranks have memory for what does not lie in their lines, and have said so. */
+  get hasAreas(): boolean {
+    return this.#admission.of(true) === true;
+  }
+
   /** There are more ranks than CPUs on the node. */
   get crowded(): boolean {
     return this.#blocks.crowded;

@@ -10,7 +10,7 @@ import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { type Awaited, COMPLETE, FAILED, PENDING } from '../../../messaging/operation.ts';
 import { ASK_AFTER_MS } from '../round.ts';
 import { type Signature, wordOf } from '../signature.ts';
-import { ALL, NONE, type Slots } from './slots.ts';
+import { ALL, NONE, type ShortRound, type Slots } from './slots.ts';
 
 /** What an operation needs of its communicator. */
 export interface LineHost {
@@ -33,15 +33,7 @@ interface Asking {
   leave(error: MpiError | null): void;
 }
 
-/** Its call, as those know it who ask each other what became of one. */
-interface Asking {
-  /** Where it was started. */
-  readonly site: CallSite | null;
-  ask(): void;
-  leave(error: MpiError | null): void;
-}
-
-export abstract class LineOperation implements Awaited {
+export abstract class LineOperation implements Awaited, ShortRound {
   readonly isSend = false;
   readonly peer = ANY_SOURCE;
   readonly tag = ANY_TAG;
@@ -98,6 +90,20 @@ export abstract class LineOperation implements Awaited {
   protected abstract write(round: number): void;
   /** The lines of a round are there. */
   protected abstract take(round: number): void;
+
+  /** Whether it is one round, and the same object may go through another one. */
+  get isShort(): boolean {
+    return this.rounds === 1;
+  }
+
+  writeOnly(round: number): void {
+    this.first = round;
+    this.write(0);
+  }
+
+  takeOnly(): void {
+    this.take(0);
+  }
 
   /** It is under way. @param number of the call */
   enter(number: number): void {

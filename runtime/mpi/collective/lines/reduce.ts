@@ -39,6 +39,9 @@ abstract class LineReduction extends LineOperation {
   protected readonly chunk: number;
   protected readonly chunks: number;
   #failure: MpiError | null = null;
+  /** Where the elements lie that are folded: in the block, for each rank, and where in it. */
+  #blocks: Elements[] = [];
+  readonly #places: number[] = [];
 
   constructor(lines: Lines, plan: ReductionPlan) {
     super(lines, plan.signature);
@@ -79,32 +82,32 @@ abstract class LineReduction extends LineOperation {
 
   /** Folds elements [at, at + count) of a chunk, as far as this rank's result needs them. */
   protected foldInput(round: number, chunk: number, at: number, count: number): void {
-    const { kernel, sources, result } = this.plan;
+    const { kernel, sources, result, guard } = this.plan;
     if (result === null || sources === 0 || count === 0) return;
-    const block = this.parent.elementsOf(kernel.kind);
-    const all: Elements[] = [];
-    const places: number[] = [];
-    for (let member = 0; member < sources; member++) {
-      all.push(block);
-      places.push(this.placeOf(round, member) / kernel.kind.bytes + at);
-    }
+    const places = this.#places;
+    for (let member = 0; member < sources; member++)
+      places[member] = this.placeOf(round, member) / kernel.kind.bytes + at;
     const to = chunk * this.chunk + at - (this.plan.only?.at ?? 0);
-    this.fold(() => {
-      kernel.fold(result, to, all, places, count);
-      kernel.finish(result, to, count, sources);
-    });
+    if (guard === null) this.#fold(result, to, count);
+    else this.#guarded(guard, () => this.#fold(result, to, count));
+  }
+
+  #fold(result: Elements, to: number, count: number): void {
+    const { kernel, sources } = this.plan;
+    const block = this.parent.elementsOf(kernel.kind);
+    if (this.#blocks[0] !== block) this.#blocks = new Array(sources).fill(block);
+    kernel.fold(result, to, this.#blocks, this.#places, count);
+    kernel.finish(result, to, count, sources);
   }
 
   /** What a program's function throws is told in the last round. */
-  protected fold(fold: () => void): void {
-    const { guard } = this.plan;
-    if (guard === null) fold();
-    else if (this.#failure === null)
-      try {
-        guard(fold);
-      } catch (error) {
-        this.#failure = error as MpiError;
-      }
+  #guarded(guard: (fold: () => void) => void, fold: () => void): void {
+    if (this.#failure !== null) return;
+    try {
+      guard(fold);
+    } catch (error) {
+      this.#failure = error as MpiError;
+    }
   }
 
   protected writeOutcome(round: number): void {

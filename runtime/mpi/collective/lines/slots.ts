@@ -25,10 +25,22 @@ export const LINE_RUN = 64;
 export const ALL = -1;
 export const NONE = -2;
 
-/** {@link Slots.runBarrier} */
+/** {@link Slots.runRound} */
 export const ENDED = 1;
 export const NOT_BEGUN = 0;
 export const WRITTEN = -1;
+
+/** What goes in one round. */
+export interface ShortRound {
+  /** What its line says of it, and whose lines it needs: of one rank, ALL or NONE. */
+  readonly call: number;
+  readonly length: number;
+  readonly from: number;
+  /** Writes this rank's payload. */
+  writeOnly(round: number): void;
+  /** The lines are there. */
+  takeOnly(): void;
+}
 
 /** Odd, and of many bits. */
 const HISTORY_FACTOR = 0x2c1b3c6d;
@@ -241,31 +253,47 @@ export class Slots {
   }
 
   /**
-   * A round without a payload, if it can end at once; for a rank that blocks.
+   * The one round of a short operation, if it can end at once; for a rank that blocks.
+   * @param number of the call
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runBarrier(call: number, length: number, number: number): number {
+  runRound(operation: ShortRound, number: number): number {
     if (this.run <= 0) return NOT_BEGUN;
-    this.run--;
-    const { words, size } = this;
     const round = (this.round + 1) | 0;
+    if (((this.#safe - round) | 0) < 0 && !this.#waitForRoom(round)) return NOT_BEGUN;
+    this.run--;
     this.round = round;
+    const { call, length, from } = operation;
     const word = this.stamp(call, length, number);
+    operation.writeOnly(round);
     this.publish(round, word, length);
-    let looks = LINE_LOOKS;
-    let late = 0;
-    const first = this.lineAt(round, 0);
-    const end = first + size * LINE_WORDS;
-    for (let at = first; at < end; at += LINE_WORDS) {
-      while (load(words, at) !== round) if (--looks <= 0) return WRITTEN;
-      if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return WRITTEN;
-      late |= words[at + LINE.done] - round + LINE_SLOTS - 1;
-    }
-    // Somebody has not read what the next slot still holds.
-    if (late < 0) this.run = 0;
+    if (from !== NONE && !this.#readLines(round, from, word, length)) return WRITTEN;
+    operation.takeOnly();
     this.done = round;
     this.tellDone();
     return ENDED;
+  }
+
+  #waitForRoom(round: number): boolean {
+    for (let looks = LINE_LOOKS; looks > 0; looks--) if (this.mayWrite(round)) return true;
+    return false;
+  }
+
+  /** Whether the lines are there, and of the same call. @param from a rank, or ALL */
+  #readLines(round: number, from: number, word: number, length: number): boolean {
+    const { words, size } = this;
+    let looks = LINE_LOOKS;
+    let least = 0;
+    const first = this.lineAt(round, Math.max(from, 0));
+    const end = from === ALL ? first + size * LINE_WORDS : first + LINE_WORDS;
+    for (let at = first; at < end; at += LINE_WORDS) {
+      while (load(words, at) !== round) if (--looks <= 0) return false;
+      if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return false;
+      least = Math.min(least, (words[at + LINE.done] - round) | 0);
+    }
+    // The lines of all say how far all have read.
+    if (from === ALL) this.#safe = (round + least + LINE_SLOTS) | 0;
+    return true;
   }
 }
 
