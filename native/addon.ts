@@ -101,6 +101,8 @@ export interface Addon {
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;
   membarrier(): number;
+  /** Keeps all of this thread's accesses before it ahead of all behind it. */
+  fullFence(): void;
   closeFd(fd: number): number;
   /** '' where the dynamic linker finds that library; else what it says. */
   libraryMissing(name: string): string;

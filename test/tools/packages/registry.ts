@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename } from 'node:path';
 
@@ -40,7 +40,7 @@ export class Registry {
     this.#tarballs = new Map(tarballs.map((file) => [`/${basename(file)}`, readTarball(file)]));
     this.#upstream = upstream;
     this.#server = createServer((request, response) => {
-      this.#answer(request.url!, response).catch((error) => {
+      this.#answer(request, response).catch((error) => {
         response.writeHead(502).end(String(error));
       });
     });
@@ -56,7 +56,8 @@ export class Registry {
     await once(this.#server, 'close');
   }
 
-  async #answer(path: string, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url!;
     const tarball = this.#tarballs.get(path);
     if (tarball) {
       response.writeHead(200).end(tarball.bytes);
@@ -71,7 +72,9 @@ export class Registry {
       response.writeHead(404).end('{}');
       return;
     }
-    const found = await fetch(new URL(path, this.#upstream));
+    // Asked for less, a registry says less of a package.
+    const { accept = '*/*' } = request.headers;
+    const found = await fetch(new URL(path, this.#upstream), { headers: { accept } });
     response.writeHead(found.status, { 'content-type': found.headers.get('content-type') ?? '' });
     response.end(Buffer.from(await found.arrayBuffer()));
   }

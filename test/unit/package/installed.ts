@@ -16,12 +16,13 @@ await MPI.world.send(Float64Array.of(rank + 1), 1 - rank);
 await receive;
 console.log(\`\${rank} of \${size} got \${got[0]}\`);
 `;
-const ES_MODULE = `import { MPI } from 'dreg-mpi';\n${BODY}`;
+const IMPORT = "import { MPI } from 'dreg-mpi';\n";
 export const SAID = ['0 of 2 got 2', '1 of 2 got 1'];
 
 export const PROGRAMS = {
-  'module.mjs': ES_MODULE,
-  'typed.mts': ES_MODULE.replace('got =', 'got: Float64Array<ArrayBuffer> ='),
+  'module.mjs': IMPORT + BODY,
+  // Under Plug'n'Play tsx makes CommonJS of it, which cannot await at its top.
+  'typed.mts': `${IMPORT}async function main(): Promise<void> {\n${BODY}}\nvoid main();\n`,
   'required.cjs': `const { MPI } = require('dreg-mpi');\n(async () => {\n${BODY}})();\n`,
   'imported.cjs': `(async () => {\nconst { MPI } = await import('dreg-mpi');\n${BODY}})();\n`,
 };
