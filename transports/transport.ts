@@ -144,7 +144,14 @@ export interface Channel {
     offset: number,
     length: number,
   ): boolean;
-  /** The same with extension words. */
+  /**
+   * Sends a packet whose body is all of a small buffer, if the one before had the same buffer. A buffer that was sent before is known
+   * to be one: its sender need not look at it again.
+   * @param bytes anything
+   * @returns the body's length; 0: nothing was sent, {@link trySend} may do it
+   */
+  trySendAgain(kind: number, context: number, tag: number, bytes: unknown): number;
+  /** {@link trySend} with extension words. */
   trySendExtended(
     kind: number,
     context: number,
@@ -169,11 +176,12 @@ export interface Channel {
   /**
    * Takes the peer's next packet if it has this `kind`, `context` and `tag`, its body fits into `to`, and
    * it has no extension words. A receive that knows which packet comes next needs no delivery.
+   * @param to what is no array of bytes, or has none, takes nothing
    * @param looks how often to look for a packet, if none is there; a transport whose looks cost much looks
    *   less often
    * @returns the body's length, TOOK_NOTHING, or TOOK_OTHER
    */
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number;
+  tryTake(kind: number, context: number, tag: number, to: unknown, looks: number): number;
   /** The tag of the packet that {@link tryTake} took last. */
   readonly takenTag: number;
 

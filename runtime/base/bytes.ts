@@ -86,6 +86,13 @@ export function plainLength(value: unknown): number {
   return getTag.call(value) === 'Uint8Array' ? lengthOf(value as Uint8Array) : 0;
 }
 
+/** Whether a body of so many bytes fits into what may be anything. */
+export function hasRoomFor(value: unknown, length: number): boolean {
+  const room = plainLength(value);
+  if (room > 0) return length <= room;
+  return length === 0 && isBytes(value) && isAttached(value);
+}
+
 /** Whether the array's memory is there: Node 20 has no other way to ask than to see something fail. */
 export function isAttached(array: unknown): boolean {
   try {

@@ -3,7 +3,8 @@ import { getSystemErrorMap } from 'node:util';
 
 /**
  * Every way in which an operation of this package can fail. A program branches on the code. The message is
- * for people: what happened, to which rank, and what to do. [Errors](errors.md) has a table of the codes.
+ * for people: what happened, to which rank, and what to do; it ends with the address of the code's section in
+ * [Errors](errors.md).
  */
 export const ERROR_CODES = {
   // ---- Errors of the program
@@ -169,6 +170,24 @@ export const ERROR_CODES = {
 /** One of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** The page that explains the codes, as programs find it: in the package. */
+const PAGE = 'dreg-mpi/docs/reference/errors.md';
+const ADDRESS = new RegExp(`(?:; | |\\n)see ${PAGE.replaceAll('.', '\\.')}#err_\\w+`, 'g');
+
+/** Where a code is explained. */
+export const addressOf = (code: ErrorCode) => `${PAGE}#${code.toLowerCase()}`;
+
+/** A message, or a text made of some, without the addresses that they end with. */
+export const withoutAddress = (message: string) =>
+  message.includes(PAGE) ? message.replace(ADDRESS, '') : message;
+
+/** A message with the address of its code at its end, once. */
+function withAddress(code: ErrorCode, message: string): string {
+  const bare = withoutAddress(message);
+  const join = bare.includes('\n') ? '\n' : bare.endsWith('?') ? ' ' : '; ';
+  return `${bare}${join}see ${addressOf(code)}`;
+}
+
 /** What a rank waits for. */
 export interface WaitDetails {
   /** In the world. */
@@ -219,7 +238,10 @@ export class MpiError extends Error {
 
   /** Programs catch these errors; the package makes them. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      withAddress(code, message),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.name = 'MpiError';
     this.code = code;
     this.rank = details.rank;

@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { packageRoot } from '../../native/addon.ts';
 import { randomHex } from '../../native/random.ts';
 import { MAX_LOCAL_RANKS } from '../../transports/shm/layout.ts';
-import { MpiError } from '../base/error.ts';
+import { addressOf, MpiError, withoutAddress } from '../base/error.ts';
 import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.ts';
 import type { DoctorCommand, RunCommand } from './command-line/command.ts';
-import { HELP } from './command-line/options.ts';
 import { parseArguments } from './command-line/parse.ts';
 import { jobEnvironment } from './environment.ts';
 import { JobInput } from './job-input.ts';
@@ -65,12 +64,14 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
     if (command.kind === 'run') return await run(command, stdout, stderr);
     if (command.kind === 'doctor') return await examine(command, stdout);
     if (command.kind === 'build') return build(stdout);
-    if (command.kind === 'help') stdout.write(undefined, Buffer.from(HELP));
+    if (command.kind === 'init') await begin(command.json, stdout);
+    else if (command.kind === 'help') stdout.write(undefined, Buffer.from(command.text));
     else stdout.say(`dregrun ${packageVersion()}`);
     return { status: 0, hurry: false };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_ARG') throw error;
-    stderr.say(`dregrun: ${error.message}; see dregrun --help`);
+    const said = withoutAddress(error.message);
+    stderr.say(`dregrun: ${said}; see dregrun --help, or ${addressOf(error.code)}`);
     return { status: EXIT_USAGE, hurry: false };
   }
 }
@@ -92,6 +93,12 @@ function build(stdout: Output): Answer {
   });
   if (status === 0) stdout.say(`dregrun: the native addon is built in ${root}/native/build`);
   return { status: status ?? EXIT_FAILED, hurry: false };
+}
+
+async function begin(json: boolean, stdout: Output): Promise<void> {
+  const { shown, writeFirstProgram } = await import('./init.ts');
+  const written = writeFirstProgram(process.cwd(), packageVersion());
+  stdout.say(json ? JSON.stringify(written) : shown(written));
 }
 
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {

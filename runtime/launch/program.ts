@@ -59,10 +59,12 @@ export function isScript(program: string): boolean {
 }
 
 /** Node 22.18 and newer drop the types themselves. */
-const runsTypeScript = Boolean((process.features as { typescript?: string | false }).typescript);
+export const runsTypeScript = Boolean(
+  (process.features as { typescript?: string | false }).typescript,
+);
 
 /** The package that makes an older Node run TypeScript, where the program's folder has it. */
-const LOADER = 'tsx';
+export const LOADER = 'tsx';
 
 function typeScriptLoader(file: string): string | undefined {
   try {

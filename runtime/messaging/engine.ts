@@ -242,13 +242,7 @@ export class Engine implements PacketHandler, ReceivingHost {
    * Takes the small message that comes next from a peer, polling for a short while; false: it takes a
    * request. The hot path of a blocking receive, for a quiet context.
    */
-  tryReceiveNow(
-    peer: Peer,
-    context: number,
-    tag: number,
-    bytes: Uint8Array,
-    status: Taken,
-  ): boolean {
+  tryReceiveNow(peer: Peer, context: number, tag: number, bytes: unknown, status: Taken): boolean {
     if (this.#busy.count > 0 || peer.error !== null) return false;
     const { channel } = peer;
     for (let polls = this.#directPolls; polls > 0; polls--) {
@@ -274,7 +268,7 @@ export class Engine implements PacketHandler, ReceivingHost {
    * Takes the small message that comes next from a peer, if it is there; for a quiet context.
    * @returns its length, or a negative number
    */
-  tryTake(peer: Peer, context: number, tag: number, bytes: Uint8Array): number {
+  tryTake(peer: Peer, context: number, tag: number, bytes: unknown): number {
     if (this.#busy.count > 0 || peer.error !== null) return TOOK_OTHER;
     const { channel } = peer;
     const length = channel.tryTake(EAGER, context, tag, bytes, 1);

@@ -27,15 +27,20 @@ export function referencePages(root: string): Map<string, string> {
   );
 }
 
+/** What programs import: by which name, and where its types are. */
+export function publicEntries(root: string): { entry: string; name: string; types: string }[] {
+  const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.entries<{ types?: string }>(exports).flatMap(([entry, { types }]) =>
+    types === undefined ? [] : [{ entry, name: join(name ?? '', entry), types }],
+  );
+}
+
 /** The modules that programs import, by their names in package.json's `exports`. */
 export function publicModules(root: string): Map<string, Module> {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const entries = Object.entries<{ types?: string }>(exports).filter(([, { types }]) => types);
-  const sources = entries.map(([, { types }]) =>
-    types!.replace('./dist/', '').replace('.d.ts', '.ts'),
-  );
+  const entries = publicEntries(root);
+  const sources = entries.map(({ types }) => types.replace('./dist/', '').replace('.d.ts', '.ts'));
   const modules = readModules(root, sources);
-  return new Map(entries.map(([entry], at) => [entry, modules[at]]));
+  return new Map(entries.map(({ entry }, at) => [entry, modules[at]]));
 }
 
 class Page {

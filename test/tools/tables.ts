@@ -1,4 +1,4 @@
-/** Tables within pages that people write: error codes and environment variables, from the sources. */
+/** Parts of pages that people write: error codes and environment variables, from the sources. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDoc } from './declarations.ts';
@@ -11,7 +11,7 @@ export function pagesWithTables(root: string): Map<string, string> {
   const errors = between(
     read('docs/reference/errors.md'),
     'errors',
-    errorTables(read('runtime/base/error.ts')),
+    errorSections(read('runtime/base/error.ts')),
   );
   let environment = read('docs/reference/environment.md');
   for (const [name, { head, of }] of Object.entries(GROUPS))
@@ -69,25 +69,30 @@ export function environmentTable(
 /** A group of codes, or one code with its docstring. */
 const CODE = /^ {2}\/\/ ---- (.*)$|(\/\*\*(?:(?!\*\/)[\s\S])*\*\/)\s*(ERR_\w+):\s*'([^']*)'/gm;
 
-/** A table for each group of codes in runtime/base/error.ts. */
-export function errorTables(source: string): string {
-  const lines: string[] = [];
+/** A section for each code in runtime/base/error.ts, below the heading of its group. */
+export function errorSections(source: string): string {
+  const parts: string[] = [];
   for (const [, group, comment, code, what] of source.matchAll(CODE)) {
     if (group !== undefined) {
-      const head = ['| code | what happened | why | what to do |', '| --- | --- | --- | --- |'];
-      lines.push(...(lines.length > 0 ? [''] : []), `## ${group}`, '', ...head);
+      parts.push(`## ${group}`);
       continue;
     }
     const { tags } = parseDoc(comment);
     const [why, remedy] = ['why', 'remedy'].map((name) => {
       const found = tags.find((tag) => tag.name === name);
       if (found === undefined) throw new Error(`runtime/base/error.ts: ${code} has no @${name}`);
-      return found.text;
+      return asSentence(found.text);
     });
-    lines.push(`| \`${code}\` | ${inCode(what)} | ${why} | ${remedy} |`);
+    parts.push(
+      `### ${code}`,
+      `${asSentence(inCode(what))}\n\n- **Why**: ${why}\n- **What to do**: ${remedy}`,
+    );
   }
-  return lines.join('\n');
+  return parts.join('\n\n');
 }
+
+const asSentence = (text: string) =>
+  `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`;
 
 /** With the names of the interface as code. */
 const inCode = (text: string) => text.replace(/\bMPI\.\w+\(\)|\b[A-Z]+_[A-Z_]+\b/g, '`$&`');

@@ -102,6 +102,10 @@ export class SelfTransport implements Transport, Channel {
     return true;
   }
 
+  trySendAgain(): number {
+    return 0;
+  }
+
   trySendExtended(
     kind: number,
     context: number,

@@ -23,6 +23,11 @@ export class BodyAlias {
   words: Int32Array = NO_WORDS;
   #uses = 0;
 
+  /** Whether the buffer is not detached: V8 may tell the length that a view had before. */
+  get isThere(): boolean {
+    return this.bytes[0] !== undefined;
+  }
+
   /** Takes note that `bytes` are used. */
   use(bytes: Uint8Array): void {
     if (bytes === this.bytes) {

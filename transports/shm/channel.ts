@@ -98,6 +98,12 @@ export class ShmChannel implements Channel {
     return true;
   }
 
+  trySendAgain(kind: number, context: number, tag: number, bytes: unknown): number {
+    const length = this.#sender.trySendAgain(kind, context, tag, bytes);
+    if (length > 0) ring(this.#control, this.#doorbell);
+    return length;
+  }
+
   trySendExtended(
     kind: number,
     context: number,
@@ -128,7 +134,7 @@ export class ShmChannel implements Channel {
     return true;
   }
 
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number {
+  tryTake(kind: number, context: number, tag: number, to: unknown, looks: number): number {
     const receiver = this.#receiver;
     return receiver === null ? TOOK_OTHER : receiver.tryTake(kind, context, tag, to, looks);
   }

@@ -4,7 +4,7 @@
  *
  * Neither end trusts the other, see ring-sender.ts.
  */
-import { lengthOf, store } from '../../runtime/base/bytes.ts';
+import { hasRoomFor, lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import { LOADS_IN_ORDER } from '../ordering.ts';
 import type { Noncontiguous, Packet } from '../transport.ts';
@@ -122,14 +122,14 @@ export class RingReceiver implements Packet {
    * {@link Channel.tryTake}. What can be found out before the packet is there, is; and what a body takes
    * that goes into a buffer used before is written out here: V8 inlines only so much.
    */
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array, looks: number): number {
+  tryTake(kind: number, context: number, tag: number, to: unknown, looks: number): number {
     const words = this.#words;
     const { position } = this;
     const sequence = (position + 1) | 0;
     const alias = this.#alias;
     const body = alias.longs;
     const count = body.length;
-    const expected = alias.bytes === to && tag >= 0 ? count << 3 : -1;
+    const expected = alias.bytes === to && alias.isThere && tag >= 0 ? count << 3 : -1;
     const header = kind | (context << 8);
     let cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
     const usual = cell;
@@ -162,7 +162,7 @@ export class RingReceiver implements Packet {
   }
 
   /** The packet in a cell, if it is one that was asked for. */
-  #takeOther(cell: number, header: number, tag: number, to: Uint8Array): number {
+  #takeOther(cell: number, header: number, tag: number, to: unknown): number {
     const words = this.#words;
     const kindContext = words[cell + CELL.kindContext];
     if ((kindContext & ~REWOUND) !== header) return TOOK_OTHER;
@@ -170,11 +170,11 @@ export class RingReceiver implements Packet {
     const length = words[cell + CELL.length];
     // No message of this package has a negative tag: a receive of any tag does not mean such a packet.
     if (taken < 0 || (taken !== tag && tag !== TAKE_ANY_TAG)) return TOOK_OTHER;
-    if (length < 0 || length > MAX_BODY || length > lengthOf(to)) return TOOK_OTHER;
+    if (length < 0 || length > MAX_BODY || !hasRoomFor(to, length)) return TOOK_OTHER;
     this.tag = taken;
     this.length = length;
     this.#locate(cell, length <= INLINE_BYTES, (kindContext & REWOUND) !== 0);
-    this.copyTo(to, 0);
+    this.copyTo(to as Uint8Array, 0);
     this.advance();
     return length;
   }

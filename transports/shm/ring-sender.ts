@@ -101,25 +101,18 @@ export class RingSender {
   }
 
   /**
-   * {@link Channel.trySend}. What a small buffer takes that was sent before is written out here: V8
+   * {@link Channel.trySendAgain}. What a small buffer takes that was sent before is written out here: V8
    * inlines only so much, and each call that is left costs as much as the copy.
    */
-  trySend(
-    kind: number,
-    context: number,
-    tag: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-  ): boolean {
+  trySendAgain(kind: number, context: number, tag: number, bytes: unknown): number {
     const { reverse } = this;
     const alias = this.#alias;
     const position = this.#position;
     const from = alias.longs;
     const count = from.length;
-    const short = alias.bytes === bytes && count << 3 === length && offset === 0;
-    if (!short || position === this.#turn || reverse === null)
-      return this.trySendExtended(kind, context, tag, null, bytes, offset, length);
+    const same = alias.bytes === bytes && alias.isThere && count > 0;
+    if (!same || position === this.#turn || reverse === null) return 0;
+    const length = count << 3;
     const words = this.#words;
     const longs = this.#longs;
     const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
@@ -134,7 +127,21 @@ export class RingSender {
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
     else storeAtomically(words, cell + CELL.sequence, next);
-    return true;
+    return length;
+  }
+
+  /** {@link Channel.trySend} */
+  trySend(
+    kind: number,
+    context: number,
+    tag: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const whole = offset === 0 && this.#alias.longs.length << 3 === length;
+    if (whole && this.trySendAgain(kind, context, tag, bytes) > 0) return true;
+    return this.trySendExtended(kind, context, tag, null, bytes, offset, length);
   }
 
   /** Any packet, with extension words or without. */

@@ -56,10 +56,17 @@ export interface DoctorCommand {
   exports: Map<string, string>;
 }
 
+/** `dregrun init`: writes a first program into the current folder. */
+export interface InitCommand {
+  kind: 'init';
+  json: boolean;
+}
+
 /** `dregrun build` makes the addon, where there is no package with it. */
 export type Command =
   | RunCommand
   | DoctorCommand
+  | InitCommand
   | { kind: 'build' }
-  | { kind: 'help' }
+  | { kind: 'help'; text: string }
   | { kind: 'version' };

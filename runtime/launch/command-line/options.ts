@@ -1,5 +1,6 @@
 /** dregrun's options, and its help. */
 export const HELP = `usage: dregrun [options] program [arguments] [: [options] program [arguments]] ...
+       dregrun init      write a first program into this folder
 
 Starts the ranks of an MPI job on this machine. A program whose name ends in .js, .mjs, .cjs or .ts
 runs with this Node; anything else is run as it is. What follows the program belongs to it. Behind
@@ -43,6 +44,20 @@ for those who look for a fault
 
 The status is the first failing rank's (128 + its signal's number), 0 when all went well.
 `;
+
+export const INIT_HELP = `usage: dregrun init [--json]
+
+Writes a first program into the current folder: pi.ts, and the script pi in package.json, which starts
+four ranks of it. package.json is made where there is none. Nothing is overwritten.
+
+      --json            say what was written as one JSON object
+      --help
+`;
+
+export const INIT_OPTIONS = {
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 /** Of each program. */
 export const PROGRAM_OPTIONS = {

@@ -2,7 +2,14 @@
 import { parseArgs } from 'node:util';
 import type { Command, ProgramSpec, RunCommand } from './command.ts';
 import { nearestOf } from './nearest.ts';
-import { JOB_OPTIONS, PROGRAM_OPTIONS, plainWords } from './options.ts';
+import {
+  HELP,
+  INIT_HELP,
+  INIT_OPTIONS,
+  JOB_OPTIONS,
+  PROGRAM_OPTIONS,
+  plainWords,
+} from './options.ts';
 import {
   bindingOf,
   debuggedOf,
@@ -17,7 +24,7 @@ import {
   usage,
 } from './values.ts';
 
-type Options = typeof JOB_OPTIONS | typeof PROGRAM_OPTIONS;
+type Options = typeof JOB_OPTIONS | typeof PROGRAM_OPTIONS | typeof INIT_OPTIONS;
 
 /** The words up to a program, and from it on. */
 interface Split {
@@ -34,9 +41,10 @@ export function parseArguments(words: readonly string[], environment = process.e
     if (words.length === 1) return { kind: 'build' };
     throw usage(`build takes no arguments; to start a program of this name: dregrun ./build`);
   }
+  if (words[0] === 'init') return parseInit(words.slice(1));
   const first = split(words, JOB_OPTIONS);
   const values = valuesOf(first.options, JOB_OPTIONS);
-  if (values.help) return { kind: 'help' };
+  if (values.help) return { kind: 'help', text: HELP };
   if (values.version) return { kind: 'version' };
   const shared = {
     json: values.json ?? false,
@@ -72,6 +80,16 @@ export function parseArguments(words: readonly string[], environment = process.e
     verbose: values.verbose ?? false,
   };
   return command;
+}
+
+function parseInit(words: readonly string[]): Command {
+  const { options, own, next } = split(words, INIT_OPTIONS);
+  const { help, json = false } = valuesOf(options, INIT_OPTIONS);
+  if (help) return { kind: 'help', text: INIT_HELP };
+  if (own.length === 0 && next === undefined) return { kind: 'init', json };
+  throw usage(
+    `init writes into the current folder, and takes no "${own[0] ?? ':'}"; a program named init: dregrun -- init`,
+  );
 }
 
 function furtherPrograms(words: string[] | undefined): ProgramSpec[] {

@@ -1,5 +1,5 @@
 /** What the doctor finds out about a part of the package, and of the machine below it. */
-import { MpiError } from '../../base/error.ts';
+import { MpiError, withoutAddress } from '../../base/error.ts';
 
 /** 'missing': jobs do without; 'broken': a job as the environment asks for it does not work. */
 export type State = 'works' | 'missing' | 'broken';
@@ -54,7 +54,7 @@ export function probed(part: string, lack: Lack, probe: () => Finding): Finding 
     // An environment variable with a wrong value stops the job that reads it.
     const needed = lack.needed || error.code === 'ERR_ARG';
     return {
-      ...lacks(part, error.message, {
+      ...lacks(part, withoutAddress(error.message), {
         needed,
         remedy: typeof remedy === 'string' ? remedy : remedy(error),
       }),

@@ -11,6 +11,7 @@ import {
 } from '../../../transports/verbs/device/select.ts';
 import { type DeviceSurvey, surveyDevices } from '../../../transports/verbs/device/survey.ts';
 import { deviceNames } from '../../../transports/verbs/device/sysfs.ts';
+import { withoutAddress } from '../../base/error.ts';
 import { formatBytes } from '../../memory/notice.ts';
 import { type Finding, lacks, probed, works } from './finding.ts';
 import { tryJob } from './trial-job.ts';
@@ -66,7 +67,7 @@ function deviceFindings({ name, ports, error }: DeviceSurvey): Finding[] {
   if (error === null) return ports.map(portFinding);
   const denied = error.errno === EACCES || error.errno === EPERM;
   const remedy = denied ? 'chmod a+rw /dev/infiniband/uverbs* (a udev rule keeps it)' : NO_PROVIDER;
-  return [lacks(name, error.message, { remedy })];
+  return [lacks(name, withoutAddress(error.message), { remedy })];
 }
 
 function portFinding(entry: PortEntry): Finding {

@@ -78,6 +78,16 @@ export class SendFlow {
     return true;
   }
 
+  /** Sends again, at once, what was the last small message; 0: it takes a closer look. The hot path of a send. */
+  trySendAgain(context: number, tag: number, bytes: unknown): number {
+    if (this.clear !== true) return 0;
+    const charged = (this.#charged + ONE_MESSAGE) | 0;
+    if (((charged - this.#returned) & this.#beyond) !== 0) return 0;
+    const length = this.#channel.trySendAgain(EAGER, context, tag, bytes);
+    if (length > 0) this.#charged = charged;
+    return length;
+  }
+
   /** Whether the receiver has room for what is charged with so much. */
   hasCredit(charge: number): boolean {
     const charged = this.#charged + charge;

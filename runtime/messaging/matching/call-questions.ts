@@ -2,7 +2,7 @@
 import type { Packet } from '../../../transports/transport.ts';
 import { EXTENSION_WORDS } from '../../../transports/transport.ts';
 import { NO_BYTES } from '../../base/bytes.ts';
-import { MpiError } from '../../base/error.ts';
+import { MpiError, withoutAddress } from '../../base/error.ts';
 import type { ContextTable } from '../contexts/table.ts';
 import type { Peer } from '../peer.ts';
 import { CALL_FREED, CALL_WORD, longOf, putLong, TELL_CALL } from '../wire.ts';
@@ -39,7 +39,7 @@ export function callWords(number: number, reason: number): Int32Array {
 }
 
 export function callText(text: string): Uint8Array {
-  return encoder.encode(text).subarray(0, CALL_TEXT_BYTES);
+  return encoder.encode(withoutAddress(text)).subarray(0, CALL_TEXT_BYTES);
 }
 
 /** A packet about a context. */

@@ -8,8 +8,7 @@ import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
-import { LastCall } from './last-call.ts';
-import { SLOT_BYTES } from './lines/layout.ts';
+import { KeptCalls } from './kept-calls.ts';
 import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
 import { RepeatedCall } from './lines/repeated.ts';
@@ -18,7 +17,7 @@ import { RunningOnLines } from './lines/running.ts';
 import type { Prepared } from './prepared.ts';
 import { runSync, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
-import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature, widthOf } from './signature.ts';
+import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
 
 /** What makes a call of its arguments. @throws MpiError where one is bad */
 type Preparing<Result> = (
@@ -28,10 +27,6 @@ type Preparing<Result> = (
   c: never,
   d: never,
 ) => Prepared<Result>;
-
-function isShort({ signature: { count, type } }: Prepared<unknown>): boolean {
-  return count * widthOf(type) <= SLOT_BYTES;
-}
 
 export class Calls implements CallBook {
   readonly endpoint: Endpoint;
@@ -47,9 +42,7 @@ export class Calls implements CallBook {
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
   #lines: Lines | null | undefined = undefined;
-  readonly #last = new LastCall();
-  /** The last call, once it was made twice; null: it was not, or goes another way. */
-  #repeated: RepeatedCall<unknown> | null = null;
+  readonly #kept = new KeptCalls((prepared) => this.repeatable(prepared));
 
   /** @param local of an intercommunicator: the group's own */
   constructor(endpoint: Endpoint, local: Endpoint | null = null) {
@@ -139,8 +132,8 @@ export class Calls implements CallBook {
   }
 
   /**
-   * {@link runSync} of a call with these arguments, which need not be looked at again where it is the same as the last one.
-   * @param prepare always the same function for an operation
+   * Runs a call to its end, blocking the thread.
+   * @param prepare makes it of its arguments, unless it is one that was made before; always the same function for an operation
    */
   block<Result>(
     prepare: Preparing<Result>,
@@ -149,34 +142,15 @@ export class Calls implements CallBook {
     c?: unknown,
     d?: unknown,
   ): Result {
-    if (this.#last.isSame(prepare, a, b, c, d)) {
-      const repeated = this.#repeated as RepeatedCall<Result> | null;
-      if (repeated !== null && !repeated.refused) return repeated.run();
-    }
-    return this.#blockAnew(prepare, a, b, c, d);
-  }
-
-  #blockAnew<Result>(
-    prepare: Preparing<Result>,
-    a: unknown,
-    b: unknown,
-    c: unknown,
-    d: unknown,
-  ): Result {
-    const twice = this.#repeated === null && this.#last.isSame(prepare, a, b, c, d);
+    const kept = this.#kept.find(prepare, a, b, c, d);
+    if (kept !== null) return kept.run() as Result;
     const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
-    if (twice) {
-      this.#repeated = this.repeatable(prepared);
-      if (this.#repeated !== null) return this.#repeated.run() as Result;
-    }
-    const result = this.runSync(prepared);
-    this.#repeated = null;
-    if (isShort(prepared)) this.#last.note(prepare, a, b, c, d, result);
-    else this.#last.forget();
-    return result;
+    const operation = this.#operationOf(prepared);
+    if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
+    return this.#run(prepared, operation);
   }
 
-  /** The call as one that is made again and again; null where it is not short, or goes by messages. */
+  /** The same call, made again and again; null where it is not short, or goes by messages. */
   repeatable<Result>(prepared: Prepared<Result>): RepeatedCall<Result> | null {
     const { line } = prepared;
     const lines = this.linesFor(line);
@@ -185,16 +159,23 @@ export class Calls implements CallBook {
     return repeated.isShort ? repeated : null;
   }
 
+  /** The call on control lines; null where it goes by messages. */
+  #operationOf({ line }: Prepared<unknown>): LineOperation | null {
+    const lines = this.linesFor(line);
+    return line === undefined || lines === null ? null : line.make(lines);
+  }
+
   /** Runs a call to its end, blocking the thread. */
   runSync<Result>(prepared: Prepared<Result>): Result {
-    const { line } = prepared;
-    const lines = this.linesFor(line);
-    if (line === undefined || lines === null) {
+    return this.#run(prepared, this.#operationOf(prepared));
+  }
+
+  #run<Result>(prepared: Prepared<Result>, operation: LineOperation | null): Result {
+    if (operation === null) {
       const call = this.begin(prepared);
       return runSync(prepared.schedule(call.tag), call);
     }
     this.endpoint.checkAlive();
-    const operation = line.make(lines);
     const number = this.count(prepared.signature, prepared.algorithm);
     this.beginOnLines(prepared, operation, number);
     return this.finish(prepared, operation, number);
@@ -259,13 +240,38 @@ export class Calls implements CallBook {
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
   start<Result>(prepare: () => Prepared<Result>): StartedRequest<Result> {
-    try {
+    return this.#started(() => {
       const prepared = prepare();
-      const { line } = prepared;
-      const lines = this.linesFor(line);
-      return line === undefined || lines === null
-        ? this.#startMessages(prepared)
-        : this.#startOnLines(prepared, line, lines);
+      return this.#start(prepared, this.#operationOf(prepared));
+    });
+  }
+
+  startAgain<Result>(repeated: RepeatedCall<Result>): StartedRequest<Result> {
+    return this.#started(() => repeated.start());
+  }
+
+  /** {@link start} of a call with these arguments, as {@link block}. */
+  startCall<Result>(
+    prepare: Preparing<Result>,
+    a: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+  ): StartedRequest<Result> {
+    return this.#started(() => {
+      const kept = this.#kept.find(prepare, a, b, c, d);
+      if (kept !== null) return (kept as RepeatedCall<Result>).start();
+      const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
+      const operation = this.#operationOf(prepared);
+      if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
+      return this.#start(prepared, operation);
+    });
+  }
+
+  /** What is thrown, the request fails with. */
+  #started<Result>(start: () => StartedRequest<Result>): StartedRequest<Result> {
+    try {
+      return start();
     } catch (error) {
       return ScheduledRequest.of(this.endpoint, () => {
         throw error;
@@ -273,22 +279,36 @@ export class Calls implements CallBook {
     }
   }
 
-  #startOnLines<Result>(
+  #start<Result>(
     prepared: Prepared<Result>,
-    line: LineCall<Result>,
-    lines: Lines,
+    operation: LineOperation | null,
   ): StartedRequest<Result> {
+    if (operation === null) return this.#startMessages(prepared);
     this.endpoint.checkAlive();
-    const operation = line.make(lines);
-    const number = this.count(prepared.signature, prepared.algorithm);
+    return this.startOnLines(
+      prepared,
+      operation,
+      this.count(prepared.signature, prepared.algorithm),
+    );
+  }
+
+  /** A call that was counted goes on as a request. @param written its line is there already */
+  startOnLines<Result>(
+    prepared: Prepared<Result>,
+    operation: LineOperation,
+    number: number,
+    written = false,
+  ): StartedRequest<Result> {
+    const lines = this.lines as Lines;
     const request = new LineRequest<Result>(lines, operation, {
-      result: () => line.result(),
+      result: () => (prepared.line as LineCall<Result>).result(),
       byMessages: () => {
         const call = this.#callOf(prepared, number);
         return { schedule: prepared.schedule(call.tag), call };
       },
     });
-    this.beginOnLines(prepared, operation, number);
+    if (written) lines.resume(operation, number);
+    else this.beginOnLines(prepared, operation, number);
     request.goOn();
     this.#watch(prepared, operation, number, false);
     return request;

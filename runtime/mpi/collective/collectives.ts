@@ -35,7 +35,11 @@ export abstract class Collectives extends CommunicatorObject {
    * @throws MpiError ERR_MISMATCH, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   barrier(): StartedRequest<void> {
-    return this.calls.start(() => prepareBarrier(this.endpoint));
+    const barriers = this.#barriers;
+    if (barriers !== null && !barriers.refused) return this.calls.startAgain(barriers);
+    const prepared = prepareBarrier(this.endpoint);
+    this.#barriers = this.calls.repeatable(prepared);
+    return this.calls.start(() => prepared);
   }
 
   /** {@link barrier}, blocking the thread. */

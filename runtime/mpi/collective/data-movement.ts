@@ -40,7 +40,7 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError ERR_BUFFER, ERR_RANK, ERR_MISMATCH, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED
    */
   bcast<D extends Data>(data: D, root = 0): StartedRequest<D> {
-    return this.calls.start(() => prepareBcast(this.endpoint, data, root));
+    return this.calls.startCall(prepareBcast<D>, data, root);
   }
 
   /** {@link bcast}, blocking the thread. */
@@ -61,7 +61,7 @@ export abstract class DataMovement extends Collectives {
     receive?: A | null,
     root = 0,
   ): StartedRequest<A | null> {
-    return this.calls.start(() => prepareGather(this.endpoint, send, receive, root));
+    return this.calls.startCall(prepareGather<A>, send, receive, root);
   }
 
   /** {@link gather}, blocking the thread. */
@@ -99,7 +99,7 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   scatter<A extends Elements>(send: A | null, receive: A | InPlace, root = 0): StartedRequest<A> {
-    return this.calls.start(() => prepareScatter(this.endpoint, send, receive, root));
+    return this.calls.startCall(prepareScatter<A>, send, receive, root);
   }
 
   /** {@link scatter}, blocking the thread. */
@@ -137,7 +137,7 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   allgather<A extends Elements>(send: A | InPlace, receive?: A): StartedRequest<A> {
-    return this.calls.start(() => prepareAllgather(this.endpoint, send, receive));
+    return this.calls.startCall(prepareAllgather<A>, send, receive);
   }
 
   /** {@link allgather}, blocking the thread. */
@@ -175,7 +175,7 @@ export abstract class DataMovement extends Collectives {
    * @throws MpiError as {@link gather}
    */
   alltoall<A extends Elements>(send: A | InPlace, receive?: A): StartedRequest<A> {
-    return this.calls.start(() => prepareAlltoall(this.endpoint, send, receive));
+    return this.calls.startCall(prepareAlltoall<A>, send, receive);
   }
 
   /** {@link alltoall}, blocking the thread. */

@@ -9,7 +9,7 @@ import { PersistentReductions } from './persistent-reductions.ts';
 import { prepareReduceCall } from './reduce.ts';
 import { prepareReduceScatter, prepareReduceScatterBlock } from './reduce-scatter.ts';
 import type { Exactly, ReduceOptions } from './reduction.ts';
-import { prepareExclusiveScan, prepareInclusiveScan, prepareScanCall } from './scan.ts';
+import { prepareExclusiveScan, prepareInclusiveScan } from './scan.ts';
 
 export abstract class Reductions extends DataMovement {
   #persistent: PersistentReductions | null = null;
@@ -50,9 +50,10 @@ export abstract class Reductions extends DataMovement {
     fourth?: unknown,
     fifth?: unknown,
   ): StartedRequest<unknown> {
-    return this.calls.start(() =>
-      prepareReduceCall(this.endpoint, first, second, third, fourth, fifth),
-    );
+    const { calls, endpoint } = this;
+    return fifth === undefined
+      ? calls.startCall(prepareReduceCall, first, second, third, fourth)
+      : calls.start(() => prepareReduceCall(endpoint, first, second, third, fourth, fifth));
   }
 
   /** {@link reduce}, blocking the thread. */
@@ -110,9 +111,7 @@ export abstract class Reductions extends DataMovement {
     third?: unknown,
     fourth?: unknown,
   ): StartedRequest<unknown> {
-    return this.calls.start(() =>
-      prepareAllreduceCall(this.endpoint, first, second, third, fourth),
-    );
+    return this.calls.startCall(prepareAllreduceCall, first, second, third, fourth);
   }
 
   /** {@link allreduce}, blocking the thread. */
@@ -142,7 +141,7 @@ export abstract class Reductions extends DataMovement {
     receive: A | null,
     op: Op<Exactly<A>>,
   ): StartedRequest<A> {
-    return this.calls.start(() => prepareReduceScatterBlock(this.endpoint, send, receive, op));
+    return this.calls.startCall(prepareReduceScatterBlock<A>, send, receive, op);
   }
 
   /** {@link reduceScatterBlock}, blocking the thread. */
@@ -193,7 +192,7 @@ export abstract class Reductions extends DataMovement {
     op: Op<Exactly<A>>,
   ): StartedRequest<A>;
   scan(first: unknown, second: unknown, third?: unknown): StartedRequest<unknown> {
-    return this.calls.start(() => prepareScanCall(this.endpoint, 'scan', first, second, third));
+    return this.calls.startCall(prepareInclusiveScan, first, second, third);
   }
 
   /** {@link scan}, blocking the thread. */
@@ -217,7 +216,7 @@ export abstract class Reductions extends DataMovement {
     op: Op<Exactly<A>>,
   ): StartedRequest<A>;
   exscan(first: unknown, second: unknown, third?: unknown): StartedRequest<unknown> {
-    return this.calls.start(() => prepareScanCall(this.endpoint, 'exscan', first, second, third));
+    return this.calls.startCall(prepareExclusiveScan, first, second, third);
   }
 
   /** {@link exscan}, blocking the thread. */

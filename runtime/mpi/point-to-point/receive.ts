@@ -21,15 +21,14 @@ export function recvSync(
   tag: number,
   status: Status,
 ): Status {
-  if (plainLength(buffer) > 0 && isReceiveTag(tag) && status instanceof Status) {
-    const peer = endpoint.peerFrom(source);
+  const peer = endpoint.peerFrom(source);
+  if (peer !== undefined && isReceiveTag(tag) && status instanceof Status) {
     const { engine, messages } = endpoint;
-    const bytes = buffer as Uint8Array;
     if (
-      peer !== undefined &&
-      (messages.quiet
-        ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, bytes, status)
-        : engine.receiving.takeKept(peer, messages, tag, bytes, status))
+      messages.quiet
+        ? engine.tryReceiveNow(peer, endpoint.contextFrom(source), tag, buffer, status)
+        : plainLength(buffer) > 0 &&
+          engine.receiving.takeKept(peer, messages, tag, buffer as Uint8Array, status)
     ) {
       status.source = source | 0;
       return status;
@@ -87,15 +86,15 @@ export function irecv(
   source: number,
   tag: number,
 ): StartedRequest {
-  const length = plainLength(buffer);
   const peer = endpoint.peerFrom(source);
-  if (peer === undefined || length <= 0 || !isReceiveTag(tag))
-    return irecvSlowly(endpoint, buffer, source, tag);
-  const bytes = buffer as Uint8Array;
+  if (peer === undefined || !isReceiveTag(tag)) return irecvSlowly(endpoint, buffer, source, tag);
   if (endpoint.messages.quiet) {
-    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, bytes);
+    const taken = endpoint.engine.tryTake(peer, endpoint.contextFrom(source), tag, buffer);
     if (taken >= 0) return new CompleteRequest(source | 0, peer.channel.takenTag, taken);
   }
+  const length = plainLength(buffer);
+  if (length <= 0) return irecvSlowly(endpoint, buffer, source, tag);
+  const bytes = buffer as Uint8Array;
   return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
 }
 

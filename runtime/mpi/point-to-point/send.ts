@@ -6,6 +6,7 @@ import { plainLength } from '../../base/bytes.ts';
 import { PROC_NULL } from '../../base/constants.ts';
 import { MpiError } from '../../base/error.ts';
 import { COMPLETE, PENDING, SEND, SYNCHRONOUS } from '../../messaging/operation.ts';
+import type { Peer } from '../../messaging/peer.ts';
 import { checkDestination, checkTag, isTag } from '../arguments.ts';
 import { type Data, type Payload, payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -24,11 +25,16 @@ export function sendAtOnce(
   destination: number,
   tag: number,
 ): number {
-  const length = plainLength(buffer);
-  if (length <= 0 || !isTag(tag)) return 0;
   const peer = endpoint.peerTo(destination);
-  if (peer === undefined || length > peer.packetBytes) return 0;
-  return peer.program.trySendNow(endpoint.context, tag, buffer as Uint8Array, length) ? length : 0;
+  if (peer === undefined || !isTag(tag)) return 0;
+  const again = peer.program.trySendAgain(endpoint.context, tag, buffer);
+  return again > 0 ? again : sendFirst(peer, endpoint.context, buffer, tag);
+}
+
+function sendFirst(peer: Peer, context: number, buffer: Data | null, tag: number): number {
+  const length = plainLength(buffer);
+  if (length <= 0 || length > peer.packetBytes) return 0;
+  return peer.program.trySendNow(context, tag, buffer as Uint8Array, length) ? length : 0;
 }
 
 export function sendSlowly(

@@ -1,7 +1,7 @@
 /** The same blocking call on the same arrays, again and again, with other contents; and calls that only look the same. */
 import { IN_PLACE, Op, SUM } from '../../../runtime/index.ts';
 import { BY_MESSAGES, defineJob } from '../job.ts';
-import { assert, scaled, throws } from '../lib.ts';
+import { assert, pause, rejects, scaled, throws } from '../lib.ts';
 import { refused } from '../refused.ts';
 import { rank, size, world } from '../ring.ts';
 
@@ -161,11 +161,12 @@ export default defineJob({
       }
     },
 
-    'an array that has gone'() {
+    async 'an array that has gone'() {
       const data = new Float64Array(2);
       for (let round = 0; round < 4; round++) world.bcastSync(data);
       structuredClone(data, { transfer: [data.buffer] });
       throws('ERR_BUFFER', () => world.bcastSync(data));
+      await rejects('ERR_BUFFER', world.bcast(data));
       const other = Float64Array.of(rank + 1);
       expectAll(world.bcastSync(other), () => 1, 'another array');
     },
@@ -206,6 +207,38 @@ export default defineJob({
       }
     },
 
+    async 'started, awaited and waited for, one and two at a time'() {
+      const mine = new Float64Array(3);
+      const sum = new Float64Array(3);
+      const data = new Float64Array(200);
+      for (let round = 0; round < scaled(100); round++) {
+        put(mine, round);
+        const request = world.allreduce(mine, sum, SUM);
+        if (rank === 0) put(data, round);
+        const first = world.bcast(data, 0);
+        const second = world.bcast(data, 0);
+        const barrier = world.barrier();
+        if (round % 3 === 0) await request;
+        else request.wait();
+        expectAll(sum, (at) => summed(round, at), `started ${round}`);
+        await second;
+        assert.equal(await first, data);
+        expectAll(data, (at) => given(round, 0, at), `started bcast ${round}`);
+        if (round % 2) world.barrierSync();
+        await barrier;
+      }
+    },
+
+    async 'awaited again and again, while others come late'() {
+      const data = new Float64Array(1);
+      for (let round = 0; round < 20; round++) {
+        if (round % size === rank) await pause(2);
+        data[0] = rank + round;
+        await world.allreduce(data, SUM);
+        assert.equal(data[0], (size * (size - 1)) / 2 + size * round);
+      }
+    },
+
     "a function of the program's that throws after a while"() {
       let throwing = false;
       const sum = Op.each<Float64Array>((a, b) => {
@@ -240,12 +273,13 @@ export default defineJob({
       });
     },
 
-    'a communicator that was freed'() {
+    async 'a communicator that was freed'() {
       const comm = world.dupSync();
       const data = new Float64Array(1);
       for (let round = 0; round < 10; round++) comm.allreduceSync(data, SUM);
       comm.free();
       throws('ERR_CLOSED', () => comm.allreduceSync(data, SUM));
+      await rejects('ERR_CLOSED', comm.allreduce(data, SUM));
     },
   },
 });

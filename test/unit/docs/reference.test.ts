@@ -8,7 +8,7 @@ import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { between } from '../../tools/markdown.ts';
 import { undocumented } from '../../tools/outline.ts';
 import { publicModules, referencePages } from '../../tools/reference.ts';
-import { environmentTable, errorTables, pagesWithTables } from '../../tools/tables.ts';
+import { environmentTable, errorSections, pagesWithTables } from '../../tools/tables.ts';
 
 const root = packageRoot();
 
@@ -226,22 +226,25 @@ it('what no docstring explains is named', () => {
   expect(undocumented(publicModules(folder).get('./more')!)).toEqual(['x', 'A: b: number']);
 });
 
-describe('tables of error codes', () => {
+describe('parts of pages', () => {
   const source = (doc: string) =>
     `{\n  // ---- Errors of it\n\n  ${doc}\n  ERR_A: 'MPI.init() failed',\n}`;
 
-  test('a group has its heading, a code its row', () => {
-    expect(errorTables(source('/** @why so\n * it is @remedy wait */'))).toBe(
+  test('a group has its heading, a code its section', () => {
+    expect(errorSections(source('/** @why so\n * it is @remedy wait */'))).toBe(
       `## Errors of it
 
-| code | what happened | why | what to do |
-| --- | --- | --- | --- |
-| \`ERR_A\` | \`MPI.init()\` failed | so it is | wait |`,
+### ERR_A
+
+\`MPI.init()\` failed.
+
+- **Why**: So it is.
+- **What to do**: Wait.`,
     );
   });
 
   test('a code that says too little is an error', () => {
-    expect(() => errorTables(source('/** @why so */'))).toThrow('ERR_A has no @remedy');
+    expect(() => errorSections(source('/** @why so */'))).toThrow('ERR_A has no @remedy');
   });
 
   test('environment variables, in order, of the files that are asked for', () => {

@@ -141,7 +141,9 @@ test.each(Object.entries(MANAGERS))('%s', { timeout: 1_800_000 }, async (_, mana
   }
 });
 
-test('npx dregrun build makes the addon where the package of the platform was left out', async () => {
+test('npx dregrun build makes the addon where its package was left out', {
+  timeout: 1_800_000,
+}, async () => {
   installed = new Installed({ dependencies: { 'dreg-mpi': '*' } });
   await installed.run([...MANAGERS.npm.install(registry.url), '--omit=optional']);
   await installed.run(['npx', 'dregrun', 'build']);

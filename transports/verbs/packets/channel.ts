@@ -128,6 +128,10 @@ export class VerbsChannel implements Channel {
     return this.#sender.data(kind | (context << 8), tag, null, bytes, null, offset, length);
   }
 
+  trySendAgain(): number {
+    return 0;
+  }
+
   trySendExtended(
     kind: number,
     context: number,
@@ -230,7 +234,7 @@ export class VerbsChannel implements Channel {
     } else if (kind !== CONTROL.acknowledge) this.#garbage(`the unknown control packet ${kind}`);
   }
 
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
+  tryTake(kind: number, context: number, tag: number, to: unknown): number {
     const { packets } = this;
     if (!packets.any) {
       this.#shared.pump(DIRECT_LOOKS);

@@ -1,5 +1,5 @@
 /** Packets of one peer that came and were not taken yet, in the slots in which they came. */
-import { lengthOf } from '../../../runtime/base/bytes.ts';
+import { hasRoomFor } from '../../../runtime/base/bytes.ts';
 import type { Noncontiguous, Packet } from '../../transport.ts';
 import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../../transport.ts';
 import type { PacketSlots } from '../ports.ts';
@@ -91,16 +91,16 @@ export class PacketReceiver implements Packet {
   }
 
   /** Takes the oldest packet if it is such a one and fits: its length, or TOOK_OTHER. */
-  take(kind: number, context: number, tag: number, to: Uint8Array): number {
+  take(kind: number, context: number, tag: number, to: unknown): number {
     const words = this.#words;
     const place = this.#head & (DATA_WINDOW - 1);
     const at = this.#slots[place] * SLOT_WORDS;
     const length = this.#lengths[place] - VERBS_HEADER_BYTES;
     const itsTag = words[at + HEADER.tag];
     if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
-    if (length > lengthOf(to) || itsTag < 0) return TOOK_OTHER;
+    if (itsTag < 0 || !hasRoomFor(to, length)) return TOOK_OTHER;
     if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
-    copyBytes(to, 0, this.#receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
+    copyBytes(to as Uint8Array, 0, this.#receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
     this.takenTag = itsTag;
     this.advance();
     return length;

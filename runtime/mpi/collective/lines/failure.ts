@@ -1,6 +1,6 @@
 /** What ranks that share control lines tell each other when their operations cannot go on. */
 import type { SharedBlock } from '../../../../transports/shared-block.ts';
-import { ERROR_CODES, type ErrorCode, MpiError } from '../../../base/error.ts';
+import { ERROR_CODES, type ErrorCode, MpiError, withoutAddress } from '../../../base/error.ts';
 import { AREA_BYTES, TEXT_BYTES } from './layout.ts';
 
 /** What a rank says. */
@@ -22,7 +22,9 @@ function textOf({ memory, areasOffset }: SharedBlock, member: number) {
 }
 
 /** Says why this rank goes on with nothing. Its area has memory. */
-export function tell(block: SharedBlock, member: number, { code, message }: MpiError): void {
+export function tell(block: SharedBlock, member: number, error: MpiError): void {
+  const { code } = error;
+  const message = withoutAddress(error.message);
   const { length, bytes } = textOf(block, member);
   let text = JSON.stringify({ code, message } satisfies Told);
   while (encoder.encode(text).length > bytes.length)

@@ -122,7 +122,6 @@ export class Lines implements SharedUser, LineHost {
    *   for this rank
    */
   finish(operation: LineOperation): void {
-    const { shared } = this.endpoint.engine;
     try {
       if (operation.state === PENDING) waitWithin(this.endpoint, operation);
     } catch (error) {
@@ -130,7 +129,13 @@ export class Lines implements SharedUser, LineHost {
       throw error;
     }
     if (operation.error !== null) throw operation.error;
-    if (shared.spins && this.#pending.length === 0 && !this.#freed) this.slots.allowRun();
+    this.allowRun();
+  }
+
+  /** Short operations may go the short way, unless something is under way. */
+  allowRun(): void {
+    if (this.#pending.length > 0 || this.#freed || this.#broken !== null) return;
+    if (this.endpoint.engine.shared.spins) this.slots.allowRun();
   }
 
   wasRead(operation: LineOperation): void {

@@ -1,16 +1,28 @@
-/** Blocking calls on control lines, one after the other, of the same operation on the same memory: they need no new objects. */
+/** Calls on control lines, one after the other, of the same operation on the same memory: they need no new objects. */
+
+import type { StartedRequest } from '../../point-to-point/started-request.ts';
 import type { Prepared } from '../prepared.ts';
 import type { LineCall } from '../select.ts';
 import type { Signature } from '../signature.ts';
 import type { Lines } from './lines.ts';
 import type { LineOperation } from './operation.ts';
-import { ENDED, NOT_BEGUN, type Slots, WRITTEN } from './slots.ts';
+import { EndedCall } from './request.ts';
+import { ENDED, LINE_LOOKS, NOT_BEGUN, type Slots, WRITTEN } from './slots.ts';
+
+/** Looks at lines that are not there before a started call leaves the rest to whoever makes progress. */
+const START_LOOKS = 400;
 
 /** The calls of the communicator. */
 interface LineCalls {
   count(signature: Signature, algorithm: number): number;
   beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void;
   finish(prepared: Prepared<unknown>, operation: LineOperation, number: number): unknown;
+  startOnLines(
+    prepared: Prepared<unknown>,
+    operation: LineOperation,
+    number: number,
+    written: boolean,
+  ): StartedRequest<unknown>;
 }
 
 export class RepeatedCall<Result> {
@@ -44,25 +56,45 @@ export class RepeatedCall<Result> {
     return this.#lines.refused;
   }
 
-  /** @throws MpiError ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED, ERR_MISMATCH, ERR_TIMEOUT, ERR_DEADLOCK */
+  /**
+   * Blocks until it has ended.
+   * @throws MpiError ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED, ERR_MISMATCH, ERR_TIMEOUT, ERR_DEADLOCK
+   */
   run(): Result {
     const { signature, algorithm } = this.#prepared;
     const number = this.#calls.count(signature, algorithm);
+    const begun = this.#begin(number, LINE_LOOKS);
+    return begun === ENDED ? this.#line.result() : this.#finish(begun, number);
+  }
+
+  /** Starts it; it may have ended at once. */
+  start(): StartedRequest<Result> {
+    const { signature, algorithm } = this.#prepared;
+    const number = this.#calls.count(signature, algorithm);
+    const begun = this.#begin(number, START_LOOKS);
+    if (begun === ENDED) return new EndedCall(this.#lines.endpoint, this.#line.result());
+    const operation = this.#operation;
+    const written = begun === WRITTEN;
+    return this.#calls.startOnLines(
+      this.#prepared,
+      operation,
+      number,
+      written,
+    ) as StartedRequest<Result>;
+  }
+
+  #begin(number: number, looks: number): number {
+    // One that was started before may be under way.
+    if (!this.#operation.isOver) this.#operation = this.#line.make(this.#lines);
     const operation = this.#operation;
     const mayRun = !operation.needsAreas || this.#lines.hasAreas;
-    const begun = mayRun ? this.#slots.runRound(operation, number) : NOT_BEGUN;
-    return begun === ENDED ? this.#line.result() : this.#finish(begun, number);
+    return mayRun ? this.#slots.runRound(operation, number, looks) : NOT_BEGUN;
   }
 
   #finish(begun: number, number: number): Result {
     const operation = this.#operation;
-    try {
-      if (begun === WRITTEN) this.#lines.resume(operation, number);
-      else this.#calls.beginOnLines(this.#prepared, operation, number);
-      return this.#calls.finish(this.#prepared, operation, number) as Result;
-    } finally {
-      // One that goes on without the program is an object of its own.
-      if (!operation.isOver) this.#operation = this.#line.make(this.#lines);
-    }
+    if (begun === WRITTEN) this.#lines.resume(operation, number);
+    else this.#calls.beginOnLines(this.#prepared, operation, number);
+    return this.#calls.finish(this.#prepared, operation, number) as Result;
   }
 }

@@ -2,7 +2,10 @@
 import { ANY_SOURCE, ANY_TAG } from '../../../base/constants.ts';
 import type { CallSite } from '../../../messaging/deadlock/call-site.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
+import { COMPLETE } from '../../../messaging/operation.ts';
 import { ManualRequest } from '../../point-to-point/manual-request.ts';
+import { type Owner, StartedRequest } from '../../point-to-point/started-request.ts';
+import { Status } from '../../point-to-point/status.ts';
 import { type Begun, ScheduledRequest } from '../schedule.ts';
 import type { Lines } from './lines.ts';
 import type { LineOperation } from './operation.ts';
@@ -11,6 +14,46 @@ import type { LineOperation } from './operation.ts';
 const SITE_POLLS = 50;
 
 const NOBODYS = { isSend: false, peer: ANY_SOURCE, tag: ANY_TAG, length: 0 };
+
+/** A call that had ended when it was started. */
+export class EndedCall<R> extends StartedRequest<R> {
+  readonly owner: Owner;
+  readonly result: R;
+  readonly isSend = false;
+  readonly peer = ANY_SOURCE;
+  readonly tag = ANY_TAG;
+  readonly length = 0;
+  told = false;
+
+  /** @internal */
+  constructor(owner: Owner, result: R) {
+    super();
+    this.owner = owner;
+    this.result = result;
+  }
+
+  get state(): number {
+    return COMPLETE;
+  }
+
+  get error(): null {
+    return null;
+  }
+
+  get status(): Status {
+    return new Status();
+  }
+
+  tell(): void {
+    this.told = true;
+  }
+
+  waitForEnd(): void {}
+
+  whenEnded(listener: () => void): void {
+    listener();
+  }
+}
 
 interface Ways<R> {
   /** What the operation ends with. */
@@ -40,8 +83,10 @@ export class LineRequest<R> extends ManualRequest<R> {
     const { loop } = endpoint.engine;
     this.#lines.look(operation, SITE_POLLS);
     if (operation.declined) this.#goByMessages();
-    else if (operation.isOver) this.end(operation.error);
-    else {
+    else if (operation.isOver) {
+      this.end(operation.error);
+      this.#lines.allowRun();
+    } else {
       // Not at once: whoever makes progress is in the middle of it.
       operation.settled = () => {
         if (operation.declined) endpoint.engine.later(() => this.#goByMessages());

@@ -169,7 +169,9 @@ export class Slots {
   publish(round: number, call: number, length: number): void {
     const { words } = this;
     const at = this.lineAt(round, this.rank);
-    words[at + LINE.call] = call;
+    // It is no round's line while it is being written: who looks back at the one that was here finds none.
+    store(words, at, (round - 1) | 0);
+    store(words, at + LINE.call, call);
     words[at + LINE.length] = length;
     words[at + LINE.done] = this.done;
     this.#put(at, round);
@@ -253,41 +255,42 @@ export class Slots {
   }
 
   /**
-   * The one round of a short operation, if it can end at once; for a rank that blocks.
+   * The one round of a short operation, if it can end at once.
    * @param number of the call
+   * @param looks at what is not there yet
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runRound(operation: ShortRound, number: number): number {
+  runRound(operation: ShortRound, number: number, looks: number): number {
     if (this.run <= 0) return NOT_BEGUN;
     const round = (this.round + 1) | 0;
-    if (((this.#safe - round) | 0) < 0 && !this.#waitForRoom(round)) return NOT_BEGUN;
+    if (((this.#safe - round) | 0) < 0 && !this.#waitForRoom(round, looks)) return NOT_BEGUN;
     this.run--;
     this.round = round;
     const { call, length, from } = operation;
     const word = this.stamp(call, length, number);
     operation.writeOnly(round);
     this.publish(round, word, length);
-    if (from !== NONE && !this.#readLines(round, from, word, length)) return WRITTEN;
+    if (from !== NONE && !this.#readLines(round, from, word, length, looks)) return WRITTEN;
     operation.takeOnly();
     this.done = round;
     this.tellDone();
     return ENDED;
   }
 
-  #waitForRoom(round: number): boolean {
-    for (let looks = LINE_LOOKS; looks > 0; looks--) if (this.mayWrite(round)) return true;
+  #waitForRoom(round: number, looks: number): boolean {
+    for (let left = looks; left > 0; left--) if (this.mayWrite(round)) return true;
     return false;
   }
 
   /** Whether the lines are there, and of the same call. @param from a rank, or ALL */
-  #readLines(round: number, from: number, word: number, length: number): boolean {
+  #readLines(round: number, from: number, word: number, length: number, looks: number): boolean {
     const { words, size } = this;
-    let looks = LINE_LOOKS;
+    let left = looks;
     let least = 0;
     const first = this.lineAt(round, Math.max(from, 0));
     const end = from === ALL ? first + size * LINE_WORDS : first + LINE_WORDS;
     for (let at = first; at < end; at += LINE_WORDS) {
-      while (load(words, at) !== round) if (--looks <= 0) return false;
+      while (load(words, at) !== round) if (--left <= 0) return false;
       if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return false;
       least = Math.min(least, (words[at + LINE.done] - round) | 0);
     }
@@ -297,6 +300,14 @@ export class Slots {
   }
 }
 
+/** Stores stay in order. */
+const store = LOADS_IN_ORDER
+  ? (words: Int32Array, at: number, value: number) => {
+      words[at] = value;
+    }
+  : (words: Int32Array, at: number, value: number) => {
+      Atomics.store(words, at, value);
+    };
 /** What is read after it is at least as new. */
 const load = LOADS_IN_ORDER
   ? (words: Int32Array, at: number) => words[at]

@@ -1,4 +1,5 @@
 /** One rank's end of a simulation: its transport, and the channels to the others. */
+import { hasRoomFor } from '../../../../runtime/base/bytes.ts';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import {
   ACCESS_KEY,
@@ -159,13 +160,18 @@ class SimulatedChannel implements Channel {
     return this.inbound.shift();
   }
 
-  tryTake(kind: number, context: number, tag: number, to: Uint8Array): number {
+  trySendAgain(): number {
+    return 0;
+  }
+
+  tryTake(kind: number, context: number, tag: number, to: unknown): number {
     const [packet] = this.inbound;
     if (packet === undefined) return TOOK_NOTHING;
-    const fits = packet.kind === kind && packet.context === context && packet.length <= to.length;
+    const same = packet.kind === kind && packet.context === context;
+    const fits = same && hasRoomFor(to, packet.length);
     if (packet.extended || !fits || (tag !== packet.tag && tag !== -1)) return TOOK_OTHER;
     this.inbound.shift();
-    packet.copyTo(to, 0);
+    packet.copyTo(to as Uint8Array, 0);
     this.takenTag = packet.tag;
     return packet.length;
   }

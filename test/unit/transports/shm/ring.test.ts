@@ -59,6 +59,10 @@ function warm(from: Uint8Array, to: Uint8Array): void {
   }
 }
 
+function detach({ buffer }: Uint8Array): void {
+  structuredClone(null, { transfer: [buffer as ArrayBuffer] });
+}
+
 /** Views of all widths and places, some of the same memory. */
 function someViews(random: Random): Uint8Array[] {
   const memory = new ArrayBuffer(1024);
@@ -284,5 +288,93 @@ describe('counts that come round', () => {
       oldest = Math.max(oldest, (i + 1) * DATA_BYTES - (line[DATA_CONSUMED] >>> 0));
     }
     expect(oldest).toBeLessThanOrEqual(RING_STALE_BYTES + 2 * DATA_BYTES);
+  });
+});
+
+describe('trySendAgain', () => {
+  const again = (bytes: unknown, tag = 0) => there.trySendAgain(KIND, CONTEXT, tag, bytes);
+
+  test('sends what was sent before, with what it has in it now', () => {
+    const from = new Uint8Array(16).fill(1);
+    const to = new Uint8Array(16);
+    warm(from, to);
+    from.fill(2);
+    expect(again(from, 5)).toBe(16);
+    expect(take(to, 5)).toBe(16);
+    expect(to).toEqual(from);
+  });
+
+  test.each([
+    ['nothing at all', () => undefined],
+    ['null', () => null],
+    ['another buffer', () => new Uint8Array(16)],
+    ['another view of the same memory', (from: Uint8Array) => new Uint8Array(from.buffer)],
+    ['a length', () => 16],
+    [
+      'the buffer, detached',
+      (from: Uint8Array) => {
+        detach(from);
+        return from;
+      },
+    ],
+  ])('sends nothing that is %s', (_, other) => {
+    const from = new Uint8Array(16);
+    const to = new Uint8Array(16);
+    warm(from, to);
+    expect(again(other(from))).toBe(0);
+    expect(take(to)).toBe(TOOK_NOTHING);
+  });
+
+  test('sends nothing where no whole words were sent before', () => {
+    const from = new Uint8Array(13);
+    warm(from, new Uint8Array(13));
+    expect(again(from)).toBe(0);
+    expect(again(new Uint8Array(0))).toBe(0);
+  });
+
+  test('goes no further than the short path does', () => {
+    const from = new Uint8Array(8);
+    const to = new Uint8Array(8);
+    warm(from, to);
+    let sent = 0;
+    while (again(from) > 0) expect(++sent).toBeLessThanOrEqual(CELLS);
+    for (; sent > 0; sent--) expect(take(to)).toBe(8);
+    expect(take(to)).toBe(TOOK_NOTHING);
+    warm(from, to);
+    expect(again(from)).toBe(8);
+  });
+});
+
+describe('tryTake takes nothing into', () => {
+  test.each([
+    ['an array of other elements', () => new Float64Array(2)],
+    ['a plain array', () => [0, 0, 0, 0, 0, 0, 0, 0]],
+    ['null', () => null],
+    [
+      'a detached buffer',
+      () => {
+        const bytes = new Uint8Array(16);
+        detach(bytes);
+        return bytes;
+      },
+    ],
+  ])('%s; the packet stays', (_, into) => {
+    for (const length of [0, 8]) {
+      expect(send(new Uint8Array(length).fill(3))).toBe(true);
+      expect(here.tryTake(KIND, CONTEXT, 0, into(), 1)).toBe(TOOK_OTHER);
+      expect(take(new Uint8Array(8))).toBe(length);
+    }
+  });
+
+  test('a buffer that was used before and is detached', () => {
+    const from = new Uint8Array(8);
+    const to = new Uint8Array(8);
+    warm(from, to);
+    detach(to);
+    for (const length of [0, 8]) {
+      expect(send(from.subarray(0, length))).toBe(true);
+      expect(take(to)).toBe(TOOK_OTHER);
+      expect(take(new Uint8Array(8))).toBe(length);
+    }
   });
 });
