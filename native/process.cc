@@ -156,7 +156,8 @@ static Napi::Value Membarrier(const Napi::CallbackInfo& info) {
   return result < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
-// fullFence(): no access of this thread that comes after it is done before one that comes before it.
+// fullFence(): no access of this thread that comes after it is done before one that comes before
+// it.
 static void FullFence(const Napi::CallbackInfo&) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
