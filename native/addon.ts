@@ -115,6 +115,8 @@ export interface Addon {
   /** 1 while the registration is under way: ask again; then 0 or a negative errno. */
   membarrierRegister(): number;
   membarrier(): number;
+  /** Keeps all of this thread's accesses before it ahead of all behind it. */
+  fullFence(): void;
   closeFd(fd: number): number;
   /** '' where the dynamic linker finds that library; else what it says. */
   libraryMissing(name: string): string;
@@ -152,29 +154,82 @@ let loaded: Addon | undefined;
  * @throws MpiError ERR_ADDON where it does not load; its message says why, and what to do.
  */
 export function addon(): Addon {
-  loaded ??= load(addonFile());
+  loaded ??= load(packageRoot());
   return loaded;
 }
 
-export function addonFile(): string {
-  return join(packageRoot(), 'native/build/Release/dreg_mpi.node');
-}
+/** Of this platform the package with the addon; platforms with musl have another name, and no package. */
+const PLATFORM_PACKAGE = `@dreg-mpi/linux-${process.arch}-gnu`;
 
-function load(file: string): Addon {
+/** What is built here, below native/. */
+const BUILT = 'build/Release';
+
+/** A file of the platform's package; where that is not there, or of another version, the one that was built here. */
+export function nativeFile(name: 'dreg_mpi.node' | 'dreg_heap.so'): string {
+  const root = packageRoot();
+  const require = createRequire(import.meta.url);
   try {
-    return createRequire(import.meta.url)(file) as Addon;
-  } catch (cause) {
-    throw new MpiError('ERR_ADDON', `the native addon does not load: ${adviceOn(cause, file)}`, {
-      cause,
-    });
+    checkVersion(versionOf(root), require);
+    return join(dirname(require.resolve(`${PLATFORM_PACKAGE}/package.json`)), name);
+  } catch {
+    return join(root, 'native', BUILT, name);
   }
 }
 
-function adviceOn(cause: unknown, file: string): string {
+/** The platform's package, else what was built here. */
+function load(root: string): Addon {
+  const require = createRequire(import.meta.url);
+  const built = join(root, 'native', BUILT, 'dreg_mpi.node');
+  let cause: unknown;
+  try {
+    checkVersion(versionOf(root), require);
+    return require(PLATFORM_PACKAGE) as Addon;
+  } catch (error) {
+    cause = error;
+  }
+  // A package that does not load here says more than a build that nobody made.
+  if (existsSync(built))
+    try {
+      return require(built) as Addon;
+    } catch (error) {
+      cause = error;
+    }
+  throw new MpiError('ERR_ADDON', `the native addon does not load: ${adviceOn(cause, root)}`, {
+    cause,
+  });
+}
+
+function versionOf(root: string): string {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
+/** @throws Error where the platform's package is not there, or of another version */
+function checkVersion(version: string, require: NodeJS.Require): void {
+  const own = require(`${PLATFORM_PACKAGE}/package.json`) as { version: string };
+  if (own.version === version) return;
+  throw new Error(
+    `${PLATFORM_PACKAGE} is of version ${own.version}, and dreg-mpi of ${version}: both have to be the same`,
+  );
+}
+
+function adviceOn(cause: unknown, root: string): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'ERR_DLOPEN_DISABLED')
     return 'Node runs with --no-addons (or a permission model that forbids addons); start it without, or with --allow-addons';
-  const build = `run "npm rebuild dreg-mpi" where it is installed, or "npm run build:native" in ${packageRoot()}`;
-  if (!existsSync(file)) return `it was not built (npm install --ignore-scripts?); ${build}`;
-  return `${message}; it may be built for another machine: ${build}`;
+  const build = '"npx dregrun build" builds it with a compiler of this machine';
+  if (code !== 'MODULE_NOT_FOUND')
+    return `${message}; it may be built for another machine: ${build}`;
+  const missing = `and it was not built in ${root}: ${build}, "npm rebuild dreg-mpi" does not`;
+  const platform = `${process.arch}, ${isGlibc() ? 'glibc' : 'musl'}`;
+  if (!isGlibc() || !PACKAGED.includes(process.arch))
+    return `there is no package with it for this platform (${platform}), ${missing}`;
+  return `the package ${PLATFORM_PACKAGE} is not installed, ${missing}. npm's --omit=optional leaves the package out, and so does a node_modules or lock file of another platform: npm install ${PLATFORM_PACKAGE}@${versionOf(root)} brings it`;
+}
+
+/** What there are packages for (test/tools/packages/platforms.ts). */
+const PACKAGED: string[] = ['x64', 'arm64'];
+
+function isGlibc(): boolean {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime !== undefined;
 }

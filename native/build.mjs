@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Builds the addon with node-gyp: whole on the first run, by make's rules (nothing when nothing
 // changed) after it. Headers come from this Node's own installation when it has them, so that a
-// machine without a way out builds as well.
+// machine without a way out builds as well. With --portable the addon runs on older systems, too: the
+// packages of platforms have that one (test/tools/packages/).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,9 +10,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const words = process.argv.slice(2);
+const portable = words[0] === '--portable';
 // The folder with the binding.gyp: this one, or that of a test's addon.
-const here = resolve(process.argv[2] ?? dirname(fileURLToPath(import.meta.url)));
-const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+const here = resolve(words[portable ? 1 : 0] ?? dirname(fileURLToPath(import.meta.url)));
 const prefix = dirname(dirname(process.execPath));
 const ownHeaders = existsSync(join(prefix, 'include/node/node_api.h'));
 // Make and the shell take other characters for their own. Paths below the package are relative in
@@ -22,7 +24,7 @@ const stamp = join(here, 'build', '.configured');
 const optional = ['infiniband/verbs.h', 'rdma/rdma_cma.h'].filter((header) =>
   existsSync(join('/usr/include', header)),
 );
-const key = `${process.version} ${prefix} ${optional} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
+const key = `${process.version} ${prefix} ${optional} ${portable} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;
 const configured = plain && existsSync(stamp) && readFileSync(stamp, 'utf8') === key;
 
 /** Calls `use` with a path of Node's installation that make can read. */
@@ -37,10 +39,33 @@ function withPrefix(use) {
   }
 }
 
+/** A copy of node-gyp: this package's, the user's, or the one that npm has for itself. */
+function findGyp() {
+  const near = [
+    import.meta.url,
+    join(process.cwd(), 'package.json'),
+    process.env.npm_execpath,
+    join(prefix, 'lib/node_modules/npm/package.json'),
+    join(prefix, 'share/nodejs/package.json'),
+  ];
+  for (const file of near.filter(Boolean))
+    try {
+      return createRequire(file).resolve('node-gyp/bin/node-gyp.js');
+    } catch {}
+  process.stderr.write(
+    `dreg-mpi: the addon did not build in ${here}: node-gyp is not found; npm install --no-save node-gyp, and try again\n`,
+  );
+  process.exit(1);
+}
+
+const gyp = findGyp();
 const run = (command) =>
   withPrefix((nodedir) => {
     const headers = ownHeaders ? [`--nodedir=${nodedir}`] : [];
-    return spawnSync(process.execPath, [gyp, command, ...headers, '--loglevel=error'], {
+    const args = [command, ...headers, '--loglevel=error'];
+    // The makefile keeps it.
+    if (command === 'rebuild') args.push('--', `-Dportable=${Number(portable)}`);
+    return spawnSync(process.execPath, [gyp, ...args], {
       cwd: here,
       encoding: 'utf8',
       maxBuffer: Infinity,

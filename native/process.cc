@@ -156,6 +156,12 @@ static Napi::Value Membarrier(const Napi::CallbackInfo& info) {
   return result < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
+// fullFence(): no access of this thread that comes after it is done before one that comes before
+// it.
+static void FullFence(const Napi::CallbackInfo&) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
 static Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   int fd = DescriptorOf(info.Env(), info[0]);
   return close(fd) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
@@ -185,6 +191,7 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("closeOnExec", Napi::Function::New(env, CloseOnExec));
   exports.Set("membarrierRegister", Napi::Function::New(env, MembarrierRegister));
   exports.Set("membarrier", Napi::Function::New(env, Membarrier));
+  exports.Set("fullFence", Napi::Function::New(env, FullFence));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd));
   exports.Set("libraryMissing", Napi::Function::New(env, LibraryMissing));
 }

@@ -1,6 +1,5 @@
 /** The library that serves a process's large blocks from shared memory, and what the process knows of it. */
-import { join } from 'node:path';
-import { addon, packageRoot } from './addon.ts';
+import { addon, nativeFile } from './addon.ts';
 
 /** The shared heap of this process. */
 export interface SharedHeap {
@@ -32,7 +31,7 @@ export function sharedHeap(): SharedHeap | string | null {
  *   memory; it takes addresses, not memory
  */
 export function heapLibrary(): string {
-  return join(packageRoot(), 'native/build/Release/dreg_heap.so');
+  return nativeFile('dreg_heap.so');
 }
 
 /** LD_PRELOAD with the library before what stands there, as another allocator's. */

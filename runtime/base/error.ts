@@ -132,8 +132,10 @@ export const ERROR_CODES = {
   // ---- Errors of the machine
 
   /**
-   * @why the addon was not built, or was built for another machine, or the package is inside a bundle
-   * @remedy `npm rebuild dreg-mpi`; leave the package out of a bundle
+   * @why the platform's package was left out (`--omit=optional`), or is for another machine, or the package is
+   *   inside a bundle
+   * @remedy install `@dreg-mpi/linux-x64-gnu` (on ARM `linux-arm64-gnu`), or `npx dregrun build`; leave the
+   *   package out of a bundle
    */
   ERR_ADDON: 'the native addon is missing or does not load',
   /**

@@ -1,4 +1,5 @@
 /** dregrun: starts the ranks of a job on this machine. Options, statuses: docs/operating/launching.md. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +66,7 @@ async function answer(words: string[], stdout: Output, stderr: Output): Promise<
     const command = parseArguments(words);
     if (command.kind === 'run') return await run(command, stdout, stderr);
     if (command.kind === 'doctor') return await examine(command, stdout);
+    if (command.kind === 'build') return build(stdout);
     if (command.kind === 'init') await begin(command.json, stdout);
     else if (command.kind === 'help') stdout.write(undefined, Buffer.from(command.text));
     else stdout.say(command.kind === 'version' ? `dregrun ${packageVersion()}` : heapLibrary());
@@ -85,6 +87,15 @@ async function examine(command: DoctorCommand, stdout: Output): Promise<Answer> 
   const found = await examination(packageVersion());
   stdout.say(command.json ? JSON.stringify(found) : shown(found));
   return { status: found.ok ? 0 : EXIT_FAILED, hurry: false };
+}
+
+function build(stdout: Output): Answer {
+  const root = packageRoot();
+  const { status } = spawnSync(process.execPath, [join(root, 'native/build.mjs')], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status === 0) stdout.say(`dregrun: the native addon is built in ${root}/native/build`);
+  return { status: status ?? EXIT_FAILED, hurry: false };
 }
 
 async function begin(json: boolean, stdout: Output): Promise<void> {

@@ -34,5 +34,5 @@ export function heapProblem(): string | null {
   if (/[ :]/.test(file))
     return `${file} cannot be preloaded, because there is a space or a colon in its path: install the package elsewhere`;
   if (existsSync(file)) return null;
-  return `${file} is not there: run "npm rebuild dreg-mpi"`;
+  return `${file} is not there: "npx dregrun build" builds it`;
 }

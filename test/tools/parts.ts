@@ -36,6 +36,18 @@ export const PARTS = {
     what: 'devices, transport, jobs and doctor over rxe, on both kernels',
     files: ['guest/rdma/devices.full', 'guest/rdma/jobs.full', 'guest/launch/'],
   },
+  packages: {
+    what: 'the packages by npm, pnpm and yarn, in programs of each kind; the addon as a user builds it',
+    files: ['package/install.full'],
+  },
+  arm64: {
+    what: 'the addon for ARM64 under qemu-user: jobs of two ranks, units',
+    files: ['package/arm64.full'],
+  },
+  node: {
+    what: 'what npm test runs without a guest, with the oldest and the newest Node of each line',
+    files: ['package/node.full'],
+  },
   iwarp: { what: 'the same over siw, on 6.1', files: ['guest/rdma/iwarp.full'] },
   nodes: { what: 'two guests joined by a network', files: ['test/guest/nodes/'] },
   guest: {

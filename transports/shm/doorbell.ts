@@ -5,11 +5,12 @@
  *
  * The barrier of the sender would be paid for each message, that of the sleeper only when it has
  * nothing to do. So where it can, the sleeper issues both: membarrier(2) is a full barrier on every CPU
- * that runs one of the job's processes, and the sender publishes by a plain store.
+ * that runs one of the job's processes, and the sender publishes by a plain store. Where an atomic store is no
+ * barrier, the sleeper's own is `fence`: it looks at its rings by plain loads.
  */
 import type { Watcher } from '../../native/addon.ts';
 import { addon } from '../../native/addon.ts';
-import { STORE_IS_BARRIER } from '../ordering.ts';
+import { fence, STORE_IS_BARRIER } from '../ordering.ts';
 import { AWAKE, BLOCKED, CONTROL, IN_LOOP } from './layout.ts';
 
 /**
@@ -68,6 +69,7 @@ export class Doorbell {
   arm(how: 'block' | 'loop'): void {
     this.#inLoop = how === 'loop';
     Atomics.store(this.#control, CONTROL.sleep, how === 'block' ? BLOCKED : IN_LOOP);
+    fence();
     if (this.#control[CONTROL.fences] === 1) addon().membarrier();
   }
 

@@ -3,6 +3,7 @@
  * writes it into its wait page; whoever finds that nobody can ever end some of these waits says so in the
  * control pages of those ranks (docs/internals/deadlock.md).
  */
+import { fence } from '../ordering.ts';
 import { ring } from './doorbell.ts';
 import { AWAKE, CONTROL, LEFT, WAIT_TEXT, WAIT_TEXT_BYTES } from './layout.ts';
 import type { Segment } from './segment.ts';
@@ -39,6 +40,8 @@ export class WaitBoard {
   /** Says what this rank waits for, in at most `textBytes` bytes. */
   publish(text: string): void {
     this.clear();
+    // Who reads the new text sees that the wait before is over.
+    fence();
     const page = new Uint8Array(this.#own.buffer, WAIT_TEXT, WAIT_TEXT_BYTES);
     const { written } = encoder.encodeInto(text, page);
     this.#own[WAIT_TEXT / 4 - 1] = written;
@@ -90,6 +93,7 @@ export class WaitBoard {
     const length = Math.min(control[WAIT_TEXT / 4 - 1] >>> 0, WAIT_TEXT_BYTES);
     // A copy: TextDecoder refuses memory that is shared, and the rank may write meanwhile.
     const bytes = new Uint8Array(control.buffer, WAIT_TEXT, length).slice();
+    fence();
     if (Atomics.load(control, CONTROL.wait) !== now) return undefined;
     return { wait, text: decoder.decode(bytes) };
   }

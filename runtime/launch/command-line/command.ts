@@ -76,10 +76,12 @@ export interface InitCommand {
   json: boolean;
 }
 
+/** `dregrun build` makes the addon, where there is no package with it. */
 export type Command =
   | RunCommand
   | DoctorCommand
   | InitCommand
+  | { kind: 'build' }
   | { kind: 'help'; text: string }
   | { kind: 'version' }
   | { kind: 'heap-library' };

@@ -6,6 +6,8 @@ Starts the ranks of an MPI job on this machine. A program whose name ends in .js
 runs with this Node; anything else is run as it is. What follows the program belongs to it. Behind
 a : stands one more program, with options of its own: -n, -env and --wdir.
 
+dregrun build compiles the native addon (g++, make, python3), where no package brings it.
+
   -n, -np, --np N       number of ranks (default 1)
       --timeout SECONDS end the job after this time, with status 124
                         (default: MPIEXEC_TIMEOUT, if it is set)

@@ -41,6 +41,10 @@ interface Split {
 
 /** @throws MpiError ERR_ARG with a message for the user. */
 export function parseArguments(words: readonly string[], environment = process.env): Command {
+  if (words[0] === 'build') {
+    if (words.length === 1) return { kind: 'build' };
+    throw usage(`build takes no arguments; to start a program of this name: dregrun ./build`);
+  }
   if (words[0] === 'init') return parseInit(words.slice(1));
   const first = split(words, JOB_OPTIONS);
   const values = valuesOf(first.options, JOB_OPTIONS);

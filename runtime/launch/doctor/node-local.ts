@@ -1,7 +1,7 @@
 /** Messages between the ranks of a node. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { addonFile } from '../../../native/addon.ts';
+import { nativeFile } from '../../../native/addon.ts';
 import { heapLibrary, type SharedHeap } from '../../../native/shared-heap.ts';
 import { formatBytes } from '../../memory/notice.ts';
 import { heapProblem } from '../shared-heap.ts';
@@ -37,7 +37,7 @@ function singleCopy({ statistics, notes }: Trial): Finding {
 function heap(): Finding {
   const part = 'shared heap';
   const problem = heapProblem();
-  const words = `JSON.stringify(require(${JSON.stringify(addonFile())}).sharedHeap())`;
+  const words = `JSON.stringify(require(${JSON.stringify(nativeFile('dreg_mpi.node'))}).sharedHeap())`;
   const { stdout } = spawnSync(process.execPath, ['-p', words], {
     env: { ...process.env, LD_PRELOAD: heapLibrary() },
     encoding: 'utf8',

@@ -225,8 +225,8 @@ export class Slots {
         if (((load(words, at) - round) | 0) < 0) found = ALL;
         else {
           const same =
-            words[at + LINE.call] === words[mine + LINE.call] &&
-            words[at + LINE.length] === words[mine + LINE.length];
+            load(words, at + LINE.call) === words[mine + LINE.call] &&
+            load(words, at + LINE.length) === words[mine + LINE.length];
           // It may be the line of a later round by now.
           if (!same && this.isThere(round, member)) return member;
         }

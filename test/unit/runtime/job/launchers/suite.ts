@@ -20,6 +20,12 @@ const sorted = (text: string) => text.split(/(?<=\n)/).sort();
 const each = (line: (rank: number) => string) =>
   Array.from({ length: RANKS }, (_, rank) => `${line(rank)}\n`);
 
+/** What every rank has said, where the job went well. */
+function said({ status, stdout, stderr }: Ended): string[] {
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return sorted(stdout);
+}
+
 export function launcherTests(launcher: TestedLauncher): void {
   const { name, needs, packages, kind, expected } = launcher;
   const folder = temporaryFolder();
@@ -39,12 +45,6 @@ export function launcherTests(launcher: TestedLauncher): void {
     const { status } = await running.ended;
     await until('no rank is left', () => survivors(running.mark).length === 0);
     return `status ${status}`;
-  }
-
-  /** What every rank has said, where the job went well. */
-  function said({ status, stdout, stderr }: Ended): string[] {
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    return sorted(stdout);
   }
 
   describe.skipIf(!canTest(needs))(`${name} (Debian: ${packages})`, () => {

@@ -16,6 +16,12 @@ describe('what belongs to dregrun and what to the program', () => {
     ]);
   });
 
+  test('build alone is a command; with a path or behind an option it is a program', () => {
+    expect(parseArguments(['build'])).toEqual({ kind: 'build' });
+    expect(program('./build')).toMatchObject({ program: './build' });
+    expect(program('-n', '2', 'build', 'x')).toMatchObject({ program: 'build' });
+  });
+
   test('-- makes the next word the program, whatever it looks like', () => {
     expect(program('-n', '2', '--', '-odd', '--', 'x')).toMatchObject({
       program: '-odd',
@@ -156,6 +162,7 @@ describe('bad usage names what is wrong', () => {
     [['--output-filename', '', 'x'], '--output-filename'],
     [['-genv', 'A-B', '1', 'x'], '-genv A-B'],
     [['-env', 'PMI_RANK', '1', 'x'], 'PMI_RANK'],
+    [['build', '-n', '2'], 'dregrun ./build'],
     [['--tag-ouput', 'x'], 'did you mean --tag-output?'],
     [['--stdni', '0', 'x'], 'did you mean --stdin?'],
     [['-x', 'A-B=1', 'x'], '-x A-B'],
