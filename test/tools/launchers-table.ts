@@ -53,6 +53,8 @@ export function launchingPage(): { text: string; made: string } {
 const HELP = `usage: npm run docs:launchers
 
 Writes the table of launchers into docs/operating/launching.md.
+
+  --help
 `;
 
 function main(): void {
