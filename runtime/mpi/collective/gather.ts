@@ -42,12 +42,9 @@ export interface GatherCall {
 export const TREE_RANKS = 16;
 export const TREE_BYTES = 1024;
 
-/** Longer blocks had better be copied once, from the memory where they lie, than laid down and read. */
-const LINES_BYTES = 64 * 1024;
-
 export const GATHER: Table<GatherCall> = {
   operation: 'GATHER',
-  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineGather },
+  lines: { inCrowd: () => false, make: lineGather },
   algorithms: [
     {
       name: 'binomial',
