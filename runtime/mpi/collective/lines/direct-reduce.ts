@@ -58,9 +58,7 @@ abstract class DirectReduction extends DirectOperation {
       return;
     }
     const { bytes } = this.plan.kernel.kind;
-    const { memory } = this.lines;
-    const place = this.placeAt(member, 0);
-    memory.read(member, place, at * bytes, count * bytes, this.#scratch, member * FOLD_BYTES);
+    this.copy(member, 0, at * bytes, count * bytes, this.#scratch, member * FOLD_BYTES);
     this.#sources[member] = this.#elements;
     this.#places[member] = member * this.#piece;
   }
@@ -123,7 +121,7 @@ export class DirectSlices extends DirectReduction {
       const member = (slots.rank + step) % slots.size;
       const at = this.#startOf(member) * bytes;
       const length = this.#startOf(member + 1) * bytes - at;
-      this.lines.memory.read(member, this.placeAt(member, 1), at, length, this.#result, at);
+      this.copy(member, 1, at, length, this.#result, at);
     }
   }
 }

@@ -21,6 +21,9 @@ export abstract class DirectOperation extends LineOperation {
   #chunks: LineOperation | null = null;
   readonly #places: readonly (Payload | null | undefined)[];
   readonly #held: RemoteAccess[] = [];
+  /** What each rank has said of its memory, in so many words. */
+  readonly #said: Int32Array;
+  readonly #told: number;
 
   /**
    * @param places what this rank offers; null where it offers nothing, undefined where nobody may read it
@@ -38,6 +41,8 @@ export abstract class DirectOperation extends LineOperation {
     this.lines = lines;
     this.#inChunks = make;
     this.#places = places;
+    this.#told = places.length * PLACE_WORDS;
+    this.#said = new Int32Array(this.slots.size * this.#told);
     this.needsAreas = true;
     this.directRounds = rounds;
     this.rounds = Math.max(rounds, 1 + most);
@@ -64,12 +69,33 @@ export abstract class DirectOperation extends LineOperation {
   #offer(): void {
     const { memory } = this.lines;
     for (const [i, place] of this.#places.entries())
-      memory.offer(this.placeAt(this.slots.rank, i), place, this.#held);
+      memory.offer(this.#lineAt(this.slots.rank) + i * PLACE_WORDS, place, this.#held);
   }
 
-  /** Where a member says where its memory is. */
-  protected placeAt(member: number, place: number): number {
-    return this.slots.lineAt(this.first, member) + LINE.payload + place * PLACE_WORDS;
+  /** Where the line of a member says where its memory is. */
+  #lineAt(member: number): number {
+    return this.slots.lineAt(this.first, member) + LINE.payload;
+  }
+
+  /** The slot of the first round is used again before the last round is read. */
+  #rememberPlaces(): void {
+    const { words, size } = this.slots;
+    for (let member = 0; member < size; member++)
+      for (let word = 0; word < this.#told; word++)
+        this.#said[member * this.#told + word] = words[this.#lineAt(member) + word];
+  }
+
+  /** Reads bytes of a member's memory. */
+  protected copy(
+    member: number,
+    place: number,
+    at: number,
+    length: number,
+    to: Payload,
+    toAt: number,
+  ): void {
+    const where = member * this.#told + place * PLACE_WORDS;
+    this.lines.memory.read(member, this.#said, where, at, length, to, toAt);
   }
 
   take(round: number): void {
@@ -84,6 +110,7 @@ export abstract class DirectOperation extends LineOperation {
         this.#goInChunks();
         return;
       }
+      this.#rememberPlaces();
       // Others begin a call with the rounds behind those that this one might have had.
       this.rounds = this.directRounds;
     }

@@ -116,7 +116,7 @@ class DirectExchange extends DirectOperation {
     if (round > 0) return;
     const { needs, own } = this.#plan;
     for (const { member, at, length, to, toAt } of needs)
-      this.lines.memory.read(member, this.placeAt(member, 0), at, length, to, toAt);
+      this.copy(member, 0, at, length, to, toAt);
     own?.();
   }
 }

@@ -92,11 +92,13 @@ export class MembersMemory {
   }
 
   /**
-   * Reads bytes of what a member offers in the words from `at` on.
+   * Reads bytes of what a member offers.
+   * @param words what its line said, from `at` on
    * @throws MpiError ERR_BUFFER, ERR_PEER_FAILED, ERR_PROTOCOL
    */
   read(
     member: number,
+    words: Int32Array,
     at: number,
     offset: number,
     length: number,
@@ -105,13 +107,13 @@ export class MembersMemory {
   ): void {
     if (isBytes(to)) {
       checkIntact(lengthOf(to) >= toAt + length);
-      this.#pull(member, at, offset, to, toAt, length);
+      this.#pull(member, words, at, offset, to, toAt, length);
       return;
     }
     const piece = this.scratch(PIECE_BYTES);
     for (let done = 0; done < length; done += PIECE_BYTES) {
       const some = Math.min(length - done, PIECE_BYTES);
-      this.#pull(member, at, offset + done, piece, 0, some);
+      this.#pull(member, words, at, offset + done, piece, 0, some);
       unpack(to, toAt + done, some, piece, 0);
     }
   }
@@ -124,6 +126,7 @@ export class MembersMemory {
 
   #pull(
     member: number,
+    words: Int32Array,
     at: number,
     offset: number,
     to: Uint8Array,
@@ -131,7 +134,6 @@ export class MembersMemory {
     length: number,
   ): void {
     const access = this.#access;
-    const { words } = this.#slots;
     access.kind = words[at];
     access.low = words[at + 1];
     access.high = words[at + 2];
