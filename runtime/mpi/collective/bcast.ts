@@ -20,9 +20,12 @@ export interface BcastCall {
 /** From this many bytes on the root had better send each byte once, and the others to each other. */
 const LONG_BYTES = 256 * 1024;
 
+/** Of longer ones both ends had better copy a part: by a message. */
+const LINES_BYTES = 512 * 1024;
+
 export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',
-  lines: { inCrowd: () => false, make: lineBcast },
+  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineBcast },
   algorithms: [
     {
       name: 'scatter-allgather',

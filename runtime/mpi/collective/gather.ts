@@ -42,9 +42,12 @@ export interface GatherCall {
 export const TREE_RANKS = 16;
 export const TREE_BYTES = 1024;
 
+/** Of longer blocks both ends had better copy a part: by messages. */
+const LINES_BYTES = 512 * 1024;
+
 export const GATHER: Table<GatherCall> = {
   operation: 'GATHER',
-  lines: { inCrowd: () => false, make: lineGather },
+  lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineGather },
   algorithms: [
     {
       name: 'binomial',

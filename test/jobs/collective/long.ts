@@ -4,14 +4,16 @@
  */
 import { AVG, IN_PLACE, MINLOC, MPI, SUM } from '../../../runtime/index.ts';
 import { DIRECT_MIN } from '../../../runtime/mpi/collective/lines/direct.ts';
+import { DIRECT_FOLD_MIN } from '../../../runtime/mpi/collective/lines/reductions.ts';
 import { checkEqual, inEitherHabit } from '../elements.ts';
 import { defineJob } from '../job.ts';
 import { assert } from '../lib.ts';
 import { rank, size, world } from '../ring.ts';
 
 const EDGE = DIRECT_MIN / 8;
+const FOLD_EDGE = DIRECT_FOLD_MIN / 8;
 /** Elements: on both sides of the edge, more than one piece of a fold, no multiple of anything. */
-const COUNTS = [EDGE - 1, EDGE, EDGE + 1, 4999, 9001];
+const COUNTS = [EDGE - 1, EDGE, FOLD_EDGE - 2, FOLD_EDGE, FOLD_EDGE + 809];
 
 const MEMORIES: Readonly<Record<string, (count: number) => Float64Array>> = {
   private: (count) => new Float64Array(count),
@@ -136,7 +138,7 @@ export default defineJob({
         world.allreduceSync(mine, SUM);
         checkEqual(mine, sumOf(count), `allreduce in place of ${what}`);
         put(mine, rank);
-        // Rank 0 alone has its result where others still read.
+        // Rank 0 alone has its result where others may still read.
         if (rank === 0) world.scanSync(IN_PLACE, mine, SUM);
         else world.scanSync(mine, result, SUM);
         checkEqual(rank === 0 ? mine : result, sumOf(count, rank + 1), `scan in place of ${what}`);
@@ -175,7 +177,7 @@ export default defineJob({
       }),
 
     async 'some ranks in strides'() {
-      const count = 3000;
+      const count = EDGE + 5;
       const data = new Float64Array(2 * count);
       for (const strided of [0, size - 1]) {
         const mine = rank === strided;
@@ -190,7 +192,7 @@ export default defineJob({
 
     async 'several at once, finished out of order'() {
       const arrays = Array.from({ length: 6 }, (_, i) => {
-        const data = new Float64Array(3000 + i);
+        const data = new Float64Array(FOLD_EDGE + i);
         return i % size === rank ? put(data, i) : data;
       });
       const sums = arrays.map(({ length }) => put(new Float64Array(length), rank));

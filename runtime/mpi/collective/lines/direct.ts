@@ -11,8 +11,8 @@ import { PLACE_WORDS } from './members-memory.ts';
 import { LineOperation } from './operation.ts';
 import { ALL } from './slots.ts';
 
-/** From so many bytes on a rank reads those of another one from where they lie, if it can. */
-export const DIRECT_MIN = 8 * 1024;
+/** From so many bytes of an offer on the others read it from where it lies, if they can. */
+export const DIRECT_MIN = 32 * 1024;
 
 export abstract class DirectOperation extends LineOperation {
   protected readonly lines: Lines;
