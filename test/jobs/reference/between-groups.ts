@@ -36,7 +36,7 @@ export default defineJob({
       await inter.barrier(); // From here on all ranks of both groups have come so far.
     },
 
-    async 'interCommunicator.bcast'() {
+    async 'interCommunicator.bcast, ROOT'() {
       const numbers = rank === 0 ? Int32Array.of(1, 2) : new Int32Array(2);
       await inter.bcast(numbers, root);
       assert.deepEqual([...numbers], [1, 2]);
