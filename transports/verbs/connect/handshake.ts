@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { MpiError } from '../../../runtime/base/error.ts';
-import { decodeHello, encodeHello, type Hello, jobKey } from '../packets/wire.ts';
+import { decodeHello, encodeHello, type Hello, jobKey } from './wire.ts';
 import type { Datagrams, PacketDevice, PacketQueue } from '../ports.ts';
 import type { DatagramAddress } from './datagram.ts';
 import type { ConnectionSetup } from './setup.ts';

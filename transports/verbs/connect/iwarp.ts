@@ -10,7 +10,7 @@
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
 import type { TargetAddress } from '../device/liveness-target.ts';
-import { decodeIntroduction, encodeIntroduction, jobKey } from '../packets/wire.ts';
+import { decodeIntroduction, encodeIntroduction, jobKey } from './wire.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
 import { HELLO_FIRST_MS, HELLO_LAST_MS } from './handshake.ts';

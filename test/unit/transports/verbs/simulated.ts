@@ -6,13 +6,8 @@
 import type { DatagramAddress } from '../../../../transports/verbs/connect/datagram.ts';
 import type { QueueAddress } from '../../../../transports/verbs/device/attributes.ts';
 import type { QueueOptions, Result } from '../../../../transports/verbs/device/queue-pair.ts';
-import type {
-  Datagrams,
-  PacketArea,
-  PacketDevice,
-  PacketQueue,
-  PacketSlots,
-} from '../../../../transports/verbs/ports.ts';
+import type { PacketArea, PacketSlots } from '../../../../transports/packets/ports.ts';
+import type { Datagrams, PacketDevice, PacketQueue } from '../../../../transports/verbs/ports.ts';
 import type { Random } from '../../../tools/random.ts';
 
 const SLOTS_MAX = 512;

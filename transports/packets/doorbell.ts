@@ -1,8 +1,16 @@
 /** How a rank sleeps: on completions, on the device's events, and on a timer, in one descriptor. */
-import { addon, type Watcher } from '../../../native/addon.ts';
-import { wakeAddon } from '../../../native/wake.ts';
-import { check } from '../../../runtime/base/error.ts';
-import type { PacketDevice } from '../ports.ts';
+import { addon, type Watcher } from '../../native/addon.ts';
+import { wakeAddon } from '../../native/wake.ts';
+import { check } from '../../runtime/base/error.ts';
+
+/** A device that can ring. */
+export interface Ringer {
+  /** Readable when there is work, once armed. */
+  readonly fds: readonly number[];
+  /** @returns whether there is work already, so that nothing may ring */
+  arm(): boolean;
+  disarm(): void;
+}
 
 /** Another descriptor that wakes, and a function that reads it until it is quiet. */
 export interface News {
@@ -11,13 +19,13 @@ export interface News {
 }
 
 export class Doorbell {
-  readonly #device: PacketDevice;
+  readonly #device: Ringer;
   readonly #news: News | null;
   #fd = -1;
   #timer = -1;
   #armed = false;
 
-  constructor(device: PacketDevice, news: News | null = null) {
+  constructor(device: Ringer, news: News | null = null) {
     this.#device = device;
     this.#news = news;
   }
@@ -33,8 +41,8 @@ export class Doorbell {
     if (this.#fd < 0) this.#make();
     // Clears a completion that came when nobody slept any more.
     this.#device.disarm();
-    this.#device.arm();
-    wakeAddon().timerSet(this.#timer, Math.max(1, milliseconds));
+    const busy = this.#device.arm();
+    wakeAddon().timerSet(this.#timer, busy ? 1 : Math.max(1, milliseconds));
     this.#armed = true;
   }
 
@@ -74,10 +82,9 @@ export class Doorbell {
 
   #make(): void {
     const native = wakeAddon();
-    const { wakeFd, asyncFd } = this.#device;
     this.#timer = check(native.timerCreate(), 'timerfd_create', 'a timer to sleep with');
     const news = this.#news === null ? [] : [this.#news.fd];
-    const all = Int32Array.of(wakeFd, asyncFd, this.#timer, ...news);
+    const all = Int32Array.of(...this.#device.fds, this.#timer, ...news);
     this.#fd = check(native.epollCreate(all), 'epoll_create1', 'a descriptor to sleep on');
   }
 }
