@@ -89,10 +89,10 @@ static Napi::Object Describe(Napi::Env env, const fi_info* info) {
   entry.Set("provider", TextOr(info->fabric_attr->prov_name));
   entry.Set("domain", TextOr(info->domain_attr->name));
   entry.Set("format", static_cast<double>(info->addr_format));
-  entry.Set("source", info->src_addr ? Napi::Buffer<uint8_t>::Copy(
-                                           env, static_cast<uint8_t*>(info->src_addr),
-                                           info->src_addrlen)
-                                     : Napi::Buffer<uint8_t>::New(env, 0));
+  entry.Set("source", info->src_addr
+                          ? Napi::Buffer<uint8_t>::Copy(env, static_cast<uint8_t*>(info->src_addr),
+                                                        info->src_addrlen)
+                          : Napi::Buffer<uint8_t>::New(env, 0));
   entry.Set("registration", static_cast<double>(info->domain_attr->mr_mode));
   entry.Set("keyBytes", static_cast<double>(info->domain_attr->mr_key_size));
   entry.Set("injectBytes", static_cast<double>(info->tx_attr->inject_size));
@@ -108,8 +108,8 @@ static napi_value Survey(napi_env env, napi_callback_info info) {
   Napi::Value provider(env, call.arguments[0]);
   if (!ofi_library.loaded) return call.Answer(-ENOSYS);
   if (!provider.IsString()) return call.Answer(-EINVAL);
-  fi_info* hints = HintsFor(provider.As<Napi::String>().Utf8Value(),
-                            BooleanOf(env, call.arguments[1]));
+  fi_info* hints =
+      HintsFor(provider.As<Napi::String>().Utf8Value(), BooleanOf(env, call.arguments[1]));
   if (!hints) return call.Answer(-ENOMEM);
   fi_info* found = nullptr;
   int answer = ofi_library.getinfo(FI_VERSION(1, 15), nullptr, nullptr, 0, hints, &found);
@@ -151,7 +151,8 @@ static int Open(OfiEndpoint* endpoint) {
   return error == 0 ? fi_enable(endpoint->ep) : error;
 }
 
-// ofiOpen(index of the last survey, bytes that a receive buffer must have left) -> endpoint | -errno.
+// ofiOpen(index of the last survey, bytes that a receive buffer must have left) -> endpoint |
+// -errno.
 static napi_value OpenEndpoint(napi_env env, napi_callback_info info) {
   OfiCall call(env, info);
   auto least = call.Whole(1, 1, INT_MAX);
@@ -167,7 +168,8 @@ static napi_value OpenEndpoint(napi_env env, napi_callback_info info) {
   int error = Open(endpoint.get());
   if (error != 0) return call.AnswerOf(error);
   auto bytes = static_cast<size_t>(*least);
-  error = fi_setopt(&endpoint->ep->fid, FI_OPT_ENDPOINT, FI_OPT_MIN_MULTI_RECV, &bytes, sizeof bytes);
+  error =
+      fi_setopt(&endpoint->ep->fid, FI_OPT_ENDPOINT, FI_OPT_MIN_MULTI_RECV, &bytes, sizeof bytes);
   if (error != 0) return call.AnswerOf(error);
   return call.Answer(call.environment->endpoints.Add(std::move(endpoint)));
 }
@@ -233,9 +235,9 @@ void InitOfi(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(
       env, [](void* data) { delete static_cast<OfiEnvironment*>(data); }, environment);
   static constexpr OfiFunction kFunctions[] = {
-      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey},   {"ofiVersion", Version},
-      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},     {"ofiAddress", Address},
-      {"ofiPeer", AddPeer},           {"ofiWakeFd", WakeFd},   {"ofiTryWait", TryWait},
+      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey}, {"ofiVersion", Version},
+      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},   {"ofiAddress", Address},
+      {"ofiPeer", AddPeer},           {"ofiWakeFd", WakeFd}, {"ofiTryWait", TryWait},
       {"ofiMailbox", MailboxBuffer},
   };
   SetOfiFunctions(env, exports, environment, kFunctions);

@@ -157,7 +157,8 @@ struct Request {
   double write, peer, region, address, length, remote, key_low, key_high, operation;
 };
 
-// ofiMove(endpoint, request) -> 0 | -errno: fi_read, or fi_write that ends when its bytes are there.
+// ofiMove(endpoint, request) -> 0 | -errno: fi_read, or fi_write that ends when its bytes are
+// there.
 static napi_value Move(napi_env env, napi_callback_info info) {
   OfiCall call(env, info);
   auto* from = ArrayOf<Request>(env, call.arguments[1], 1);
@@ -177,9 +178,9 @@ static napi_value Move(napi_env env, napi_callback_info info) {
     return call.Answer(-EFAULT);
   iovec place = {reinterpret_cast<void*>(start), length};
   void* descriptor = DescriptorOf(*region);
-  fi_rma_iov remote = {static_cast<uint64_t>(from->remote), length,
-                       static_cast<uint64_t>(from->key_high) << 32 |
-                           static_cast<uint64_t>(from->key_low)};
+  fi_rma_iov remote = {
+      static_cast<uint64_t>(from->remote), length,
+      static_cast<uint64_t>(from->key_high) << 32 | static_cast<uint64_t>(from->key_low)};
   fi_msg_rma message = {};
   message.msg_iov = &place;
   message.desc = &descriptor;
@@ -188,9 +189,9 @@ static napi_value Move(napi_env env, napi_callback_info info) {
   message.rma_iov = &remote;
   message.rma_iov_count = 1;
   message.context = &endpoint.operations[static_cast<size_t>(from->operation)];
-  return call.AnswerOf(from->write != 0
-                           ? fi_writemsg(endpoint.ep, &message, FI_DELIVERY_COMPLETE | FI_COMPLETION)
-                           : fi_readmsg(endpoint.ep, &message, FI_COMPLETION));
+  return call.AnswerOf(
+      from->write != 0 ? fi_writemsg(endpoint.ep, &message, FI_DELIVERY_COMPLETE | FI_COMPLETION)
+                       : fi_readmsg(endpoint.ep, &message, FI_COMPLETION));
 }
 
 // Which operation or buffer a context is of: its number, and in `buffer` of which kind it is.
@@ -214,8 +215,7 @@ static void Tell(const OfiEndpoint& endpoint, int32_t* to, const fi_cq_data_entr
   // Some providers tell the end of a buffer by a completion of its own.
   if (!buffer || !(from.flags & FI_RECV)) return;
   to[4] = static_cast<int32_t>(from.len);
-  to[5] = static_cast<int32_t>(static_cast<uint8_t*>(from.buf) -
-                               endpoint.receives->memory->data);
+  to[5] = static_cast<int32_t>(static_cast<uint8_t*>(from.buf) - endpoint.receives->memory->data);
 }
 
 // One failed operation: 1, or -errno.
@@ -254,9 +254,15 @@ static napi_value Poll(napi_env env, napi_callback_info info) {
 
 void InitOfiData(Napi::Env env, Napi::Object exports, OfiEnvironment* environment) {
   static constexpr OfiFunction kFunctions[] = {
-      {"ofiArea", MakeArea},     {"ofiReceives", SetReceives},   {"ofiPostBuffer", PostBuffer},
-      {"ofiSend", Send},         {"ofiRegister", Register},      {"ofiDeregister", Deregister},
-      {"ofiKey", Key},           {"ofiMove", Move},              {"ofiPoll", Poll},
+      {"ofiArea", MakeArea},
+      {"ofiReceives", SetReceives},
+      {"ofiPostBuffer", PostBuffer},
+      {"ofiSend", Send},
+      {"ofiRegister", Register},
+      {"ofiDeregister", Deregister},
+      {"ofiKey", Key},
+      {"ofiMove", Move},
+      {"ofiPoll", Poll},
   };
   SetOfiFunctions(env, exports, environment, kFunctions);
 }

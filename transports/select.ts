@@ -6,10 +6,10 @@ import { createRequire } from 'node:module';
 import { MpiError } from '../runtime/base/error.ts';
 import type { Job } from '../runtime/job/job.ts';
 import { CompositeTransport, NoTransport } from './composite.ts';
+import type * as OfiModule from './ofi/open.ts';
 import { joinSegment } from './shm/join.ts';
 import type { Segment } from './shm/segment.ts';
 import { ShmTransport } from './shm/transport.ts';
-import type * as OfiModule from './ofi/open.ts';
 import type { Transport } from './transport.ts';
 import type * as RdmaModule from './verbs/open.ts';
 

@@ -34,15 +34,17 @@ export class OfiPeers implements Peers<OfiQueue>, Host {
   readonly #device: OfiDevice;
   readonly #job: OfiJob;
   readonly #host: PeersHost<OfiQueue>;
+  readonly #leftMs: number;
   /** Receive slots that are promised to no peer. */
   #spare = 0;
   readonly #asked = new Map<number, { at: number; left: boolean }>();
 
   /** Tells the others where this rank is; returns when all have. */
-  constructor(device: OfiDevice, job: OfiJob, host: PeersHost<OfiQueue>) {
+  constructor(device: OfiDevice, job: OfiJob, host: PeersHost<OfiQueue>, leftMs: number) {
     this.#device = device;
     this.#job = job;
     this.#host = host;
+    this.#leftMs = leftMs;
     this.rank = job.rank;
     this.size = job.size;
     if (job.rank === 0) job.put(SECRET_KEY, newSecret());
@@ -137,7 +139,7 @@ export class OfiPeers implements Peers<OfiQueue>, Host {
       const number = channel.queue.posted;
       if (channel.control(CONTROL.left)) open.push({ channel, number });
     }
-    const end = now() + OFI_LEFT_MS;
+    const end = now() + this.#leftMs;
     const waits = ({ channel, number }: (typeof open)[number]) =>
       channel.state === 'ready' && ((channel.queue.completed - number) | 0) <= 0;
     while (open.some(waits) && now() < end) this.#host.pump();

@@ -9,12 +9,6 @@ import type {
   RemoteAccess,
 } from '../transport.ts';
 import { TOOK_NOTHING, TOOK_OTHER } from '../transport.ts';
-import type { PacketQueue, PacketSlots } from './ports.ts';
-import type { OneSided } from './one-sided.ts';
-import { PacketReceiver } from './receiver.ts';
-import type { SendSlots } from './send-slots.ts';
-import { PacketSender } from './sender.ts';
-import { CreditWindow, OWES_NOTHING } from './window.ts';
 import {
   CONTROL,
   CONTROL_BIT,
@@ -25,6 +19,12 @@ import {
   PACKET_HEADER_BYTES,
   type PacketLayout,
 } from './layout.ts';
+import type { OneSided } from './one-sided.ts';
+import type { PacketQueue, PacketSlots } from './ports.ts';
+import { PacketReceiver } from './receiver.ts';
+import type { SendSlots } from './send-slots.ts';
+import { PacketSender } from './sender.ts';
+import { CreditWindow, OWES_NOTHING } from './window.ts';
 
 /**
  * Work requests of a connection that are under way at one time. With one more a device would round up to

@@ -7,6 +7,8 @@ import { check } from '../../runtime/base/error.ts';
 export interface Ringer {
   /** Readable when there is work, once armed. */
   readonly fds: readonly number[];
+  /** Whether these descriptors may stay readable without cause, so that only news of them ring. */
+  readonly edges: boolean;
   /** @returns whether there is work already, so that nothing may ring */
   arm(): boolean;
   disarm(): void;
@@ -41,6 +43,7 @@ export class Doorbell {
     if (this.#fd < 0) this.#make();
     // Clears a completion that came when nobody slept any more.
     this.#device.disarm();
+    this.#drain();
     const busy = this.#device.arm();
     wakeAddon().timerSet(this.#timer, busy ? 1 : Math.max(1, milliseconds));
     this.#armed = true;
@@ -52,6 +55,7 @@ export class Doorbell {
     this.#device.disarm();
     this.#news?.take();
     wakeAddon().timerSet(this.#timer, 0);
+    this.#drain();
   }
 
   block(milliseconds: number): void {
@@ -67,6 +71,7 @@ export class Doorbell {
       else {
         this.#device.disarm();
         this.#news?.take();
+        this.#drain();
       }
       if (rung) onDoorbell();
     });
@@ -80,11 +85,17 @@ export class Doorbell {
     this.#timer = -1;
   }
 
+  #drain(): void {
+    if (this.#device.edges) wakeAddon().epollDrain(this.#fd);
+  }
+
   #make(): void {
     const native = wakeAddon();
     this.#timer = check(native.timerCreate(), 'timerfd_create', 'a timer to sleep with');
     const news = this.#news === null ? [] : [this.#news.fd];
-    const all = Int32Array.of(...this.#device.fds, this.#timer, ...news);
-    this.#fd = check(native.epollCreate(all), 'epoll_create1', 'a descriptor to sleep on');
+    const { fds, edges } = this.#device;
+    const all = Int32Array.of(...fds, this.#timer, ...news);
+    const made = native.epollCreate(all, edges ? fds.length : 0);
+    this.#fd = check(made, 'epoll_create1', 'a descriptor to sleep on');
   }
 }

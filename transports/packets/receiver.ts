@@ -2,9 +2,7 @@
 import { hasRoomFor } from '../../runtime/base/bytes.ts';
 import type { Noncontiguous, Packet } from '../transport.ts';
 import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../transport.ts';
-import type { PacketSlots } from './ports.ts';
 import { copyBytes } from './bytes.ts';
-import type { CreditWindow } from './window.ts';
 import {
   DATA_WINDOW,
   EXTENDED_BIT,
@@ -12,6 +10,8 @@ import {
   PACKET_EXTENSION_BYTES,
   PACKET_HEADER_BYTES,
 } from './layout.ts';
+import type { PacketSlots } from './ports.ts';
+import type { CreditWindow } from './window.ts';
 
 /** It is itself the packet that was opened last. */
 export class PacketReceiver implements Packet {
@@ -35,12 +35,7 @@ export class PacketReceiver implements Packet {
   #head = 0;
   #tail = 0;
 
-  constructor(
-    receives: PacketSlots,
-    words: Int32Array,
-    window: CreditWindow,
-    slotWords: number,
-  ) {
+  constructor(receives: PacketSlots, words: Int32Array, window: CreditWindow, slotWords: number) {
     this.#receives = receives;
     this.#words = words;
     this.#window = window;

@@ -1,6 +1,7 @@
 /** Memory that packets are sent from: one slot for packets that go inline, and a pool for longer ones. */
-import type { PacketArea, PacketPort, PacketQueue } from './ports.ts';
+
 import type { PacketLayout } from './layout.ts';
+import type { PacketArea, PacketPort, PacketQueue } from './ports.ts';
 
 /** Packets of a rank, to all its peers, that can be under way and did not go inline. */
 export const SEND_SLOTS = 64;

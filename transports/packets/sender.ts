@@ -2,10 +2,7 @@
 import { constants } from 'node:os';
 import { MpiError } from '../../runtime/base/error.ts';
 import { EXTENSION_WORDS, type Noncontiguous } from '../transport.ts';
-import type { PacketQueue, PacketSlots } from './ports.ts';
 import { copyBytes } from './bytes.ts';
-import type { SendSlots } from './send-slots.ts';
-import type { CreditWindow } from './window.ts';
 import {
   CONTROL,
   CONTROL_BIT,
@@ -13,6 +10,9 @@ import {
   PACKET_EXTENSION_BYTES,
   PACKET_HEADER_BYTES,
 } from './layout.ts';
+import type { PacketQueue, PacketSlots } from './ports.ts';
+import type { SendSlots } from './send-slots.ts';
+import type { CreditWindow } from './window.ts';
 
 /** Longest packet that goes inline, its header included, where the device does that. */
 export const INLINE_BYTES = 256;

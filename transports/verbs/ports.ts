@@ -2,12 +2,9 @@
  * What the transport needs of a device. {@link VerbsDevice} has it, and the tests have a device of their
  * own that needs no hardware.
  */
-import type {
-  PacketQueue as AnyQueue,
-  PacketPort,
-  PacketSlots,
-} from '../packets/ports.ts';
+
 import type { PacketChannel } from '../packets/channel.ts';
+import type { PacketQueue as AnyQueue, PacketPort, PacketSlots } from '../packets/ports.ts';
 import type { DatagramAddress } from './connect/datagram.ts';
 import type { QueueAddress } from './device/attributes.ts';
 import type { TargetAddress } from './device/liveness-target.ts';

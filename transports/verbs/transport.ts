@@ -36,6 +36,7 @@ function doorbellOf(device: PacketDevice, { setup }: VerbsPeers): Doorbell {
   const { fd } = setup;
   const ringer = {
     fds: [device.wakeFd, device.asyncFd],
+    edges: false,
     arm() {
       device.arm();
       return false;

@@ -6,6 +6,9 @@ import { OfiDomain } from '../../../transports/ofi/rdma/domain.ts';
 import { OfiTransport } from '../../../transports/ofi/transport.ts';
 import { localJobs } from './verbs-group.ts';
 
+/** Peers within this process do not poll while one of them closes: it need not wait for them long. */
+const LEFT_MS = 20;
+
 export class OfiGroup {
   readonly devices: OfiDevice[];
   readonly transports: OfiTransport[];
@@ -15,7 +18,7 @@ export class OfiGroup {
     process.env.DREG_OFI_INTERFACE = '127.0.0.0/8';
     const jobs = localJobs(size);
     this.devices = jobs.map(() => OfiDevice.open());
-    this.transports = jobs.map((job, rank) => new OfiTransport(this.devices[rank], job));
+    this.transports = jobs.map((job, rank) => new OfiTransport(this.devices[rank], job, LEFT_MS));
     for (const [rank, transport] of this.transports.entries()) {
       const domain = new OfiDomain(this.devices[rank]);
       const manager = new PinnedMemoryManager({ monitor: new NoneMonitor(), domain });

@@ -8,7 +8,7 @@ import type { Setup } from '../../packets/transport.ts';
 import type { OfiDevice } from '../device/endpoint.ts';
 import type { OfiQueue } from '../device/queue.ts';
 import { ENVELOPE, OFI_ENVELOPE_BYTES, SETUP_BIT } from '../layout.ts';
-import { HELLO_BYTES, newNonce, type Secret } from './secret.ts';
+import { newNonce, OFI_HELLO_BYTES, type Secret } from './secret.ts';
 
 /** Milliseconds after which a HELLO without an answer is said again. The pause doubles each time, … */
 export const OFI_HELLO_FIRST_MS = 4;
@@ -17,7 +17,7 @@ export const OFI_HELLO_LAST_MS = 10_000;
 /** What can be on its way at one time before two ranks are connected; further ones are said later. */
 export const OFI_HELLOS_MAX = 64;
 
-const FRAME_BYTES = OFI_ENVELOPE_BYTES + HELLO_BYTES;
+const FRAME_BYTES = OFI_ENVELOPE_BYTES + OFI_HELLO_BYTES;
 
 export interface Host {
   readonly rank: number;

@@ -13,7 +13,7 @@ const HELLO = 1;
 /** The answer to the peer's HELLO. */
 const PROOF = 2;
 const HEAD_BYTES = 16;
-export const HELLO_BYTES = HEAD_BYTES + NONCE_BYTES + MAC_BYTES;
+export const OFI_HELLO_BYTES = HEAD_BYTES + NONCE_BYTES + MAC_BYTES;
 
 export const newSecret = () => randomBytes(SECRET_BYTES).toString('hex');
 export const newNonce = () => randomBytes(NONCE_BYTES);
@@ -46,8 +46,8 @@ export class Secret {
 
   /** What a rank has said to this one; null: nothing that a rank of this job says. */
   read(from: number, said: Uint8Array, own: Uint8Array | null): Said | null {
-    if (said.length < HELLO_BYTES) return null;
-    const bytes = Buffer.from(said.subarray(0, HELLO_BYTES));
+    if (said.length < OFI_HELLO_BYTES) return null;
+    const bytes = Buffer.from(said.subarray(0, OFI_HELLO_BYTES));
     const kind = bytes.readUInt32LE(0);
     const keyHigh = bytes.readUInt32LE(12);
     if (bytes.readUInt32LE(4) !== OFI_WIRE_VERSION || bytes.readUInt32LE(8) !== this.#rank)

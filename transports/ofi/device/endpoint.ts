@@ -12,8 +12,8 @@ import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { PacketArea, PacketPort, PacketQueue } from '../../packets/ports.ts';
 import { ALIGNMENT, ENVELOPE, OFI_ENVELOPE_BYTES, PADDING_SHIFT, SETUP_BIT } from '../layout.ts';
 import { chooseEntry } from './interfaces.ts';
-import { Operations, OfiQueue, type QueueSite } from './queue.ts';
-import { OFI_BUFFER_BYTES, OFI_FRAME_BYTES, ReceiveBuffers } from './receives.ts';
+import { OfiQueue, Operations, type QueueSite } from './queue.ts';
+import { ReceiveBuffers } from './receives.ts';
 
 const ADDRESS_BYTES = 256;
 
@@ -60,7 +60,7 @@ export class OfiDevice implements PacketPort {
     this.virtualAddresses = (entry.registration & REGISTRATION.virtualAddress) !== 0;
     this.#providerKeys = (entry.registration & REGISTRATION.providerKey) !== 0;
     this.keyHigh = entry.keyBytes >= 8 && !this.#providerKeys ? randomInt(2 ** 32) : 0;
-    this.#id = check(this.#native.ofiOpen(index, OFI_FRAME_BYTES), 'fi_endpoint', name);
+    this.#id = check(this.#native.ofiOpen(index, ReceiveBuffers.frameBytes), 'fi_endpoint', name);
     const mailbox = this.#native.ofiMailbox(this.#id);
     if (typeof mailbox === 'number') check(mailbox, 'mmap', name);
     const words = OFI_COMPLETIONS * OFI_COMPLETION_WORDS;
@@ -229,6 +229,3 @@ export class OfiDevice implements PacketPort {
     return true;
   }
 }
-
-/** A slot's buffer is found by its number. */
-export const bufferOf = (slot: number) => Math.floor((slot * ALIGNMENT) / OFI_BUFFER_BYTES);

@@ -96,7 +96,15 @@ export class OfiQueue implements PacketQueue {
     if (told && operation < 0) return -EAGAIN;
     const bytes = OFI_ENVELOPE_BYTES + length + padding;
     const start = offset - OFI_ENVELOPE_BYTES;
-    const answer = native.ofiSend(id, this.peer, area.index, start, bytes, operation, delivered ? 1 : 0);
+    const answer = native.ofiSend(
+      id,
+      this.peer,
+      area.index,
+      start,
+      bytes,
+      operation,
+      delivered ? 1 : 0,
+    );
     if (answer !== 0) {
       if (told) operations.cancel(operation);
       return answer;

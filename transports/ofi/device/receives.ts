@@ -9,13 +9,14 @@ export const OFI_BUFFER_BYTES = 128 * 1024;
 /** Receive buffers of a rank at most. They bound the number of peers. */
 export const OFI_BUFFERS_MAX = 1024;
 /** The longest packet with its envelope. A buffer with less room takes no further packet. */
-export const OFI_FRAME_BYTES = OFI_ENVELOPE_BYTES + OFI_PACKET_BYTES;
+const FRAME_BYTES = OFI_ENVELOPE_BYTES + OFI_PACKET_BYTES;
 /** Packets that a buffer has room for, however long they are. */
-const PACKETS = Math.floor(OFI_BUFFER_BYTES / OFI_FRAME_BYTES);
+const PACKETS = Math.floor(OFI_BUFFER_BYTES / FRAME_BYTES);
 /** Buffers beyond those that are promised: what strangers send goes somewhere, too. */
 const SPARE_BUFFERS = 2;
 
 export class ReceiveBuffers implements PacketSlots {
+  static readonly frameBytes = FRAME_BYTES;
   readonly bytes: Uint8Array;
   slots = 0;
   readonly #native: OfiAddon;
