@@ -37,6 +37,8 @@ export interface HydraJob {
   perHost?: number;
   /** Node's arguments. */
   words: readonly string[];
+  /** Each rank on one CPU, by its number: hydra would bind the ranks of both hosts to the same ones. */
+  pinned?: boolean;
 }
 
 /** Opens two hosts; {@link Hosts.close} takes them away, and so does the end of this process. */
@@ -95,14 +97,16 @@ const SCRIPTS = {
 shift
 exec nsenter --target "$(cat "$folder/$host.pid")" --net --uts --ipc --mount --wdns="$PWD" -- "$@"
 `,
-  // What hydra calls in place of ssh: launch -x HOST WORDS, which the far shell reads.
-  launch: `shift
+  // What launchers call in place of ssh: launch [-x] HOST WORDS, which the far shell reads.
+  launch: `[ "$1" != -x ] || shift
 host=$1
 shift
 exec "$(dirname "$0")/enter" "$host" sh -c "$*"
 `,
   // rank COMMAND...: what each rank is started with, since hydra gives all of them one environment.
   rank: `DREG_NODE_ID=$(hostname) exec "$@"
+`,
+  pinned: `exec taskset -c $((PMI_RANK % $(nproc))) "$(dirname "$0")/rank" "$@"
 `,
 };
 
@@ -134,6 +138,11 @@ export class Hosts {
     ];
   }
 
+  /** The program that launchers call in place of ssh. */
+  get agent(): string {
+    return join(this.folder, 'launch');
+  }
+
   /** Runs a command on a host to its end. @throws where it fails */
   async run(host: HostName, ...command: string[]): Promise<string> {
     const [file, ...words] = this.words(host, command);
@@ -141,10 +150,10 @@ export class Hosts {
   }
 
   /** Words that start ranks on both hosts, from host0. */
-  mpiexec({ ranks, perHost = 1, words }: HydraJob): string[] {
-    const launcher = ['-launcher', 'ssh', '-launcher-exec', join(this.folder, 'launch')];
+  mpiexec({ ranks, perHost = 1, words, pinned = false }: HydraJob): string[] {
+    const launcher = ['-launcher', 'ssh', '-launcher-exec', this.agent];
     const where = ['-hosts', HOSTS.join(','), '-ppn', String(perHost), '-n', String(ranks)];
-    const rank = [join(this.folder, 'rank'), process.execPath, ...words];
+    const rank = [join(this.folder, pinned ? 'pinned' : 'rank'), process.execPath, ...words];
     return this.words('host0', ['mpiexec.hydra', ...launcher, ...where, ...rank]);
   }
 
