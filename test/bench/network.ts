@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { positiveInteger, readCommandLine, UsageError } from '../tools/command-line.ts';
+import { overBySignal } from './environment.ts';
 import { type Contender, gather, type Operation } from './network/contenders.ts';
 import { openPlace } from './network/places.ts';
 import { type Row, rowsOf, TARGETS, type Taken } from './network/rows.ts';
@@ -30,6 +31,8 @@ namespaces (as root), beside a bare TCP echo, fi_pingpong, Open MPI and UCX over
   --json             one JSON object a line
   --check            end with status 1 where a target was missed
   --help
+
+Of blocks of rounds the median counts; of fi_pingpong, which says means alone, the median of three runs.
 `;
 
 function delaysOf(text: string): number[] {
@@ -60,8 +63,10 @@ interface Settings {
 async function measure(contenders: readonly Contender[], settings: Settings): Promise<Taken[]> {
   const { rounds, sizes, delays } = settings;
   const taken: Taken[] = [];
-  for (let round = 0; round < rounds; round++)
+  const isOver = overBySignal();
+  for (let round = 0; round < rounds && !isOver(); round++)
     for (const delay of [null, ...delays]) {
+      if (isOver()) break;
       const place = await openPlace(delay);
       try {
         for (const operation of ['pingpong', 'allreduce'] as Operation[])
