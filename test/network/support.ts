@@ -15,15 +15,16 @@ function lacking(): string | undefined {
 
 /**
  * For test files that need hosts: where there can be none, each test is skipped with the reason, and under
- * CI fails.
+ * CI fails. Says whether there can be, for what runs before the tests.
  */
-export function needHosts(): void {
+export function needHosts(): boolean {
   const reason = lacking();
   beforeEach((context) => {
     if (reason === undefined) return;
     if (process.env.CI === 'true') throw new Error(`${reason}; under CI nothing may be skipped`);
     context.skip(reason);
   });
+  return reason === undefined;
 }
 
 const environmentOf = (set: NodeJS.ProcessEnv = {}) => ({ ...LAUNCHER_ENVIRONMENT, ...set });
