@@ -55,20 +55,24 @@ function namespaces(): string[] {
   return [...new Set(found)].sort();
 }
 
-test.each(['SIGKILL', 'SIGINT'] as const)(
-  'hosts end with who opened them, by %s',
-  async (signal) => {
-    const opener = join(packageRoot(), 'dist/test/network/opener.js');
-    const child = spawn(process.execPath, [opener], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let said = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-    await until('there are hosts', () => said.includes('\n'));
-    const [folder, ...theirs] = said.trim().split(' ');
-    expect(namespaces()).toEqual(expect.arrayContaining(theirs));
-    child.kill(signal);
-    await until('they are gone', () => !namespaces().some((one) => theirs.includes(one)));
-    await until('so is their folder', () => !existsSync(folder));
-  },
-);
+test.each([
+  ['SIGKILL', 'the opener'],
+  ['SIGINT', 'its whole group'],
+] as const)('hosts end with who opened them, by %s to %s', async (signal, whom) => {
+  const opener = join(packageRoot(), 'dist/test/network/opener.js');
+  const group = whom === 'its whole group';
+  const child = spawn(process.execPath, [opener], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: group,
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await until('there are hosts', () => said.includes('\n'));
+  const [folder, ...theirs] = said.trim().split(' ');
+  expect(namespaces()).toEqual(expect.arrayContaining(theirs));
+  process.kill(group ? -child.pid! : child.pid!, signal);
+  await until('they are gone', () => !namespaces().some((one) => theirs.includes(one)));
+  await until('so is their folder', () => !existsSync(folder));
+});

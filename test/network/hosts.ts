@@ -66,8 +66,12 @@ async function openIn(folder: string, shape: Shape): Promise<Hosts> {
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
   const options = ['--pid', '--mount', '--fork', '--kill-child=KILL', '--mount-proc'];
   const script = ['sh', source('room.sh'), folder, ...shaped.map(String), ...wire];
-  // Nothing is ever written to it: the hosts end when this process has closed its end, as it does by dying.
-  const room = spawn('unshare', [...options, ...script], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Nothing is ever written to it: the hosts end when this process has closed its end, as it does by dying. What
+  // takes the folder away is in no group of ours, and a signal to the group leaves it that time.
+  const room = spawn('unshare', [...options, ...script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
   let told = '';
   room.stderr.setEncoding('utf8').on('data', (text: string) => {
     told += text;
