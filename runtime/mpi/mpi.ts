@@ -1,13 +1,12 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
 import { addon } from '../../native/addon.ts';
-import { reachOthers } from '../../transports/select.ts';
+import { type Rdma, reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
-import type { Rdma } from '../../transports/verbs/open.ts';
 import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import type { Job } from '../job/job.ts';
