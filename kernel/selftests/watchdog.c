@@ -58,13 +58,14 @@ static void stuck(uint64_t count)
 {
 	int times;
 
-	tap_diag("nothing has been done for %u s, after %" PRIu64, stuck_seconds, count);
-	describe_work();
 	/* Twice: what runs round in the kernel is at another place each time. */
 	for (times = 0; times < 2; times++) {
 		show_threads();
 		sleep(1);
 	}
+	/* Last, since a report may show the end alone. */
+	tap_diag("nothing has been done for %u s, after %" PRIu64, stuck_seconds, count);
+	describe_work();
 	printf("Bail out! it hangs\n");
 	fflush(stdout);
 	/* What hangs may hold whatever exit() asks for. */

@@ -9,10 +9,9 @@
 #include <stdint.h>
 
 /*
- * Once.  @progress counts what has been done.  If it stands still, @describe says what
- * is being done, the threads' stacks are shown, and the program bails out; to show it
- * on purpose, DREG_WATCHDOG_SECONDS in the environment is the time that it may stand
- * still for.
+ * Once.  @progress counts what has been done.  If it stands still, the threads' system
+ * calls and stacks are shown, @describe says what is being done, and the program bails
+ * out.  DREG_WATCHDOG_SECONDS in the environment is how long it may stand still.
  */
 void watchdog_start(const uint64_t *progress, void (*describe)(void));
 
