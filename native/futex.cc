@@ -54,8 +54,8 @@ int WaitVector(const Target& target, const timespec* until, std::atomic<uint32_t
   long index = syscall(kFutexWaitv, list, count, 0, until, CLOCK_MONOTONIC);
   int answer = index >= 0 ? 0 : -errno;
   if (cancel && cancel->load()) return -ECANCELED;
-  // Also where somebody has notified a word of 32 bits that lies in the upper half: the kernel names
-  // the last of those that were woken, so the lower half may have been, too.
+  // Also where somebody has notified a word of 32 bits that lies in the upper half: the kernel
+  // names the last of those that were woken, so the lower half may have been, too.
   return answer;
 }
 
