@@ -111,9 +111,12 @@ export function together(jobs: readonly ListedJob[], ranks: number): Launch {
 
 const FEW_NAMES = [
   'collective/bcast',
+  'collective/persistent',
   'communicators/split',
   'point-to-point/isend',
+  'point-to-point/recv',
   'point-to-point/send',
+  'point-to-point/sendrecv',
 ];
 /** Those with something of every kind of message: where all jobs would say no more. */
 export const someJobs = (jobs: readonly ListedJob[]) =>

@@ -14,10 +14,11 @@ import type { LineOperation } from './lines/operation.ts';
 import { RepeatedCall } from './lines/repeated.ts';
 import { LineRequest } from './lines/request.ts';
 import { RunningOnLines } from './lines/running.ts';
+import { withCall } from './lines/slots.ts';
 import type { Prepared } from './prepared.ts';
 import { runSync, ScheduledRequest } from './schedule.ts';
 import type { LineCall } from './select.ts';
-import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature } from './signature.ts';
+import { CALL_NUMBERS, COLLECTIVES_MAX, otherThan, type Signature, wordOf } from './signature.ts';
 
 /** What makes a call of its arguments. @throws MpiError where one is bad */
 type Preparing<Result> = (
@@ -42,6 +43,8 @@ export class Calls implements CallBook {
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
   #lines: Lines | null | undefined = undefined;
+  /** Of all calls that go by messages, though they could go on lines. */
+  #byMessages = 0;
   readonly #kept = new KeptCalls((prepared) => this.repeatable(prepared));
 
   /** @param local of an intercommunicator: the group's own */
@@ -93,8 +96,11 @@ export class Calls implements CallBook {
    * The next call: calls match in the order in which they are made, whatever order they come to their ends in.
    * @throws MpiError ERR_FINALIZED, ERR_CLOSED; ERR_MISMATCH where it is not what others call; ERR_NO_MEM where too many are under way
    */
-  begin({ signature, algorithm }: Prepared<unknown>): Call {
+  begin({ signature, algorithm, line }: Prepared<unknown>): Call {
     this.endpoint.checkAlive();
+    // Of other calls not all ranks need agree: those of neighbours.
+    if (line !== undefined)
+      this.#byMessages = withCall(this.#byMessages, wordOf(signature), signature.count | 0);
     const call = new Call(this, signature, this.count(signature, algorithm), algorithm);
     this.#lookBack(call);
     return call;
@@ -121,6 +127,14 @@ export class Calls implements CallBook {
     if (this.#inquiries.attentive)
       this.#inquiries.begin(new Call(this, signature, number, algorithm));
     return number;
+  }
+
+  /**
+   * What the lines of a call say of those before it. A message that nobody receives shows a mismatch as well, but a
+   * rank may look at it when the call is remembered no more.
+   */
+  before(number: number): number {
+    return (number + this.#byMessages) | 0;
   }
 
   #checkNumbers(): void {
@@ -183,7 +197,7 @@ export class Calls implements CallBook {
   /** Begins a call that was counted; those who wait for one that cannot begin are told why. @throws MpiError why it cannot */
   beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void {
     try {
-      (this.lines as Lines).begin(operation, number);
+      (this.lines as Lines).begin(operation, this.before(number));
     } catch (error) {
       this.failed(this.#callOf(prepared, number), error as MpiError);
       throw error;
@@ -307,7 +321,7 @@ export class Calls implements CallBook {
         return { schedule: prepared.schedule(call.tag), call };
       },
     });
-    if (written) lines.resume(operation, number);
+    if (written) lines.resume(operation);
     else this.beginOnLines(prepared, operation, number);
     request.goOn();
     this.#watch(prepared, operation, number, false);

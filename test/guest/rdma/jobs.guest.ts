@@ -16,6 +16,7 @@ import {
   launchTests,
   listJobs,
   runJob,
+  someJobs,
   together,
 } from '../../jobs/run.ts';
 import { killSurvivors, start, survivors, until } from '../../tools/launcher.ts';
@@ -119,6 +120,10 @@ const RUNS: [number, Rendezvous][] = SLOW
       [3, 'get'],
       [5, 'auto'],
     ];
+
+// What `npm test` has time for (test/guest/quick.ts).
+const few = { ...together(anywhere, 2), jobs: someJobs(anywhere) };
+overRdma('some jobs', few, 'put', ['put']);
 
 for (const [ranks, way] of RUNS)
   overRdma('every job', together(anywhere, ranks), way, way === 'auto' ? SCHEMES : [way]);

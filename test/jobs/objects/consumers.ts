@@ -15,7 +15,7 @@ interface Parcel {
 /** Within the first message, and beyond it in each way. */
 const TEXTS = [10, 20_000];
 const LARGE = [100, 3000, 70_000];
-const EACH = 12;
+const EACH = 6;
 
 const parcel = (from: number, number: number): Parcel => ({
   from,

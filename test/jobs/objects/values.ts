@@ -125,8 +125,13 @@ export default defineJob({
 
     async 'objects of every length'() {
       for (const codec of CODECS)
-        for (const length of [1, 50, 1000, 8120, 8150, 8160, 8192, 9000, 70_000, 2_000_000])
+        for (const length of [1, 50, 1000, 8120, 8150, 8160, 8192, 9000])
           await around<unknown>(codec, (from) => ({ text: 'x'.repeat(length), from }));
+      for (const length of [70_000, 2_000_000]) {
+        const large: Make<unknown> = (from) => ({ text: 'x'.repeat(length), from });
+        await around(undefined, large);
+        await once(v8Codec, large);
+      }
       await once<unknown>(undefined, (from) => {
         const many: Record<string, number> = {};
         for (let i = 0; i < 20_000; i++) many[`field ${i}`] = i * from;

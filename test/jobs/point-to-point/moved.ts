@@ -66,7 +66,7 @@ async function toAnother(): Promise<void> {
 async function toNobody(): Promise<void> {
   const collect = globalThis.gc;
   assert(collect !== undefined, 'started without --expose-gc');
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 5; round++) {
     const length = 32 * 2 ** 20;
     if (rank === 0) {
       const bytes = new Uint8Array(length);

@@ -82,19 +82,23 @@ export class Lines implements SharedUser, LineHost {
 
   // ---- operations
 
-  /** Begins, and goes as far as it can; it may end at once. @throws MpiError why nothing can begin */
-  begin(operation: LineOperation, number: number): void {
+  /**
+   * Begins, and goes as far as it can; it may end at once.
+   * @param before as {@link Slots.stamp}
+   * @throws MpiError why nothing can begin
+   */
+  begin(operation: LineOperation, before: number): void {
     this.endpoint.checkAlive();
     if (this.#broken !== null) throw this.#broken;
     this.slots.run = 0;
-    operation.enter(number);
+    operation.enter(before);
     this.#add(operation);
   }
 
   /** What {@link Slots.runBarrier} has written goes on as an operation. */
-  resume(operation: LineOperation, number: number): void {
+  resume(operation: LineOperation): void {
     this.slots.run = 0;
-    operation.enter(number);
+    operation.enter(0);
     operation.resume(this.slots.round);
     this.#add(operation);
   }

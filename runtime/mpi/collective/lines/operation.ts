@@ -48,8 +48,8 @@ export abstract class LineOperation implements Awaited, ShortRound {
   /** For those who ask what became of the call; null: it has not waited yet. */
   running: Asking | null = null;
   #asked = false;
-  /** Its call within the communicator. */
-  #number = 0;
+  /** What its lines say of the calls before it. */
+  #before = 0;
   /** Whether ranks lay down more than there is room for in their lines. */
   needsAreas = false;
   /** Whether it has its rounds. */
@@ -105,11 +105,11 @@ export abstract class LineOperation implements Awaited, ShortRound {
     this.take(0);
   }
 
-  /** It is under way. @param number of the call */
-  enter(number: number): void {
+  /** It is under way. @param before as {@link Slots.stamp} */
+  enter(before: number): void {
     this.state = PENDING;
     this.error = null;
-    this.#number = number;
+    this.#before = before;
     this.begun = false;
     this.declined = false;
     this.#other = -1;
@@ -122,7 +122,7 @@ export abstract class LineOperation implements Awaited, ShortRound {
   begin(): void {
     this.begun = true;
     this.first = this.slots.take(this.rounds);
-    this.#word = this.slots.stamp(this.call, this.length, this.#number);
+    this.#word = this.slots.stamp(this.call, this.length, this.#before);
   }
 
   /** Its first round is written already. */

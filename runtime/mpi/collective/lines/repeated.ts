@@ -15,6 +15,7 @@ const START_LOOKS = 400;
 /** The calls of the communicator. */
 interface LineCalls {
   count(signature: Signature, algorithm: number): number;
+  before(number: number): number;
   beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void;
   finish(prepared: Prepared<unknown>, operation: LineOperation, number: number): unknown;
   startOnLines(
@@ -88,12 +89,12 @@ export class RepeatedCall<Result> {
     if (!this.#operation.isOver) this.#operation = this.#line.make(this.#lines);
     const operation = this.#operation;
     const mayRun = !operation.needsAreas || this.#lines.hasAreas;
-    return mayRun ? this.#slots.runRound(operation, number, looks) : NOT_BEGUN;
+    return mayRun ? this.#slots.runRound(operation, this.#calls.before(number), looks) : NOT_BEGUN;
   }
 
   #finish(begun: number, number: number): Result {
     const operation = this.#operation;
-    if (begun === WRITTEN) this.#lines.resume(operation, number);
+    if (begun === WRITTEN) this.#lines.resume(operation);
     else this.#calls.beginOnLines(this.#prepared, operation, number);
     return this.#calls.finish(this.#prepared, operation, number) as Result;
   }

@@ -45,6 +45,11 @@ export interface ShortRound {
 /** Odd, and of many bits. */
 const HISTORY_FACTOR = 0x2c1b3c6d;
 
+/** What is remembered of all calls, with one more. */
+export function withCall(history: number, call: number, length: number): number {
+  return Math.imul(history ^ call ^ Math.imul(length, HISTORY_FACTOR), HISTORY_FACTOR);
+}
+
 const NO_WORDS: Int32Array = new Int32Array(0);
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
@@ -131,15 +136,12 @@ export class Slots {
 
   /**
    * What the lines of the next call say of it.
-   * @param number of the call: one that went by messages has no lines, and yet its number
+   * @param before the number of the call, and what went by messages before it, which has no lines ({@link Calls.before})
    */
-  stamp(call: number, length: number, number: number): number {
-    const before = this.#history + Math.imul(number, HISTORY_FACTOR);
-    const word = (call + (before << OPERATION_BITS)) | 0;
-    this.#history = Math.imul(
-      this.#history ^ word ^ Math.imul(length, HISTORY_FACTOR),
-      HISTORY_FACTOR,
-    );
+  stamp(call: number, length: number, before: number): number {
+    const history = this.#history + Math.imul(before, HISTORY_FACTOR);
+    const word = (call + (history << OPERATION_BITS)) | 0;
+    this.#history = withCall(this.#history, word, length);
     this.word = word;
     return word;
   }
@@ -256,18 +258,18 @@ export class Slots {
 
   /**
    * The one round of a short operation, if it can end at once.
-   * @param number of the call
+   * @param before as {@link stamp}
    * @param looks at what is not there yet
    * @returns ENDED, NOT_BEGUN, or WRITTEN: this rank's line is there, and others' are not
    */
-  runRound(operation: ShortRound, number: number, looks: number): number {
+  runRound(operation: ShortRound, before: number, looks: number): number {
     if (this.run <= 0) return NOT_BEGUN;
     const round = (this.round + 1) | 0;
     if (((this.#safe - round) | 0) < 0 && !this.#waitForRoom(round, looks)) return NOT_BEGUN;
     this.run--;
     this.round = round;
     const { call, length, from } = operation;
-    const word = this.stamp(call, length, number);
+    const word = this.stamp(call, length, before);
     operation.writeOnly(round);
     this.publish(round, word, length);
     if (from !== NONE && !this.#readLines(round, from, word, length, looks)) return WRITTEN;
