@@ -254,14 +254,15 @@ export class MpiError extends Error {
     this.errno = details.errno;
     this.syscall = details.syscall;
   }
-
-  /** @internal Each entry of the package that is a bundle of its own has this class. */
-  static override [Symbol.hasInstance](this: unknown, value: unknown): boolean {
-    if (this === MpiError) return typeof value === 'object' && value !== null && BRAND in value;
-    return Function.prototype[Symbol.hasInstance].call(this, value);
-  }
 }
 Object.defineProperty(MpiError.prototype, BRAND, { value: true });
+// Each entry of the package that is a bundle of its own has this class.
+Object.defineProperty(MpiError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    if (this === MpiError) return typeof value === 'object' && value !== null && BRAND in value;
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  },
+});
 
 /** 'EPERM' for 1: the name of an errno, for messages. */
 export function errnoName(errno: number): string {
