@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Elements, type ElementsType, MPI, SUM } from '../../../runtime/index.ts';
 import { wait } from '../../../runtime/shared.ts';
+import { hasSharedBuffers } from '../../tools/shared-buffers.ts';
 import { defineJob } from '../job.ts';
 import { assert, fill, throws, verify } from '../lib.ts';
 import { next, previous, rank, size, world } from '../ring.ts';
@@ -28,13 +29,6 @@ const BYTES = 300_000;
 const constructors = TYPES.map(
   (name) => (globalThis as unknown as Record<string, ElementsType<Elements> | undefined>)[name],
 ).filter((type) => type !== undefined);
-
-/** Whether this Node has a SharedArrayBuffer over memory of others. */
-function hasShared(): boolean {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  const since: Readonly<Record<number, number>> = { 20: Infinity, 22: 23, 24: 21, 26: 12 };
-  return minor >= (since[major] ?? 0);
-}
 
 const byScheme = () => {
   const { received } = MPI.statistics().messages.shm ?? { received: { share: 0, get: 0, copy: 0 } };
@@ -82,7 +76,7 @@ export default defineJob({
       for (const bad of [-1, 0.5, undefined as never])
         throws('ERR_COUNT', () => MPI.allocateShared(bad));
       assert.equal(MPI.allocateShared(0).byteLength, 0);
-      if (!hasShared()) {
+      if (!hasSharedBuffers()) {
         const { message } = throws('ERR_UNSUPPORTED', () => MPI.allocateShared(BYTES));
         assert.match(message, /22\.23, 24\.21, 26\.12/);
         return;
@@ -104,28 +98,21 @@ export default defineJob({
     },
 
     async 'a worker has it, and gives it back'() {
-      if (!hasShared()) return;
+      if (!hasSharedBuffers()) return;
       const buffer = MPI.allocateShared(BYTES);
       const words = new Int32Array(buffer);
       const worker = new Worker(new URL('./programs/shared-worker.js', import.meta.url), {
         workerData: buffer,
       });
-      const said = once(worker, 'message');
+      const [said, ended] = [once(worker, 'message'), once(worker, 'exit')];
       while (Atomics.load(words, 0) === 0) wait(words, 0, 0, 20);
       const [back] = await said;
-      await once(worker, 'exit');
+      await ended;
       assert(back instanceof SharedArrayBuffer && back !== buffer);
       const before = byScheme();
       await pass(new Uint8Array(back), new Uint8Array(MPI.allocate(BYTES)), 5);
       if (size > 1 && process.env.DREG_TRANSPORT === undefined)
         assert.equal(byScheme().copy, before.copy);
-    },
-
-    async 'what is dropped is used again'() {
-      if (!hasShared()) return;
-      // More than a machine has.
-      for (let i = 0; i < 300; i++) new Uint8Array(MPI.allocateShared(2 ** 26)).fill(1, 0, 1);
-      await world.barrier();
     },
   },
 });
