@@ -1,13 +1,12 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
 import { addon } from '../../native/addon.ts';
-import { reachOthers } from '../../transports/select.ts';
+import { type Rdma, reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { freeMemory, type Heap, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
-import type { Rdma } from '../../transports/verbs/open.ts';
 import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import type { Job } from '../job/job.ts';
@@ -150,7 +149,7 @@ export const MPI = {
   allocate,
 
   /**
-   * Allocates such memory as a SharedArrayBuffer, so that the workers of this process have it, too: post it to them. Operations treat
+   * Allocates such memory as a SharedArrayBuffer (MPI 4.1, 9.2), so that the workers of this process have it, too: post it to them. Operations treat
    * it as memory of {@link MPI.allocate}. It is freed when no thread has it any more. `wait`, `waitAsync` and `notify` of
    * [`dreg-mpi/shared`](shared.md) reach those who wait for its elements.
    * @param bytes its length
@@ -174,7 +173,10 @@ export const MPI = {
     for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
-  /** Says how large messages went, and what the registration cache did. */
+  /**
+   * Says how large messages went, and what the registration cache did.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
+   */
   statistics(): Statistics {
     const { engine, rdma } = running();
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
@@ -183,6 +185,7 @@ export const MPI = {
   /**
    * What the ranks of this node wait for; also what SIGUSR2 to dregrun prints. A rank tells it once it has
    * slept for {@link PUBLISH_AFTER_MS}; of one that runs, or has just begun to wait, `operation` is null.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
    */
   async inspect(): Promise<readonly Inspection[]> {
     const { engine, node } = running();

@@ -166,6 +166,7 @@ export class SharedMemory {
   /**
    * Gives the memory up. Its name, and the memory itself, are gone with the last process that does so, or ends. Arrays of this process keep
    * theirs until they are collected. A second call does nothing.
+   * @throws MpiError ERR_SYSTEM where another process keeps the names locked
    */
   close(): void {
     this.#close(undefined);

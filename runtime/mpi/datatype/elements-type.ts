@@ -4,7 +4,7 @@ import { MpiError } from '../../base/error.ts';
 import { checkCount } from '../arguments.ts';
 import type { Elements } from './data.ts';
 
-/** A typed array's constructor, over memory that there is. */
+/** A typed array's constructor, over memory that there is: what {@link MPI.allocate} takes (MPI 4.1, 9.2). */
 export interface ElementsType<A extends Elements> {
   new (buffer: ArrayBuffer): A;
   /** The width of an element. */
