@@ -13,6 +13,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitExactSum(env, exports);
   InitPages(env, exports);
   InitDoorbell(env, exports);
+  InitWaits(env, exports);
   InitWake(env, exports);
   InitFdpass(env, exports);
   InitProcess(env, exports);

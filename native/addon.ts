@@ -27,30 +27,42 @@ export type RemoteCall = (
 export interface Addon {
   // segment.cc
   segmentCreate(name: string, bytes: number): number;
-  /** Seals the file: from now on it can grow, and not shrink. */
-  segmentSeal(fd: number): number;
+  /** Seals the file: from now on it can grow, and not shrink; `fixed`: neither. */
+  segmentSeal(fd: number, fixed?: boolean): number;
   segmentSealed(fd: number): number;
   /** 1 where the file can never become shorter or longer. */
   segmentFixed(fd: number): number;
   /** Where `writes` is false, writing to it ends the process. */
   segmentMap(fd: number, offset: number, length: number, writes?: boolean): ArrayBuffer | number;
+  /** -ENOSYS where this Node has no SharedArrayBuffer over such memory. */
+  segmentMap(
+    fd: number,
+    offset: number,
+    length: number,
+    writes: true,
+    shared: true,
+  ): SharedArrayBuffer | number;
   segmentReserve(fd: number, offset: number, length: number): number;
   segmentRelease(fd: number, offset: number, length: number): number;
   /** [size, bytes in use, mode, inode] */
   segmentStat(fd: number): [number, number, number, number] | number;
+  fdDuplicate(fd: number): number;
+  /** -EAGAIN: another process has locked it. The lock ends with the descriptor. */
+  fileLock(fd: number): number;
   // heap.cc
   heapOpen(): number;
   heapClose(heap: number): void;
   /** A word for each slot: messages that hold the allocation, and bit 30 where its buffer has ended. */
   heapWords(): ArrayBuffer | number;
-  /** Stores the allocation's slot in `slot[0]`. */
+  /** Stores the allocation's slot in `slot[0]`. `shared`: a SharedArrayBuffer, or -ENOSYS. */
   heapMap(
     heap: number,
     fd: number,
     offset: number,
     length: number,
     slot: Int32Array,
-  ): ArrayBuffer | number;
+    shared: boolean,
+  ): ArrayBufferLike | number;
   heapEnd(slot: number): void;
   /** Slots of allocations that have ended since the last call. They are free now. */
   heapFreed(heap: number): number[];

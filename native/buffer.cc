@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "buffer.h"
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 
 // The few names of V8's own interface that are needed, as every Node since 20 exports them.
@@ -107,6 +108,22 @@ Napi::Value PromptBufferOver(Napi::Env env, void* data, size_t length, Owner own
   auto buffer = v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(store));
   // A napi_value is a Local, as Node-API itself converts them.
   return Napi::Value(env, reinterpret_cast<napi_value>(buffer.slot));
+}
+
+Napi::Value SharedBufferOver(Napi::Env env, void* data, size_t length, Owner owner) {
+  using Create =
+      napi_status (*)(napi_env, void*, size_t, void (*)(void*, void*), void*, napi_value*);
+  // Headers have it for experimental addons only.
+  static const auto create =
+      reinterpret_cast<Create>(dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+  if (!create) return Answer(env, -ENOSYS);
+  auto share = std::make_unique<Owner>(std::move(owner));
+  auto drop = [](void*, void* hint) { delete static_cast<Owner*>(hint); };
+  napi_value buffer = nullptr;
+  if (create(env, data, length, drop, share.get(), &buffer) != napi_ok || !buffer)
+    return Answer(env, -ENOMEM);
+  share.release();
+  return Napi::Value(env, buffer);
 }
 
 }  // namespace dreg

@@ -22,6 +22,10 @@ Napi::Value BufferOver(Napi::Env env, void* data, size_t length, Owner owner);
 // never comes back to the event loop. Where Node does not offer that, as BufferOver.
 Napi::Value PromptBufferOver(Napi::Env env, void* data, size_t length, Owner owner);
 
+// A SharedArrayBuffer; -ENOSYS where this Node cannot make one over such memory. The reference is
+// dropped in whichever thread has it last.
+Napi::Value SharedBufferOver(Napi::Env env, void* data, size_t length, Owner owner);
+
 // The owner of a mapping.
 Owner OwnerOfMapping(void* data, size_t length);
 

@@ -40,6 +40,7 @@ AS_OF_OLD(dlerror);
 AS_OF_OLD(dlopen);
 AS_OF_OLD(dlsym);
 AS_OF_OLD(pthread_attr_setstack);
+AS_OF_OLD(pthread_attr_setstacksize);
 AS_OF_OLD(pthread_create);
 AS_OF_OLD(pthread_detach);
 AS_OF_OLD(pthread_join);

@@ -143,8 +143,9 @@ static Napi::Value HeapClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// heapMap(heap, fd, offset, length, slot[1]) -> ArrayBuffer | -errno; -ENOSPC: there are too many.
-// The range's pages must be there; the allocation's slot is stored.
+// heapMap(heap, fd, offset, length, slot[1], shared) -> ArrayBuffer, or SharedArrayBuffer (-ENOSYS
+// where Node has none for such memory) | -errno; -ENOSPC: there are too many. The range's pages
+// must be there; the allocation's slot is stored.
 static Napi::Value HeapMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = static_cast<int>(NumberOf(env, info[1], -1));
@@ -167,6 +168,7 @@ static Napi::Value HeapMap(const Napi::CallbackInfo& info) {
   *answer = slot;
   Owner owner(new Allocation(data, bytes, HeapOf(info), slot),
               [](Allocation* unused) { unused->Unused(); });
+  if (BooleanOf(env, info[5])) return SharedBufferOver(env, data, bytes, std::move(owner));
   return PromptBufferOver(env, data, bytes, std::move(owner));
 }
 

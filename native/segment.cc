@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Shared segments: memfd_create(2), ftruncate(2), fallocate(2), mmap(2), fcntl(2) F_ADD_SEALS.
+// Shared segments: memfd_create(2), ftruncate(2), fallocate(2), mmap(2), fcntl(2) F_ADD_SEALS,
+// flock(2).
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,9 +42,10 @@ static Napi::Value SegmentCreate(const Napi::CallbackInfo& info) {
 // them. And nobody adds a seal that would keep it from growing.
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_SEAL;
 
-// segmentSeal(fd) -> 0 | -errno.
+// segmentSeal(fd, fixed = false) -> 0 | -errno. A fixed file does not grow, either.
 static Napi::Value SegmentSeal(const Napi::CallbackInfo& info) {
-  int result = fcntl(DescriptorOf(info.Env(), info[0]), F_ADD_SEALS, kSeals);
+  int seals = kSeals | (BooleanOf(info.Env(), info[1]) ? F_SEAL_GROW : 0);
+  int result = fcntl(DescriptorOf(info.Env(), info[0]), F_ADD_SEALS, seals);
   return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
 
@@ -62,8 +65,10 @@ static Napi::Value SegmentFixed(const Napi::CallbackInfo& info) {
   return Answer(info.Env(), (seals & (kFixed | F_SEAL_WRITE)) == kFixed);
 }
 
-// segmentMap(fd, offset, length, writes = true) -> ArrayBuffer | -errno. Unmapped when its memory
-// is collected. The file may still have to grow before all of it may be touched.
+// segmentMap(fd, offset, length, writes = true, shared = false) -> ArrayBuffer, or
+// SharedArrayBuffer
+// (-ENOSYS where Node has none for such memory) | -errno. Unmapped when its memory is collected.
+// The file may still have to grow before all of it may be touched.
 static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = DescriptorOf(env, info[0]);
@@ -74,6 +79,8 @@ static Napi::Value SegmentMap(const Napi::CallbackInfo& info) {
   int protection = writes ? PROT_READ | PROT_WRITE : PROT_READ;
   void* data = mmap(nullptr, bytes, protection, MAP_SHARED, fd, static_cast<off_t>(*offset));
   if (data == MAP_FAILED) return AnswerErrno(env);
+  if (BooleanOf(env, info[4]))
+    return SharedBufferOver(env, data, bytes, OwnerOfMapping(data, bytes));
   return PromptBufferOver(env, data, bytes, OwnerOfMapping(data, bytes));
 }
 
@@ -113,6 +120,18 @@ static Napi::Value SegmentStat(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// fdDuplicate(fd) -> another descriptor of the same file | -errno.
+static Napi::Value FdDuplicate(const Napi::CallbackInfo& info) {
+  int fd = fcntl(DescriptorOf(info.Env(), info[0]), F_DUPFD_CLOEXEC, 0);
+  return fd < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), fd);
+}
+
+// fileLock(fd) -> 0 | -EAGAIN: another process has it | -errno. It ends with the descriptor.
+static Napi::Value FileLock(const Napi::CallbackInfo& info) {
+  int result = flock(DescriptorOf(info.Env(), info[0]), LOCK_EX | LOCK_NB);
+  return result != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
+}
+
 void InitSegment(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentCreate", Napi::Function::New(env, SegmentCreate));
   exports.Set("segmentSeal", Napi::Function::New(env, SegmentSeal));
@@ -122,6 +141,8 @@ void InitSegment(Napi::Env env, Napi::Object exports) {
   exports.Set("segmentReserve", Napi::Function::New(env, SegmentReserve));
   exports.Set("segmentRelease", Napi::Function::New(env, SegmentRelease));
   exports.Set("segmentStat", Napi::Function::New(env, SegmentStat));
+  exports.Set("fdDuplicate", Napi::Function::New(env, FdDuplicate));
+  exports.Set("fileLock", Napi::Function::New(env, FileLock));
 }
 
 }  // namespace dreg

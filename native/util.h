@@ -77,6 +77,7 @@ void InitReduce(Napi::Env env, Napi::Object exports);
 void InitExactSum(Napi::Env env, Napi::Object exports);
 void InitPages(Napi::Env env, Napi::Object exports);
 void InitDoorbell(Napi::Env env, Napi::Object exports);
+void InitWaits(Napi::Env env, Napi::Object exports);
 void InitWake(Napi::Env env, Napi::Object exports);
 void InitFdpass(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);

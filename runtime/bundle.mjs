@@ -46,6 +46,8 @@ await bundle(
   },
   [{ name: 'runtime', test: MESSAGES }],
 );
+// For processes that are no ranks: nothing of MPI, though what it needs is then there twice.
+await bundle({ shared: join(dist, 'runtime/shared.js') });
 // A process of its own, which shares no module with a rank.
 await bundle({ dregrun: join(dist, 'runtime/launch/dregrun.js') });
 

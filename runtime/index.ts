@@ -60,6 +60,7 @@ export {
 } from './mpi/communicator.ts';
 export type { Bigs, Data, Elements, Floats, Integers, Laid, Strided } from './mpi/datatype/data.ts';
 export type { Distribution } from './mpi/datatype/distribution.ts';
+export type { ElementsType } from './mpi/datatype/elements-type.ts';
 export { type Field, Layout, type Order } from './mpi/datatype/layout.ts';
 export type { ErrorHandling } from './mpi/errors.ts';
 export { Group, type GroupComparison, type RankRange } from './mpi/group.ts';

@@ -219,6 +219,9 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** What all errors of this package have, whichever copy of this class made them. */
+const BRAND = Symbol.for('dreg-mpi MpiError');
+
 /** The one error type of this package (MPI 4.1, 9.4). A program branches on `code`. */
 export class MpiError extends Error {
   /** What kind of failure it is. */
@@ -255,6 +258,14 @@ export class MpiError extends Error {
     this.syscall = details.syscall;
   }
 }
+Object.defineProperty(MpiError.prototype, BRAND, { value: true });
+// Each entry of the package that is a bundle of its own has this class.
+Object.defineProperty(MpiError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    if (this === MpiError) return typeof value === 'object' && value !== null && BRAND in value;
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  },
+});
 
 /** 'EPERM' for 1: the name of an errno, for messages. */
 export function errnoName(errno: number): string {

@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads';
 import { addon } from '../../native/addon.ts';
 import { type Rdma, reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
-import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
+import { freeMemory, type Heap, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
@@ -25,6 +25,8 @@ import type { MessageCounts } from '../messaging/rendezvous/transfers.ts';
 import { countTraffic, type Traffic } from '../messaging/traffic.ts';
 import { checkCount } from './arguments.ts';
 import type { Communicator } from './communicator.ts';
+import type { Elements } from './datatype/data.ts';
+import { bytesOfElements, type ElementsType } from './datatype/elements-type.ts';
 import { selfOf, worldOf } from './first-communicators.ts';
 import { type Inspection, inspect } from './inspect.ts';
 import { type Heeding, heedLosses } from './lost-processes.ts';
@@ -65,6 +67,31 @@ let phase: Phase = 'new';
 let current: World | null = null;
 /** Shared memory of a world of one rank, made when it is first asked for. */
 let soloTransport: ShmTransport | null = null;
+
+/**
+ * Allocates memory that the ranks of a node share (MPI_Alloc_mem; MPI 4.1, 9.2). A large message from
+ * such memory takes one plain copy. A large message between two such buffers takes half of one. The
+ * memory is freed when it is collected, or before that by `MPI.free(buffer)` or `using buffer =
+ * MPI.allocate(bytes)`.
+ * @param bytes its length
+ * @param type of an array over the whole of it: `MPI.allocate(Float64Array, 1000)`
+ * @param length elements of the array
+ * @throws MpiError ERR_COUNT; ERR_ARG for a type that is none; ERR_NO_MEM where the machine, the cgroup or the heap has no room;
+ *   ERR_UNSUPPORTED where this Node has no buffer so long
+ */
+function allocate(bytes: number): SharedMemory;
+function allocate<A extends Elements>(type: ElementsType<A>, length: number): A;
+function allocate(what: number | ElementsType<Elements>, length?: number): SharedMemory | Elements {
+  const { rdma } = running();
+  if (typeof what === 'function') {
+    const bytes = bytesOfElements(what, length, HEAP_BYTES);
+    return new what(bytes === 0 ? noMemory() : allocate(bytes));
+  }
+  checkCount(what, HEAP_BYTES);
+  if (what === 0) return noMemory();
+  // Registered once, for as long as it lives.
+  return heap().allocate(what, rdma === null ? undefined : (buffer) => rdma.keep(buffer));
+}
 
 /** A rank's connection to its job: the world model (MPI 4.1, 11.2). */
 export const MPI = {
@@ -119,24 +146,20 @@ export const MPI = {
     stop(running());
   },
 
+  allocate,
+
   /**
-   * Allocates memory that the ranks of a node share (MPI_Alloc_mem; MPI 4.1, 9.2). A large message from
-   * such memory takes one plain copy. A large message between two such buffers takes half of one. The
-   * memory is freed when it is collected, or before that by `MPI.free(buffer)` or `using buffer =
-   * MPI.allocate(bytes)`.
+   * Allocates such memory as a SharedArrayBuffer (MPI 4.1, 9.2), so that the workers of this process have it, too: post it to them. Operations treat
+   * it as memory of {@link MPI.allocate}. It is freed when no thread has it any more. `wait`, `waitAsync` and `notify` of
+   * [`dreg-mpi/shared`](shared.md) reach those who wait for its elements.
    * @param bytes its length
-   * @throws MpiError ERR_COUNT; ERR_NO_MEM where the machine, the cgroup or the heap has no room;
-   *   ERR_UNSUPPORTED where this Node has no buffer so long
+   * @throws MpiError as {@link MPI.allocate}; ERR_UNSUPPORTED where Node cannot: Node 22.23, 24.21, 26.12 and newer ones can
    */
-  allocate(bytes: number): SharedMemory {
-    const { node, rdma } = running();
+  allocateShared(bytes: number): SharedArrayBuffer {
+    const { rdma } = running();
     checkCount(bytes, HEAP_BYTES);
-    if (bytes === 0) return noMemory();
-    // Registered once, for as long as it lives.
-    return (node ?? soloNode()).heap.allocate(
-      bytes,
-      rdma === null ? undefined : (buffer) => rdma.keep(buffer),
-    );
+    if (bytes === 0) return new SharedArrayBuffer(0);
+    return heap().allocateShared(bytes, rdma === null ? undefined : (buffer) => rdma.keep(buffer));
   },
 
   /**
@@ -246,6 +269,11 @@ function connect(job: Job): World {
 
 function checkAlive(): void {
   if (phase === 'finalized') throw finalizedError();
+}
+
+/** Where this rank allocates. */
+function heap(): Heap {
+  return (running().node ?? soloNode()).heap;
 }
 
 function soloNode(): ShmTransport {

@@ -35,7 +35,9 @@ export interface JobEnded extends Ended {
   shared: string[];
 }
 
-const sharedMemory = () => readdirSync('/dev/shm').filter((name) => /dreg/i.test(name));
+// A folder dreg-mpi-UID has the names of memory that any processes of this user share.
+const sharedMemory = () =>
+  readdirSync('/dev/shm').filter((name) => /dreg(?!-mpi-\d+$)/i.test(name));
 
 /** Words that start dregrun with a program of test/. */
 export function dregrunWords(name: string, options: JobOptions): string[] {

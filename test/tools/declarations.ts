@@ -16,6 +16,7 @@ import {
   isPropertyDeclaration,
   isPropertySignatureDeclaration,
   isSetAccessorDeclaration,
+  isShorthandPropertyAssignment,
   isTypeAliasDeclaration,
   isVariableDeclaration,
   type Node,
@@ -27,11 +28,7 @@ import {
   type Symbol as Sym,
   SymbolFlags,
 } from 'typescript/unstable/sync';
-
-export interface Doc {
-  text: string;
-  tags: { name: string; text: string }[];
-}
+import { type Doc, docOf, fileDoc, joinDocs } from './docstrings.ts';
 
 export interface Member {
   name: string;
@@ -216,6 +213,7 @@ class Reader {
   }
 
   #member(node: Node, owner: string): Member | null {
+    if (isShorthandPropertyAssignment(node)) return this.#functionMember(node);
     const name = nameOf(node);
     const doc = docOf(node);
     const modifiers = modifiersOf(node);
@@ -232,6 +230,24 @@ class Reader {
     if (isMethodDeclaration(node) || isMethodSignatureDeclaration(node))
       return { ...member, kind: 'call', signatures: [name + this.#signature(node)] };
     return { ...member, kind: 'property', signatures: [this.#property(node, name)] };
+  }
+
+  /** A function that an object has by the function's own name, overloads and all. */
+  #functionMember(node: Node): Member {
+    const symbol = this.#checker.getShorthandAssignmentValueSymbol(node)!;
+    const nodes = overloads(this.#nodesOf(symbol));
+    const name = nameOf(node);
+    const signatures = nodes.map((one) => name + this.#signature(one));
+    const place = placeOf(nodes[0]);
+    return {
+      name,
+      kind: 'call',
+      isStatic: false,
+      isValue: false,
+      signatures,
+      doc: docOf(nodes[0]),
+      place,
+    };
   }
 
   #property(node: Node, name: string): string {
@@ -345,48 +361,6 @@ function merged(members: readonly Member[]): Member[] {
   return found;
 }
 
-/** Two docstrings of one thing; what both say stands there once. */
-export function joinDocs(one: Doc, two: Doc): Doc {
-  const known = new Set(one.tags.map(({ name, text }) => `${name} ${text}`));
-  const text = [one.text, two.text].filter(
-    (part, at) => part !== '' && (at === 0 || part !== one.text),
-  );
-  return {
-    text: text.join('\n\n'),
-    tags: [...one.tags, ...two.tags.filter((tag) => !known.has(`${tag.name} ${tag.text}`))],
-  };
-}
-
 function placeOf(node: Node): string {
   return `${node.getSourceFile().fileName}:${node.getStart()}`;
-}
-
-/** The docstring at a file's top. */
-function fileDoc(text: string): Doc {
-  const [comment = ''] = /(?<=^(?:\/\/.*\n)*\s*)\/\*\*[\s\S]*?\*\//.exec(text) ?? [];
-  return parseDoc(comment);
-}
-
-/** The docstring that stands right before a declaration. */
-function docOf(node: Node): Doc {
-  const holder = isVariableDeclaration(node) ? node.parent.parent : node;
-  const before = holder.getSourceFile().text.slice(holder.pos, holder.getStart());
-  return parseDoc(before.match(/\/\*\*[\s\S]*?\*\//g)?.at(-1) ?? '');
-}
-
-export function parseDoc(comment: string): Doc {
-  const lines = comment
-    .replace(/^\s*\/\*\*/, '')
-    .replace(/\*\/\s*$/, '')
-    .split('\n')
-    .map((line) => line.replace(/^\s*\* ?/, '').trimEnd());
-  const [text, ...rest] = lines
-    .join('\n')
-    .trim()
-    .split(/(?<=^|\n|\s)@(?=[a-z][A-Za-z]*\b)/);
-  const tags = rest.map((part) => {
-    const [, name, said] = /^(\w+)\s*([\s\S]*)$/.exec(part)!;
-    return { name, text: said.replace(/\s+/g, ' ').trim() };
-  });
-  return { text: text.trim(), tags };
 }

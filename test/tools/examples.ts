@@ -41,6 +41,7 @@ export function exampleOf(
 /** Which entry's page an example is for. */
 function entryOf(path: string): string {
   if (path === MEMORY) return './memory';
+  if (path.endsWith('/shared.ts')) return './shared';
   return path.endsWith('/worker.ts') ? './worker' : '.';
 }
 

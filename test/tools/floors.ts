@@ -20,6 +20,11 @@ export const FLOORS: Floor[] = [
   { name: 'base', paths: ['runtime/base/'], what: 'MpiError, errno, constants' },
   { name: 'native', paths: ['native/'], what: 'the addon and its TypeScript faces' },
   { name: 'memory', paths: ['runtime/memory/'], what: 'pinned-memory manager, cache, monitors' },
+  {
+    name: 'shared',
+    paths: ['runtime/shared-memory/', 'runtime/shared.ts'],
+    what: 'memory of processes that are no ranks',
+  },
   { name: 'job', paths: ['runtime/job/'], what: 'who this rank is: the clients of PMI-1 and PMIx' },
   {
     name: 'transports',

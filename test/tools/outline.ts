@@ -2,7 +2,8 @@
  * The outline of a reference page: what a module offers, as headings. A call stands in the chapter of MPI
  * that its docstring cites; where it cites none, in the chapter of its class, or of its file.
  */
-import { type Declared, type Doc, joinDocs, type Member, type Module } from './declarations.ts';
+import type { Declared, Member, Module } from './declarations.ts';
+import { type Doc, joinDocs } from './docstrings.ts';
 
 /** Chapters of MPI 4.1 as this package knows them. */
 const CHAPTERS: Record<number, string> = {

@@ -25,6 +25,7 @@ export const PARTS = {
       'collective/lost.full',
       'objects/huge.full',
       'point-to-point/soak.full',
+      'point-to-point/heap-soak.full',
     ],
   },
   memory: {

@@ -1,7 +1,7 @@
 /** Parts of pages that people write: error codes and environment variables, from the sources. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseDoc } from './declarations.ts';
+import { parseDoc } from './docstrings.ts';
 import { between } from './markdown.ts';
 
 /** Pages by path, with their tables made anew. */

@@ -27,7 +27,7 @@ export function openOfi(job: Job, device: OfiDevice) {
   return {
     transport,
     stats: () => manager.stats(),
-    keep: (buffer: ArrayBuffer) => manager.keep(buffer, EVERY_ACCESS),
+    keep: (buffer: ArrayBufferLike) => manager.keep(buffer, EVERY_ACCESS),
     /** After the transport, which has given its leases back by then. */
     close(): void {
       manager.close();

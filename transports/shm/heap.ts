@@ -9,34 +9,28 @@
  * when the last user goes; the heap hears of it when it allocates the next time.
  */
 import { constants } from 'node:buffer';
-import { freemem, constants as osConstants } from 'node:os';
+import { constants as osConstants } from 'node:os';
+import { types } from 'node:util';
 import { addon } from '../../native/addon.ts';
 import { check, MpiError } from '../../runtime/base/error.ts';
-import { cgroupLeft } from '../../runtime/memory/limits.ts';
+import { memoryLeft, SHARED_BUFFER_VERSIONS, takeMemory } from '../../runtime/memory/room.ts';
 import type { Hold } from '../transport.ts';
 import { HEAP_BYTES, HEAP_EXTENT_BYTES, PAGE_BYTES } from './layout.ts';
 import { FreeRanges, type Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
 
-/** Memory of the machine or the cgroup that MPI.allocate() leaves free. */
-export const MEMORY_MARGIN_BYTES = 32 * 2 ** 20;
 /** Allocations of a process at one time; the kernel's vm.max_map_count may allow fewer. */
 export const HEAP_ALLOCATIONS_MAX = 2 ** 20;
 /**
- * Bytes that are taken at a time. Then the heap checks again how much memory is left, because other ranks
- * allocate too.
+ * Bytes of shared arrays that are allocated before garbage is collected, where those in use are fewer: V8 does not
+ * count the memory of a SharedArrayBuffer.
  */
-export const RESERVE_BYTES = 64 * 2 ** 20;
+export const SHARED_GARBAGE_BYTES = 128 * 2 ** 20;
 
 /** What {@link MPI.allocate} gives: an ArrayBuffer that can be freed before it is collected (MPI 4.1, 9.2). */
 export interface SharedMemory extends ArrayBuffer {
   /** Frees the memory at the end of a block, with `using`, unless it was freed or transferred before. */
   [Symbol.dispose](): void;
-}
-
-/** Bytes that may be allocated before the machine, or a cgroup of this process, has none. */
-export function memoryLeft(): number {
-  return Math.max(0, Math.min(freemem(), cgroupLeft()) - MEMORY_MARGIN_BYTES);
 }
 
 /** In an allocation's word: its buffer's memory has ended, and only messages hold it. */
@@ -63,6 +57,8 @@ class Allocation implements Hold {
   ended: (() => void) | null = null;
   /** True once the slot may belong to another allocation. */
   gone = false;
+  /** Of a SharedArrayBuffer. */
+  address = 0;
 
   constructor(range: Range, slot: number) {
     this.range = range;
@@ -93,6 +89,11 @@ const empty = new WeakSet<ArrayBufferLike>();
  */
 export function freeMemory(buffer: ArrayBuffer): void {
   if (empty.delete(buffer)) return;
+  if (types.isSharedArrayBuffer(buffer))
+    throw new MpiError(
+      'ERR_BUFFER',
+      'MPI.free() takes a buffer of MPI.allocate(): other threads may use a SharedArrayBuffer, whose memory is freed when nobody has it any more',
+    );
   if (!allocations.delete(buffer) || buffer.byteLength === 0 || addon().detach(buffer) < 0)
     throw new MpiError(
       'ERR_BUFFER',
@@ -115,6 +116,19 @@ export function noMemory(): SharedMemory {
   return buffer;
 }
 
+/** Node-API tells it of arrays, where the memory is a SharedArrayBuffer. */
+function addressOf(buffer: ArrayBufferLike): number {
+  return addon().addressOf(new Uint8Array(buffer));
+}
+
+/** Called with a new buffer; its answer is called when the memory is gone. */
+type Keep = (buffer: ArrayBufferLike) => (() => void) | null;
+
+interface Allocated {
+  readonly buffer: ArrayBufferLike;
+  readonly allocation: Allocation;
+}
+
 /** This rank's own heap. */
 export class Heap {
   readonly #segment: Segment;
@@ -129,8 +143,12 @@ export class Heap {
   /** Bytes of this heap's extents. */
   #claimed = 0;
   #bytes = 0;
+  /** SharedArrayBuffers by their addresses: from a worker such memory comes back as another object. */
+  readonly #shared = new Map<number, Allocation>();
   /** Bytes allocated since garbage was collected. */
   #sinceCollected = 0;
+  /** Of these, bytes of SharedArrayBuffers. */
+  #sharedSinceCollected = 0;
 
   constructor(segment: Segment, left: () => number = memoryLeft) {
     this.#segment = segment;
@@ -147,20 +165,45 @@ export class Heap {
    * @param keep called with the new buffer; its answer is called when the memory is gone
    * @throws MpiError ERR_NO_MEM where the node has no memory left; ERR_UNSUPPORTED
    */
-  allocate(bytes: number, keep?: (buffer: ArrayBuffer) => (() => void) | null): SharedMemory {
+  allocate(bytes: number, keep?: Keep): SharedMemory {
+    return disposable(this.#allocateKept(bytes, keep, false) as ArrayBuffer);
+  }
+
+  /**
+   * The same as a SharedArrayBuffer.
+   * @param keep as of {@link allocate}
+   * @throws MpiError as allocate; ERR_UNSUPPORTED where Node has none over such memory
+   */
+  allocateShared(bytes: number, keep?: Keep): SharedArrayBuffer {
+    const most = Math.max(SHARED_GARBAGE_BYTES, this.#bytes / 2);
+    if (this.#sharedSinceCollected + bytes > most) this.#collect();
+    const buffer = this.#allocateKept(bytes, keep, true) as SharedArrayBuffer;
+    this.#sharedSinceCollected += bytes;
+    return buffer;
+  }
+
+  #allocateKept(bytes: number, keep: Keep | undefined, shared: boolean): ArrayBufferLike {
     if (bytes > constants.MAX_LENGTH)
       throw new MpiError(
         'ERR_UNSUPPORTED',
         `allocating ${bytes} bytes: Node ${process.versions.node} has no views of more than ${constants.MAX_LENGTH} bytes: allocate less at a time, or use Node 22 or newer`,
       );
-    const { buffer, allocation } = this.#allocateOrCollect(bytes);
+    const { buffer, allocation } = this.#allocateOrCollect(bytes, shared);
     if (keep !== undefined) allocation.ended = keep(buffer);
-    return disposable(buffer);
+    return buffer;
   }
 
   /** The allocation that a buffer is; undefined for any other buffer. */
   allocationOf(buffer: ArrayBufferLike): Allocation | undefined {
-    return allocations.get(buffer);
+    const known = allocations.get(buffer);
+    if (known !== undefined || this.#shared.size === 0 || !types.isSharedArrayBuffer(buffer))
+      return known;
+    const allocation = this.#shared.get(addressOf(buffer));
+    // Ended: the memory at that address is another one by now.
+    if (allocation === undefined || !allocation.hold()) return undefined;
+    allocation.release();
+    allocations.set(buffer, allocation);
+    return allocation;
   }
 
   /** Makes room of allocations that have ended since the last look. */
@@ -173,6 +216,8 @@ export class Heap {
       allocation.gone = true;
       this.#bytes -= allocation.range.bytes;
       this.#free.insert(allocation.range);
+      if (this.#shared.get(allocation.address) === allocation)
+        this.#shared.delete(allocation.address);
       allocation.ended?.();
     }
   }
@@ -187,32 +232,39 @@ export class Heap {
    * And no rank can collect what another rank no longer uses. So each rank keeps such garbage below its
    * share of what is left.
    */
-  #allocateOrCollect(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
+  #allocateOrCollect(bytes: number, shared: boolean): Allocated {
     this.takeBack();
     const unused = Math.min(this.#sinceCollected, this.#bytes);
     if (unused > 0 && unused + bytes > this.#left() / this.#segment.ranks.length) this.#collect();
     try {
-      return this.#allocate(bytes);
+      return this.#allocate(bytes, shared);
     } catch (error) {
       if (!(error instanceof MpiError) || error.code !== 'ERR_NO_MEM') throw error;
     }
     this.#collect();
-    return this.#allocate(bytes);
+    return this.#allocate(bytes, shared);
   }
 
   #collect(): void {
     addon().collectGarbage();
     this.#sinceCollected = 0;
+    this.#sharedSinceCollected = 0;
     this.takeBack();
   }
 
-  #allocate(bytes: number): { buffer: ArrayBuffer; allocation: Allocation } {
+  #allocate(bytes: number, shared: boolean): Allocated {
     const purpose = `allocating ${bytes} bytes of shared memory`;
     const range = this.#take(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, purpose);
     try {
       this.#reserve(range, purpose);
       const { heapFile } = this.#segment;
-      const buffer = addon().heapMap(this.#id, heapFile, range.offset, bytes, this.#newSlot);
+      const { offset } = range;
+      const buffer = addon().heapMap(this.#id, heapFile, offset, bytes, this.#newSlot, shared);
+      if (buffer === -osConstants.errno.ENOSYS)
+        throw new MpiError(
+          'ERR_UNSUPPORTED',
+          `Node ${process.versions.node} has no SharedArrayBuffer over memory of others: use ${SHARED_BUFFER_VERSIONS}, or MPI.allocate()`,
+        );
       if (buffer === -osConstants.errno.ENOSPC)
         throw new MpiError(
           'ERR_NO_MEM',
@@ -222,6 +274,10 @@ export class Heap {
       const allocation = new Allocation(range, this.#newSlot[0]);
       this.#live.set(allocation.slot, allocation);
       allocations.set(buffer, allocation);
+      if (shared) {
+        allocation.address = addressOf(buffer);
+        this.#shared.set(allocation.address, allocation);
+      }
       this.#bytes += range.bytes;
       this.#sinceCollected += range.bytes;
       return { buffer, allocation };
@@ -248,17 +304,9 @@ export class Heap {
     return this.#free.take(bytes) as Range;
   }
 
-  /** Shared memory has no limit of its own: the kernel would sooner kill a process than refuse a page. */
   #reserve({ offset, bytes }: Range, purpose: string): void {
-    for (let done = 0; done < bytes; done += RESERVE_BYTES) {
-      const left = this.#left();
-      if (bytes - done > left)
-        throw new MpiError(
-          'ERR_NO_MEM',
-          `${purpose}: the machine, or the cgroup that this process runs in, has ${Math.floor(left)} bytes left, without the ${MEMORY_MARGIN_BYTES} that MPI.allocate leaves free: free buffers, or raise the cgroup's limit`,
-        );
-      const piece = Math.min(RESERVE_BYTES, bytes - done);
-      this.#segment.reserveHeap(offset + done, piece, purpose);
-    }
+    takeMemory(bytes, this.#left, purpose, (done, piece) =>
+      this.#segment.reserveHeap(offset + done, piece, purpose),
+    );
   }
 }

@@ -29,7 +29,7 @@ export function openRdma(job: Job, device: VerbsDevice) {
   return {
     transport,
     stats: () => manager.stats(),
-    keep: (buffer: ArrayBuffer) => manager.keep(buffer, EVERY_ACCESS),
+    keep: (buffer: ArrayBufferLike) => manager.keep(buffer, EVERY_ACCESS),
     /** After the transport, which has given its leases back by then. */
     close(): void {
       manager.close();

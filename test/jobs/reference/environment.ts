@@ -1,6 +1,7 @@
 /** What the reference shows of errors, memory, and what a rank says of itself (MPI 4.1, chapters 9 and 11). */
 import assert from 'node:assert/strict';
 import {
+  type ElementsType,
   ERROR_CODES,
   type ErrorCode,
   type ErrorDetails,
@@ -27,6 +28,20 @@ export default defineJob({
       assert.equal(numbers[999], other);
       MPI.free(memory); // Or `using memory = …`, or leave it to the collector.
       assert.equal(numbers.length, 0);
+    },
+
+    async 'MPI.allocateShared, ElementsType'() {
+      const type: ElementsType<Float64Array> = Float64Array;
+      const numbers = MPI.allocate(type, 1000); // As new Float64Array(1000), in memory that ranks share.
+      assert.equal(numbers.length, 1000);
+      try {
+        const buffer: SharedArrayBuffer = MPI.allocateShared(8 * 1000);
+        // new Worker(file, { workerData: buffer }): the worker sends from it, and computes in it.
+        await world.sendrecvReplace(new Float64Array(buffer).fill(rank), other);
+      } catch (error) {
+        // Before Node 22.23, 24.21 and 26.12.
+        assert.equal((error as MpiError).code, 'ERR_UNSUPPORTED');
+      }
     },
 
     'MPI.abort, communicator.abort'() {

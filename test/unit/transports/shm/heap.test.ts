@@ -13,13 +13,20 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { addon } from '../../../../native/addon.ts';
 import type { MpiError } from '../../../../runtime/base/error.ts';
-import { freeMemory, Heap, noMemory, type SharedMemory } from '../../../../transports/shm/heap.ts';
+import {
+  freeMemory,
+  Heap,
+  noMemory,
+  SHARED_GARBAGE_BYTES,
+  type SharedMemory,
+} from '../../../../transports/shm/heap.ts';
 import { HEAP_WINDOWS_MAX } from '../../../../transports/shm/heap-windows.ts';
 import { HEAP_EXTENT_BYTES, PAGE_BYTES } from '../../../../transports/shm/layout.ts';
 import { createSegment, Segment } from '../../../../transports/shm/segment.ts';
 import { ShmTransport } from '../../../../transports/shm/transport.ts';
 import { newRemoteAccess } from '../../../../transports/transport.ts';
 import { ShmGroup } from '../../../conformance/transports/shm-group.ts';
+import { hasSharedBuffers } from '../../../tools/shared-buffers.ts';
 
 const MIB = 2 ** 20;
 const groups: ShmGroup[] = [];
@@ -149,6 +156,22 @@ test('heaps of two ranks grow in turn, and no range is given twice', () => {
   }
   for (const [bytes, value] of kept) expect(bytes.every((byte) => byte === value)).toBe(true);
 });
+
+test.runIf(hasSharedBuffers())(
+  'shared arrays that nobody has are collected (needs Node 22.23, 24.21 or 26.12)',
+  () => {
+    const group = open();
+    const [{ heap }] = group.transports;
+    const before = group.memory;
+    for (let done = 0; done < 2 * SHARED_GARBAGE_BYTES; done += 16 * MIB) {
+      within(() => heap.allocateShared(16 * MIB));
+      expect(group.memory - before).toBeLessThanOrEqual(SHARED_GARBAGE_BYTES);
+    }
+    collect();
+    heap.takeBack();
+    expect(group.memory).toBe(before);
+  },
+);
 
 describe('memory that was moved to another ArrayBuffer', () => {
   const moved = (heap: Heap, value: number): Uint8Array =>
