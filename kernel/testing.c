@@ -24,6 +24,10 @@ static unsigned int test_fire_mask;
 module_param(test_fire_mask, uint, 0644);
 MODULE_PARM_DESC(test_fire_mask, "break M6: bit N set: fire on the kernel's mmu_notifier_event N, and on no other; 0: off");
 
+static bool test_unkillable;
+module_param(test_unkillable, bool, 0644);
+MODULE_PARM_DESC(test_unkillable, "MONITOR waits for invalidations in flight even when its thread is killed");
+
 /* Allocations since the module was loaded, and the one that is to fail. */
 static atomic_t test_allocations;
 static atomic_t test_fail_alloc;
@@ -93,6 +97,11 @@ int dreg_test_notifier_insert(struct mmu_interval_notifier *notifier, struct mm_
 bool dreg_test_hold_delta(void)
 {
 	return READ_ONCE(test_hold_delta);
+}
+
+bool dreg_test_unkillable(void)
+{
+	return READ_ONCE(test_unkillable);
 }
 
 u64 dreg_test_delta_start(void)

@@ -21,6 +21,7 @@ struct dreg_watch;
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 struct dreg_test_context {
@@ -39,6 +40,9 @@ bool dreg_test_hold_delta(void);
 
 /* The value at which user_delta starts. */
 u64 dreg_test_delta_start(void);
+
+/* True: who waits cannot be killed. */
+bool dreg_test_unkillable(void);
 
 /* The reason to fire for this event, or 0; @reason is what M6 says. */
 u32 dreg_test_reason(enum mmu_notifier_event event, u32 reason);
@@ -61,6 +65,20 @@ int dreg_test_notifier_insert(struct mmu_interval_notifier *notifier, struct mm_
 #define kmem_cache_alloc		dreg_test_cache_alloc
 #define alloc_page			dreg_test_alloc_page
 #define mmu_interval_notifier_insert	dreg_test_notifier_insert
+
+#undef wait_event_killable
+#define wait_event_killable(queue, condition)					\
+({										\
+	int __error = 0;							\
+										\
+	if (!(condition)) {							\
+		if (dreg_test_unkillable())					\
+			__wait_event(queue, condition);				\
+		else								\
+			__error = __wait_event_killable(queue, condition);	\
+	}									\
+	__error;								\
+})
 #endif
 
 #else

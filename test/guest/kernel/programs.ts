@@ -122,6 +122,7 @@ export async function brokenPrograms(): Promise<SuiteProgram[]> {
   const late = testBuild(`test_late_us=${LATE_US}`);
   const held = testBuild('test_hold_delta=1');
   const fires = (mask: number) => testBuild(`test_fire_mask=${mask}`);
+  const unkillable = testBuild('test_unkillable=1');
   const flagLate = /when .* has returned, the flag is set/;
   return [
     make('race_munmap, late flag', { module: late, mustFail: flagLate }, FEW_ROUNDS),
@@ -157,6 +158,16 @@ export async function brokenPrograms(): Promise<SuiteProgram[]> {
         mustFail: /nothing fires that has no cause/,
       },
       FEW_ROUNDS,
+    ),
+    make(
+      'signals, unkillable, another context',
+      { module: unkillable, mustFail: /killed .* another context/, ...STRESS },
+      FEW_PROCESSES,
+    ),
+    make(
+      'signals, unkillable, its own context',
+      { module: unkillable, mustFail: /killed .* its own context/, ...STRESS },
+      FEW_PROCESSES,
     ),
     make('map, unmap not seen', {
       module: fires(NOT_UNMAP),
