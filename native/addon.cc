@@ -24,6 +24,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitUserfaultfd(env, exports);
   InitUring(env, exports);
   InitPmix(env, exports);
+  InitTcp(env, exports);
   // What is made last is closed first: queue pairs before the ends that connect them.
   InitRdmacm(env, exports);
   InitVerbs(env, exports);

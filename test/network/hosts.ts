@@ -39,6 +39,8 @@ export interface HydraJob {
   words: readonly string[];
   /** Each rank on one CPU, by its number: hydra would bind the ranks of both hosts to the same ones. */
   pinned?: boolean;
+  /** A rank that dies takes no other with it. */
+  survive?: boolean;
 }
 
 /** Opens two hosts; {@link Hosts.close} takes them away, and so does the end of this process. */
@@ -154,8 +156,11 @@ export class Hosts {
   }
 
   /** Words that start ranks on both hosts, from host0. */
-  mpiexec({ ranks, perHost = 1, words, pinned = false }: HydraJob): string[] {
-    const launcher = ['-launcher', 'ssh', '-launcher-exec', this.agent];
+  mpiexec({ ranks, perHost = 1, words, pinned = false, survive = false }: HydraJob): string[] {
+    const launcher = [
+      ...['-launcher', 'ssh', '-launcher-exec', this.agent],
+      ...(survive ? ['-disable-auto-cleanup'] : []),
+    ];
     const where = ['-hosts', HOSTS.join(','), '-ppn', String(perHost), '-n', String(ranks)];
     const rank = [join(this.folder, pinned ? 'pinned' : 'rank'), process.execPath, ...words];
     return this.words('host0', ['mpiexec.hydra', ...launcher, ...where, ...rank]);

@@ -5,6 +5,10 @@ import type { PacketLayout } from '../packets/layout.ts';
 export const OFI_PACKET_BYTES = 4096;
 /** Messages up to this long go eagerly, in packets of OFI_PACKET_BYTES. */
 export const OFI_EAGER_BYTES = 16384;
+/** Looks for completions in one call of the addon: a provider over sockets makes a system call in each. */
+export const OFI_LOOKS = 4;
+/** Polls between two looks at the clock. */
+export const OFI_CLOCK_POLLS = 512;
 /** Bytes of the envelope. */
 export const OFI_ENVELOPE_BYTES = 16;
 
@@ -30,5 +34,7 @@ export const OFI_LAYOUT: PacketLayout = {
   headroom: OFI_ENVELOPE_BYTES,
   slotWords: ALIGNMENT / 4,
   eagerBytes: OFI_EAGER_BYTES,
+  directLooks: OFI_LOOKS,
+  clockPolls: OFI_CLOCK_POLLS,
   advice: 'ip link, ping',
 };

@@ -1,16 +1,18 @@
 /** The ranks that this one talks to over libfabric, is about to, and did: how each comes and goes. */
 import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
-import type { PacketChannel } from '../packets/channel.ts';
 import { CONTROL, SLOTS_PER_PEER } from '../packets/layout.ts';
 import type { Peers, PeersHost } from '../packets/transport.ts';
 import { Handshake, type Host } from './connect/handshake.ts';
 import { newSecret, parseSecret, Secret } from './connect/secret.ts';
 import type { OfiDevice } from './device/endpoint.ts';
 import type { OfiQueue } from './device/queue.ts';
+import { type OfiChannel, OfiLiveness } from './liveness.ts';
 
 /** Milliseconds for which close() waits until the peers have this rank's last packet. */
 export const OFI_LEFT_MS = 1000;
+/** Milliseconds for which a rank waits until operations over a connection that broke have ended. */
+export const OFI_SETTLE_MS = 100;
 /** Milliseconds between two questions to the launcher whether a peer that does not answer has left. */
 export const OFI_PRESENCE_MS = 1000;
 
@@ -23,13 +25,12 @@ export interface OfiJob {
   fence(): void;
 }
 
-type OfiChannel = PacketChannel<OfiQueue>;
-
 export class OfiPeers implements Peers<OfiQueue>, Host {
   readonly rank: number;
   readonly size: number;
   readonly channels = new Map<number, OfiChannel>();
   readonly setup: Handshake;
+  readonly liveness: OfiLiveness;
   closed = false;
   readonly #device: OfiDevice;
   readonly #job: OfiJob;
@@ -47,6 +48,7 @@ export class OfiPeers implements Peers<OfiQueue>, Host {
     this.#leftMs = leftMs;
     this.rank = job.rank;
     this.size = job.size;
+    this.liveness = new OfiLiveness(device.name, device.endOf(device.address), now);
     if (job.rank === 0) job.put(SECRET_KEY, newSecret());
     job.put(addressKey(job.rank), `${device.provider}/${device.address}`);
     job.fence();
@@ -61,15 +63,16 @@ export class OfiPeers implements Peers<OfiQueue>, Host {
     if (known) return known;
     if (!(peer >= 0 && peer < this.size) || peer === this.rank)
       throw new MpiError('ERR_UNREACHABLE', `rank ${peer} is not reached by libfabric`, { peer });
-    const there = this.#device.peerAt(this.#addressOf(peer));
+    const address = this.#addressOf(peer);
     if (this.#spare < SLOTS_PER_PEER) {
       this.#host.receives.grow(SLOTS_PER_PEER);
       this.#spare += SLOTS_PER_PEER;
     }
     this.#spare -= SLOTS_PER_PEER;
-    const queue = this.#device.createQueue(this.#host.sends, peer, this.rank, there);
+    const queue = this.#device.createQueue(this.#host.sends, peer, this.rank, address);
     const channel = this.#host.open(peer, queue);
     this.channels.set(peer, channel);
+    this.liveness.watch(channel, this.#device.endOf(address));
     this.setup.begin(peer, queue);
     return channel;
   }
@@ -97,8 +100,16 @@ export class OfiPeers implements Peers<OfiQueue>, Host {
 
   end(channel: OfiChannel): void {
     this.setup.end(channel.peer);
+    this.liveness.end(channel.peer);
+    this.#settle(channel.queue);
     channel.close();
     this.#spare += SLOTS_PER_PEER;
+  }
+
+  /** What is under way ends before its memory is given back, as it does once its connection is cut. */
+  #settle(queue: OfiQueue): void {
+    const end = now() + OFI_SETTLE_MS;
+    while (queue.completed !== queue.posted && now() < end) this.#host.pump();
   }
 
   presence(peer: number): 'absent' | 'present' | 'leaving' | 'left' {

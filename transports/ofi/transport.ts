@@ -20,7 +20,7 @@ export class OfiTransport extends PacketTransport<OfiQueue> {
       segmentBytes: Math.min(SEGMENT_BYTES, device.messageBytesMax),
       oneSided: true,
       peers: (host) => new OfiPeers(device, job, host, leftMs),
-      liveness: () => ({ look() {} }),
+      liveness: (peers) => (peers as OfiPeers).liveness,
       doorbell: () =>
         new Doorbell({
           fds: [device.wakeFd],

@@ -31,8 +31,6 @@ import { CreditWindow, OWES_NOTHING } from './window.ts';
  * the next power of two.
  */
 export const SEND_DEPTH = 31;
-/** Looks for completions in one call of the addon, for a receive that polls this connection alone. */
-export const DIRECT_LOOKS = 32;
 
 const SCHEMES: readonly OneSidedScheme[] = ['get', 'put'];
 
@@ -81,6 +79,8 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
   error: Error | null = null;
   /** The peer said that it is in MPI.finalize(). */
   leaving = false;
+  /** Which connection is the peer's, as it has told ({@link CONTROL}.link); 0: it has not. */
+  link = 0;
   /** Whether the channel stands in the transport's list of those with packets. */
   listed = false;
   /** A question whether the peer answers is under way. */
@@ -167,8 +167,8 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
   }
 
   /** Sends one of {@link CONTROL}; false: not now. */
-  control(kind: number): boolean {
-    return this.state === 'ready' && this.#sender.control(kind);
+  control(kind: number, tag = 0): boolean {
+    return this.state === 'ready' && this.#sender.control(kind, tag);
   }
 
   // ---- credits
@@ -212,8 +212,9 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
       receives.post(slot);
       this.#garbage('a packet with a header that is not of our protocol');
     } else if (word & CONTROL_BIT) {
+      const tag = words[at + HEADER.tag];
       receives.post(slot);
-      this.#onControl(word & 0xff);
+      this.#onControl(word & 0xff, tag);
     } else if (this.packets.keep(slot, bytes)) {
       if (!this.listed) this.#shared.waiting(this);
     } else {
@@ -226,7 +227,7 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
     this.fail(new MpiError('ERR_PROTOCOL', `rank ${this.peer} sent ${what}`, { peer: this.peer }));
   }
 
-  #onControl(kind: number): void {
+  #onControl(kind: number, tag: number): void {
     if (kind === CONTROL.credit) {
       this.window.tookCredit();
       this.#shared.owing(this);
@@ -237,13 +238,14 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
         this.state = 'left';
         this.#shared.broken(this);
       }
-    } else if (kind !== CONTROL.acknowledge) this.#garbage(`the unknown control packet ${kind}`);
+    } else if (kind === CONTROL.link) this.link = tag;
+    else if (kind !== CONTROL.acknowledge) this.#garbage(`the unknown control packet ${kind}`);
   }
 
   tryTake(kind: number, context: number, tag: number, to: unknown): number {
     const { packets } = this;
     if (!packets.any) {
-      this.#shared.pump(DIRECT_LOOKS);
+      this.#shared.pump(this.#shared.layout.directLooks);
       if (!packets.any) return this.#shared.news ? TOOK_OTHER : TOOK_NOTHING;
     }
     const length = packets.take(kind, context, tag, to);
@@ -306,6 +308,7 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
     if (this.state === 'left') return;
     this.state = 'broken';
     this.error = this.#told(error);
+    this.memory.cause = error;
     this.#shared.broken(this);
   }
 
@@ -318,7 +321,8 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
 
   #told(error: Error): Error {
     const known = error instanceof MpiError ? error : null;
-    if (known?.code === 'ERR_PROTOCOL' || known === null) return error;
+    if (known === null || known.code === 'ERR_PROTOCOL' || known.code === 'ERR_UNREACHABLE')
+      return error;
     return new MpiError(
       'ERR_PEER_FAILED',
       `the connection with rank ${this.peer} broke: ${error.message}; has that rank ended, or is the network down (${this.#shared.layout.advice})?`,

@@ -30,6 +30,8 @@ export const CONTROL = {
   leaving: 3,
   /** The last packet of the connection: the sender has closed its transports in order. */
   left: 4,
+  /** Of a transport whose connections are others' work: by its tag which of them is the sender's. */
+  link: 5,
 } as const;
 
 /** Packets of the protocols that a peer may have sent and this rank has not taken. */
@@ -50,6 +52,10 @@ export interface PacketLayout {
   readonly slotWords: number;
   /** Messages up to this long go eagerly. */
   readonly eagerBytes: number;
+  /** Looks for completions in one call of the addon, for a receive that polls its connection alone. */
+  readonly directLooks: number;
+  /** Polls in vain between two looks at the clock. */
+  readonly clockPolls: number;
   /** What a user may look at where a connection breaks. */
   readonly advice: string;
 }

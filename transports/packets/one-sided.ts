@@ -93,6 +93,8 @@ export class OneSided {
   readonly #room: MemoryRoom;
   readonly #open = new Set<RdmaOperation>();
   readonly #waiting = new Queue<RdmaOperation>();
+  /** Why the connection is broken, as far as it is known. */
+  cause: Error | null = null;
   #underWay = 0;
   #closed: Error | null = null;
 
@@ -252,8 +254,9 @@ export class OneSided {
       ? 'no memory can be registered for it'
       : 'that rank has ended, or its program has taken the buffer away (transfer, resize)';
     const details = { peer: this.#peer, ...(errno > 0 && { errno }) };
+    const cause = this.cause === null ? '' : ` (${this.cause.message})`;
     const code = lack ? 'ERR_NO_MEM' : 'ERR_PEER_FAILED';
-    return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed; ${why}`, details);
+    return new MpiError(code, `RDMA ${verb} rank ${this.#peer} failed${cause}; ${why}`, details);
   }
 
   #placeOf({ kind, low, high }: RemoteAccess, at: number): number {

@@ -85,14 +85,14 @@ export class PacketSender {
   }
 
   /** Sends one of {@link CONTROL}; false: not now. */
-  control(kind: number): boolean {
+  control(kind: number, tag = 0): boolean {
     const inline = this.#inlineBytes >= PACKET_HEADER_BYTES;
     const sends = this.#sends;
     const slot = inline ? 0 : sends.take();
     if (slot < 0) return false;
     const number = this.#queue.posted;
     const signal = !inline || kind === CONTROL.left;
-    const sent = this.#post(slot, kind | CONTROL_BIT, 0, PACKET_HEADER_BYTES, inline, signal);
+    const sent = this.#post(slot, kind | CONTROL_BIT, tag, PACKET_HEADER_BYTES, inline, signal);
     if (!inline && sent) sends.hold(slot, this.#queue, number);
     else if (!inline) sends.giveBack(slot);
     return sent;

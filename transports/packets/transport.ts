@@ -12,8 +12,6 @@ import { YieldPolicy } from './yield-policy.ts';
 
 /** Packets that one poll takes from one peer before it looks at the next. */
 const BURST = 64;
-/** Polls between two looks at the clock. */
-export const CLOCK_POLLS = 16384;
 /** Polls in vain before a peer is told that its credit came, where no other packet says so. */
 const ACKNOWLEDGE_POLLS = 64;
 
@@ -203,7 +201,7 @@ export class PacketTransport<Queue extends PacketQueue> implements Transport {
     this.#emptyPolls += 1;
     if (this.#emptyPolls % ACKNOWLEDGE_POLLS === 0 && this.#owing.size > 0) this.#acknowledge();
     if (this.#yieldPolicy?.isDue()) wakeAddon().yieldCpu();
-    if (this.#emptyPolls % CLOCK_POLLS === 0) this.#liveness.look(EVENTS_MS);
+    if (this.#emptyPolls % this.#shared.layout.clockPolls === 0) this.#liveness.look(EVENTS_MS);
     return 0;
   }
 

@@ -2,12 +2,14 @@
 import { randomInt } from 'node:crypto';
 import {
   COMPLETION,
+  FORMAT,
   OFI_COMPLETION_WORDS,
   OFI_COMPLETIONS,
   type OfiAddon,
   ofi,
   REGISTRATION,
 } from '../../../native/ofi.ts';
+import { type TcpEnd, tcpEnd, tcpText } from '../../../native/tcp.ts';
 import { check, MpiError } from '../../../runtime/base/error.ts';
 import type { PacketArea, PacketPort, PacketQueue } from '../../packets/ports.ts';
 import { ALIGNMENT, ENVELOPE, OFI_ENVELOPE_BYTES, PADDING_SHIFT, SETUP_BIT } from '../layout.ts';
@@ -43,6 +45,7 @@ export class OfiDevice implements PacketPort {
   readonly #halves = new Uint32Array(2);
   #site: QueueSite | null = null;
   readonly #injectBytes: number;
+  readonly #format: number;
   #next = 0;
   #count = 0;
 
@@ -57,6 +60,7 @@ export class OfiDevice implements PacketPort {
     this.provider = entry.provider;
     this.messageBytesMax = entry.messageBytes;
     this.#injectBytes = entry.injectBytes;
+    this.#format = entry.format;
     this.virtualAddresses = (entry.registration & REGISTRATION.virtualAddress) !== 0;
     this.#providerKeys = (entry.registration & REGISTRATION.providerKey) !== 0;
     this.keyHigh = entry.keyBytes >= 8 && !this.#providerKeys ? randomInt(2 ** 32) : 0;
@@ -78,13 +82,29 @@ export class OfiDevice implements PacketPort {
     return Buffer.from(bytes.subarray(0, length)).toString('hex');
   }
 
+  /** The end of TCP connections that such an address names; null: it is of another kind. */
+  endOf(address: string): TcpEnd | null {
+    const ip = this.#format === FORMAT.ipv4 || this.#format === FORMAT.ipv6;
+    return ip ? tcpEnd(Buffer.from(address, 'hex')) : null;
+  }
+
+  /** An address, for messages. */
+  textOf(address: string): string {
+    const end = this.endOf(address);
+    return end === null ? address : tcpText(end);
+  }
+
   /** The number of a peer, by its address. @throws MpiError ERR_UNREACHABLE */
-  peerAt(address: string): number {
+  #peerAt(address: string): number {
     const answer = this.#native.ofiPeer(this.#id, Buffer.from(address, 'hex'));
     if (answer >= 0) return answer;
-    throw new MpiError('ERR_UNREACHABLE', `${this.name}: there is no way to ${address}`, {
-      errno: -answer,
-    });
+    throw new MpiError(
+      'ERR_UNREACHABLE',
+      `${this.name}: there is no way to ${this.textOf(address)}`,
+      {
+        errno: -answer,
+      },
+    );
   }
 
   openSendArea(bytes: number): PacketArea {
@@ -94,10 +114,14 @@ export class OfiDevice implements PacketPort {
     return { index: made[0], bytes: new Uint8Array(made[1]) };
   }
 
-  /** @param area what its packets leave from */
-  createQueue(area: PacketArea, rank: number, self: number, peer: number): OfiQueue {
+  /**
+   * @param area what its packets leave from
+   * @throws MpiError ERR_UNREACHABLE
+   */
+  createQueue(area: PacketArea, rank: number, self: number, address: string): OfiQueue {
+    const peer = this.#peerAt(address);
     this.#site ??= this.#siteOf(area, self);
-    const queue = new OfiQueue(this.#site, rank, peer);
+    const queue = new OfiQueue(this.#site, rank, peer, this.textOf(address));
     this.#queues.set(rank, queue);
     return queue;
   }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIPv4 } from 'node:net';
 import { FORMAT, type OfiEntry, ofi } from '../../../native/ofi.ts';
+import { tcpEnd } from '../../../native/tcp.ts';
 import { MpiError } from '../../../runtime/base/error.ts';
 
 /** Providers in the order in which they are tried, without DREG_OFI_PROVIDER. */
@@ -16,12 +17,8 @@ export interface Chosen {
 
 /** The IP address that a provider listens at; null where it has addresses of another kind. */
 export function ipOf(format: number, source: Uint8Array): string | null {
-  if (format === FORMAT.ipv4 && source.length >= 8) return source.subarray(4, 8).join('.');
-  if (format !== FORMAT.ipv6 || source.length < 24) return null;
-  const groups = Array.from({ length: 8 }, (_, i) =>
-    ((source[8 + 2 * i] << 8) | source[9 + 2 * i]).toString(16),
-  );
-  return groups.join(':');
+  if (format !== FORMAT.ipv4 && format !== FORMAT.ipv6) return null;
+  return tcpEnd(source)?.ip ?? null;
 }
 
 const isBridge = (name: string) => existsSync(`/sys/class/net/${name}/bridge`);

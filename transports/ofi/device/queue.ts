@@ -63,6 +63,7 @@ export class OfiQueue implements PacketQueue {
   readonly rank: number;
   readonly peer: number;
   readonly #site: QueueSite;
+  readonly #where: string;
   readonly #over = new Uint8Array(DEPTH);
   readonly #request = new Float64Array(REQUEST.words);
   /** Numbers of packets, modulo 2^24. */
@@ -70,8 +71,12 @@ export class OfiQueue implements PacketQueue {
   #came = 0;
   closed = false;
 
-  /** @param peer the peer's number at the endpoint */
-  constructor(site: QueueSite, rank: number, peer: number) {
+  /**
+   * @param peer the peer's number at the endpoint
+   * @param where the peer's address, for messages
+   */
+  constructor(site: QueueSite, rank: number, peer: number, where: string) {
+    this.#where = where;
     this.#site = site;
     this.rank = rank;
     this.peer = peer;
@@ -159,7 +164,12 @@ export class OfiQueue implements PacketQueue {
     if (words[at + ENVELOPE.token] !== low || words[at + ENVELOPE.token + 1] !== high) return false;
     const number = words[at + ENVELOPE.number] & NUMBER_MASK;
     if (number !== this.#came) {
-      this.onError(new MpiError('ERR_PEER_FAILED', `${this.#site.name}: packets were lost`));
+      this.onError(
+        new MpiError(
+          'ERR_PEER_FAILED',
+          `${this.#site.name}: packets from ${this.#where} were lost`,
+        ),
+      );
       return false;
     }
     this.#came = (this.#came + 1) & NUMBER_MASK;
@@ -179,7 +189,7 @@ export class OfiQueue implements PacketQueue {
 
   #fell(errno: number): void {
     if (this.closed) return;
-    const text = `${this.#site.name}: the connection broke`;
+    const text = `${this.#site.name}: the connection with ${this.#where} broke`;
     this.onError(new MpiError('ERR_PEER_FAILED', text, { errno }));
   }
 
