@@ -57,7 +57,14 @@ abstract class DirectReduction extends DirectOperation {
       this.#places[member] = at;
       return;
     }
-    const { bytes } = this.plan.kernel.kind;
+    const { kind } = this.plan.kernel;
+    const { bytes } = kind;
+    const place = this.locate(member, at * bytes, count * bytes, kind);
+    if (place >= 0) {
+      this.#sources[member] = this.lines.memory.window;
+      this.#places[member] = place;
+      return;
+    }
     this.copy(member, 0, at * bytes, count * bytes, this.#scratch, member * FOLD_BYTES);
     this.#sources[member] = this.#elements;
     this.#places[member] = member * this.#piece;

@@ -4,6 +4,7 @@
  */
 import type { RemoteAccess } from '../../../../transports/transport.ts';
 import type { Payload } from '../../datatype/data.ts';
+import type { Kind } from '../op/kinds.ts';
 import type { Signature } from '../signature.ts';
 import { LINE } from './layout.ts';
 import type { Lines } from './lines.ts';
@@ -13,6 +14,9 @@ import { ALL } from './slots.ts';
 
 /** From so many bytes of an offer on the others read it from where it lies, if they can. */
 export const DIRECT_MIN = 32 * 1024;
+
+/** In the first round all lines are read. */
+const AT_FIRST = { from: ALL, offers: true, outcome: null };
 
 export abstract class DirectOperation extends LineOperation {
   protected readonly lines: Lines;
@@ -45,10 +49,13 @@ export abstract class DirectOperation extends LineOperation {
     this.#said = new Int32Array(this.slots.size * this.#told);
     this.needsAreas = true;
     this.directRounds = rounds;
-    this.rounds = Math.max(rounds, 1 + most);
+    this.#mostRounds = Math.max(rounds, 1 + most);
+    this.rounds = this.#mostRounds;
   }
 
   readonly directRounds: number;
+  /** Whichever way it goes. */
+  readonly #mostRounds: number;
 
   /** All lines of a round are there, and memory is read where it lies. */
   protected abstract readAt(round: number): void;
@@ -98,6 +105,11 @@ export abstract class DirectOperation extends LineOperation {
     this.lines.memory.read(member, this.#said, where, at, length, to, toAt);
   }
 
+  /** Where elements of a member lie, as {@link MembersMemory.locate}. */
+  protected locate(member: number, at: number, length: number, kind: Kind): number {
+    return this.lines.memory.locate(member, this.#said, member * this.#told, at, length, kind);
+  }
+
   take(round: number): void {
     const chunks = this.#chunks;
     if (chunks !== null) {
@@ -137,7 +149,7 @@ export abstract class DirectOperation extends LineOperation {
     this.#follow(chunks);
   }
 
-  #follow({ from, offers, outcome }: LineOperation): void {
+  #follow({ from, offers, outcome }: Pick<LineOperation, 'from' | 'offers' | 'outcome'>): void {
     this.from = from;
     this.offers = offers;
     this.outcome = outcome;
@@ -147,9 +159,12 @@ export abstract class DirectOperation extends LineOperation {
     this.lines.memory.takeBack(this.#held);
   }
 
-  override enter(number: number): void {
-    super.enter(number);
-    this.from = ALL;
+  override enter(before: number): void {
+    super.enter(before);
+    this.#chunks = null;
+    this.rounds = this.#mostRounds;
+    this.ahead = 1;
+    this.#follow(AT_FIRST);
   }
 
   override end(...outcome: Parameters<LineOperation['end']>): void {
