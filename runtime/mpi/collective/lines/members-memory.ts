@@ -90,11 +90,16 @@ export class MembersMemory {
     return this.#channels[member];
   }
 
-  /** Whether the members that offer memory in these words of a round's lines have all made it reachable. */
-  areReachable(round: number, word: number): boolean {
+  /**
+   * Whether the members that offer memory in these words of a round's lines have all made it reachable.
+   * @param mapped only memory that the others map will do
+   */
+  areReachable(round: number, word: number, mapped: boolean): boolean {
     const { words, size } = this.#slots;
-    for (let member = 0; member < size; member++)
-      if (words[this.#slots.lineAt(round, member) + word] === ACCESS_NONE) return false;
+    for (let member = 0; member < size; member++) {
+      const kind = words[this.#slots.lineAt(round, member) + word];
+      if (kind === ACCESS_NONE || (mapped && kind === ACCESS_ADDRESS)) return false;
+    }
     return true;
   }
 
