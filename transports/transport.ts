@@ -83,6 +83,12 @@ export interface RemoteAccess {
   hold: Hold | null;
 }
 
+/** Memory of a peer that this process maps: bytes of `window`, from `at` on. */
+export interface MappedPlace {
+  window: Uint8Array;
+  at: number;
+}
+
 export function newRemoteAccess(): RemoteAccess {
   return { kind: ACCESS_NONE, low: 0, high: 0, key: 0, hold: null };
 }
@@ -227,6 +233,11 @@ export interface Channel {
     length: number,
     done: Done,
   ): boolean;
+  /**
+   * Where exported memory lies that this process maps in one piece; absent where it maps none. Its contents are there as long as the peer exports it.
+   * @param found what it is written into. @returns false: it has to be pulled
+   */
+  locate?(access: RemoteAccess, at: number, length: number, found: MappedPlace): boolean;
   /**
    * Copies `from[offset, offset + length)` into the peer's exported memory, from its byte `at` on, as
    * {@link pull} does. What is sent after `done` finds the bytes there.

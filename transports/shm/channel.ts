@@ -6,6 +6,7 @@ import { now } from '../../runtime/base/clock.ts';
 import { check, errnoName, MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
+  MappedPlace,
   Noncontiguous,
   OneSidedScheme,
   Purpose,
@@ -221,6 +222,12 @@ export class ShmChannel implements Channel {
       });
     } else this.#remote('process_vm_readv', addon().readRemote, where, to, offset, length);
     return true;
+  }
+
+  locate(access: RemoteAccess, at: number, length: number, found: MappedPlace): boolean {
+    if (access.kind !== ACCESS_MAPPED) return false;
+    const where = this.#placeOf(access, at);
+    return this.#windowsOf(where, false).locate(offsetIn(where), length, found);
   }
 
   push(

@@ -1,6 +1,7 @@
 /** What a rank sees of the heaps of its node: for copies from and to peers' memory. */
 import { NO_BYTES } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import type { MappedPlace } from '../transport.ts';
 
 /** A peer's heap is mapped in pieces of this size. */
 export const HEAP_WINDOW_BYTES = 64 * 2 ** 20;
@@ -40,11 +41,7 @@ export class HeapWindows {
     length: number,
     copy: (window: Uint8Array, at: number, done: number, bytes: number) => void,
   ): void {
-    if (!(offset >= 0) || !this.#file.heapsReach(offset + length))
-      throw new MpiError(
-        'ERR_PROTOCOL',
-        'a peer exported memory outside of the shared heaps: let all ranks run the same version of dreg-mpi',
-      );
+    this.#check(offset, length);
     let done = 0;
     while (done < length) {
       const at = (offset + done) % HEAP_WINDOW_BYTES;
@@ -52,6 +49,25 @@ export class HeapWindows {
       copy(this.#window(Math.floor((offset + done) / HEAP_WINDOW_BYTES)), at, done, bytes);
       done += bytes;
     }
+  }
+
+  /**
+   * Whether [offset, offset + length) of the heaps lies in one window, which `found` tells of.
+   * @throws MpiError ERR_PROTOCOL where the range is not inside the heaps
+   */
+  locate(offset: number, length: number, found: MappedPlace): boolean {
+    this.#check(offset, length);
+    found.at = offset % HEAP_WINDOW_BYTES;
+    found.window = this.#window(Math.floor(offset / HEAP_WINDOW_BYTES));
+    return found.at + length <= HEAP_WINDOW_BYTES;
+  }
+
+  #check(offset: number, length: number): void {
+    if (!(offset >= 0) || !this.#file.heapsReach(offset + length))
+      throw new MpiError(
+        'ERR_PROTOCOL',
+        'a peer exported memory outside of the shared heaps: let all ranks run the same version of dreg-mpi',
+      );
   }
 
   #window(number: number): Uint8Array {

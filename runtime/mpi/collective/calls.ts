@@ -160,17 +160,17 @@ export class Calls implements CallBook {
     if (kept !== null) return kept.run() as Result;
     const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
     const operation = this.#operationOf(prepared);
-    if (operation?.isShort === true) this.#kept.note(prepared, prepare, a, b, c, d);
+    if (operation?.isReusable === true) this.#kept.note(prepared, prepare, a, b, c, d);
     return this.#run(prepared, operation);
   }
 
-  /** The same call, made again and again; null where it is not short, or goes by messages. */
+  /** The same call, made again and again; null where it goes by messages, or what was made of it serves once. */
   repeatable<Result>(prepared: Prepared<Result>): RepeatedCall<Result> | null {
     const { line } = prepared;
     const lines = this.linesFor(line);
     if (line === undefined || lines === null) return null;
     const repeated = new RepeatedCall(this, lines, { ...prepared, line });
-    return repeated.isShort ? repeated : null;
+    return repeated.isReusable ? repeated : null;
   }
 
   /** The call on control lines; null where it goes by messages. */
@@ -287,7 +287,7 @@ export class Calls implements CallBook {
       const prepared = prepare(this.endpoint, a as never, b as never, c as never, d as never);
       const operation = this.#operationOf(prepared);
       if (operation === null) return this.#startMessages(prepared);
-      if (operation.isShort) this.#kept.note(prepared, prepare, a, b, c, d);
+      if (operation.isReusable) this.#kept.note(prepared, prepare, a, b, c, d);
       return this.startOnLines(prepared, operation, this.#numberOf(prepared));
     } catch (error) {
       return this.#failing(error);

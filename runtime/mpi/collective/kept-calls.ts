@@ -11,7 +11,7 @@ import type { Prepared } from './prepared.ts';
 /** So many are kept: a program's loop may make a few calls in turn. */
 const KEPT_MAX = 4;
 /** Arrays in larger memory are not kept: that memory would live until other calls come. */
-const MEMORY_MAX = 64 * 1024;
+const MEMORY_MAX = 1024 * 1024;
 
 type AnyArray = ArrayBufferView & { readonly length: number };
 

@@ -4,7 +4,11 @@
  */
 import { AVG, IN_PLACE, MINLOC, MPI, SUM } from '../../../runtime/index.ts';
 import { DIRECT_MIN } from '../../../runtime/mpi/collective/lines/direct.ts';
-import { DIRECT_FOLD_MIN } from '../../../runtime/mpi/collective/lines/reductions.ts';
+import {
+  DIRECT_FOLD_MAX,
+  DIRECT_FOLD_MIN,
+  DIRECT_PAIR_MIN,
+} from '../../../runtime/mpi/collective/lines/reductions.ts';
 import { checkEqual, inEitherHabit } from '../elements.ts';
 import { defineJob } from '../job.ts';
 import { assert } from '../lib.ts';
@@ -12,8 +16,9 @@ import { rank, size, world } from '../ring.ts';
 
 const EDGE = DIRECT_MIN / 8;
 const FOLD_EDGE = DIRECT_FOLD_MIN / 8;
-/** Elements: on both sides of the edge, more than one piece of a fold, no multiple of anything. */
-const COUNTS = [EDGE - 1, EDGE, FOLD_EDGE - 2, FOLD_EDGE, FOLD_EDGE + 809];
+const PAIR_EDGE = DIRECT_PAIR_MIN / 8;
+/** Elements: on both sides of each edge, more than one piece of a fold, no multiple of anything. */
+const COUNTS = [PAIR_EDGE - 1, PAIR_EDGE, EDGE - 1, EDGE, FOLD_EDGE - 2, FOLD_EDGE, 9001];
 
 const MEMORIES: Readonly<Record<string, (count: number) => Float64Array>> = {
   private: (count) => new Float64Array(count),
@@ -29,11 +34,11 @@ function put(to: Float64Array, one: number, start = 0): Float64Array {
   return to;
 }
 
-/** The sum by ranks, of ranks before `ranks`. */
-function sumOf(count: number, ranks = size): Float64Array {
-  const sum = put(new Float64Array(count), 0);
+/** The sum by ranks, of ranks before `ranks`, which have what rank `first` and those behind it have elsewhere. */
+function sumOf(count: number, ranks = size, first = 0): Float64Array {
+  const sum = put(new Float64Array(count), first);
   for (let one = 1; one < ranks; one++)
-    for (let at = 0; at < count; at++) sum[at] += given(one, at);
+    for (let at = 0; at < count; at++) sum[at] += given(first + one, at);
   return sum;
 }
 
@@ -175,6 +180,40 @@ export default defineJob({
           assert.deepEqual([pairs[at], pairs[at + 1]], [0, least], `pair ${at} of ${what}`);
         }
       }),
+
+    async 'reductions of a great many elements'() {
+      for (const name of ['private', 'allocated']) {
+        const count = DIRECT_FOLD_MAX / 8 + 3;
+        const mine = put(MEMORIES[name](count), rank);
+        const result = MEMORIES[name](count);
+        const sum = sumOf(count);
+        world.allreduceSync(mine, result, SUM);
+        checkEqual(result, sum, `allreduce of ${name} memory`);
+        await world.reduce(mine, rank === size - 1 ? result.fill(0) : null, SUM, size - 1);
+        checkEqual(result, sum, `reduce of ${name} memory`);
+      }
+    },
+
+    async 'the same calls again, with other contents'() {
+      for (const make of Object.values(MEMORIES))
+        for (const count of [EDGE, FOLD_EDGE + 1]) {
+          const mine = make(count);
+          const result = make(count);
+          const send = make(count * size);
+          const all = make(count * size);
+          for (let turn = 0; turn < 4; turn++) {
+            const given = put(mine, rank + turn);
+            const sum = sumOf(count, size, turn);
+            if (turn % 2 === 0) world.allreduceSync(given, result, SUM);
+            else await world.allreduce(given, result, SUM);
+            checkEqual(result, sum, `allreduce ${turn}`);
+            put(send, rank + turn);
+            world.alltoallSync(send, all);
+            const received = blocks(count, (one) => [one + turn, rank * count]);
+            checkEqual(all, received, `alltoall ${turn}`);
+          }
+        }
+    },
 
     async 'some ranks in strides'() {
       const count = EDGE + 5;

@@ -4,13 +4,12 @@
  */
 import { bufferOf, byteOffsetOf, lengthOf } from '../../../base/bytes.ts';
 import type { Elements } from '../../datatype/data.ts';
-import { DirectOperation } from './direct.ts';
+import { type Chunks, DirectOperation } from './direct.ts';
 import type { Lines } from './lines.ts';
-import type { LineOperation } from './operation.ts';
 import type { ReductionPlan } from './reduce.ts';
 
 /** Bytes of each rank that are folded at a time: they stay in the second-level cache. */
-const FOLD_BYTES = 32 * 1024;
+const FOLD_BYTES = 64 * 1024;
 
 abstract class DirectReduction extends DirectOperation {
   protected readonly plan: ReductionPlan;
@@ -27,7 +26,7 @@ abstract class DirectReduction extends DirectOperation {
     plan: ReductionPlan,
     places: ConstructorParameters<typeof DirectOperation>[2],
     rounds: number,
-    chunks: { readonly most: number; readonly make: () => LineOperation },
+    chunks: Chunks,
   ) {
     super(lines, plan.signature, places, rounds, chunks);
     this.plan = plan;
@@ -57,7 +56,14 @@ abstract class DirectReduction extends DirectOperation {
       this.#places[member] = at;
       return;
     }
-    const { bytes } = this.plan.kernel.kind;
+    const { kind } = this.plan.kernel;
+    const { bytes } = kind;
+    const place = this.locate(member, at * bytes, count * bytes, kind);
+    if (place >= 0) {
+      this.#sources[member] = this.lines.memory.window;
+      this.#places[member] = place;
+      return;
+    }
     this.copy(member, 0, at * bytes, count * bytes, this.#scratch, member * FOLD_BYTES);
     this.#sources[member] = this.#elements;
     this.#places[member] = member * this.#piece;
@@ -66,11 +72,7 @@ abstract class DirectReduction extends DirectOperation {
 
 /** Each rank folds the elements that its result is of. In the last round all have done so. */
 export class DirectFold extends DirectReduction {
-  constructor(
-    lines: Lines,
-    plan: ReductionPlan,
-    chunks: { readonly most: number; readonly make: () => LineOperation },
-  ) {
+  constructor(lines: Lines, plan: ReductionPlan, chunks: Chunks) {
     super(lines, plan, [placeOf(plan)], 2, chunks);
   }
 
@@ -89,17 +91,16 @@ function placeOf({ given, result }: ReductionPlan): Uint8Array | undefined {
 /** Each rank folds a slice, then all read the slices of the others. */
 export class DirectSlices extends DirectReduction {
   readonly #result: Uint8Array;
+  readonly #mayBeWhole: boolean;
 
-  constructor(
-    lines: Lines,
-    plan: ReductionPlan,
-    chunks: { readonly most: number; readonly make: () => LineOperation },
-  ) {
+  /** @param mayBeWhole it is short enough for each of two ranks to fold all */
+  constructor(lines: Lines, plan: ReductionPlan, chunks: Chunks, mayBeWhole: boolean) {
     const { result } = plan;
     const bytes = lengthOf(result as Uint8Array) * plan.kernel.kind.bytes;
     const taken = new Uint8Array(bufferOf(result), byteOffsetOf(result), bytes);
     super(lines, plan, [plan.given, taken], 3, chunks);
     this.#result = taken;
+    this.#mayBeWhole = mayBeWhole;
   }
 
   #startOf(member: number): number {
@@ -110,8 +111,22 @@ export class DirectSlices extends DirectReduction {
   protected readAt(round: number): void {
     const { slots } = this;
     const start = this.#startOf(slots.rank);
-    if (round === 0) this.fold(start, this.#startOf(slots.rank + 1) - start, start);
-    else if (round === 1) this.#readSlices();
+    if (round === 0 && this.#isWhole()) {
+      this.rounds = 2;
+      this.fold(0, this.plan.count, 0);
+    } else if (round === 0) this.fold(start, this.#startOf(slots.rank + 1) - start, start);
+    else if (round === 1 && this.rounds > 2) this.#readSlices();
+  }
+
+  /**
+   * Two ranks read as much of each other when each folds all, and do not wait for one another in between. In place they cannot.
+   * All ranks see the same.
+   */
+  #isWhole(): boolean {
+    const { size } = this.slots;
+    if (size > 2 || !this.#mayBeWhole) return false;
+    for (let member = 0; member < size; member++) if (this.isSamePlace(member, 0, 1)) return false;
+    return true;
   }
 
   #readSlices(): void {

@@ -4,6 +4,7 @@
  */
 import type { RemoteAccess } from '../../../../transports/transport.ts';
 import type { Payload } from '../../datatype/data.ts';
+import type { Kind } from '../op/kinds.ts';
 import type { Signature } from '../signature.ts';
 import { LINE } from './layout.ts';
 import type { Lines } from './lines.ts';
@@ -12,11 +13,24 @@ import { LineOperation } from './operation.ts';
 import { ALL } from './slots.ts';
 
 /** From so many bytes of an offer on the others read it from where it lies, if they can. */
-export const DIRECT_MIN = 32 * 1024;
+export const DIRECT_MIN = 20 * 1024;
+
+/** The operation that lays down chunks. */
+export interface Chunks {
+  /** The most rounds that it may have. */
+  readonly most: number;
+  readonly make: () => LineOperation;
+  /** It is taken as well where not all ranks map the memory of all others. */
+  readonly mapped?: boolean;
+}
+
+/** In the first round all lines are read. */
+const AT_FIRST = { from: ALL, offers: true, outcome: null };
 
 export abstract class DirectOperation extends LineOperation {
   protected readonly lines: Lines;
   readonly #inChunks: () => LineOperation;
+  readonly #mapped: boolean;
   /** Null: memory is read where it lies. */
   #chunks: LineOperation | null = null;
   readonly #places: readonly (Payload | null | undefined)[];
@@ -28,27 +42,30 @@ export abstract class DirectOperation extends LineOperation {
   /**
    * @param places what this rank offers; null where it offers nothing, undefined where nobody may read it
    * @param rounds in which memory is read, with the first one
-   * @param inChunks makes the operation that lays down chunks, of at most `most` rounds
    */
   constructor(
     lines: Lines,
     signature: Signature,
     places: readonly (Payload | null | undefined)[],
     rounds: number,
-    { most, make }: { readonly most: number; readonly make: () => LineOperation },
+    { most, make, mapped = false }: Chunks,
   ) {
     super(lines, signature);
     this.lines = lines;
     this.#inChunks = make;
+    this.#mapped = mapped;
     this.#places = places;
     this.#told = places.length * PLACE_WORDS;
     this.#said = new Int32Array(this.slots.size * this.#told);
     this.needsAreas = true;
     this.directRounds = rounds;
-    this.rounds = Math.max(rounds, 1 + most);
+    this.#mostRounds = Math.max(rounds, 1 + most);
+    this.rounds = this.#mostRounds;
   }
 
   readonly directRounds: number;
+  /** Whichever way it goes. */
+  readonly #mostRounds: number;
 
   /** All lines of a round are there, and memory is read where it lies. */
   protected abstract readAt(round: number): void;
@@ -98,6 +115,21 @@ export abstract class DirectOperation extends LineOperation {
     this.lines.memory.read(member, this.#said, where, at, length, to, toAt);
   }
 
+  /** Whether two of a member's places are one. */
+  protected isSamePlace(member: number, one: number, other: number): boolean {
+    const said = this.#said;
+    const base = member * this.#told;
+    for (let word = 0; word < PLACE_WORDS; word++)
+      if (said[base + one * PLACE_WORDS + word] !== said[base + other * PLACE_WORDS + word])
+        return false;
+    return true;
+  }
+
+  /** Where elements of a member lie, as {@link MembersMemory.locate}. */
+  protected locate(member: number, at: number, length: number, kind: Kind): number {
+    return this.lines.memory.locate(member, this.#said, member * this.#told, at, length, kind);
+  }
+
   take(round: number): void {
     const chunks = this.#chunks;
     if (chunks !== null) {
@@ -122,7 +154,7 @@ export abstract class DirectOperation extends LineOperation {
   #areReachable(): boolean {
     const { memory } = this.lines;
     return this.#places.every((_, i) =>
-      memory.areReachable(this.first, LINE.payload + i * PLACE_WORDS),
+      memory.areReachable(this.first, LINE.payload + i * PLACE_WORDS, this.#mapped),
     );
   }
 
@@ -137,7 +169,7 @@ export abstract class DirectOperation extends LineOperation {
     this.#follow(chunks);
   }
 
-  #follow({ from, offers, outcome }: LineOperation): void {
+  #follow({ from, offers, outcome }: Pick<LineOperation, 'from' | 'offers' | 'outcome'>): void {
     this.from = from;
     this.offers = offers;
     this.outcome = outcome;
@@ -147,9 +179,12 @@ export abstract class DirectOperation extends LineOperation {
     this.lines.memory.takeBack(this.#held);
   }
 
-  override enter(number: number): void {
-    super.enter(number);
-    this.from = ALL;
+  override enter(before: number): void {
+    super.enter(before);
+    this.#chunks = null;
+    this.rounds = this.#mostRounds;
+    this.ahead = 1;
+    this.#follow(AT_FIRST);
   }
 
   override end(...outcome: Parameters<LineOperation['end']>): void {

@@ -57,8 +57,8 @@ class LineExchange extends LineOperation {
     this.ahead = AHEAD_MAX;
   }
 
-  override get isShort(): boolean {
-    return super.isShort && this.#plan.once !== true;
+  override get isReusable(): boolean {
+    return this.#plan.once !== true;
   }
 
   write(round: number): void {
@@ -110,6 +110,10 @@ class DirectExchange extends DirectOperation {
       make: () => new LineExchange(lines, plan),
     });
     this.#plan = plan;
+  }
+
+  override get isReusable(): boolean {
+    return this.#plan.once !== true;
   }
 
   protected readAt(round: number): void {

@@ -4,15 +4,18 @@
  */
 import {
   ACCESS_ADDRESS,
+  ACCESS_MAPPED,
   ACCESS_NONE,
   type Channel,
+  type MappedPlace,
   newRemoteAccess,
   type RemoteAccess,
 } from '../../../../transports/transport.ts';
 import { isBytes, lengthOf, NO_BYTES } from '../../../base/bytes.ts';
 import { MpiError } from '../../../base/error.ts';
-import type { Payload } from '../../datatype/data.ts';
+import type { Elements, Payload } from '../../datatype/data.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
+import type { Kind } from '../op/kinds.ts';
 import { checkIntact, unpack } from './copies.ts';
 import type { Slots } from './slots.ts';
 
@@ -30,6 +33,10 @@ export class MembersMemory {
   /** Of the memory that is read now. */
   readonly #access = newRemoteAccess();
   #scratch = NO_BYTES;
+  readonly #found: MappedPlace = { window: NO_BYTES, at: 0 };
+  /** What {@link locate} has found, and such views of all that it found before. */
+  window: Elements = NO_BYTES;
+  readonly #views = new WeakMap<Uint8Array, Map<Kind, Elements>>();
 
   constructor(endpoint: Endpoint, slots: Slots) {
     this.#endpoint = endpoint;
@@ -83,11 +90,16 @@ export class MembersMemory {
     return this.#channels[member];
   }
 
-  /** Whether the members that offer memory in these words of a round's lines have all made it reachable. */
-  areReachable(round: number, word: number): boolean {
+  /**
+   * Whether the members that offer memory in these words of a round's lines have all made it reachable.
+   * @param mapped only memory that the others map will do
+   */
+  areReachable(round: number, word: number, mapped: boolean): boolean {
     const { words, size } = this.#slots;
-    for (let member = 0; member < size; member++)
-      if (words[this.#slots.lineAt(round, member) + word] === ACCESS_NONE) return false;
+    for (let member = 0; member < size; member++) {
+      const kind = words[this.#slots.lineAt(round, member) + word];
+      if (kind === ACCESS_NONE || (mapped && kind === ACCESS_ADDRESS)) return false;
+    }
     return true;
   }
 
@@ -118,6 +130,43 @@ export class MembersMemory {
     }
   }
 
+  /**
+   * Elements of what a member offers, where they lie in memory that this rank maps.
+   * @returns the place of the first one in {@link window}; -1: they have to be read
+   */
+  locate(
+    member: number,
+    words: Int32Array,
+    at: number,
+    offset: number,
+    length: number,
+    kind: Kind,
+  ): number {
+    if (words[at] !== ACCESS_MAPPED) return -1;
+    const found = this.#found;
+    const access = this.#accessOf(words, at);
+    if (this.#channelTo(member).locate?.(access, offset, length, found) !== true) return -1;
+    const place = found.at / kind.bytes;
+    if (!Number.isInteger(place)) return -1;
+    this.window = this.#elementsOf(found.window, kind);
+    return place;
+  }
+
+  #elementsOf(window: Uint8Array, kind: Kind): Elements {
+    let views = this.#views.get(window);
+    if (views === undefined) {
+      views = new Map();
+      this.#views.set(window, views);
+    }
+    let elements = views.get(kind);
+    if (elements === undefined) {
+      const { buffer, byteOffset, length } = window;
+      elements = kind.view(buffer, byteOffset, Math.floor(length / kind.bytes));
+      views.set(kind, elements);
+    }
+    return elements;
+  }
+
   /** Memory for what is not needed beyond a step of one operation. */
   scratch(bytes: number): Uint8Array {
     if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
@@ -133,12 +182,17 @@ export class MembersMemory {
     toAt: number,
     length: number,
   ): void {
+    const access = this.#accessOf(words, at);
+    // Shared memory moves them before it returns.
+    this.#channelTo(member).pull(access, offset, to, toAt, length, nothing);
+  }
+
+  #accessOf(words: Int32Array, at: number): RemoteAccess {
     const access = this.#access;
     access.kind = words[at];
     access.low = words[at + 1];
     access.high = words[at + 2];
-    // Shared memory moves them before it returns.
-    this.#channelTo(member).pull(access, offset, to, toAt, length, nothing);
+    return access;
   }
 }
 

@@ -91,9 +91,9 @@ export abstract class LineOperation implements Awaited, ShortRound {
   /** The lines of a round are there. */
   abstract take(round: number): void;
 
-  /** Whether it is one round, and the same object may go through another one. */
-  get isShort(): boolean {
-    return this.rounds === 1;
+  /** Whether the same object may go through its rounds again. */
+  get isReusable(): boolean {
+    return true;
   }
 
   writeOnly(round: number): void {

@@ -55,6 +55,10 @@ abstract class LineReduction extends LineOperation {
     this.needsAreas = this.bytes > INLINE_BYTES;
   }
 
+  override get isReusable(): boolean {
+    return this.plan.guard === null;
+  }
+
   protected get bytes(): number {
     return this.plan.count * this.plan.kernel.kind.bytes;
   }

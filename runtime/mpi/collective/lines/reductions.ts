@@ -27,8 +27,13 @@ const SLICE_BYTES = 2048;
 const ALL_FOLD_BYTES = 512;
 
 /** From so many bytes on ranks fold from where the elements lie, if they can read them there. */
-export const DIRECT_FOLD_MIN = 64 * 1024;
-/** Beyond so many bytes whoever folds all of them had better have the others lay them down meanwhile. */
+export const DIRECT_FOLD_MIN = 32 * 1024;
+/** The same of an allreduce of two ranks: each folds all, and waits for the other no more than in any other reduction. */
+export const DIRECT_PAIR_MIN = 8 * 1024;
+/**
+ * Beyond so many bytes whoever folds all of them had better have the others lay them down meanwhile, unless it maps them; and two
+ * ranks had better fold a half each.
+ */
 export const DIRECT_FOLD_MAX = 512 * 1024;
 
 function lineReduction(lines: Lines, plan: ReductionPlan, mayBeDirect = true): LineOperation {
@@ -37,12 +42,15 @@ function lineReduction(lines: Lines, plan: ReductionPlan, mayBeDirect = true): L
   const divisible = Number.isFinite(plan.kernel.unit);
   const sliced = plan.shared && divisible && bytes > (size > 4 ? ALL_FOLD_BYTES : SLICE_BYTES);
   const make = () => (sliced ? new FoldSlices(lines, plan) : new FoldAll(lines, plan));
-  if (!mayBeDirect || bytes < DIRECT_FOLD_MIN || plan.guard !== null || !divisible) return make();
+  const least = sliced && size === 2 ? DIRECT_PAIR_MIN : DIRECT_FOLD_MIN;
+  if (!mayBeDirect || bytes < least || plan.guard !== null || !divisible) return make();
   // The same at all ranks: of the operations that are not sliced all have blocks, or none has.
-  if (!sliced && plan.only === undefined && bytes > DIRECT_FOLD_MAX) return make();
+  const mapped = !sliced && plan.only === undefined && bytes > DIRECT_FOLD_MAX;
   const most = 2 * Math.ceil(bytes / (SLOT_BYTES - 2 * plan.kernel.kind.bytes));
-  const chunks = { most, make };
-  return sliced ? new DirectSlices(lines, plan, chunks) : new DirectFold(lines, plan, chunks);
+  const chunks = { most, make, mapped };
+  return sliced
+    ? new DirectSlices(lines, plan, chunks, bytes <= DIRECT_FOLD_MAX)
+    : new DirectFold(lines, plan, chunks);
 }
 
 function planOf(

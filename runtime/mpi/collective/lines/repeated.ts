@@ -48,8 +48,8 @@ export class RepeatedCall<Result> {
   }
 
   /** Whether an operation is one that this is for. */
-  get isShort(): boolean {
-    return this.#operation.isShort;
+  get isReusable(): boolean {
+    return this.#operation.isReusable;
   }
 
   /** The ranks have agreed to go by messages. */
@@ -88,7 +88,7 @@ export class RepeatedCall<Result> {
     // One that was started before may be under way.
     if (!this.#operation.isOver) this.#operation = this.#line.make(this.#lines);
     const operation = this.#operation;
-    const mayRun = !operation.needsAreas || this.#lines.hasAreas;
+    const mayRun = operation.rounds === 1 && (!operation.needsAreas || this.#lines.hasAreas);
     return mayRun ? this.#slots.runRound(operation, this.#calls.before(number), looks) : NOT_BEGUN;
   }
 
