@@ -24,6 +24,7 @@
 #include "finish.h"
 #include "libdreg.h"
 #include "memory.h"
+#include "swap.h"
 #include "tap.h"
 
 enum { RANGES = 1 << 20, SPREAD = 1 << 17, SAMPLES = 15, TIMES = 10, ATTEMPTS = 10 };
@@ -91,6 +92,14 @@ static void discard(void *argument)
 	must(madvise(page->addr, PAGE, MADV_DONTNEED), "MADV_DONTNEED");
 }
 
+static void reclaim(void *argument)
+{
+	struct page *page = argument;
+
+	page->addr[0] = 1;
+	must(madvise(page->addr, PAGE, MADV_PAGEOUT), "MADV_PAGEOUT");
+}
+
 static void punch(void *argument)
 {
 	struct page *page = argument;
@@ -134,11 +143,22 @@ static void cheap(double cost, double without, const char *what)
 		tap_diag("%.0f ns with, %.0f ns without", cost, without);
 }
 
+static void reclaimed(struct page *page, double reclaiming)
+{
+	static const char what[] = "a million ranges that have fired: reclaim is not held up";
+
+	if (reclaiming > 0)
+		cheap(cost_of(reclaim, page), reclaiming, what);
+	else
+		tap_lacks(what, "a swap device (zram)");
+}
+
 static void fired_already(void)
 {
 	struct page file = { .file = memfd_create("holdup", MFD_CLOEXEC) };
 	struct page anonymous = { .addr = memory_pages(1) };
-	double discarding, punching;
+	double discarding, punching, reclaiming;
+	bool swap = swap_on();
 	int fd = context_of(RANGES / 2);
 
 	must(ftruncate(file.file, PAGE), "ftruncate");
@@ -146,6 +166,7 @@ static void fired_already(void)
 	if (file.addr == MAP_FAILED)
 		tap_bail("map the file");
 	discarding = cost_of(discard, &anonymous);
+	reclaiming = swap ? cost_of(reclaim, &anonymous) : 0;
 	punching = punched_elsewhere(&file);
 
 	monitor_many(fd, file.addr, RANGES / 2, 0);
@@ -159,10 +180,13 @@ static void fired_already(void)
 	discard(&anonymous);
 	cheap(cost_of(discard, &anonymous), discarding,
 	      "a million ranges that have fired: MADV_DONTNEED is not held up");
+	reclaimed(&anonymous, reclaiming);
 	close(fd);
 	munmap(file.addr, PAGE);
 	close(file.file);
 	munmap(anonymous.addr, PAGE);
+	if (swap)
+		swap_off();
 }
 
 static bool stop;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Rows 19, 20, 21 and 32 (hugetlb): pages of 2 MiB, reserved or transparent. */
+/* Rows 15, 19, 20, 21 and 32 (hugetlb): pages of 2 MiB, reserved or transparent. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +74,35 @@ static void hugetlb_discarded(void)
 	munmap(range, 2 * HUGE_PAGE);
 }
 
+/* Fork of small pages does not fire (protect.c); of huge ones the kernel says more. */
+static void forked(const char *row, unsigned char *range)
+{
+	pid_t child;
+
+	scene_row(row);
+	scene_watch(&scene, 1, range + PART_OFFSET, PART);
+	child = fork();
+	if (child < 0)
+		tap_bail("fork");
+	while (child == 0)
+		pause();
+	expect_either(&scene, 1, "may fire");
+	expect_fresh(&scene, 1, "and is fresh either way, while the child lives");
+	must(kill(child, SIGKILL), "kill");
+	if (waitpid(child, NULL, 0) != child)
+		tap_bail("waitpid");
+	expect_fresh(&scene, 1, "and when the child is gone");
+	scene_clear(&scene);
+}
+
+static void hugetlb_forked(void)
+{
+	unsigned char *range = hugetlb_pages(-1, HUGE_PAGE);
+
+	forked("row 15, fork with a registered hugetlb page", range);
+	munmap(range, HUGE_PAGE);
+}
+
 static void hugetlb_memfd(void)
 {
 	int fd = memfd_create("dreg-selftest", MFD_CLOEXEC | MFD_HUGETLB);
@@ -109,6 +140,7 @@ static void hugetlb(void)
 	}
 	hugetlb_unmapped();
 	hugetlb_discarded();
+	hugetlb_forked();
 	hugetlb_memfd();
 	write_text(pool, before);
 }
@@ -146,6 +178,20 @@ static unsigned char *transparent_page(void)
 		return range;
 	munmap(range, HUGE_PAGE);
 	return NULL;
+}
+
+static void transparent_forked(void)
+{
+	static const char row[] = "row 15, fork with a registered transparent huge page";
+	unsigned char *range = transparent_page();
+
+	if (!range) {
+		scene_row(row);
+		lacks("may fire", "transparent huge pages");
+		return;
+	}
+	forked(row, range);
+	munmap(range, HUGE_PAGE);
 }
 
 /* A transparent huge page whose tail @act touches, beside a watched part. */
@@ -286,6 +332,7 @@ int main(void)
 {
 	scene_open(&scene);
 	hugetlb();
+	transparent_forked();
 	splits("row 20, munmap beside a range in the same huge page", cut_tail);
 	splits("row 20, mprotect beside a range in the same huge page",
 	       protect_tail);

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "finish.h"
 #include "scene.h"
+#include "swap.h"
 
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE 101
@@ -145,22 +145,6 @@ static void moved(void)
 	tap_diag("to node %d: status %d", target, status[0]);
 	pinned_may_fire();
 	drop_pair(pair);
-}
-
-static bool swap_on(void)
-{
-	if (system("modprobe zram num_devices=1 2>/dev/null") ||
-	    write_text("/sys/block/zram0/disksize", "64M") ||
-	    system("mkswap /dev/zram0 >/dev/null 2>&1"))
-		return false;
-	return swapon("/dev/zram0", 0) == 0;
-}
-
-static void swap_off(void)
-{
-	must(swapoff("/dev/zram0"), "swapoff");
-	must(write_text("/sys/block/zram0/reset", "1"), "reset zram");
-	must(system("modprobe -r zram"), "unload zram");
 }
 
 static void swapped(void)
