@@ -12,7 +12,7 @@ import { allowedCpus, type BindingPlan, mayBind, planBinding } from './binding.t
 import type { DoctorCommand, RunCommand } from './command-line/command.ts';
 import { parseArguments } from './command-line/parse.ts';
 import { jobEnvironment } from './environment.ts';
-import { hand, planHanding } from './handing.ts';
+import { HANDED_GRACE_MS, hand, planHanding } from './handing.ts';
 import { JobInput } from './job-input.ts';
 import { JobRun } from './job-run.ts';
 import { EXIT_FAILED, EXIT_USAGE, signalStatus } from './outcome.ts';
@@ -112,7 +112,9 @@ async function runElsewhere(command: RunCommand, stderr: Output): Promise<Answer
     return { status: plan.status, hurry: false };
   }
   if (command.verbose) stderr.say(`dregrun: ${[plan.file, ...plan.words].join(' ')}`);
-  return { status: await hand(plan), hurry: false };
+  const { timeoutSeconds } = command;
+  const end = timeoutSeconds && 1000 * timeoutSeconds + HANDED_GRACE_MS;
+  return { status: await hand(plan, end, (text) => stderr.say(text)), hurry: false };
 }
 
 async function run(command: RunCommand, stdout: Output, stderr: Output): Promise<Answer> {

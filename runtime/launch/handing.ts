@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { pmixMissing } from '../job/pmix-job.ts';
 import type { RunCommand } from './command-line/command.ts';
 import { usage } from './command-line/values.ts';
-import { signalStatus } from './outcome.ts';
+import { EXIT_TIMEOUT, signalStatus } from './outcome.ts';
 import { findProgram, type NoProgram } from './program.ts';
 
 const HYDRA = 'mpiexec.hydra';
 const SRUN = 'srun';
+
+/** How long after `--timeout` another launcher may take to end the job. */
+export const HANDED_GRACE_MS = 5_000;
 
 /** What another launcher is started with. */
 export interface Handing {
@@ -122,11 +125,29 @@ function srunWords(command: RunCommand, programs: readonly string[][]): string[]
   return [...words, 'env', ...variables.map(([name, value]) => `${name}=${value}`), ...programs[0]];
 }
 
-/** Runs it in dregrun's place: with its input, output and signals. @returns its status */
-export async function hand({ file, words, environment }: Handing): Promise<number> {
+/**
+ * Runs it in dregrun's place: with its input, output and signals. hydra waits for a machine that it does not reach, past
+ * the time that it was given.
+ * @param end milliseconds after which it is killed, if it has not ended by itself
+ * @param say where this is told
+ * @returns its status
+ */
+export async function hand(
+  { file, words, environment }: Handing,
+  end: number | undefined,
+  say: (text: string) => void,
+): Promise<number> {
   const child = spawn(file, words, { stdio: 'inherit', env: environment });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
   for (const signal of signals) process.on(signal, () => child.kill(signal));
+  let isLate = false;
+  const kill = () => {
+    isLate = true;
+    say(`dregrun: the job's time is over, and ${file} goes on: killed; can all hosts be reached?`);
+    child.kill('SIGKILL');
+  };
+  const timer = end === undefined ? undefined : setTimeout(kill, end);
   const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  return status ?? signalStatus(signal ?? 'SIGKILL');
+  clearTimeout(timer);
+  return isLate ? EXIT_TIMEOUT : (status ?? signalStatus(signal ?? 'SIGKILL'));
 }

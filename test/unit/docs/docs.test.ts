@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { addressOf, ERROR_CODES, type ErrorCode } from '../../../runtime/base/error.ts';
+import { figures } from '../../tools/figures.ts';
 import { dregrun } from '../../tools/launcher.ts';
 import { documentedLimits, valueIn } from '../../tools/limits.ts';
 import { anchorOf } from '../../tools/markdown.ts';
@@ -183,4 +184,13 @@ describe('docs/reference', () => {
       .split('#');
     expect(anchorsOf(file)).toContain(anchor);
   });
+});
+
+describe('figures of performance pages', () => {
+  it.each([...figures(root)])(
+    '%s shows what the tables say (npm run docs:figures)',
+    (path, svg) => {
+      expect(read(path)).toBe(svg);
+    },
+  );
 });

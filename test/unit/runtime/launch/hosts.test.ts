@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { RunCommand } from '../../../../runtime/launch/command-line/command.ts';
 import { parseArguments } from '../../../../runtime/launch/command-line/parse.ts';
+import { hand } from '../../../../runtime/launch/handing.ts';
 import { canTest, dregrun, fixture, temporaryFolder } from '../../../tools/launcher.ts';
 
 const folder = temporaryFolder();
@@ -116,6 +117,13 @@ describe('a job on other machines', () => {
       const { status } = await dregrun([...words, ...abort], { environment });
       expect(status).toBe(7);
     });
+  });
+
+  test('is ended where its launcher goes on past its time', async () => {
+    const never = { file: 'sleep', words: ['1000'], environment: process.env };
+    const said: string[] = [];
+    expect(await hand(never, 100, (text) => said.push(text))).toBe(124);
+    expect(said).toEqual([expect.stringContaining("the job's time is over, and sleep goes on")]);
   });
 
   test('in a Slurm allocation it is handed to srun', async () => {
