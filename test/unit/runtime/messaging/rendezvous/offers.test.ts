@@ -1,6 +1,7 @@
 /** What is offered to a receiver, what it makes of it, and any mix of sizes, ways and faults. */
 import { expect, test } from 'vitest';
 import type { Request } from '../../../../../runtime/index.ts';
+import { TRIAL_RUN } from '../../../../../runtime/messaging/rendezvous/cost-model.ts';
 import { filled } from '../../../../tools/bytes.ts';
 import { Random } from '../../../../tools/random.ts';
 import { exchange, expectClean, finish, messages, receive, scene, send } from './scene.ts';
@@ -67,7 +68,7 @@ test('by order of the receiver all is copied', () => {
 
 test('left to itself, it tries all ways that the transport has', () => {
   const made = scene(6);
-  for (let i = 0; i < 12; i++) exchange(made, 3000);
+  for (let i = 0; i < 3 * TRIAL_RUN; i++) exchange(made, 3000);
   const { copy, get, put } = messages(made, 1).received;
   expect([copy > 0, get > 0, put > 0]).toEqual([true, true, true]);
   const getOnly = scene(6, { schemes: ['get'], rendezvous: 'put' });
