@@ -10,9 +10,8 @@ import { addon } from '../../native/addon.ts';
 import { lengthOf, NO_BYTES } from '../../runtime/base/bytes.ts';
 import { EXTENSION_WORDS, type Noncontiguous } from '../transport.ts';
 import { BodyAlias, copyLongs } from './body-alias.ts';
-import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
+import { CELL, CELL_MASK, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
 import {
-  CELL_MASK,
   CELLS_CONSUMED,
   CREDIT_RETURNED,
   DATA_CONSUMED,
@@ -34,6 +33,8 @@ import type { RingReceiver } from './ring-receiver.ts';
  * ring anew if it is empty. The cells of such packets stay in the caches of both ends.
  */
 const SHORT_RUN = 8;
+/** Instead of the flags of a header. */
+const FULL = -1;
 
 export class RingSender {
   readonly claims: Int32Array;
@@ -110,8 +111,10 @@ export class RingSender {
     const position = this.#position;
     const from = alias.longs;
     const count = from.length;
-    const same = alias.bytes === bytes && alias.isThere && count > 0;
-    if (!same || position === this.#turn || reverse === null) return 0;
+    if (alias.bytes !== bytes || !alias.isThere || count === 0 || reverse === null) return 0;
+    const header = kind | (context << 8);
+    const flags = position === this.#turn ? this.#renew(position) : 0;
+    if (flags === FULL) return 0;
     const length = count << 3;
     const words = this.#words;
     const longs = this.#longs;
@@ -120,7 +123,7 @@ export class RingSender {
     if (count === 1) longs[first] = from[0];
     else copyLongs(longs, first, from, 0, count);
     words[cell + CELL.acknowledged] = reverse.position;
-    words[cell + CELL.kindContext] = kind | (context << 8);
+    words[cell + CELL.kindContext] = header | flags;
     words[cell + CELL.tag] = tag;
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
@@ -156,11 +159,8 @@ export class RingSender {
   ): boolean {
     const position = this.#position;
     const { reverse } = this;
-    if (reverse !== null && reverse.acknowledged !== this.#heard) this.#hear(reverse.acknowledged);
-    let flags = 0;
-    if (this.#cellsConsumed === position) flags = this.#rewind(position);
-    else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
-      return false;
+    let flags = this.#makeRoom(position);
+    if (flags === FULL) return false;
     const words = this.#words;
     const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
     if (extension === null && length <= INLINE_BYTES) {
@@ -200,6 +200,22 @@ export class RingSender {
     } finally {
       this.#packed = null;
     }
+  }
+
+  /** Where the short path ends: room, and how far it goes from here on. What {@link #makeRoom} answers. */
+  #renew(position: number): number {
+    const flags = this.#makeRoom(position);
+    if (flags !== FULL) this.#look(position);
+    return flags;
+  }
+
+  /** Room for one more packet. @returns flags of its header, or FULL */
+  #makeRoom(position: number): number {
+    const { reverse } = this;
+    if (reverse !== null && reverse.acknowledged !== this.#heard) this.#hear(reverse.acknowledged);
+    if (this.#cellsConsumed === position) return this.#rewind(position);
+    const full = ((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position);
+    return full ? FULL : 0;
   }
 
   /** How far the short path goes from here on, and how it publishes. */
