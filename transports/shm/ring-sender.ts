@@ -129,7 +129,7 @@ export class RingSender {
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else storeAtomically(words, cell + CELL.sequence, next);
+    else this.#publish(cell + CELL.sequence, next);
     return length;
   }
 
@@ -178,9 +178,9 @@ export class RingSender {
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
+    this.#turn = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else Atomics.store(words, cell + CELL.sequence, next);
-    this.#look(next);
+    else this.#publish(cell + CELL.sequence, next);
     return true;
   }
 
@@ -202,10 +202,11 @@ export class RingSender {
     }
   }
 
-  /** Where the short path ends: room, and how far it goes from here on. What {@link #makeRoom} answers. */
+  /** Where the short path ends: room for some more packets. @returns as {@link #makeRoom} */
   #renew(position: number): number {
     const flags = this.#makeRoom(position);
-    if (flags !== FULL) this.#look(position);
+    const room = CELLS - ((position - this.#cellsConsumed) | 0);
+    this.#turn = (position + Math.min(SHORT_RUN, room)) | 0;
     return flags;
   }
 
@@ -218,13 +219,12 @@ export class RingSender {
     return full ? FULL : 0;
   }
 
-  /** How far the short path goes from here on, and how it publishes. */
-  #look(position: number): void {
-    const room = CELLS - ((position - this.#cellsConsumed) | 0);
-    this.#turn = (position + Math.min(SHORT_RUN, room)) | 0;
+  /** Publishes a packet where the receiver may not issue barriers. */
+  #publish(at: number, next: number): void {
+    Atomics.store(this.#words, at, next);
     // Once a round: whether barriers are there shows only some time after the first one.
-    if (this.#plain === 1 || ((position - this.#fencesAsked) | 0) < CELLS) return;
-    this.#fencesAsked = position;
+    if (((next - this.#fencesAsked) | 0) < CELLS) return;
+    this.#fencesAsked = next;
     if (this.#fenced()) this.#plain = 1;
   }
 
@@ -318,8 +318,4 @@ export class RingSender {
     this.#dataPosition = end;
     return true;
   }
-}
-
-function storeAtomically(words: Int32Array, at: number, value: number): void {
-  Atomics.store(words, at, value);
 }

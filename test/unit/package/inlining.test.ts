@@ -20,7 +20,7 @@ const PIECES: Record<string, string[]> = {
     'ringByLoad',
     'RingSender.trySendAgain',
     'BodyAlias.get isThere',
-    'storeAtomically',
+    'RingSender.#publish',
   ],
   'Communicator.recvSync': [
     'recvSync',
