@@ -26,6 +26,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // What is made last is closed first: queue pairs before the ends that connect them.
   InitRdmacm(env, exports);
   InitVerbs(env, exports);
+  InitOfi(env, exports);
   return exports;
 }
 

@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "dreg_mpi",
-      "sources": ["addon.cc", "util.cc", "buffer.cc", "memory.cc", "pages.cc", "segment.cc", "heap.cc", "shared_heap.cc", "doorbell.cc", "wake.cc", "fdpass.cc", "process.cc", "spawn.cc", "mapping.cc", "vma.cc", "dreg.cc", "userfaultfd.cc", "userfaultfd_reader.cc", "uring.cc", "verbs.cc", "verbs_memory.cc", "verbs_queue.cc", "rdmacm.cc", "pmix.cc", "reduce.cc", "reduce_baseline.cc", "reduce_avx2.cc", "reduce_avx512.cc", "exact_sum.cc"],
+      "sources": ["addon.cc", "util.cc", "buffer.cc", "memory.cc", "pages.cc", "segment.cc", "heap.cc", "shared_heap.cc", "doorbell.cc", "wake.cc", "fdpass.cc", "process.cc", "spawn.cc", "mapping.cc", "vma.cc", "dreg.cc", "userfaultfd.cc", "userfaultfd_reader.cc", "uring.cc", "verbs.cc", "verbs_memory.cc", "verbs_queue.cc", "rdmacm.cc", "ofi.cc", "ofi_data.cc", "pmix.cc", "reduce.cc", "reduce_baseline.cc", "reduce_avx2.cc", "reduce_avx512.cc", "exact_sum.cc"],
       # A package that is published brings the headers along.
       "include_dirs": ["<!(node -p \"try { require('node-addon-api').include_dir } catch { 'node-addon-api' }\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

@@ -21,7 +21,7 @@ const ownHeaders = existsSync(join(prefix, 'include/node/node_api.h'));
 const plain = /^[\w/.,+-]+$/.test(prefix);
 // A change of Node, of binding.gyp or of the headers there are asks for a new configuration.
 const stamp = join(here, 'build', '.configured');
-const optional = ['infiniband/verbs.h', 'rdma/rdma_cma.h'].filter((header) =>
+const optional = ['infiniband/verbs.h', 'rdma/rdma_cma.h', 'rdma/fabric.h'].filter((header) =>
   existsSync(join('/usr/include', header)),
 );
 const key = `${process.version} ${prefix} ${optional} ${portable} ${readFileSync(join(here, 'binding.gyp'), 'utf8')}`;

@@ -88,6 +88,7 @@ void InitUserfaultfd(Napi::Env env, Napi::Object exports);
 void InitUring(Napi::Env env, Napi::Object exports);
 void InitVerbs(Napi::Env env, Napi::Object exports);
 void InitRdmacm(Napi::Env env, Napi::Object exports);
+void InitOfi(Napi::Env env, Napi::Object exports);
 void InitPmix(Napi::Env env, Napi::Object exports);
 
 }  // namespace dreg

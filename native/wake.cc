@@ -6,22 +6,27 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <iterator>
+
 #include "util.h"
 
 namespace dreg {
 
-// epollCreate(fds) -> a descriptor that is readable while one of an Int32Array's is | -errno.
+// epollCreate(fds, edges) -> a descriptor that is readable while one of an Int32Array's is, and by
+// the first `edges` of them from news on until epollDrain | -errno.
 static Napi::Value EpollCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!info[0].IsTypedArray()) return Answer(env, -EINVAL);
   auto fds = info[0].As<Napi::TypedArray>();
   if (fds.TypedArrayType() != napi_int32_array) return Answer(env, -EINVAL);
+  auto edges = IntegerOf(env, info[1], 0, INT_MAX).value_or(0);
   const int32_t* of = fds.As<Napi::Int32Array>().Data();
   int fd = epoll_create1(EPOLL_CLOEXEC);
   if (fd < 0) return AnswerErrno(env);
   for (size_t i = 0; i < fds.ElementLength(); i++) {
     epoll_event event = {};
     event.events = EPOLLIN;
+    if (static_cast<int64_t>(i) < edges) event.events |= EPOLLET;
     event.data.fd = of[i];
     if (epoll_ctl(fd, EPOLL_CTL_ADD, of[i], &event) == 0) continue;
     int error = errno;
@@ -29,6 +34,13 @@ static Napi::Value EpollCreate(const Napi::CallbackInfo& info) {
     return Answer(env, -error);
   }
   return Answer(env, fd);
+}
+
+// epollDrain(fd) -> how many were readable | -errno.
+static Napi::Value EpollDrain(const Napi::CallbackInfo& info) {
+  epoll_event events[16];
+  int count = epoll_wait(DescriptorOf(info.Env(), info[0]), events, std::size(events), 0);
+  return count < 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), count);
 }
 
 static Napi::Value TimerCreate(const Napi::CallbackInfo& info) {
@@ -53,6 +65,7 @@ static Napi::Value Yield(const Napi::CallbackInfo& info) {
 
 void InitWake(Napi::Env env, Napi::Object exports) {
   exports.Set("epollCreate", Napi::Function::New(env, EpollCreate));
+  exports.Set("epollDrain", Napi::Function::New(env, EpollDrain));
   exports.Set("timerCreate", Napi::Function::New(env, TimerCreate));
   exports.Set("timerSet", Napi::Function::New(env, TimerSet));
   exports.Set("yieldCpu", Napi::Function::New(env, Yield));

@@ -40,6 +40,7 @@ await bundle(
     worker: join(dist, 'runtime/worker.js'),
     // Loaded on demand, by its name (transports/select.ts).
     'verbs/open': join(dist, 'transports/verbs/open.js'),
+    'ofi/open': join(dist, 'transports/ofi/open.js'),
     // Started by the doctor (runtime/launch/doctor/trial-job.ts).
     trial: join(dist, 'runtime/launch/doctor/trial.js'),
   },

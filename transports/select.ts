@@ -6,15 +6,23 @@ import { createRequire } from 'node:module';
 import { MpiError } from '../runtime/base/error.ts';
 import type { Job } from '../runtime/job/job.ts';
 import { CompositeTransport, NoTransport } from './composite.ts';
+import type * as OfiModule from './ofi/open.ts';
 import { joinSegment } from './shm/join.ts';
 import type { Segment } from './shm/segment.ts';
 import { ShmTransport } from './shm/transport.ts';
 import type { Transport } from './transport.ts';
 import type * as RdmaModule from './verbs/open.ts';
-import type { Rdma } from './verbs/open.ts';
 
-const TRANSPORTS = ['auto', 'shm', 'self', 'verbs'] as const;
+const TRANSPORTS = ['auto', 'shm', 'self', 'verbs', 'ofi'] as const;
 type TransportName = (typeof TRANSPORTS)[number];
+
+/** A network between nodes, over which memory is registered. */
+export interface Rdma {
+  readonly transport: Transport;
+  stats: ReturnType<typeof RdmaModule.openRdma>['stats'];
+  keep: ReturnType<typeof RdmaModule.openRdma>['keep'];
+  close(): void;
+}
 
 export interface TransportSelection {
   /** The transport to all ranks that can be reached; null in a world of one. */
@@ -28,8 +36,8 @@ export interface TransportSelection {
 /**
  * DREG_TRANSPORT.
  * @throws MpiError ERR_ARG
- * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `self` | the transport between ranks.
- *   `auto`: shared memory on a node and RDMA between nodes. The others: this one for all ranks. `dregrun
+ * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `ofi`, `self` | the transport between ranks.
+ *   `auto`: shared memory on a node; between nodes RDMA, or libfabric where there is no RDMA device. The others: this one for all ranks. `dregrun
  *   --transport` sets it
  */
 export function transportName(): TransportName {
@@ -53,8 +61,8 @@ export function reachOthers(job: Job): TransportSelection {
   const all = segment.ranks.length === job.size;
   if (name === 'shm' || (name === 'auto' && all))
     return { transport: node, node, segment, rdma: null };
-  if (name === 'verbs') {
-    const rdma = openAll(job);
+  if (name === 'verbs' || name === 'ofi') {
+    const rdma = name === 'ofi' ? openFabric(job) : openAll(job);
     return { transport: rdma.transport, node, segment, rdma };
   }
   const { far, rdma } = reachFar(job);
@@ -67,7 +75,7 @@ export function reachOthers(job: Job): TransportSelection {
 /** RDMA, or the error that prevents it. */
 function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
   try {
-    const rdma = openAll(job);
+    const rdma = hasDevice() ? openAll(job) : openFabric(job);
     return { far: rdma.transport, rdma };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_UNSUPPORTED') throw error;
@@ -76,7 +84,7 @@ function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
     const refuse = (peer: number) =>
       new MpiError(
         'ERR_UNREACHABLE',
-        `rank ${peer} runs on another node, which rank ${job.rank} reaches by RDMA only: ${error.message}`,
+        `rank ${peer} runs on another node, which rank ${job.rank} reaches by RDMA or libfabric only: ${error.message}`,
         { rank: job.rank, peer, cause: error },
       );
     return { far: new NoTransport(refuse), rdma: null };
@@ -84,13 +92,20 @@ function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
 }
 
 function openAll(job: Job): Rdma {
-  if (!existsSync(CLASS) || readdirSync(CLASS).length === 0)
+  if (!hasDevice())
     throw new MpiError(
       'ERR_UNSUPPORTED',
       'this machine has no RDMA device: load its driver, then "rdma link" shows it (docs/operating/rdma.md)',
     );
   const { openDevice, openRdma } = loadRdma();
   return openRdma(job, openDevice());
+}
+
+const hasDevice = () => existsSync(CLASS) && readdirSync(CLASS).length > 0;
+
+function openFabric(job: Job): Rdma {
+  const { openDevice, openOfi } = load<typeof OfiModule>('ofi');
+  return openOfi(job, openDevice());
 }
 
 /** Where the kernel shows RDMA devices. */
@@ -100,15 +115,17 @@ const CLASS = '/sys/class/infiniband';
  * Loads the RDMA part when a job needs it. MPI.init() cannot wait for an import, and most jobs do without.
  * @throws MpiError ERR_UNSUPPORTED where this Node cannot load it so
  */
-export function loadRdma(): typeof RdmaModule {
-  const file = import.meta.url.endsWith('.ts') ? './verbs/open.ts' : './verbs/open.js';
+export const loadRdma = () => load<typeof RdmaModule>('verbs');
+
+function load<T>(name: 'verbs' | 'ofi'): T {
+  const file = `./${name}/open.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
   try {
-    return createRequire(import.meta.url)(file) as typeof RdmaModule;
+    return createRequire(import.meta.url)(file) as T;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ESM') throw cause;
     throw new MpiError(
       'ERR_UNSUPPORTED',
-      `RDMA needs Node 20.19, 22.12 or newer, and this is ${process.versions.node}`,
+      `${name} needs Node 20.19, 22.12 or newer, and this is ${process.versions.node}`,
       { cause },
     );
   }

@@ -1,13 +1,12 @@
 /** Starting and ending (MPI 4.1, 11.2 the world model; 9.2 memory; 9.3 abort). */
 import { isMainThread } from 'node:worker_threads';
 import { addon } from '../../native/addon.ts';
-import { reachOthers } from '../../transports/select.ts';
+import { type Rdma, reachOthers } from '../../transports/select.ts';
 import { SelfTransport } from '../../transports/self/transport.ts';
 import { freeMemory, noMemory, type SharedMemory } from '../../transports/shm/heap.ts';
 import { HEAP_BYTES } from '../../transports/shm/layout.ts';
 import { type Segment, soloSegment } from '../../transports/shm/segment.ts';
 import { ShmTransport } from '../../transports/shm/transport.ts';
-import type { Rdma } from '../../transports/verbs/open.ts';
 import { inWords } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
 import type { Job } from '../job/job.ts';
@@ -151,7 +150,10 @@ export const MPI = {
     for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
-  /** Says how large messages went, and what the registration cache did. */
+  /**
+   * Says how large messages went, and what the registration cache did.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
+   */
   statistics(): Statistics {
     const { engine, rdma } = running();
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
@@ -160,6 +162,7 @@ export const MPI = {
   /**
    * What the ranks of this node wait for; also what SIGUSR2 to dregrun prints. A rank tells it once it has
    * slept for {@link PUBLISH_AFTER_MS}; of one that runs, or has just begun to wait, `operation` is null.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
    */
   async inspect(): Promise<readonly Inspection[]> {
     const { engine, node } = running();

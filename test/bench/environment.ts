@@ -21,3 +21,14 @@ export function inPath(program: string): boolean {
     }
   });
 }
+
+/** The first signal ends the rounds; the second one everything. */
+export function overBySignal(): () => boolean {
+  let over = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      over = true;
+      console.error(`${signal}: no more rounds; once more ends everything`);
+    });
+  return () => over;
+}

@@ -6,6 +6,7 @@
  */
 import { cpus } from 'node:os';
 import { positiveInteger, readCommandLine, UsageError } from '../tools/command-line.ts';
+import { overBySignal } from './environment.ts';
 import { type Cost, measureCosts } from './p2p/costs.ts';
 import { buildFloor, MEASURES } from './p2p/programs.ts';
 import { type Comparison, type Plan, runRound } from './p2p/rounds.ts';
@@ -98,17 +99,6 @@ function showVerdict({ measure, bytes, rounds, ns, perPeer, perFloor, targets }:
 
 function showCost({ what, value, unit, most, met }: Cost): string {
   return `${what.padEnd(58)} ${value} ${unit}  ${met ? 'met' : 'MISSED'}: at most ${most}`;
-}
-
-/** The first signal ends the rounds; the second one everything. */
-function overBySignal(): () => boolean {
-  let over = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      over = true;
-      console.error(`${signal}: no more rounds; once more ends everything`);
-    });
-  return () => over;
 }
 
 /** Rounds until each measure at each size has the number that was asked for, or patience ends. */

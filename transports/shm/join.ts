@@ -65,8 +65,18 @@ export function nodeIdentity(): string {
   return `${machineIdentity()}/${readlinkSync('/proc/self/ns/net')}/${process.getuid?.() ?? 0}/${given}`;
 }
 
-/** A /proc that shows processes alone (subset=pid) has no boot id: then the machine's name and id. */
+/** What DREG_NODE_ID may be: no longer than a host's name, and in no need of being quoted. */
+const NODE_ID = /^[\w.-]{1,64}$/;
+
+/**
+ * A /proc that shows processes alone (subset=pid) has no boot id: then the machine's name and id.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_NODE_ID | at most 64 letters, digits, `.`, `_` and `-` | for tests only: what tells machines apart,
+ *   in place of the kernel's boot id, so that network namespaces of one machine are machines of their own
+ */
 function machineIdentity(): string {
+  const given = process.env.DREG_NODE_ID || undefined;
+  if (given !== undefined) return checkedNodeId(given);
   const id = (file: string) => readFileSync(file, 'utf8').trim();
   try {
     return id('/proc/sys/kernel/random/boot_id');
@@ -89,6 +99,14 @@ function parseAddress(text: string, peer: number): Address {
     'ERR_LAUNCH',
     `rank ${peer} published no address of ours ("${text.slice(0, 80)}"): let all ranks run the same version of dreg-mpi`,
     { peer },
+  );
+}
+
+function checkedNodeId(given: string): string {
+  if (NODE_ID.test(given)) return given;
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_NODE_ID is ${JSON.stringify(given.slice(0, 80))}; it may have 1 to 64 letters, digits, ".", "_" and "-", or be unset`,
   );
 }
 

@@ -1,12 +1,10 @@
 /** Whether peers, the port and the device are still there, while no packet comes that would show it. */
 import { constants } from 'node:os';
 import { MpiError } from '../../runtime/base/error.ts';
+import { HEARTBEAT_MS } from '../packets/transport.ts';
 import type { DeviceEvent } from './device/device.ts';
-import type { VerbsChannel } from './packets/channel.ts';
-import type { PacketDevice } from './ports.ts';
+import type { PacketDevice, VerbsChannel } from './ports.ts';
 
-/** Milliseconds between two questions of a waiting rank whether a connected peer is there. */
-export const HEARTBEAT_MS = 1000;
 /**
  * On iWARP: milliseconds for which a peer may leave a question unanswered. Then the connection is broken.
  */
@@ -16,12 +14,6 @@ export const SILENCE_MS = 4000;
  * itself that nothing goes out any more. Repetition makes a shorter time good.
  */
 export const PORT_DOWN_MS = 2000;
-/**
- * Milliseconds between two looks of a polling rank at the device's events, because each look is a system
- * call. The rank learns this much later that a port is down. Operations under way fail by themselves, too.
- */
-export const EVENTS_MS = 500;
-
 export class Liveness {
   readonly #device: PacketDevice;
   readonly #channels: ReadonlyMap<number, VerbsChannel>;

@@ -1,14 +1,15 @@
 /** The ranks that this one is connected with, is about to be, and was: how each comes and goes. */
 import { now } from '../../runtime/base/clock.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import { SEND_DEPTH } from '../packets/channel.ts';
+import { CONTROL, SLOTS_PER_PEER } from '../packets/layout.ts';
+import { INLINE_BYTES, SPARE_SLOTS } from '../packets/sender.ts';
+import type { Peers, PeersHost } from '../packets/transport.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
 import { type IwarpHost, IwarpSetup } from './connect/iwarp.ts';
 import { type ConnectionSetup, formatAddress, parseAddress } from './connect/setup.ts';
-import { SEND_DEPTH, type VerbsChannel } from './packets/channel.ts';
-import { INLINE_BYTES, SPARE_SLOTS } from './packets/sender.ts';
-import { CONTROL, SLOTS_PER_PEER } from './packets/wire.ts';
-import type { PacketDevice, PacketQueue, PacketSlots } from './ports.ts';
+import type { PacketDevice, PacketQueue, VerbsChannel } from './ports.ts';
 
 /** Milliseconds for which close() waits until the peers' devices have this rank's last packet. */
 export const LEFT_MS = 1000;
@@ -27,15 +28,7 @@ export interface VerbsJob {
   fence(): void;
 }
 
-/** What the peers need of their transport. */
-interface PeersHost {
-  readonly receives: PacketSlots;
-  open(peer: number, queue: PacketQueue): VerbsChannel;
-  /** Takes completions. */
-  pump(): void;
-}
-
-export class VerbsPeers implements Host, IwarpHost {
+export class VerbsPeers implements Host, IwarpHost, Peers<PacketQueue> {
   readonly rank: number;
   readonly size: number;
   readonly jobId: string;
@@ -44,7 +37,7 @@ export class VerbsPeers implements Host, IwarpHost {
   readonly setup: ConnectionSetup;
   readonly #device: PacketDevice;
   readonly #job: VerbsJob;
-  readonly #host: PeersHost;
+  readonly #host: PeersHost<PacketQueue>;
   /** Receive slots that are promised to no peer. */
   #spare = 0;
   /** By peer that is not connected: when the launcher was asked, and its answer. */
@@ -53,7 +46,7 @@ export class VerbsPeers implements Host, IwarpHost {
   /** Whether the user was told of a peer's silence. */
   #noted = false;
 
-  constructor(device: PacketDevice, job: VerbsJob, host: PeersHost) {
+  constructor(device: PacketDevice, job: VerbsJob, host: PeersHost<PacketQueue>) {
     this.#device = device;
     this.#job = job;
     this.#host = host;

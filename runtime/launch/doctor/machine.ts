@@ -20,9 +20,13 @@ export function transport(): Finding {
   const remedy = 'unset DREG_TRANSPORT, or set it to one of these';
   return probed('transport', { needed: true, remedy }, () => {
     const name = transportName();
-    return works('transport', name === 'auto' ? 'auto: shm within a node, verbs between' : name, {
-      name,
-    });
+    return works(
+      'transport',
+      name === 'auto' ? 'auto: shm within a node, verbs or ofi between' : name,
+      {
+        name,
+      },
+    );
   });
 }
 

@@ -1,6 +1,10 @@
 /** What a job of so many ranks takes, by calculation. All peers are taken for peers over RDMA. */
 import { MAILBOX } from '../../../native/verbs.ts';
 import { KVS_BYTES_MAX } from '../../../runtime/launch/pmi/server.ts';
+import { SEND_DEPTH } from '../../../transports/packets/channel.ts';
+import { SLOTS_PER_PEER } from '../../../transports/packets/layout.ts';
+import { SEND_SLOTS } from '../../../transports/packets/send-slots.ts';
+import { SPARE_SLOTS } from '../../../transports/packets/sender.ts';
 import { nodeIdentity } from '../../../transports/shm/join.ts';
 import {
   DATAGRAM_BYTES_MAX,
@@ -8,10 +12,7 @@ import {
   DATAGRAM_SENDS,
 } from '../../../transports/verbs/connect/datagram.ts';
 import { RECEIVE_SLOTS_MAX } from '../../../transports/verbs/device/areas.ts';
-import { SEND_DEPTH } from '../../../transports/verbs/packets/channel.ts';
-import { SEND_SLOTS } from '../../../transports/verbs/packets/send-slots.ts';
-import { SPARE_SLOTS } from '../../../transports/verbs/packets/sender.ts';
-import { SLOTS_PER_PEER, VERBS_SLOT_BYTES } from '../../../transports/verbs/packets/wire.ts';
+import { VERBS_SLOT_BYTES } from '../../../transports/verbs/layout.ts';
 import type { Costs } from './costs.ts';
 import type { Pattern } from './patterns.ts';
 

@@ -8,16 +8,12 @@
 import { readFileSync } from 'node:fs';
 import { LIMIT, verbs } from '../../../native/verbs.ts';
 import { joinJob } from '../../../runtime/job/join.ts';
+import { SEND_DEPTH } from '../../../transports/packets/channel.ts';
+import { INLINE_BYTES, SPARE_SLOTS } from '../../../transports/packets/sender.ts';
+import { decodeHello, encodeHello, jobKey } from '../../../transports/verbs/connect/wire.ts';
 import { VerbsDevice } from '../../../transports/verbs/device/device.ts';
 import type { QueuePair } from '../../../transports/verbs/device/queue-pair.ts';
-import { SEND_DEPTH } from '../../../transports/verbs/packets/channel.ts';
-import { INLINE_BYTES, SPARE_SLOTS } from '../../../transports/verbs/packets/sender.ts';
-import {
-  decodeHello,
-  encodeHello,
-  jobKey,
-  VERBS_SLOT_BYTES,
-} from '../../../transports/verbs/packets/wire.ts';
+import { VERBS_SLOT_BYTES } from '../../../transports/verbs/layout.ts';
 
 const PAIRS = 64;
 const TIMES = 2000;

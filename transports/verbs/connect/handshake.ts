@@ -5,10 +5,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { MpiError } from '../../../runtime/base/error.ts';
-import { decodeHello, encodeHello, type Hello, jobKey } from '../packets/wire.ts';
 import type { Datagrams, PacketDevice, PacketQueue } from '../ports.ts';
 import type { DatagramAddress } from './datagram.ts';
 import type { ConnectionSetup } from './setup.ts';
+import { decodeHello, encodeHello, type Hello, jobKey } from './wire.ts';
 
 /** Milliseconds after which a HELLO without an answer is sent again. The pause doubles each time, … */
 export const HELLO_FIRST_MS = 4;

@@ -10,11 +10,11 @@
 import { constants } from 'node:os';
 import { MpiError } from '../../../runtime/base/error.ts';
 import type { TargetAddress } from '../device/liveness-target.ts';
-import { decodeIntroduction, encodeIntroduction, jobKey } from '../packets/wire.ts';
 import type { PacketDevice, PacketQueue } from '../ports.ts';
 import type { ConnectionEvent, Connections, IpAddress } from './connections.ts';
 import { HELLO_FIRST_MS, HELLO_LAST_MS } from './handshake.ts';
 import type { ConnectionSetup } from './setup.ts';
+import { decodeIntroduction, encodeIntroduction, jobKey } from './wire.ts';
 
 /** Milliseconds for which a peer's machine may refuse all calls. Then the peer has failed. */
 export const UNREACHABLE_MS = 5000;

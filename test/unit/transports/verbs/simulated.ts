@@ -3,16 +3,12 @@
  * network may do that, and their packets come in order, as RC has it. Everything random comes from a seed.
  * They watch over what a real device would punish: a packet for which no receive is posted.
  */
+
+import type { PacketArea, PacketSlots } from '../../../../transports/packets/ports.ts';
 import type { DatagramAddress } from '../../../../transports/verbs/connect/datagram.ts';
 import type { QueueAddress } from '../../../../transports/verbs/device/attributes.ts';
 import type { QueueOptions, Result } from '../../../../transports/verbs/device/queue-pair.ts';
-import type {
-  Datagrams,
-  PacketArea,
-  PacketDevice,
-  PacketQueue,
-  PacketSlots,
-} from '../../../../transports/verbs/ports.ts';
+import type { Datagrams, PacketDevice, PacketQueue } from '../../../../transports/verbs/ports.ts';
 import type { Random } from '../../../tools/random.ts';
 
 const SLOTS_MAX = 512;

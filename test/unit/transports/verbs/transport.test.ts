@@ -1,16 +1,17 @@
 /** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
+import type { MemoryOperation } from '../../../../transports/packets/ports.ts';
+import { CLOCK_POLLS, EVENTS_MS, HEARTBEAT_MS } from '../../../../transports/packets/transport.ts';
 import { ACCESS_KEY, type Packet } from '../../../../transports/transport.ts';
 import {
   Handshake,
   HELLO_NOTE_MS,
   type Host,
 } from '../../../../transports/verbs/connect/handshake.ts';
-import { EVENTS_MS, HEARTBEAT_MS, PORT_DOWN_MS } from '../../../../transports/verbs/liveness.ts';
-import { VERBS_SLOT_BYTES } from '../../../../transports/verbs/packets/wire.ts';
-import type { MemoryOperation } from '../../../../transports/verbs/ports.ts';
-import { CLOCK_POLLS, VerbsTransport } from '../../../../transports/verbs/transport.ts';
+import { VERBS_SLOT_BYTES } from '../../../../transports/verbs/layout.ts';
+import { PORT_DOWN_MS } from '../../../../transports/verbs/liveness.ts';
+import { VerbsTransport } from '../../../../transports/verbs/transport.ts';
 import { localJobs } from '../../../conformance/transports/verbs-group.ts';
 import { filled, verify } from '../../../tools/bytes.ts';
 import { Random } from '../../../tools/random.ts';

@@ -6,7 +6,7 @@ import {
   decodeIntroduction,
   encodeIntroduction,
   jobKey,
-} from '../../../../../transports/verbs/packets/wire.ts';
+} from '../../../../../transports/verbs/connect/wire.ts';
 import { type Rank, World } from './iwarp-network.ts';
 
 /** Both are ready, once, and connected with each other by the queue pairs that they think they are. */

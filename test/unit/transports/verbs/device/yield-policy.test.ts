@@ -3,7 +3,7 @@ import {
   YIELD_POLLS,
   YIELD_POLLS_MAX,
   YieldPolicy,
-} from '../../../../../transports/verbs/device/yield-policy.ts';
+} from '../../../../../transports/packets/yield-policy.ts';
 
 /** Polls that find nothing, until one is followed by a yield. */
 function pollsToYield(courtesy: YieldPolicy): number {

@@ -1,12 +1,13 @@
 /** Places that packets leave from: free again when the device is done with them, however late one looks. */
 import { expect, test } from 'vitest';
-import { SEND_SLOTS, SendSlots } from '../../../../../transports/verbs/packets/send-slots.ts';
+import { SEND_SLOTS, SendSlots } from '../../../../../transports/packets/send-slots.ts';
+import { VERBS_LAYOUT } from '../../../../../transports/verbs/layout.ts';
 import type { PacketDevice, PacketQueue } from '../../../../../transports/verbs/ports.ts';
 
 /** Slots that are all held by a queue's first work requests. */
 function held() {
   const device = { openSendArea: (bytes: number) => ({ bytes: new Uint8Array(bytes) }) };
-  const slots = new SendSlots(device as unknown as PacketDevice);
+  const slots = new SendSlots(device as unknown as PacketDevice, VERBS_LAYOUT);
   const queue = { posted: 0, completed: 0 };
   for (; queue.posted < SEND_SLOTS; queue.posted++)
     slots.hold(slots.take(), queue as PacketQueue, queue.posted);

@@ -1,20 +1,18 @@
 /** Packets to one peer: each is written into a slot, header first, and posted from there. */
 import { constants } from 'node:os';
-import { MpiError } from '../../../runtime/base/error.ts';
-import { EXTENSION_WORDS, type Noncontiguous } from '../../transport.ts';
-import type { PacketQueue, PacketSlots } from '../ports.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { EXTENSION_WORDS, type Noncontiguous } from '../transport.ts';
 import { copyBytes } from './bytes.ts';
-import type { SendSlots } from './send-slots.ts';
-import type { CreditWindow } from './window.ts';
 import {
   CONTROL,
   CONTROL_BIT,
   HEADER,
-  SLOT_WORDS,
-  VERBS_EXTENSION_BYTES,
-  VERBS_HEADER_BYTES,
-  VERBS_SLOT_BYTES,
-} from './wire.ts';
+  PACKET_EXTENSION_BYTES,
+  PACKET_HEADER_BYTES,
+} from './layout.ts';
+import type { PacketQueue, PacketSlots } from './ports.ts';
+import type { SendSlots } from './send-slots.ts';
+import type { CreditWindow } from './window.ts';
 
 /** Longest packet that goes inline, its header included, where the device does that. */
 export const INLINE_BYTES = 256;
@@ -69,12 +67,12 @@ export class PacketSender {
     if (!this.#window.room) return false;
     const sends = this.#sends;
     const head =
-      extension === null ? VERBS_HEADER_BYTES : VERBS_HEADER_BYTES + VERBS_EXTENSION_BYTES;
+      extension === null ? PACKET_HEADER_BYTES : PACKET_HEADER_BYTES + PACKET_EXTENSION_BYTES;
     const inline = head + length <= this.#inlineBytes;
     const slot = inline ? 0 : sends.take();
     if (slot < 0) return false;
     if (extension !== null) this.#writeExtension(slot, extension);
-    const at = slot * VERBS_SLOT_BYTES + head;
+    const at = sends.offsetOf(slot) + head;
     if (packed !== null) packed.pack(offset, length, sends.area.bytes, at);
     else copyBytes(sends.area.bytes, at, bytes, offset, length);
     const number = this.#queue.posted;
@@ -88,13 +86,13 @@ export class PacketSender {
 
   /** Sends one of {@link CONTROL}; false: not now. */
   control(kind: number): boolean {
-    const inline = this.#inlineBytes >= VERBS_HEADER_BYTES;
+    const inline = this.#inlineBytes >= PACKET_HEADER_BYTES;
     const sends = this.#sends;
     const slot = inline ? 0 : sends.take();
     if (slot < 0) return false;
     const number = this.#queue.posted;
     const signal = !inline || kind === CONTROL.left;
-    const sent = this.#post(slot, kind | CONTROL_BIT, 0, VERBS_HEADER_BYTES, inline, signal);
+    const sent = this.#post(slot, kind | CONTROL_BIT, 0, PACKET_HEADER_BYTES, inline, signal);
     if (!inline && sent) sends.hold(slot, this.#queue, number);
     else if (!inline) sends.giveBack(slot);
     return sent;
@@ -102,7 +100,7 @@ export class PacketSender {
 
   #writeExtension(slot: number, extension: Int32Array): void {
     const { words } = this.#sends;
-    const at = slot * SLOT_WORDS + VERBS_HEADER_BYTES / 4;
+    const at = (this.#sends.offsetOf(slot) + PACKET_HEADER_BYTES) / 4;
     for (let i = 0; i < EXTENSION_WORDS; i++) words[at + i] = extension[i];
   }
 
@@ -118,19 +116,19 @@ export class PacketSender {
     // Only slots that are posted may be promised.
     if (this.#receives.waiting > SPARE_SLOTS) this.#receives.flush();
     const { words, area } = this.#sends;
-    const at = slot * SLOT_WORDS;
+    const offset = this.#sends.offsetOf(slot);
+    const at = offset / 4;
     words[at + HEADER.kindContext] = word;
     words[at + HEADER.tag] = tag;
     words[at + HEADER.taken] = this.#window.takenWord;
     words[at + HEADER.returned] = this.#window.returnedWord;
-    const answer = this.#queue.send(area, slot * VERBS_SLOT_BYTES, bytes, inline, signal);
+    const answer = this.#queue.send(area, offset, bytes, inline, signal);
     if (answer === 0) this.#window.told();
     else if (answer !== -EAGAIN) this.#refused(-answer);
     return answer === 0;
   }
 
   #refused(errno: number): void {
-    const syscall = 'ibv_post_send';
-    this.#onError(new MpiError('ERR_PEER_FAILED', `${syscall} failed`, { errno, syscall }));
+    this.#onError(new MpiError('ERR_PEER_FAILED', 'a packet cannot be sent', { errno }));
   }
 }

@@ -1,5 +1,5 @@
-import { NO_BYTES } from '../../../runtime/base/bytes.ts';
-import { MpiError } from '../../../runtime/base/error.ts';
+import { NO_BYTES } from '../../runtime/base/bytes.ts';
+import { MpiError } from '../../runtime/base/error.ts';
 import type {
   Channel,
   Done,
@@ -7,32 +7,30 @@ import type {
   OneSidedScheme,
   Purpose,
   RemoteAccess,
-} from '../../transport.ts';
-import { TOOK_NOTHING, TOOK_OTHER } from '../../transport.ts';
-import type { PacketQueue, PacketSlots } from '../ports.ts';
-import type { OneSided } from '../rdma/one-sided.ts';
-import { PacketReceiver } from './receiver.ts';
-import type { SendSlots } from './send-slots.ts';
-import { PacketSender } from './sender.ts';
-import { CreditWindow, OWES_NOTHING } from './window.ts';
+} from '../transport.ts';
+import { TOOK_NOTHING, TOOK_OTHER } from '../transport.ts';
 import {
   CONTROL,
   CONTROL_BIT,
   EXTENDED_BIT,
   HEADER,
-  SLOT_WORDS,
-  VERBS_EXTENSION_BYTES,
-  VERBS_HEADER_BYTES,
-  VERBS_MAX_BODY,
-} from './wire.ts';
+  maxBodyOf,
+  PACKET_EXTENSION_BYTES,
+  PACKET_HEADER_BYTES,
+  type PacketLayout,
+} from './layout.ts';
+import type { OneSided } from './one-sided.ts';
+import type { PacketQueue, PacketSlots } from './ports.ts';
+import { PacketReceiver } from './receiver.ts';
+import type { SendSlots } from './send-slots.ts';
+import { PacketSender } from './sender.ts';
+import { CreditWindow, OWES_NOTHING } from './window.ts';
 
 /**
  * Work requests of a connection that are under way at one time. With one more a device would round up to
  * the next power of two.
  */
 export const SEND_DEPTH = 31;
-/** Messages up to this long go eagerly, in packets of VERBS_MAX_BODY. */
-export const VERBS_EAGER_BYTES = 8192;
 /** Looks for completions in one call of the addon, for a receive that polls this connection alone. */
 export const DIRECT_LOOKS = 32;
 
@@ -40,39 +38,42 @@ const SCHEMES: readonly OneSidedScheme[] = ['get', 'put'];
 
 /** What the channels of a transport share. */
 export interface Shared {
+  readonly layout: PacketLayout;
   readonly rank: number;
   readonly sends: SendSlots;
   readonly receives: PacketSlots;
   /** The receive slots as words. */
   readonly words: Int32Array;
   readonly segmentBytes: number;
+  /** Whether memory can be read and written in place. */
+  readonly oneSided: boolean;
   /**
-   * Takes completions, after up to this many looks for one. Packets go to {@link VerbsChannel.arrived}.
+   * Takes completions, after up to this many looks for one. Packets go to {@link PacketChannel.arrived}.
    */
   pump(looks: number): number;
   /** Whether the transport's poll has news besides packets. */
   readonly news: boolean;
   /** The channel has packets to deliver. */
-  waiting(channel: VerbsChannel): void;
+  waiting(channel: PacketChannel): void;
   /** The channel has failed; the next poll tells. */
-  broken(channel: VerbsChannel): void;
+  broken(channel: PacketChannel): void;
   /** The peer waits to hear that its credit came. */
-  owing(channel: VerbsChannel): void;
+  owing(channel: PacketChannel): void;
   heard(peer: number): void;
 }
 
 type State = 'connecting' | 'ready' | 'broken' | 'left' | 'closed';
 
-export class VerbsChannel implements Channel {
-  readonly transport = 'verbs';
+export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements Channel {
+  readonly transport: string;
   readonly peer: number;
-  readonly maxBody = VERBS_MAX_BODY;
-  readonly eagerBytes = VERBS_EAGER_BYTES;
-  readonly schemes = SCHEMES;
+  readonly maxBody: number;
+  readonly eagerBytes: number;
+  readonly schemes: readonly OneSidedScheme[];
   readonly inboundClaims = null;
   readonly outboundClaims = null;
   readonly segmentBytes: number;
-  queue: PacketQueue;
+  queue: Queue;
   readonly window = new CreditWindow();
   readonly memory: OneSided;
   state: State = 'connecting';
@@ -91,14 +92,19 @@ export class VerbsChannel implements Channel {
   readonly #shared: Shared;
   readonly #sender: PacketSender;
 
-  constructor(peer: number, queue: PacketQueue, shared: Shared, memory: OneSided) {
+  constructor(peer: number, queue: Queue, shared: Shared, memory: OneSided) {
     this.peer = peer;
     this.queue = queue;
     this.memory = memory;
     this.segmentBytes = shared.segmentBytes;
     this.#shared = shared;
+    const { layout } = shared;
+    this.transport = layout.transport;
+    this.maxBody = maxBodyOf(layout);
+    this.eagerBytes = layout.eagerBytes;
+    this.schemes = shared.oneSided ? SCHEMES : [];
     const { sends, receives, words } = shared;
-    this.packets = new PacketReceiver(receives, words, this.window);
+    this.packets = new PacketReceiver(receives, words, this.window, layout.slotWords);
     this.#sender = new PacketSender(queue, this.window, sends, receives, (error) =>
       this.fail(error),
     );
@@ -106,7 +112,7 @@ export class VerbsChannel implements Channel {
   }
 
   /** Takes a queue pair, in place of one over which nothing was sent yet. */
-  adopt(queue: PacketQueue): void {
+  adopt(queue: Queue): void {
     this.queue = queue;
     this.memory.queue = queue;
     this.#sender.adopt(queue);
@@ -197,11 +203,11 @@ export class VerbsChannel implements Channel {
   arrived(slot: number, bytes: number): void {
     const { words, receives } = this.#shared;
     if (this.state === 'connecting') this.#shared.heard(this.peer);
-    const at = slot * SLOT_WORDS;
+    const at = slot * this.#shared.layout.slotWords;
     const word = words[at + HEADER.kindContext];
     const head =
-      word & EXTENDED_BIT ? VERBS_HEADER_BYTES + VERBS_EXTENSION_BYTES : VERBS_HEADER_BYTES;
-    const sane = bytes >= head && bytes - head <= VERBS_MAX_BODY;
+      word & EXTENDED_BIT ? PACKET_HEADER_BYTES + PACKET_EXTENSION_BYTES : PACKET_HEADER_BYTES;
+    const sane = bytes >= head && bytes - head <= this.maxBody;
     if (!sane || !this.window.learn(words[at + HEADER.taken], words[at + HEADER.returned])) {
       receives.post(slot);
       this.#garbage('a packet with a header that is not of our protocol');
@@ -315,7 +321,7 @@ export class VerbsChannel implements Channel {
     if (known?.code === 'ERR_PROTOCOL' || known === null) return error;
     return new MpiError(
       'ERR_PEER_FAILED',
-      `the connection with rank ${this.peer} broke: ${error.message}; has that rank ended, or is the network down (rdma link, dmesg)?`,
+      `the connection with rank ${this.peer} broke: ${error.message}; has that rank ended, or is the network down (${this.#shared.layout.advice})?`,
       {
         rank: this.#shared.rank,
         peer: this.peer,

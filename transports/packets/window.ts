@@ -8,7 +8,7 @@
  * before it sleeps, or when it has polled in vain for a while. So each kind of packet has its own slot at the other end, nobody who lacks room
  * keeps another from giving it, and two idle ranks send nothing.
  */
-import { CONTROL, DATA_WINDOW } from './wire.ts';
+import { CONTROL, DATA_WINDOW } from './layout.ts';
 
 /** Taken packets after which a credit packet is worth sending at once. */
 export const CREDIT_DUE = DATA_WINDOW / 2;

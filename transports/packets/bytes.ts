@@ -1,5 +1,5 @@
 /** Copies between a program's memory and a packet's slot. */
-import { addon } from '../../../native/addon.ts';
+import { addon } from '../../native/addon.ts';
 
 /** Up to here a loop is faster than a call. */
 const LOOP_BYTES = 64;

@@ -1,8 +1,18 @@
 /** How a rank sleeps: on completions, on the device's events, and on a timer, in one descriptor. */
-import { addon, type Watcher } from '../../../native/addon.ts';
-import { wakeAddon } from '../../../native/wake.ts';
-import { check } from '../../../runtime/base/error.ts';
-import type { PacketDevice } from '../ports.ts';
+import { addon, type Watcher } from '../../native/addon.ts';
+import { wakeAddon } from '../../native/wake.ts';
+import { check } from '../../runtime/base/error.ts';
+
+/** A device that can ring. */
+export interface Ringer {
+  /** Readable when there is work, once armed. */
+  readonly fds: readonly number[];
+  /** Whether these descriptors may stay readable without cause, so that only news of them ring. */
+  readonly edges: boolean;
+  /** @returns whether there is work already, so that nothing may ring */
+  arm(): boolean;
+  disarm(): void;
+}
 
 /** Another descriptor that wakes, and a function that reads it until it is quiet. */
 export interface News {
@@ -11,13 +21,13 @@ export interface News {
 }
 
 export class Doorbell {
-  readonly #device: PacketDevice;
+  readonly #device: Ringer;
   readonly #news: News | null;
   #fd = -1;
   #timer = -1;
   #armed = false;
 
-  constructor(device: PacketDevice, news: News | null = null) {
+  constructor(device: Ringer, news: News | null = null) {
     this.#device = device;
     this.#news = news;
   }
@@ -33,8 +43,9 @@ export class Doorbell {
     if (this.#fd < 0) this.#make();
     // Clears a completion that came when nobody slept any more.
     this.#device.disarm();
-    this.#device.arm();
-    wakeAddon().timerSet(this.#timer, Math.max(1, milliseconds));
+    this.#drain();
+    const busy = this.#device.arm();
+    wakeAddon().timerSet(this.#timer, busy ? 1 : Math.max(1, milliseconds));
     this.#armed = true;
   }
 
@@ -44,6 +55,7 @@ export class Doorbell {
     this.#device.disarm();
     this.#news?.take();
     wakeAddon().timerSet(this.#timer, 0);
+    this.#drain();
   }
 
   block(milliseconds: number): void {
@@ -59,6 +71,7 @@ export class Doorbell {
       else {
         this.#device.disarm();
         this.#news?.take();
+        this.#drain();
       }
       if (rung) onDoorbell();
     });
@@ -72,12 +85,17 @@ export class Doorbell {
     this.#timer = -1;
   }
 
+  #drain(): void {
+    if (this.#device.edges) wakeAddon().epollDrain(this.#fd);
+  }
+
   #make(): void {
     const native = wakeAddon();
-    const { wakeFd, asyncFd } = this.#device;
     this.#timer = check(native.timerCreate(), 'timerfd_create', 'a timer to sleep with');
     const news = this.#news === null ? [] : [this.#news.fd];
-    const all = Int32Array.of(wakeFd, asyncFd, this.#timer, ...news);
-    this.#fd = check(native.epollCreate(all), 'epoll_create1', 'a descriptor to sleep on');
+    const { fds, edges } = this.#device;
+    const all = Int32Array.of(...fds, this.#timer, ...news);
+    const made = native.epollCreate(all, edges ? fds.length : 0);
+    this.#fd = check(made, 'epoll_create1', 'a descriptor to sleep on');
   }
 }

@@ -3,16 +3,16 @@
  * pinned-memory manager, which checks that the memory is still the memory that was registered.
  */
 import { constants } from 'node:os';
-import { part } from '../../../runtime/base/bytes.ts';
-import { MpiError } from '../../../runtime/base/error.ts';
-import { Queue } from '../../../runtime/base/queue.ts';
-import type { Done, Hold, Purpose, RemoteAccess } from '../../transport.ts';
-import { ACCESS_KEY, ACCESS_NONE } from '../../transport.ts';
-import type { LeasedMemory, MemoryOperation, PacketQueue } from '../ports.ts';
-import { LEASE } from '../ports.ts';
+import { part } from '../../runtime/base/bytes.ts';
+import { MpiError } from '../../runtime/base/error.ts';
+import { Queue } from '../../runtime/base/queue.ts';
+import type { Done, Hold, Purpose, RemoteAccess } from '../transport.ts';
+import { ACCESS_KEY, ACCESS_NONE } from '../transport.ts';
+import type { LeasedMemory, MemoryOperation, PacketQueue } from './ports.ts';
+import { LEASE } from './ports.ts';
 
 /** Longest range that is exported, read or written at once. The next range is registered meanwhile. */
-export const VERBS_SEGMENT_BYTES = 2 * 2 ** 20;
+export const SEGMENT_BYTES = 2 * 2 ** 20;
 /** RDMA operations of a connection under way at one time; others wait. */
 export const OPERATIONS_MAX = 8;
 

@@ -1,18 +1,17 @@
 /** Packets of one peer that came and were not taken yet, in the slots in which they came. */
-import { hasRoomFor } from '../../../runtime/base/bytes.ts';
-import type { Noncontiguous, Packet } from '../../transport.ts';
-import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../../transport.ts';
-import type { PacketSlots } from '../ports.ts';
+import { hasRoomFor } from '../../runtime/base/bytes.ts';
+import type { Noncontiguous, Packet } from '../transport.ts';
+import { EXTENSION_WORDS, TAKE_ANY_TAG, TOOK_OTHER } from '../transport.ts';
 import { copyBytes } from './bytes.ts';
-import type { CreditWindow } from './window.ts';
 import {
   DATA_WINDOW,
   EXTENDED_BIT,
   HEADER,
-  SLOT_WORDS,
-  VERBS_EXTENSION_BYTES,
-  VERBS_HEADER_BYTES,
-} from './wire.ts';
+  PACKET_EXTENSION_BYTES,
+  PACKET_HEADER_BYTES,
+} from './layout.ts';
+import type { PacketSlots } from './ports.ts';
+import type { CreditWindow } from './window.ts';
 
 /** It is itself the packet that was opened last. */
 export class PacketReceiver implements Packet {
@@ -28,6 +27,7 @@ export class PacketReceiver implements Packet {
   /** The receive slots as words. */
   readonly #words: Int32Array;
   readonly #window: CreditWindow;
+  readonly #slotWords: number;
   #body = 0;
   /** Slots and lengths of the packets, in a ring. */
   readonly #slots = new Int32Array(DATA_WINDOW);
@@ -35,10 +35,11 @@ export class PacketReceiver implements Packet {
   #head = 0;
   #tail = 0;
 
-  constructor(receives: PacketSlots, words: Int32Array, window: CreditWindow) {
+  constructor(receives: PacketSlots, words: Int32Array, window: CreditWindow, slotWords: number) {
     this.#receives = receives;
     this.#words = words;
     this.#window = window;
+    this.#slotWords = slotWords;
   }
 
   get any(): boolean {
@@ -59,16 +60,16 @@ export class PacketReceiver implements Packet {
   open(): void {
     const words = this.#words;
     const place = this.#head & (DATA_WINDOW - 1);
-    const at = this.#slots[place] * SLOT_WORDS;
+    const at = this.#slots[place] * this.#slotWords;
     const word = words[at + HEADER.kindContext];
     this.kind = word & 0xff;
     this.context = (word >>> 8) & 0x3f_ffff;
     this.tag = words[at + HEADER.tag];
-    let head = VERBS_HEADER_BYTES;
+    let head = PACKET_HEADER_BYTES;
     if (word & EXTENDED_BIT) {
       for (let i = 0; i < EXTENSION_WORDS; i++)
-        this.extension[i] = words[at + VERBS_HEADER_BYTES / 4 + i];
-      head += VERBS_EXTENSION_BYTES;
+        this.extension[i] = words[at + PACKET_HEADER_BYTES / 4 + i];
+      head += PACKET_EXTENSION_BYTES;
     }
     this.#body = 4 * at + head;
     this.length = this.#lengths[place] - head;
@@ -94,13 +95,13 @@ export class PacketReceiver implements Packet {
   take(kind: number, context: number, tag: number, to: unknown): number {
     const words = this.#words;
     const place = this.#head & (DATA_WINDOW - 1);
-    const at = this.#slots[place] * SLOT_WORDS;
-    const length = this.#lengths[place] - VERBS_HEADER_BYTES;
+    const at = this.#slots[place] * this.#slotWords;
+    const length = this.#lengths[place] - PACKET_HEADER_BYTES;
     const itsTag = words[at + HEADER.tag];
     if (words[at + HEADER.kindContext] !== (kind | (context << 8))) return TOOK_OTHER;
     if (itsTag < 0 || !hasRoomFor(to, length)) return TOOK_OTHER;
     if (tag !== itsTag && tag !== TAKE_ANY_TAG) return TOOK_OTHER;
-    copyBytes(to as Uint8Array, 0, this.#receives.bytes, 4 * at + VERBS_HEADER_BYTES, length);
+    copyBytes(to as Uint8Array, 0, this.#receives.bytes, 4 * at + PACKET_HEADER_BYTES, length);
     this.takenTag = itsTag;
     this.advance();
     return length;

@@ -1,49 +1,5 @@
-/** The layout of packets between two connected ranks, and of the datagrams that set a connection up. */
+/** The datagrams that set a connection up, and what is said when one begins on iWARP. */
 import { createHash } from 'node:crypto';
-import { EXTENSION_WORDS } from '../../transport.ts';
-
-/** Bytes of a receive slot: header, extension words and body of one packet. */
-export const VERBS_SLOT_BYTES = 2048;
-export const SLOT_WORDS = VERBS_SLOT_BYTES / 4;
-/** A packet's header: four words, {@link HEADER}. */
-export const VERBS_HEADER_BYTES = 16;
-export const VERBS_EXTENSION_BYTES = 4 * EXTENSION_WORDS;
-/** Largest body of a packet, in bytes. */
-export const VERBS_MAX_BODY = VERBS_SLOT_BYTES - VERBS_HEADER_BYTES - VERBS_EXTENSION_BYTES;
-
-/** Words of the header. The body's length is what came less the header. */
-export const HEADER = {
-  /** kind | context << 8, {@link CONTROL_BIT}, {@link EXTENDED_BIT}. */
-  kindContext: 0,
-  tag: 1,
-  /** What the sender of this packet has taken: see window.ts. */
-  taken: 2,
-  /** Credit that it has returned so far, modulo 2^32. */
-  returned: 3,
-} as const;
-/** The packet is one of {@link CONTROL}, for the transport itself. */
-export const CONTROL_BIT = 1 << 30;
-/** Extension words stand between header and body. */
-export const EXTENDED_BIT = 1 << 31;
-
-/** Kinds of packets that the transports of two ranks exchange with each other. */
-export const CONTROL = {
-  /** Has only its header: what was taken, and what credit is returned. */
-  credit: 1,
-  /** Says that a credit packet was taken, where no other packet is under way to say it. */
-  acknowledge: 2,
-  /** The sender is in MPI.finalize(). */
-  leaving: 3,
-  /** The last packet of the connection: the sender has closed its transports in order. */
-  left: 4,
-} as const;
-
-/** Packets of the protocols that a peer may have sent and this rank has not taken. */
-export const DATA_WINDOW = 16;
-/** Slots for packets of {@link CONTROL}: each kind has at most one under way. */
-export const CONTROL_SLOTS = 4;
-/** Receive slots that each connected peer needs. */
-export const SLOTS_PER_PEER = DATA_WINDOW + CONTROL_SLOTS;
 
 const MAGIC = 0x4f4c_4844;
 /**

@@ -1,0 +1,34 @@
+/** Packets over libfabric: an envelope that says whose packet it is, before the packet itself. */
+import type { PacketLayout } from '../packets/layout.ts';
+
+/** Longest packet, without its envelope. */
+export const OFI_PACKET_BYTES = 4096;
+/** Messages up to this long go eagerly, in packets of OFI_PACKET_BYTES. */
+export const OFI_EAGER_BYTES = 16384;
+/** Bytes of the envelope. */
+export const OFI_ENVELOPE_BYTES = 16;
+
+/** Words of the envelope. */
+export const ENVELOPE = {
+  /** Two words that only the two ranks of the connection know. */
+  token: 0,
+  /** The sender's rank. */
+  from: 2,
+  /** The packet's number, and how many bytes of {@link ALIGNMENT} were added. */
+  number: 3,
+} as const;
+export const NUMBER_MASK = 0xff_ffff;
+export const PADDING_SHIFT = 24;
+/** Stands in the last word of what ranks say before they trust each other. */
+export const SETUP_BIT = 1 << 31;
+/** Packets begin at such addresses, since the next one may lie right behind. */
+export const ALIGNMENT = 8;
+
+export const OFI_LAYOUT: PacketLayout = {
+  transport: 'ofi',
+  packetBytes: OFI_PACKET_BYTES,
+  headroom: OFI_ENVELOPE_BYTES,
+  slotWords: ALIGNMENT / 4,
+  eagerBytes: OFI_EAGER_BYTES,
+  advice: 'ip link, ping',
+};

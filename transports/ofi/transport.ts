@@ -1,0 +1,34 @@
+/** Ranks that a network reaches through libfabric (docs/internals/ofi.md). */
+import { Doorbell } from '../packets/doorbell.ts';
+import { SEGMENT_BYTES } from '../packets/one-sided.ts';
+import { PacketTransport } from '../packets/transport.ts';
+import type { OfiDevice } from './device/endpoint.ts';
+import type { OfiQueue } from './device/queue.ts';
+import { OFI_LAYOUT } from './layout.ts';
+import { OFI_LEFT_MS, type OfiJob, OfiPeers } from './peers.ts';
+
+export class OfiTransport extends PacketTransport<OfiQueue> {
+  /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
+  constructor(device: OfiDevice, job: OfiJob, leftMs = OFI_LEFT_MS) {
+    super({
+      rank: job.rank,
+      size: job.size,
+      layout: OFI_LAYOUT,
+      device,
+      software: false,
+      receives: device.receives,
+      segmentBytes: Math.min(SEGMENT_BYTES, device.messageBytesMax),
+      oneSided: true,
+      peers: (host) => new OfiPeers(device, job, host, leftMs),
+      liveness: () => ({ look() {} }),
+      doorbell: () =>
+        new Doorbell({
+          fds: [device.wakeFd],
+          // Debian's libfabric 1.17 (net) never takes its signal back, once it has given one.
+          edges: true,
+          arm: () => !device.quiet,
+          disarm() {},
+        }),
+    });
+  }
+}
