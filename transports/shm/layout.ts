@@ -53,10 +53,13 @@ export const CELL_BYTES = 128;
 export const CELL_WORDS = CELL_BYTES / 4;
 /** Cells in a ring; a power of two. */
 export const CELLS = 64;
+export const CELL_MASK = CELLS - 1;
 /** Header of a packet, as Int32 indices in a cell. */
 export * as CELL from './cell-words.ts';
 /** Longest body that lies in its cell. Such bodies end where this byte would be. */
 export const INLINE_BYTES = 104;
+/** Up to so many words of 64 bits of a body share the header's cache line. */
+export const HEADER_LINE_LONGS = 5;
 
 /** Bytes of the data ring, in which longer bodies lie; a power of two. */
 export const DATA_BYTES = 65536;

@@ -9,7 +9,6 @@ import {
   REGION,
 } from './layout.ts';
 
-export const CELL_MASK = CELLS - 1;
 export const DATA_MASK = DATA_BYTES - 1;
 /** Bit 31 of `kindContext`: extension words stand at the body's place, the body in the data ring. */
 export const EXTENDED = 1 << 31;

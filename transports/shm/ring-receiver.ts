@@ -19,16 +19,17 @@ import {
 import { BodyAlias, copyLongs } from './body-alias.ts';
 import {
   CELL,
+  CELL_MASK,
   CELL_WORDS,
   CELLS,
   DATA_ALIGNMENT,
   DATA_BYTES,
   DATA_HELD,
+  HEADER_LINE_LONGS,
   INLINE_BYTES,
   MAX_BODY,
 } from './layout.ts';
 import {
-  CELL_MASK,
   CELLS_CONSUMED,
   CREDIT_RETURNED,
   DATA_CONSUMED,
@@ -49,8 +50,6 @@ import {
  * cache miss.
  */
 const CELLS_HELD = CELLS / 4;
-/** Up to so many words of 64 bits of a body share the header's cache line. */
-const HEADER_LINE_LONGS = 5;
 
 /** This object is itself the packet that it delivers, so a message costs no object. */
 export class RingReceiver implements Packet {
@@ -132,10 +131,9 @@ export class RingReceiver implements Packet {
     const expected = alias.bytes === to && alias.isThere && tag >= 0 ? count << 3 : -1;
     const header = kind | (context << 8);
     let cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
-    const usual = cell;
     let touched = 0;
     while (words[cell + CELL.sequence] !== sequence) {
-      if (count > HEADER_LINE_LONGS) touched ^= words[usual];
+      if (count > HEADER_LINE_LONGS) touched ^= words[cell];
       if (words[CELL.sequence] === sequence) {
         cell = 0;
         break;
@@ -143,13 +141,15 @@ export class RingReceiver implements Packet {
       if (--looks <= 0) return TOOK_NOTHING;
     }
     if (!LOADS_IN_ORDER) Atomics.load(words, cell + CELL.sequence);
+    const flags = words[cell + CELL.kindContext] ^ header;
     if (
-      words[cell + CELL.kindContext] !== header ||
+      (flags & ~REWOUND) !== 0 ||
       words[cell + CELL.tag] !== tag ||
       words[cell + CELL.length] !== expected
     )
       return this.#takeOther(cell, header, tag, to);
-    if (count > HEADER_LINE_LONGS) this.touched = touched;
+    if (flags !== 0) this.#rewound();
+    this.touched = touched;
     const longs = this.#longs;
     const first = ((cell * 4 + INLINE_BYTES) >>> 3) - count;
     if (count === 1) body[0] = longs[first];

@@ -10,9 +10,8 @@ import { addon } from '../../native/addon.ts';
 import { lengthOf, NO_BYTES } from '../../runtime/base/bytes.ts';
 import { EXTENSION_WORDS, type Noncontiguous } from '../transport.ts';
 import { BodyAlias, copyLongs } from './body-alias.ts';
-import { CELL, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
+import { CELL, CELL_MASK, CELL_WORDS, CELLS, DATA_BYTES, INLINE_BYTES } from './layout.ts';
 import {
-  CELL_MASK,
   CELLS_CONSUMED,
   CREDIT_RETURNED,
   DATA_CONSUMED,
@@ -34,6 +33,8 @@ import type { RingReceiver } from './ring-receiver.ts';
  * ring anew if it is empty. The cells of such packets stay in the caches of both ends.
  */
 const SHORT_RUN = 8;
+/** Instead of the flags of a header. */
+const FULL = -1;
 
 export class RingSender {
   readonly claims: Int32Array;
@@ -110,8 +111,10 @@ export class RingSender {
     const position = this.#position;
     const from = alias.longs;
     const count = from.length;
-    const same = alias.bytes === bytes && alias.isThere && count > 0;
-    if (!same || position === this.#turn || reverse === null) return 0;
+    if (alias.bytes !== bytes || !alias.isThere || count === 0 || reverse === null) return 0;
+    const header = kind | (context << 8);
+    const flags = position === this.#turn ? this.#renew(position) : 0;
+    if (flags === FULL) return 0;
     const length = count << 3;
     const words = this.#words;
     const longs = this.#longs;
@@ -120,13 +123,13 @@ export class RingSender {
     if (count === 1) longs[first] = from[0];
     else copyLongs(longs, first, from, 0, count);
     words[cell + CELL.acknowledged] = reverse.position;
-    words[cell + CELL.kindContext] = kind | (context << 8);
+    words[cell + CELL.kindContext] = header | flags;
     words[cell + CELL.tag] = tag;
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else storeAtomically(words, cell + CELL.sequence, next);
+    else this.#publish(cell + CELL.sequence, next);
     return length;
   }
 
@@ -156,11 +159,8 @@ export class RingSender {
   ): boolean {
     const position = this.#position;
     const { reverse } = this;
-    if (reverse !== null && reverse.acknowledged !== this.#heard) this.#hear(reverse.acknowledged);
-    let flags = 0;
-    if (this.#cellsConsumed === position) flags = this.#rewind(position);
-    else if (((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position))
-      return false;
+    let flags = this.#makeRoom(position);
+    if (flags === FULL) return false;
     const words = this.#words;
     const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
     if (extension === null && length <= INLINE_BYTES) {
@@ -178,9 +178,9 @@ export class RingSender {
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
+    this.#turn = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
-    else Atomics.store(words, cell + CELL.sequence, next);
-    this.#look(next);
+    else this.#publish(cell + CELL.sequence, next);
     return true;
   }
 
@@ -202,13 +202,29 @@ export class RingSender {
     }
   }
 
-  /** How far the short path goes from here on, and how it publishes. */
-  #look(position: number): void {
+  /** Where the short path ends: room for some more packets. @returns as {@link #makeRoom} */
+  #renew(position: number): number {
+    const flags = this.#makeRoom(position);
     const room = CELLS - ((position - this.#cellsConsumed) | 0);
     this.#turn = (position + Math.min(SHORT_RUN, room)) | 0;
+    return flags;
+  }
+
+  /** Room for one more packet. @returns flags of its header, or FULL */
+  #makeRoom(position: number): number {
+    const { reverse } = this;
+    if (reverse !== null && reverse.acknowledged !== this.#heard) this.#hear(reverse.acknowledged);
+    if (this.#cellsConsumed === position) return this.#rewind(position);
+    const full = ((position - this.#cellsConsumed) | 0) >= CELLS && !this.#hasRoom(position);
+    return full ? FULL : 0;
+  }
+
+  /** Publishes a packet where the receiver may not issue barriers. */
+  #publish(at: number, next: number): void {
+    Atomics.store(this.#words, at, next);
     // Once a round: whether barriers are there shows only some time after the first one.
-    if (this.#plain === 1 || ((position - this.#fencesAsked) | 0) < CELLS) return;
-    this.#fencesAsked = position;
+    if (((next - this.#fencesAsked) | 0) < CELLS) return;
+    this.#fencesAsked = next;
     if (this.#fenced()) this.#plain = 1;
   }
 
@@ -302,8 +318,4 @@ export class RingSender {
     this.#dataPosition = end;
     return true;
   }
-}
-
-function storeAtomically(words: Int32Array, at: number, value: number): void {
-  Atomics.store(words, at, value);
 }

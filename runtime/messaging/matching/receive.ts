@@ -72,8 +72,12 @@ export class Receiving {
 
   /** Posts a receive, or gives it the unexpected message that it matches. */
   receive(request: Operation): void {
-    const peer = this.#host.peers[request.peer];
     const context = this.contexts.of(request.context);
+    this.receiveIn(context, this.#host.peers[request.peer], request);
+  }
+
+  /** The same where it is known whose context and peer the request means. */
+  receiveIn(context: Context, peer: Peer | undefined, request: Operation): void {
     if (this.prematched.take(request, context, peer)) return;
     if (context.row !== null && this.small.give(request, context)) return;
     if (context.unexpected.count > 0) {

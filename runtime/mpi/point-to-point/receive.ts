@@ -94,8 +94,11 @@ export function irecv(
   }
   const length = plainLength(buffer);
   if (length <= 0) return irecvSlowly(endpoint, buffer, source, tag);
-  const bytes = buffer as Uint8Array;
-  return post(endpoint, new Request(endpoint, bytes, length, endpoint.context, peer.rank, tag));
+  const { engine, messages, context } = endpoint;
+  const request = new Request(endpoint, buffer as Uint8Array, length, context, peer.rank, tag);
+  engine.receiving.receiveIn(messages, peer, request);
+  if (request.state === PENDING) engine.completion.track(request);
+  return request;
 }
 
 /** {@link irecv} of what is unusual, and for the library's own use. */

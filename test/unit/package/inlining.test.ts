@@ -13,16 +13,14 @@ const RESERVE = v8Setting('reserve-inline-budget-scale-factor');
 /** What V8 compiles as one piece, by its name, and the functions in it, which it would otherwise call. */
 const PIECES: Record<string, string[]> = {
   sendAtOnce: [
-    'plainLength',
-    'lengthOf',
     'isTag',
     'Endpoint.peerTo',
-    'SendFlow.trySendNow',
-    'chargeOf',
-    'ShmChannel.trySend',
+    'SendFlow.trySendAgain',
+    'ShmChannel.trySendAgain',
     'ringByLoad',
-    'RingSender.trySend',
-    'storeAtomically',
+    'RingSender.trySendAgain',
+    'BodyAlias.get isThere',
+    'RingSender.#publish',
   ],
   'Communicator.recvSync': [
     'recvSync',
@@ -38,6 +36,7 @@ const PIECES: Record<string, string[]> = {
     'Peer.get error',
     'ShmChannel.tryTake',
     'RingReceiver.tryTake',
+    'BodyAlias.get isThere',
     'chargeOf',
     'ShmChannel.returnCredit',
     'RingReceiver.returnCredit',
