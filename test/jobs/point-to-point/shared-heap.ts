@@ -5,6 +5,7 @@ import { MPI } from '../../../runtime/index.ts';
 import { defineJob } from '../job.ts';
 import { assert, fill, filled, Random, scaled, verify } from '../lib.ts';
 import { next, previous, rank, size, world } from '../ring.ts';
+import { SHARED_HEAP_SETTINGS } from '../shared-heaps.ts';
 
 const TAG = 3;
 const KIB = 1024;
@@ -119,7 +120,7 @@ async function takenAway(): Promise<void> {
 
 export default defineJob({
   ranks: [1, 2, 5],
-  settings: [{ DREG_SHARED_HEAP: '1', DREG_SINGLE_COPY: 'never' }],
+  settings: [SHARED_HEAP_SETTINGS],
   rdma: [],
   cases: {
     ...Object.fromEntries(

@@ -124,6 +124,7 @@ function work(arrays: Arrays): void {
 
 /** What this rank's worker has given. */
 const given: Given[] = [];
+let worker: Worker | undefined;
 
 /** One round of messages among all ranks, known to all. */
 async function round(number: number, arrays: Arrays): Promise<void> {
@@ -157,6 +158,7 @@ async function passGiven(arrays: Arrays): Promise<void> {
   const { rank, size } = world;
   const [next, previous] = [(rank + 1) % size, (rank + size - 1) % size];
   const { bytes, seed } = given.shift() ?? { bytes: new Uint8Array(0), seed: 0 };
+  if (bytes.length > 0) worker?.postMessage('taken');
   const head = new Float64Array(2);
   await world.sendrecv(Float64Array.of(bytes.length, seed), next, GIVEN, head, previous, GIVEN);
   const into = arrays.empty(head[0]);
@@ -165,15 +167,14 @@ async function passGiven(arrays: Arrays): Promise<void> {
 }
 
 function startWorker(): Worker {
-  const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
-  worker.on('message', (made: Given) => {
+  const started = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
+  started.on('message', (made: Given) => {
     given.push(made);
-    worker.postMessage('taken');
   });
-  worker.on('error', (error) => {
+  started.on('error', (error) => {
     throw error;
   });
-  return worker;
+  return started;
 }
 
 const heap = () => sharedHeap() as SharedHeap;
@@ -181,7 +182,7 @@ const heap = () => sharedHeap() as SharedHeap;
 async function run(operations: number, how: string | undefined): Promise<void> {
   const { world } = MPI;
   assert.equal(typeof heap().base, 'number');
-  const worker = how === 'workers' ? startWorker() : undefined;
+  if (how === 'workers') worker = startWorker();
   const arrays = new Arrays(world.rank + 1);
   const share = operations / world.size;
   let total = 0;
