@@ -45,6 +45,8 @@ export interface EngineOptions extends SpinLimits {
   self: Transport;
   /** Reaches the ranks of this node; absent in a world of one. */
   node: Transport | null;
+  /** Each rank's node, by world rank; absent where all ranks are on one. */
+  nodes?: readonly string[];
   /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
   singleCopy: Preference;
   /** DREG_RNDV: how a large message goes. */
@@ -71,6 +73,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #node: Transport | null;
   readonly #directPolls: number;
   readonly #credit: readonly CreditLimits[];
+  /** Each rank's node, by world rank; empty where nobody told. */
+  readonly nodes: readonly string[];
   /** Whether the memory of others may be read through the kernel. */
   readonly singleCopy: Preference;
   /** By world rank, from the first contact on. */
@@ -102,6 +106,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.peers = new Array(options.size).fill(undefined);
     const { rank, node, rendezvous, singleCopy } = options;
     this.singleCopy = singleCopy;
+    this.nodes = options.nodes ?? [];
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
     // What this rank sends to itself rings no bell of the node's.

@@ -248,6 +248,7 @@ function connect(job: Job): World {
     board: node?.board ?? null,
     deadlockMs: deadlockMs(),
     ...spinning(segment),
+    nodes: segment?.nodes ?? [],
     singleCopy: singleCopy(),
     rendezvous: rendezvous(),
   });

@@ -34,6 +34,20 @@ export const BY_MESSAGES: Settings = {
   DREG_COLL_SCAN: 'chain',
 };
 
+const BY_NODES: Settings = {
+  DREG_COLL_BARRIER: 'nodes',
+  DREG_COLL_BCAST: 'nodes',
+  DREG_COLL_ALLGATHER: 'nodes',
+  DREG_COLL_REDUCE: 'nodes',
+  DREG_COLL_ALLREDUCE: 'nodes',
+};
+
+/** Ranks on two nodes: those of a node in a row, and not, where sums that depend on the order go another way. */
+export const ACROSS_NODES: readonly Settings[] = [
+  { ...BY_NODES, DREG_NODE_OF: '0,1,1,1,1' },
+  { ...BY_NODES, DREG_NODE_OF: '0,1,0,1,0' },
+];
+
 /** DREG_RNDV: how large messages go over RDMA. */
 export type Rendezvous = 'auto' | 'copy' | 'get' | 'put';
 

@@ -23,6 +23,7 @@ export const PARTS = {
       'conformance/mpi/',
       'environment/faults.full',
       'collective/lost.full',
+      'collective/nodes.full',
       'objects/huge.full',
       'point-to-point/soak.full',
       'point-to-point/heap-soak.full',

@@ -110,7 +110,8 @@ function checkedNodeId(given: string): string {
   );
 }
 
-function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
+/** @param nodes takes each rank's node */
+function localPeers(space: KeyValueSpace, node: string, nodes: string[]): LocalPeer[] {
   const peers: LocalPeer[] = [];
   for (let rank = 0; rank < space.size; rank++) {
     const value = space.get(addressKey(rank), rank);
@@ -121,6 +122,7 @@ function localPeers(space: KeyValueSpace, node: string): LocalPeer[] {
         { peer: rank },
       );
     const address = parseAddress(value, rank);
+    nodes.push(address.node);
     if (address.node === node) peers.push({ rank, address });
   }
   if (peers.length > MAX_LOCAL_RANKS)
@@ -204,12 +206,32 @@ export function joinSegment(space: KeyValueSpace): Segment {
   const address: Address = { node, socket: name, cpus: ownCpus() };
   space.put(addressKey(rank), JSON.stringify(address));
   space.fence();
-  const peers = localPeers(space, node);
+  const nodes: string[] = [];
+  const peers = localPeers(space, node, nodes);
   const ranks = peers.map((peer) => peer.rank);
   const self = ranks.indexOf(rank);
   const files = self === 0 ? lead(space, socket, peers) : follow(space, peers[0], ranks.length);
   // A leader that fails has its socket until it ends: else others fail for that before it has said why it does.
   addon().closeFd(socket);
   const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
-  return attach(files, ranks, self, cpus.size);
+  const segment = attach(files, ranks, self, cpus.size);
+  segment.nodes = declaredNodes(size) ?? nodes;
+  return segment;
+}
+
+/**
+ * What collective operations take for the nodes of the ranks. Messages go as they go anyway.
+ * @throws MpiError ERR_ARG
+ * @environment DREG_NODE_OF | a name for each rank of the world, as `0,0,1,1` | for tests only: collective operations go as they go
+ *   between machines, as if ranks with different names were on different ones
+ */
+function declaredNodes(size: number): string[] | null {
+  const given = process.env.DREG_NODE_OF || '';
+  if (given === '') return null;
+  const names = given.split(',');
+  if (names.length >= size) return names.slice(0, size);
+  throw new MpiError(
+    'ERR_ARG',
+    `DREG_NODE_OF names the nodes of ${names.length} ranks, and the job has ${size}: name one for each, with commas between`,
+  );
 }

@@ -31,6 +31,8 @@ export class Segment {
   readonly self: number;
   /** CPUs that the ranks may run on, all together. */
   readonly cpus: number;
+  /** Each rank's node, by world rank: the same text for ranks of one; empty in a world of one. */
+  nodes: readonly string[] = [];
   readonly #header: Int32Array;
   /** -1 once they are closed: their numbers are somebody else's then. */
   #rings: number;

@@ -5,6 +5,7 @@ import { payloadOf, sizeOf } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { exchange, receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { allgatherAcross, areSeveral, areShared, NODES } from './across-nodes.ts';
 import {
   blockCount,
   blockOf,
@@ -20,6 +21,7 @@ import {
 import { type Blocks, blocksOf, commonType, totalBytes, typeOfData } from './blocks.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { lineAllgather } from './lines/data-movement.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import type { Prepared } from './prepared.ts';
 import { refuseInPlace } from './refusals.ts';
 import type { Schedule } from './schedule.ts';
@@ -43,6 +45,13 @@ export const ALLGATHER: Table<AllgatherCall> = {
   lines: { make: lineAllgather },
   algorithms: [
     {
+      name: NODES,
+      can: areSeveral,
+      best: areShared,
+      run: (endpoint, tag, call) =>
+        allgatherAcross(endpoint, tag, nodesOf(endpoint) as Nodes, call),
+    },
+    {
       name: 'ring',
       best: ({ ranks, bytes }) => ranks > 2 && ranks * bytes > ROUND_BYTES,
       run: ring,
@@ -60,7 +69,7 @@ export function prepareAllgather<A extends Elements>(
   const { mine, all, bytes, count, type, result } = memoryOf(endpoint, send, receive);
   const inPlace = mine === null || isSame(mine, blockOf(all, rank, bytes));
   if (!inPlace) checkApart('allgather', mine, all);
-  const shape = { ranks: size, bytes };
+  const shape = { ranks: size, bytes, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(ALLGATHER, shape);
   const call = { all, mine: inPlace ? null : mine, bytes };
   const signature: Signature = { operation: 'allgather', type, count, root: NO_ROOT, op: null };

@@ -2,13 +2,16 @@
 import type { Elements } from '../datatype/data.ts';
 import { bytesOf } from '../point-to-point/buffer.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
+import { areShared, NODES } from './across-nodes.ts';
 import { ALLGATHERV } from './allgather.ts';
 import { checkApart, isSame } from './arguments.ts';
 import { bcast } from './bcast.ts';
 import { chain } from './chain.ts';
+import { foldAcross, mayFoldAcross, spreadSlices } from './fold-across.ts';
 import { foldAll } from './fold-all.ts';
 import { foldSlices } from './fold-slices.ts';
 import { fitsLines, lineAllreduce } from './lines/reductions.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import { Op } from './op.ts';
 import type { Prepared } from './prepared.ts';
 import { recursiveDoubling, type WholeResult } from './recursive-doubling.ts';
@@ -52,6 +55,19 @@ const doubling: ReductionAlgorithm = {
   run: recursiveDoubling,
 };
 
+const acrossNodes: ReductionAlgorithm = {
+  name: NODES,
+  can: mayFoldAcross,
+  best: areShared,
+  *run(endpoint, tag, call) {
+    const nodes = nodesOf(endpoint) as Nodes;
+    const combining = new Combining(call);
+    const folded = yield* foldAcross(endpoint, tag, call, nodes, combining);
+    yield* spreadSlices(endpoint, tag, nodes, folded, call.taken, call.kernel.kind.bytes);
+    yield* combining.end(endpoint, tag);
+  },
+};
+
 const slices: ReductionAlgorithm = {
   name: 'slices',
   can: ({ divisible }) => divisible,
@@ -88,7 +104,7 @@ const whole: ReductionAlgorithm = {
 export const ALLREDUCE: Table<WholeResult, ReductionShape> = {
   operation: 'ALLREDUCE',
   lines: { can: fitsLines, make: lineAllreduce },
-  algorithms: [everybody, doubling, slices, whole],
+  algorithms: [everybody, doubling, acrossNodes, slices, whole],
 };
 
 /** @param send may be the result's memory */
@@ -104,7 +120,7 @@ export function prepareAllreduce<A extends Elements>(
   const result = resultOf('allreduce', receive, send, count);
   const taken = bytesOf(result);
   if (!isSame(given, taken)) checkApart('allreduce', given, taken);
-  const shape = shapeOf(reduction, endpoint.size);
+  const shape = shapeOf(reduction, endpoint);
   const { algorithm, number } = choose(ALLREDUCE, shape);
   const call: WholeResult = {
     op: reduction.op,

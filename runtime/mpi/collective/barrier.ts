@@ -1,8 +1,9 @@
 /** Barrier (MPI 4.1, 6.3). */
-import { NO_BYTES } from '../../base/bytes.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
-import { exchange } from '../point-to-point/sendrecv.ts';
+import { areSeveral, areShared, barrierAcross, NODES } from './across-nodes.ts';
 import { LineBarrier } from './lines/barrier.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
+import { disseminate } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Table } from './select.ts';
@@ -13,11 +14,19 @@ const SIGNATURE = plainSignature('barrier');
 export const BARRIER: Table<null> = {
   operation: 'BARRIER',
   lines: { make: (lines) => new LineBarrier(lines) },
-  algorithms: [{ name: 'dissemination', best: () => true, run: dissemination }],
+  algorithms: [
+    {
+      name: NODES,
+      can: areSeveral,
+      best: areShared,
+      run: (endpoint, tag) => barrierAcross(endpoint, tag, nodesOf(endpoint) as Nodes),
+    },
+    { name: 'dissemination', best: () => true, run: dissemination },
+  ],
 };
 
 export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
-  const shape = { ranks: endpoint.size, bytes: 0 };
+  const shape = { ranks: endpoint.size, bytes: 0, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(BARRIER, shape);
   return {
     line: chooseLines(BARRIER, shape, null, SIGNATURE, () => undefined),
@@ -34,9 +43,5 @@ export function prepareBarrier(endpoint: Endpoint): Prepared<void> {
  */
 export function* dissemination(endpoint: Endpoint, tag: number): Schedule<void> {
   const { rank, size } = endpoint;
-  for (let distance = 1; distance < size; distance *= 2) {
-    const next = (rank + distance) % size;
-    const previous = (rank - distance + size) % size;
-    yield exchange(endpoint, NO_BYTES, next, NO_BYTES, previous, tag);
-  }
+  yield* disseminate(endpoint, tag, rank, size, (place) => place);
 }

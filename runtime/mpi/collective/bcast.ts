@@ -3,10 +3,13 @@ import { type Data, type Payload, payloadOf, roomOf, sizeOf } from '../datatype/
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { exchange, receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { areSeveral, areShared, bcastAcross, NODES } from './across-nodes.ts';
 import { checkRoot } from './arguments.ts';
 import { typeOfData } from './blocks.ts';
 import { range } from './copy.ts';
 import { lineBcast } from './lines/data-movement.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
+import { bcastAmong, lowestBit } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Table } from './select.ts';
@@ -27,6 +30,12 @@ export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',
   lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineBcast },
   algorithms: [
+    {
+      name: NODES,
+      can: areSeveral,
+      best: areShared,
+      run: (endpoint, tag, call) => bcastAcross(endpoint, tag, nodesOf(endpoint) as Nodes, call),
+    },
     {
       name: 'scatter-allgather',
       can: ({ ranks, bytes }) => bytes >= ranks,
@@ -50,7 +59,7 @@ export function prepareBcast<D extends Data>(
   const payload = endpoint.rank === root ? payloadOf(data, 0) : roomOf(data, 0);
   const bytes = sizeOf(payload);
   const type = typeOfData(data);
-  const shape = { ranks: endpoint.size, bytes };
+  const shape = { ranks: endpoint.size, bytes, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(BCAST, shape);
   const call = { payload, root };
   const count = bytes / widthOf(type);
@@ -76,21 +85,7 @@ export function* bcast(
 ): Schedule<void> {
   const { rank, size } = endpoint;
   const place = (rank - root + size) % size;
-  const rankAt = (other: number) => (other + root) % size;
-  // The lowest bit set says from whom; the bits below, to whom.
-  let bit = lowestBit(place, size);
-  if (place !== 0) yield [receiveOwn(endpoint, payload, rankAt(place - bit), tag)];
-  const sends: Request[] = [];
-  for (bit /= 2; bit >= 1; bit /= 2)
-    if (place + bit < size) sends.push(sendOwn(endpoint, payload, rankAt(place + bit), tag));
-  yield sends;
-}
-
-/** The lowest bit of a place in a binomial tree; at its root the first that no place has. */
-export function lowestBit(place: number, size: number): number {
-  let bit = 1;
-  while (bit < size && (place & bit) === 0) bit *= 2;
-  return bit;
+  yield* bcastAmong(endpoint, tag, payload, place, size, (other) => (other + root) % size);
 }
 
 /**

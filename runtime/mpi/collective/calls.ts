@@ -7,7 +7,7 @@ import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
-import { CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
+import { CALLS_COMPARED, CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { KeptCalls } from './kept-calls.ts';
 import { LINE_POLLS, Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
@@ -376,7 +376,7 @@ export class Calls implements CallBook {
 
   /** A rank of the world has made another call in place of this one, or of one before it: it is asked about all of them. */
   compare(call: Call, peer: number): void {
-    for (let number = call.number - CALLS_REMEMBERED + 1; number < call.number; number++) {
+    for (let number = call.number - CALLS_COMPARED + 1; number < call.number; number++) {
       const before = number > 0 ? this.#find(number) : undefined;
       if (before !== undefined) this.#inquiries.askOne(before, peer);
     }

@@ -18,10 +18,10 @@ import {
   isSame,
   newElements,
 } from './arguments.ts';
-import { lowestBit } from './bcast.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { lineGather } from './lines/data-movement.ts';
+import { lowestBit } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
 import type { Schedule } from './schedule.ts';

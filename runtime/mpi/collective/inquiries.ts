@@ -27,8 +27,10 @@ import {
   operationOfTag,
 } from './signature.ts';
 
-/** Calls of which a rank knows what they were after they have ended. */
-export const CALLS_REMEMBERED = 16;
+/** Calls of which a rank knows what they were after they have ended: a quarter of the numbers that their messages can bear. */
+export const CALLS_REMEMBERED = 256;
+/** Those before a call that is not the same at two ranks, about which one of them asks: one of these may be where they parted. */
+export const CALLS_COMPARED = 16;
 
 /** What the calls of a communicator are in this rank. */
 interface Ledger {

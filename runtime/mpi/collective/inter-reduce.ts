@@ -58,7 +58,7 @@ function* combined(
 ): Schedule<Elements | null | Failure> {
   const { kernel, count, op } = reduction;
   const result = local.rank === LEADER ? scratchOf(kernel, count).array : null;
-  const { algorithm } = choose(REDUCE, shapeOf(reduction, local.size));
+  const { algorithm } = choose(REDUCE, shapeOf(reduction, local));
   try {
     yield* algorithm.run(local, tag, { ...reduction, root: LEADER, result });
   } catch (error) {

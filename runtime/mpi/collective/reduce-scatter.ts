@@ -84,7 +84,7 @@ function prepare<A extends Elements>(
     ? (kernel.kind.view(given.buffer, given.byteOffset, own) as A)
     : resultOf(operation, receive, mine, own);
   if (!inPlace) checkApart(operation, given, bytesOf(result));
-  const shape = shapeOf(reduction, size);
+  const shape = shapeOf(reduction, endpoint);
   const { algorithm, number } = choose(REDUCE_SCATTER, shape);
   const call: ReduceScatterCall = {
     op: reduction.op,

@@ -4,10 +4,13 @@ import { bytesOf } from '../point-to-point/buffer.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { areShared, NODES } from './across-nodes.ts';
 import { checkApart, checkRoot, IN_PLACE, type InPlace, isSame } from './arguments.ts';
 import { chain } from './chain.ts';
+import { collectSlices, foldAcross, mayFoldAcross } from './fold-across.ts';
 import { foldSlices } from './fold-slices.ts';
 import { fitsLines, lineReduce } from './lines/reductions.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import type { Prepared } from './prepared.ts';
 import {
   Combining,
@@ -49,6 +52,21 @@ const linear: ReductionAlgorithm = {
       count: rank === root ? count : 0,
     }));
     yield* foldSlices(endpoint, tag, call, slices, result ?? send, 0, combining);
+    yield* combining.end(endpoint, tag);
+  },
+};
+
+const acrossNodes: ReductionAlgorithm = {
+  name: NODES,
+  can: mayFoldAcross,
+  best: areShared,
+  *run(endpoint, tag, call) {
+    const { root, result, kernel } = call;
+    const nodes = nodesOf(endpoint) as Nodes;
+    const combining = new Combining(call);
+    const folded = yield* foldAcross(endpoint, tag, call, nodes, combining);
+    const taken = result === null ? null : bytesOf(result);
+    yield* collectSlices(endpoint, tag, nodes, folded, root, taken, kernel.kind.bytes);
     yield* combining.end(endpoint, tag);
   },
 };
@@ -107,7 +125,7 @@ const CROWD_BYTES = 16 * 1024;
 export const REDUCE: Table<ReduceCall, ReductionShape> = {
   operation: 'REDUCE',
   lines: { can: fitsLines, inCrowd: ({ bytes }) => bytes > CROWD_BYTES, make: lineReduce },
-  algorithms: [linear, slices, whole],
+  algorithms: [linear, acrossNodes, slices, whole],
 };
 
 export function prepareReduce<A extends Elements>(
@@ -127,7 +145,7 @@ export function prepareReduce<A extends Elements>(
   const result = rank === root ? resultOf('reduce', receive, mine, count) : null;
   if (result !== null && !isSame(given, bytesOf(result)))
     checkApart('reduce', given, bytesOf(result));
-  const shape = shapeOf(reduction, size);
+  const shape = shapeOf(reduction, endpoint);
   const { algorithm, number } = choose(REDUCE, shape);
   const call: ReduceCall = {
     op: reduction.op,

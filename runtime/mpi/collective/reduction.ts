@@ -11,6 +11,7 @@ import type { Elements } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import { allgatherNumbers } from './allgather.ts';
 import { type Dense, elementsOf, newElements } from './arguments.ts';
+import { nodesOf } from './nodes.ts';
 import { ExactSum } from './op/exact-sum.ts';
 import type { Kernel } from './op/kernel.ts';
 import { kindOf } from './op/kinds.ts';
@@ -124,9 +125,10 @@ export interface ReductionShape extends Shape {
   readonly pairwise: boolean;
 }
 
-export function shapeOf({ kernel, given }: Reduction, ranks: number): ReductionShape {
+export function shapeOf({ kernel, given }: Reduction, endpoint: Endpoint): ReductionShape {
   return {
-    ranks,
+    ranks: endpoint.size,
+    nodes: nodesOf(endpoint),
     bytes: lengthOf(given),
     exact: kernel.exact,
     divisible: Number.isFinite(kernel.unit),

@@ -73,7 +73,7 @@ export function prepareScan<A extends Elements>(
   const { count, type, given } = reduction;
   const result = resultOf(operation, receive, mine, count);
   if (!isSame(given, bytesOf(result))) checkApart(operation, given, bytesOf(result));
-  const shape = shapeOf(reduction, endpoint.size);
+  const shape = shapeOf(reduction, endpoint);
   const { algorithm, number } = choose(SCAN, shape);
   const call: ScanCall = {
     op: reduction.op,

@@ -16,11 +16,11 @@ import {
   type InPlace,
   isSame,
 } from './arguments.ts';
-import { lowestBit } from './bcast.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { TREE_BYTES, TREE_RANKS } from './gather.ts';
 import { lineScatter } from './lines/data-movement.ts';
+import { lowestBit } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
 import type { Schedule } from './schedule.ts';

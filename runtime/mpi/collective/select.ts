@@ -6,6 +6,7 @@ import { MpiError } from '../../base/error.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
+import type { Nodes } from './nodes.ts';
 import type { Schedule } from './schedule.ts';
 import type { Signature } from './signature.ts';
 
@@ -15,6 +16,8 @@ export interface Shape {
   /** Of a rank's block, or of the whole where there is one; 0 where the ranks' lengths differ. */
   readonly bytes: number;
   readonly inPlace?: boolean;
+  /** Absent where all ranks are on one. */
+  readonly nodes?: Nodes | undefined;
 }
 
 /** One way to do an operation. */

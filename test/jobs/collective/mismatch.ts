@@ -28,6 +28,31 @@ export default defineJob({
       await refused((comm) => comm.gather(numbers(4), null, first ? 0 : 1));
       await refused((comm) => comm.scatter(numbers(size), numbers(1), first ? 0 : 1));
     },
+    async 'different roots, and a message that is looked at many calls later'() {
+      if (size === 1) return;
+      const comm = await world.dup();
+      const data = numbers(4);
+      let failed: unknown = null;
+      const call = (root: number) => {
+        try {
+          comm.bcastSync(data, root);
+        } catch (error) {
+          failed ??= error;
+        }
+      };
+      call(first ? 0 : size - 1);
+      // Rank 0 sends, and looks at nothing that comes.
+      for (let i = 0; i < 50; i++) call(0);
+      for (let i = 0; i < 1000 && failed === null; i++)
+        try {
+          comm.barrierSync();
+        } catch (error) {
+          failed = error;
+        }
+      assert.equal((failed as { code?: string } | null)?.code, 'ERR_MISMATCH');
+      comm.free();
+      await world.barrier();
+    },
     async 'different lengths'() {
       for (const count of [1, 3, 5000, 100_000])
         await refused((comm) => comm.bcastSync(numbers(first ? count : count + 1)));

@@ -10,6 +10,7 @@ import type { SharedUser } from '../../../messaging/shared-operations.ts';
 import type { Elements } from '../../datatype/data.ts';
 import type { Endpoint } from '../../point-to-point/endpoint.ts';
 import { waitWithin } from '../../point-to-point/timeout.ts';
+import { nodesOf } from '../nodes.ts';
 import type { Kind } from '../op/kinds.ts';
 import { Admission } from './admission.ts';
 import { errorOf, tell } from './failure.ts';
@@ -74,9 +75,10 @@ export class Lines implements SharedUser, LineHost {
   }
 
   /** Whether the ranks of a communicator have memory in common. All of them get the same answer. */
-  static reach({ engine, size, members }: Endpoint): boolean {
+  static reach(endpoint: Endpoint): boolean {
+    const { engine, size, members } = endpoint;
     const { blocks } = engine.shared;
-    return size > 1 && blocks?.reach(members) === true;
+    return size > 1 && blocks?.reach(members) === true && nodesOf(endpoint) === undefined;
   }
 
   // ---- operations

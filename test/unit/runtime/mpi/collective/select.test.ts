@@ -3,8 +3,10 @@ import { ALLGATHER, ALLGATHERV } from '../../../../../runtime/mpi/collective/all
 import { ALLREDUCE } from '../../../../../runtime/mpi/collective/allreduce.ts';
 import { ALLTOALL } from '../../../../../runtime/mpi/collective/alltoall.ts';
 import { ALLTOALLV } from '../../../../../runtime/mpi/collective/alltoallv.ts';
+import { BARRIER } from '../../../../../runtime/mpi/collective/barrier.ts';
 import { BCAST } from '../../../../../runtime/mpi/collective/bcast.ts';
 import { GATHER } from '../../../../../runtime/mpi/collective/gather.ts';
+import { nodesAmong } from '../../../../../runtime/mpi/collective/nodes.ts';
 import { REDUCE } from '../../../../../runtime/mpi/collective/reduce.ts';
 import { SCATTER } from '../../../../../runtime/mpi/collective/scatter.ts';
 import {
@@ -31,6 +33,22 @@ afterEach(() => {
   forgetOverrides();
 });
 
+const PAIRS = nodesAmong(
+  [
+    [0, 1],
+    [2, 3],
+  ],
+  2,
+);
+const ALONE = nodesAmong([[0], [1]], 1);
+const IN_TURN = nodesAmong(
+  [
+    [0, 2],
+    [1, 3],
+  ],
+  3,
+);
+
 const chosen = (table: Table<never>, shape: Shape) => choose(table, shape).algorithm.name;
 const KB = 1024;
 
@@ -56,6 +74,25 @@ test.each<[Table<never>, Shape, string]>([
   [ALLTOALLV, { ranks: 65, bytes: 0, inPlace: true }, 'swap'],
 ])('$0.operation with $1 is by $2', (table, shape, name) => {
   expect(chosen(table, shape)).toBe(name);
+});
+
+test('where some ranks share a node, and not all, calls go within the nodes and across', () => {
+  for (const table of [BARRIER, BCAST, ALLGATHER]) {
+    expect(chosen(table, { ranks: 4, bytes: 8, nodes: PAIRS })).toBe('nodes');
+    expect(chosen(table, { ranks: 2, bytes: 8, nodes: ALONE })).not.toBe('nodes');
+    expect(chosen(table, { ranks: 4, bytes: 8 })).not.toBe('nodes');
+  }
+});
+
+test('reductions do if the order of the ranks is that of the nodes, or does not matter', () => {
+  const shape = { ranks: 4, bytes: 64 * KB, divisible: true, pairwise: true, exact: false };
+  for (const table of [REDUCE, ALLREDUCE]) {
+    expect(chosen(table, { ...shape, nodes: PAIRS } as Shape)).toBe('nodes');
+    expect(chosen(table, { ...shape, nodes: IN_TURN } as Shape)).toBe('slices');
+    expect(chosen(table, { ...shape, nodes: IN_TURN, exact: true } as Shape)).toBe('nodes');
+    expect(chosen(table, { ...shape, nodes: PAIRS, divisible: false } as Shape)).toBe('chain');
+    expect(chosen(table, { ...shape, nodes: PAIRS, pairwise: false } as Shape)).toBe('slices');
+  }
 });
 
 const onLines = (table: Table<never>, shape: Shape) =>
@@ -97,7 +134,7 @@ test('each algorithm can be named by the environment, where it works', () => {
     for (const { name, can } of table.algorithms) {
       process.env[`DREG_COLL_${table.operation}`] = name;
       forgetOverrides();
-      const shape = { ranks: 4, bytes: 100, inPlace: name === 'swap' };
+      const shape = { ranks: 4, bytes: 100, inPlace: name === 'swap', nodes: PAIRS };
       expect(can?.(shape) ?? true).toBe(true);
       expect(chosen(table, shape)).toBe(name);
     }
