@@ -2,8 +2,24 @@ import { configDefaults, defineConfig } from 'vitest/config';
 import { GuestBesideTheRest } from './test/tools/sequencer.ts';
 
 // `npm test` runs what takes minutes; `npm run test:full` (test/tools/full.ts) the rest as well.
-const full = process.env.DREG_TESTS === 'full';
-const exclude = [...configDefaults.exclude, ...(full ? [] : ['test/**/*.full.test.ts'])];
+const chosen = process.env.DREG_TESTS;
+const FULL = 'test/**/*.full.test.ts';
+/**
+ * With another Node (test/unit/package/node.full.test.ts): guests and benchmarks take most of the time, and little of
+ * what they run depends on Node. What V8 inlines, and how much memory it takes, is that of the Node that we develop with.
+ */
+const OF_OUR_NODE = [
+  'test/guest/**',
+  'test/bench/**',
+  'test/unit/kernel/**',
+  'test/unit/package/inlining.test.ts',
+  'test/jobs/cost/footprint.test.ts',
+];
+const exclude = [
+  ...configDefaults.exclude,
+  ...(chosen === 'full' ? [] : [FULL]),
+  ...(chosen === 'node' ? OF_OUR_NODE : []),
+];
 
 /** What wants both cores at a time: one file after the other, or they wait for each other. */
 const HEAVY = [

@@ -15,6 +15,8 @@
  * - Every error is an {@link MpiError} with one of the [codes](errors.md). Each call names the codes that are
  *   its own. Besides, any call that uses MPI may throw `ERR_FINALIZED`, and the first one what
  *   {@link MPI.init} throws.
+ * - Each name has an example, which the tests run with two ranks. There `world` is `MPI.world`, `rank` the rank that runs
+ *   it, `other` the other rank, and `assert` Node's `node:assert/strict`.
  */
 
 export type { SharedMemory } from '../transports/shm/heap.ts';

@@ -33,6 +33,7 @@
 #include "tap.h"
 #include "threads.h"
 #include "upheaval.h"
+#include "watchdog.h"
 
 enum { DEFAULT_OPERATIONS = 20000, SLOTS = 64, RACE_ONE_IN = 4, CLEAR_ONE_IN = 150 };
 
@@ -49,7 +50,9 @@ static int pagemap;
 static uint64_t before[UPHEAVAL_PAGES], after[UPHEAVAL_PAGES];
 static struct dreg_event events[SLOTS];
 static uint64_t event_round[SLOTS];
-static uint64_t round_now, operations, firings, changed_ranges, missed, spurious, wrong_ring;
+/* The last ones done: by the main thread, and if two raced, by the other. */
+static struct upheaval_window windows[2];
+static uint64_t seed, round_now, operations, firings, changed_ranges, missed, spurious, wrong_ring;
 
 /* The frame of each page, 0 where there is none. */
 static void look(uint64_t *frames)
@@ -118,26 +121,30 @@ static void show_event(uint32_t slot)
 			 event.reason, (event.start - base) / PAGE, (event.end - base) / PAGE);
 }
 
-static void complain(const char *what, uint32_t slot, const struct upheaval_window *windows,
-		     int count)
+static void show_operations(int count)
 {
 	int i;
 
-	if (missed + spurious >= 10)
-		return;
-	tap_diag("round %" PRIu64 ": %s: slot %u, pages %u to %u", round_now, what, slot,
-		 ranges[slot].first, ranges[slot].last);
 	for (i = 0; i < count; i++)
 		tap_diag("  by %s of pages %u to %u, and %u to %u%s", upheaval_name(windows[i].kind),
 			 windows[i].first[0], windows[i].last[0], windows[i].first[1],
 			 windows[i].last[1], windows[i].done ? "" : ", which failed");
+}
+
+static void complain(const char *what, uint32_t slot, int count)
+{
+	if (missed + spurious >= 10)
+		return;
+	tap_diag("round %" PRIu64 ": %s: slot %u, pages %u to %u", round_now, what, slot,
+		 ranges[slot].first, ranges[slot].last);
+	show_operations(count);
 	show_event(slot);
 	if (missed + spurious == 0)
 		background_show();
 }
 
 /* By @count operations, which were done at once. */
-static void judge(const struct upheaval_window *windows, int count)
+static void judge(int count)
 {
 	uint32_t slot;
 	bool fired, allowed;
@@ -150,7 +157,7 @@ static void judge(const struct upheaval_window *windows, int count)
 			changed_ranges++;
 			if (fired)
 				continue;
-			complain("missed", slot, windows, count);
+			complain("missed", slot, count);
 			missed++;
 		} else if (fired) {
 			allowed = false;
@@ -158,7 +165,7 @@ static void judge(const struct upheaval_window *windows, int count)
 				allowed |= may_fire(&ranges[slot], &windows[i]);
 			if (allowed)
 				continue;
-			complain("spurious", slot, windows, count);
+			complain("spurious", slot, count);
 			spurious++;
 		}
 	}
@@ -190,7 +197,6 @@ static void watch_anew(struct random *random)
 
 struct other {
 	struct random random;
-	struct upheaval_window window;
 	uint64_t asked;
 	uint64_t begun;
 	uint64_t done;
@@ -209,7 +215,7 @@ static void *act_when_asked(void *argument)
 			continue;
 		}
 		__atomic_store_n(&other->begun, asked, __ATOMIC_RELEASE);
-		other->window = upheaval_act(&arena, &other->random);
+		upheaval_act(&arena, &other->random, &windows[1]);
 		__atomic_store_n(&other->done, asked, __ATOMIC_RELEASE);
 	}
 	return NULL;
@@ -217,7 +223,6 @@ static void *act_when_asked(void *argument)
 
 static void one_round(struct random *random, struct other *other)
 {
-	struct upheaval_window windows[2];
 	bool race = random_below(random, RACE_ONE_IN) == 0;
 
 	look(before);
@@ -227,11 +232,10 @@ static void one_round(struct random *random, struct other *other)
 		while (__atomic_load_n(&other->begun, __ATOMIC_ACQUIRE) != other->asked)
 			sched_yield();
 	}
-	windows[0] = upheaval_act(&arena, random);
+	upheaval_act(&arena, random, &windows[0]);
 	if (race) {
 		while (__atomic_load_n(&other->done, __ATOMIC_ACQUIRE) != other->asked)
 			nap();
-		windows[1] = other->window;
 		/* One may have brought the pages that the other has taken away again. */
 		windows[0].may = windows[1].may = true;
 		/* Or joined the mappings that the other has cut. */
@@ -245,7 +249,15 @@ static void one_round(struct random *random, struct other *other)
 	}
 	look(after);
 	operations += race ? 2 : 1;
-	judge(windows, race ? 2 : 1);
+	judge(race ? 2 : 1);
+}
+
+/* For the watchdog: what hangs has not failed yet. */
+static void show_work(void)
+{
+	tap_diag("in round %" PRIu64 " of --seed %" PRIu64 ", the second only if two race:",
+		 round_now, seed);
+	show_operations(2);
 }
 
 static void report(const struct options *options)
@@ -273,6 +285,7 @@ int main(int argc, char **argv)
 	uint32_t slot;
 
 	options_parse(&options, argc, argv);
+	seed = options.seed;
 	background_off();
 	random = random_seed(options.seed);
 	other.random = random_seed(options.seed + 1);
@@ -285,6 +298,7 @@ int main(int argc, char **argv)
 	for (slot = 0; slot < SLOTS; slot++)
 		watch(slot, &random);
 	threads_add(&threads, act_when_asked, &other);
+	watchdog_start(&operations, show_work);
 	for (round_now = 0; operations < options.rounds; round_now++) {
 		one_round(&random, &other);
 		if (random_below(&random, CLEAR_ONE_IN) == 0)

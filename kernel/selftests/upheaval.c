@@ -31,10 +31,10 @@ static uint32_t choose_kind(struct random *random)
 	return kind;
 }
 
-struct upheaval_window upheaval_act(struct upheaval *arena, struct random *random)
+void upheaval_act(struct upheaval *arena, struct random *random,
+		  struct upheaval_window *window)
 {
-	struct upheaval_window window = { .may = false };
-	struct place place = { .arena = arena, .random = random, .window = &window };
+	struct place place = { .arena = arena, .random = random, .window = window };
 	/* Mostly a few pages; now and then a huge page and more. */
 	uint32_t most = random_below(random, 16) ? 24 : UPHEAVAL_PAGES;
 	uint32_t kind = choose_kind(random), room;
@@ -44,16 +44,17 @@ struct upheaval_window upheaval_act(struct upheaval *arena, struct random *rando
 	place.last = place.first + 1 + random_below(random, room < most ? room : most);
 	place.addr = place_of(arena, place.first);
 	place.bytes = (size_t)(place.last - place.first) * PAGE;
-	window.first[0] = place.first;
-	window.last[0] = place.last;
-	window.kind = kind;
-	window.done = upheaval_kinds[kind].act(&place);
-	if (window.done)
+	*window = (struct upheaval_window){
+		.first = { place.first },
+		.last = { place.last },
+		.kind = kind,
+	};
+	window->done = upheaval_kinds[kind].act(&place);
+	if (window->done)
 		__atomic_add_fetch(&arena->done[kind], 1, __ATOMIC_RELAXED);
 	/* Huge pages are changed as a whole and split; their parts may have been moved. */
 	if (arena->huge)
 		wherever_it_is(&place);
-	return window;
 }
 
 void upheaval_make(struct upheaval *arena)

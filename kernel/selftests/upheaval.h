@@ -57,8 +57,12 @@ void upheaval_make(struct upheaval *upheaval);
  */
 void upheaval_clear(struct upheaval *upheaval, bool huge_allowed);
 
-/* Does something; any number of threads may at once. */
-struct upheaval_window upheaval_act(struct upheaval *upheaval, struct random *random);
+/*
+ * Does something; any number of threads may at once.  While it is done, @window says
+ * what it is.
+ */
+void upheaval_act(struct upheaval *upheaval, struct random *random,
+		  struct upheaval_window *window);
 
 /* The name of a kind, NULL behind the last. */
 const char *upheaval_name(uint32_t kind);

@@ -17,8 +17,6 @@
 
 /* Newer than the headers that this is built with. */
 #define ADVICE_COLLAPSE		25
-#define ADVICE_GUARD_INSTALL	102
-#define ADVICE_GUARD_REMOVE	103
 
 unsigned char *place_of(const struct upheaval *arena, uint32_t page)
 {
@@ -299,13 +297,6 @@ static bool do_soft_dirty(struct place *place)
 {
 	return write_text("/proc/self/clear_refs",
 			  random_below(place->random, 2) ? "4" : "1") == 0;
-}
-
-static bool do_guard(struct place *place)
-{
-	place->window->may = true;
-	return advise(place, random_below(place->random, 3) ? ADVICE_GUARD_INSTALL :
-							     ADVICE_GUARD_REMOVE);
 }
 
 /* Registering is an operation, too: it copies pages, or moves them. */

@@ -42,5 +42,6 @@ bool do_uffd_copy(struct place *place);
 bool do_uffd_zero(struct place *place);
 bool do_uffd_protect(struct place *place);
 bool do_uffd_move(struct place *place);
+bool do_guard(struct place *place);
 
 #endif

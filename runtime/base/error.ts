@@ -236,7 +236,10 @@ export class MpiError extends Error {
   /** The system call that failed. */
   readonly syscall: string | undefined;
 
-  /** Programs catch these errors; the package makes them. */
+  /**
+   * Programs catch these errors; the package makes them.
+   * @throws nothing
+   */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(
       withAddress(code, message),

@@ -29,6 +29,7 @@ export interface Operation {
   /**
    * Called once, after `post` has answered >= 0.
    * @param result bytes that were moved, or a negative errno
+   * @throws what the program likes: other operations get their `done` all the same
    */
   done(result: number): void;
 }

@@ -6,6 +6,8 @@
  *
  * Addresses, lengths and offsets are bytes. An answer that is a negative errno is `-ENOBUFS` and the like,
  * as in `os.constants.errno`.
+ *
+ * The tests run the examples. There `fd` is the descriptor of a file, open for reading and writing, and `assert` Node's.
  */
 export { MpiError } from '../base/error.ts';
 export type { Stats } from './counters.ts';

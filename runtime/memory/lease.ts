@@ -18,7 +18,10 @@ export interface Lease {
    * slower: each is registered for itself, or goes through bounce buffers.
    */
   readonly registered: boolean;
-  /** Ends the lease. Call it when all its operations are done. A second call does nothing. */
+  /**
+   * Ends the lease. Call it when all its operations are done. A second call does nothing.
+   * @throws MpiError ERR_SYSTEM as `close` of its manager, where that was called and this is the last lease
+   */
   release(): void;
   /** Ends the lease at the end of a block, with `using`. */
   [Symbol.dispose](): void;

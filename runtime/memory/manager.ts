@@ -192,7 +192,7 @@ export class PinnedMemoryManager<O extends Operation = Operation> {
     return this.#permanent.keep(buffer, access);
   }
 
-  /** Counters: what has happened so far, and what there is now. */
+  /** Counters: what has happened so far, and what there is now. @throws nothing */
   stats(): Stats {
     const { budget, idle } = this.#cache;
     return {

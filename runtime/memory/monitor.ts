@@ -69,24 +69,28 @@ export interface Monitor {
    * `flags[slot]`.
    * @returns 0 or a negative errno: ENOSPC, ENOMEM, EMFILE, EDQUOT where a resource is used up; any other one
    *   where this memory cannot be watched
+   * @throws MpiError as {@link fence}
    */
   monitor(slot: number, address: number, length: number): number;
 
   /**
    * Gives the slot up.
    * @returns 1 where the slot had fired, 0 where it had not, or a negative errno
+   * @throws nothing
    */
   unmonitor(slot: number): number;
 
   /**
    * Gives up `slots[0..count)`, and writes into `fired[i]` 1 where `slots[i]` had fired, else 0.
    * @returns how many slots were given up, from the first on; or a negative errno where none was
+   * @throws nothing
    */
   unmonitorBatch(slots: Uint32Array, count: number, fired: Uint8Array): number;
 
   /**
    * Takes the events that wait, without blocking, so that `wakeFd` is quiet, and adds 1 to `reasons[reason]`
    * for each. The ring and the flags do not change.
+   * @throws nothing
    */
   drain(reasons: Float64Array): void;
 
@@ -94,9 +98,10 @@ export interface Monitor {
    * Returns when every change of a mapping that began before this call has set its flags. The thread that
    * makes the change may still be inside its system call, and the address may have a new owner already. Does
    * nothing in a monitor whose flags are never late.
+   * @throws MpiError ERR_INTERNAL where the kernel refuses what it took before
    */
   fence(): void;
 
-  /** Ends the monitor. No slot fires after that. */
+  /** Ends the monitor. No slot fires after that. @throws nothing */
   close(): void;
 }

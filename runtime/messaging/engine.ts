@@ -71,6 +71,8 @@ export class Engine implements PacketHandler, ReceivingHost {
   readonly #node: Transport | null;
   readonly #directPolls: number;
   readonly #credit: readonly CreditLimits[];
+  /** Whether the memory of others may be read through the kernel. */
+  readonly singleCopy: Preference;
   /** By world rank, from the first contact on. */
   readonly peers: (Peer | undefined)[];
   /** Receives and messages that wait for each other. */
@@ -99,6 +101,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.#credit = options.credit ?? CREDIT_LIMITS;
     this.peers = new Array(options.size).fill(undefined);
     const { rank, node, rendezvous, singleCopy } = options;
+    this.singleCopy = singleCopy;
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
     // What this rank sends to itself rings no bell of the node's.

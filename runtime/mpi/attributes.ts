@@ -44,7 +44,10 @@ export class AttributeKey<Value = unknown> {
 
 /** A Map of what a program keeps with a communicator; see {@link AttributeKey}. */
 export class Attributes extends Map<unknown, unknown> {
-  /** What is kept under a key (MPI_Comm_get_attr; MPI 4.1, 7.7.2); undefined: nothing. */
+  /**
+   * What is kept under a key (MPI_Comm_get_attr; MPI 4.1, 7.7.2); undefined: nothing.
+   * @throws nothing
+   */
   override get<Value>(key: AttributeKey<Value>): Value | undefined;
   override get(key: unknown): unknown;
   override get(key: unknown): unknown {
@@ -54,6 +57,7 @@ export class Attributes extends Map<unknown, unknown> {
   /**
    * Keeps a value under a key (MPI_Comm_set_attr; MPI 4.1, 7.7.2). What was there before goes, and its key's
    * `free` is called.
+   * @throws what `free` throws, when the new value is there
    */
   override set<Value>(key: AttributeKey<Value>, value: Value): this;
   override set(key: unknown, value: unknown): this;
@@ -68,6 +72,7 @@ export class Attributes extends Map<unknown, unknown> {
   /**
    * Deletes what is kept under a key (MPI_Comm_delete_attr; MPI 4.1, 7.7.2), and calls the key's `free`.
    * @returns whether there was anything
+   * @throws what `free` throws, when the value is gone
    */
   override delete(key: unknown): boolean {
     const value = super.get(key);

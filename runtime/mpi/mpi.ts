@@ -150,7 +150,10 @@ export const MPI = {
     for (const node of [current?.node, soloTransport]) node?.heap.takeBack();
   },
 
-  /** Says how large messages went, and what the registration cache did. */
+  /**
+   * Says how large messages went, and what the registration cache did.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
+   */
   statistics(): Statistics {
     const { engine, rdma } = running();
     return { messages: structuredClone(engine.messages), memory: rdma?.stats() ?? null };
@@ -159,6 +162,7 @@ export const MPI = {
   /**
    * What the ranks of this node wait for; also what SIGUSR2 to dregrun prints. A rank tells it once it has
    * slept for {@link PUBLISH_AFTER_MS}; of one that runs, or has just begun to wait, `operation` is null.
+   * @throws MpiError ERR_FINALIZED; what {@link MPI.init} throws
    */
   async inspect(): Promise<readonly Inspection[]> {
     const { engine, node } = running();

@@ -49,7 +49,7 @@ async function run(name: string): Promise<void> {
       throw error;
     }
     process.stdout.write(`ok ${name}: ${what}\n`);
-    await MPI.world.barrier();
+    if (!MPI.finalized) await MPI.world.barrier();
   }
 }
 

@@ -31,7 +31,10 @@ export const PARTS = {
     what: 'the cache and its monitors on both kernels',
     files: ['test/guest/memory/'],
   },
-  kernel: { what: 'dreg.ko on both kernels, and broken on purpose', files: ['test/guest/kernel/'] },
+  kernel: {
+    what: 'dreg.ko on 6.1, 6.12 and the newest kernel, and broken on purpose',
+    files: ['test/guest/kernel/'],
+  },
   rdma: {
     what: 'devices, transport, jobs and doctor over rxe, on both kernels',
     files: ['guest/rdma/devices.full', 'guest/rdma/jobs.full', 'guest/launch/'],

@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../native/addon.ts';
 import { readCommandLine } from './command-line.ts';
 import { type Doc, type Member, type Module, readModules } from './declarations.ts';
+import { type Example, exampleOf, readExamples } from './examples.ts';
 import { anchorOf } from './markdown.ts';
 import { type Chapter, type Entry, everythingIn, outlineOf } from './outline.ts';
 import { pagesWithTables } from './tables.ts';
@@ -19,10 +20,11 @@ const LINE_MAX = 100;
 
 /** Pages by path. */
 export function referencePages(root: string): Map<string, string> {
+  const examples = readExamples(root);
   return new Map(
     Array.from(publicModules(root), ([entry, module]) => {
       const name = entry === '.' ? 'calls' : entry.slice('./'.length);
-      return [`${FOLDER}/${name}.md`, new Page(module, entry === '.').text()];
+      return [`${FOLDER}/${name}.md`, new Page(module, entry, examples).text()];
     }),
   );
 }
@@ -46,14 +48,18 @@ export function publicModules(root: string): Map<string, Module> {
 class Page {
   readonly #module: Module;
   readonly #chapters: Chapter[];
+  readonly #entry: string;
+  readonly #examples: readonly Example[];
   /** Headings by what a docstring may call them. */
   readonly #titles = new Map<string, string>();
   readonly #anchors = new Map<string, string>();
 
-  /** @param chapters whether the page has MPI's chapters */
-  constructor(module: Module, chapters: boolean) {
+  /** @param entry of the package; that of the package's own name has MPI's chapters */
+  constructor(module: Module, entry: string, examples: readonly Example[]) {
     this.#module = module;
-    this.#chapters = outlineOf(module, chapters);
+    this.#entry = entry;
+    this.#examples = examples;
+    this.#chapters = outlineOf(module, entry === '.');
     const taken = new Map<string, number>();
     for (const { title, owners } of this.#entries()) {
       const bare = title.replace(/^.*\./, '');
@@ -105,17 +111,28 @@ class Page {
   #chapter({ title, entries }: Chapter): string {
     const head = this.#headed ? [`## ${title}`] : [];
     const level = this.#headed ? '###' : '##';
-    return [...head, ...entries.map((entry) => this.#entry(entry, level))].join('\n\n');
+    return [...head, ...entries.map((entry) => this.#section(entry, level))].join('\n\n');
   }
 
-  #entry({ title, signatures, doc, owners, properties, parts }: Entry, level: string): string {
+  #section({ title, signatures, doc, owners, properties, parts }: Entry, level: string): string {
     const text = [`${level} ${title}`];
     if (signatures.length > 0) text.push(`\`\`\`ts\n${signatures.map(inLines).join('\n')}\n\`\`\``);
     if (owners.length > 1) text.push(`Of ${owners.map((one) => this.#link(one)).join(', ')}.`);
     if (doc.text !== '') text.push(this.#prose(doc.text, owners));
     const told = [...this.#tags(doc, owners), ...properties.map((one) => this.#property(one))];
     if (told.length > 0) text.push(told.join('\n'));
-    return [...text, ...parts.map((part) => this.#entry(part, `${level}#`))].join('\n\n');
+    const example = this.#example(title);
+    if (example !== undefined) text.push(example);
+    return [...text, ...parts.map((part) => this.#section(part, `${level}#`))].join('\n\n');
+  }
+
+  /** The code, or where the page has it. */
+  #example(title: string): string | undefined {
+    const example = exampleOf(this.#examples, this.#entry, title);
+    if (example === undefined) return undefined;
+    const { names, entry, code } = example;
+    const isHere = names[0] === title || entry !== this.#entry;
+    return isHere ? `\`\`\`ts\n${code}\n\`\`\`` : `Example: ${this.#link(names[0])}.`;
   }
 
   #tags({ tags }: Doc, owners: readonly string[]): string[] {

@@ -63,6 +63,7 @@ export interface UringOperation extends Operation {
  * An operation that writes leased memory to a file or socket.
  * @param done called with the bytes that were moved, or with a negative errno
  * @param position byte in the file; -1 on streams
+ * @throws nothing
  */
 export const uringWrite = (
   fd: number,
@@ -74,6 +75,7 @@ export const uringWrite = (
  * An operation that reads from a file or socket into leased memory.
  * @param done called with the bytes that were moved, or with a negative errno
  * @param position byte in the file; -1 on streams
+ * @throws nothing
  */
 export const uringRead = (
   fd: number,
@@ -85,6 +87,7 @@ export const uringRead = (
  * An operation that sends leased memory over a socket of TCP or UDP without a copy (Linux 6.0).
  * @param done called with the bytes that were moved, or with a negative errno, once the kernel has let go of
  *   the memory
+ * @throws nothing
  */
 export const uringSend = (fd: number, done: (result: number) => void): UringOperation => ({
   kind: 'send',
@@ -160,6 +163,7 @@ export class UringDomain implements Domain<UringOperation> {
    * Calls `done` of the operations that have completed, without a system call. The event loop does the same
    * by itself.
    * @returns how many completions there were
+   * @throws what a `done` throws; the others are called later
    */
   poll(): number {
     return this.#port.poll();
@@ -168,6 +172,7 @@ export class UringDomain implements Domain<UringOperation> {
   /**
    * Blocks until an operation completes or the time is over, then calls `done` as {@link UringDomain.poll} does.
    * @returns how many completions there were
+   * @throws as {@link UringDomain.poll}
    */
   wait(milliseconds: number): number {
     return this.#port.wait(milliseconds);

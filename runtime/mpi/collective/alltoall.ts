@@ -38,12 +38,9 @@ const TOGETHER_RANKS = 16;
 /** With more bytes a rank exchanges with one other at a time: what waits unmatched has a limit. */
 const AT_ONCE_BYTES = 32 * 1024;
 
-/** Beyond so many bytes of a rank its blocks had better be copied once, from the memory where they lie. */
-const LINES_BYTES = 128 * 1024;
-
 export const ALLTOALL: Table<AlltoallCall> = {
   operation: 'ALLTOALL',
-  lines: { best: ({ ranks, bytes }) => ranks * bytes <= LINES_BYTES, make: lineAlltoall },
+  lines: { make: lineAlltoall },
   algorithms: [
     {
       name: 'bruck',

@@ -18,7 +18,7 @@ import { nameOfType, type OperationName, typeOf, widthOf } from './signature.ts'
  * same memory is given twice, it is in place as well.
  */
 export const IN_PLACE: unique symbol = Symbol('IN_PLACE');
-/** The type of {@link IN_PLACE}. */
+/** The type of {@link IN_PLACE} (MPI 4.1, 6.2.2). */
 export type InPlace = typeof IN_PLACE;
 
 /** Elements of one type, side by side. */

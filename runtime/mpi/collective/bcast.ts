@@ -20,8 +20,8 @@ export interface BcastCall {
 /** From this many bytes on the root had better send each byte once, and the others to each other. */
 const LONG_BYTES = 256 * 1024;
 
-/** Longer ones had better be copied once, from the memory where they lie, than laid down and read. */
-const LINES_BYTES = 64 * 1024;
+/** Of longer ones both ends had better copy a part: by a message. */
+const LINES_BYTES = 512 * 1024;
 
 export const BCAST: Table<BcastCall> = {
   operation: 'BCAST',

@@ -15,7 +15,7 @@ import { type OperationName, typeOf, widthOf } from './signature.ts';
 
 /**
  * One block for each rank, in the order of the ranks, or for each neighbour: views, which carry offset and length (null: none); or one array, in which
- * the blocks have `counts` elements and begin at `displs`. Without `displs` they lie one behind the other.
+ * the blocks have `counts` elements and begin at `displs`. Without `displs` they lie one behind the other (MPI 4.1, 6.5).
  */
 export type Blocks<A extends Elements = Elements> =
   | readonly (A | Strided<A> | null)[]
@@ -25,7 +25,7 @@ export type Blocks<A extends Elements = Elements> =
       readonly displs?: ArrayLike<number>;
     };
 
-/** {@link Blocks} of which each may be of its own type and layout. */
+/** {@link Blocks} of which each may be of its own type and layout (MPI 4.1, 6.8). */
 export type AnyBlocks = Blocks | readonly (Data | null)[];
 
 /** A block of each rank, or neighbour. */

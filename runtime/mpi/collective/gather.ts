@@ -42,8 +42,8 @@ export interface GatherCall {
 export const TREE_RANKS = 16;
 export const TREE_BYTES = 1024;
 
-/** Longer blocks had better be copied once, from the memory where they lie, than laid down and read. */
-const LINES_BYTES = 64 * 1024;
+/** Of longer blocks both ends had better copy a part: by messages. */
+const LINES_BYTES = 512 * 1024;
 
 export const GATHER: Table<GatherCall> = {
   operation: 'GATHER',

@@ -37,13 +37,9 @@ export interface ScatterCall {
   readonly root: number;
 }
 
-/** Beyond so many bytes of all ranks the root had better not lay all blocks down itself. */
-const LINES_BYTES = 32 * 1024;
-
 export const SCATTER: Table<ScatterCall> = {
   operation: 'SCATTER',
   lines: {
-    best: ({ ranks, bytes }) => ranks * bytes <= LINES_BYTES,
     inCrowd: () => false,
     make: lineScatter,
   },

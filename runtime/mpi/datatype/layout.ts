@@ -71,6 +71,7 @@ export class Layout {
   /**
    * One element (MPI 4.1, 5.1).
    * @param type a typed array's constructor, such as `Float64Array`, or an element's width in bytes
+   * @throws MpiError ERR_ARG where it has no width
    */
   static of(type: ElementType): Layout {
     const width = widthOf(type);
@@ -80,6 +81,7 @@ export class Layout {
   /**
    * Fields of any layout, each where it says, in the order of the list (MPI_Type_create_struct; MPI 4.1, 5.1.2).
    * @param extent the size of the whole in bytes, padding included; if left out, the end of what reaches furthest
+   * @throws MpiError ERR_ARG, ERR_COUNT as {@link Layout} says
    */
   static struct(fields: readonly Field[], extent?: number): Layout {
     checkList(fields, 'the fields of a struct');
@@ -102,7 +104,10 @@ export class Layout {
     return extent === undefined ? made : made.resized(0, extent);
   }
 
-  /** `count` of it, one behind the other (MPI_Type_contiguous; MPI 4.1, 5.1.2). */
+  /**
+   * `count` of it, one behind the other (MPI_Type_contiguous; MPI 4.1, 5.1.2).
+   * @throws MpiError ERR_ARG, ERR_COUNT as {@link Layout} says
+   */
   contiguous(count: number): Layout {
     checkCount(count, 'the count');
     return this.#make(repeat(this.placed, count, this.extent), this.#boundsOf(count, 0, 0));
@@ -111,6 +116,7 @@ export class Layout {
   /**
    * `count` blocks of `blockLength` elements, `stride` elements from the beginning of one to that of the next
    * (MPI_Type_vector; MPI 4.1, 5.1.2).
+   * @throws MpiError ERR_ARG, ERR_COUNT as {@link Layout} says
    */
   vector(count: number, blockLength: number, stride: number): Layout {
     checkInteger(stride, 'the stride');
@@ -118,7 +124,10 @@ export class Layout {
     return this.hvector(count, blockLength, stride * this.extent);
   }
 
-  /** {@link vector} with the stride in bytes (MPI_Type_create_hvector; MPI 4.1, 5.1.2). */
+  /**
+   * {@link vector} with the stride in bytes (MPI_Type_create_hvector; MPI 4.1, 5.1.2).
+   * @throws MpiError as {@link vector}
+   */
   hvector(count: number, blockLength: number, strideBytes: number): Layout {
     checkCount(count, 'the count');
     checkCount(blockLength, 'the block length');
@@ -134,18 +143,24 @@ export class Layout {
 
   /**
    * Blocks, each of so many elements at so many elements from the beginning (MPI_Type_indexed; MPI 4.1, 5.1.2).
-   * @throws MpiError ERR_ARG where the lists differ in length
+   * @throws MpiError ERR_ARG where the lists differ in length; ERR_COUNT
    */
   indexed(blockLengths: ArrayLike<number>, displacements: ArrayLike<number>): Layout {
     return this.#indexed(blockLengths, displacements, this.extent);
   }
 
-  /** {@link indexed} with displacements in bytes (MPI_Type_create_hindexed; MPI 4.1, 5.1.2). */
+  /**
+   * {@link indexed} with displacements in bytes (MPI_Type_create_hindexed; MPI 4.1, 5.1.2).
+   * @throws MpiError as {@link indexed}
+   */
   hindexed(blockLengths: ArrayLike<number>, byteDisplacements: ArrayLike<number>): Layout {
     return this.#indexed(blockLengths, byteDisplacements, 1);
   }
 
-  /** Blocks of one length, each at so many elements from the beginning (MPI_Type_create_indexed_block; MPI 4.1, 5.1.2). */
+  /**
+   * Blocks of one length, each at so many elements from the beginning (MPI_Type_create_indexed_block; MPI 4.1, 5.1.2).
+   * @throws MpiError ERR_ARG, ERR_COUNT as {@link Layout} says
+   */
   indexedBlock(blockLength: number, displacements: ArrayLike<number>): Layout {
     checkCount(blockLength, 'the block length');
     checkList(displacements, 'the displacements');
@@ -188,7 +203,7 @@ export class Layout {
    * @param sizes elements of the array in each dimension
    * @param subsizes elements of the part
    * @param starts where the part begins
-   * @throws MpiError ERR_ARG where the part lies beyond the array, or the lists differ in length
+   * @throws MpiError ERR_ARG where the part lies beyond the array, or the lists differ in length; ERR_COUNT
    */
   subarray(
     sizes: readonly number[],
@@ -224,7 +239,7 @@ export class Layout {
    * @param size processes in all
    * @param rank the one that is meant
    * @param distribution each dimension's
-   * @throws MpiError ERR_ARG where the grid does not have `size` places, or blocks are too short for the array
+   * @throws MpiError ERR_ARG where the grid does not have `size` places, or blocks are too short for the array; ERR_COUNT
    */
   darray(
     size: number,
@@ -254,7 +269,10 @@ export class Layout {
     return this.#make(placed, { lower: 0, upper: step });
   }
 
-  /** The same bytes, with another beginning and extent, both in bytes (MPI_Type_create_resized; MPI 4.1, 5.1.7). */
+  /**
+   * The same bytes, with another beginning and extent, both in bytes (MPI_Type_create_resized; MPI 4.1, 5.1.7).
+   * @throws MpiError ERR_ARG, ERR_COUNT as {@link Layout} says
+   */
   resized(lowerBound: number, extent: number): Layout {
     checkInteger(lowerBound, 'the lower bound');
     checkInteger(extent, 'the extent');

@@ -9,7 +9,7 @@ import { checkProbe, startProbe } from './probe.ts';
 import type { Request } from './request.ts';
 import { type Abortable, type ReceiveOptions, signalOf } from './signal.ts';
 
-/** Which messages. */
+/** Which messages (MPI 4.1, 3.2.4). */
 export interface Selection extends ReceiveOptions {
   /** Any source unless given. */
   source?: number | undefined;

@@ -137,7 +137,10 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
     this.#tell();
   }
 
-  /** A round as a promise; what {@link start} throws rejects it. */
+  /**
+   * A round as a promise.
+   * @throws MpiError as {@link start}, by the promise; with which the round failed
+   */
   async run(): Promise<Status> {
     return this.start();
   }

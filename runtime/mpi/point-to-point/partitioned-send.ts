@@ -72,7 +72,10 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     return round;
   }
 
-  /** A round as a promise; what {@link start} throws rejects it. */
+  /**
+   * A round as a promise.
+   * @throws MpiError as {@link start}, by the promise; with which the round failed
+   */
   async run(): Promise<void> {
     return this.start();
   }
@@ -91,7 +94,10 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     this.readyRange(partition, partition);
   }
 
-  /** {@link ready} of all partitions from `first` to `last`, the last one included (MPI_Pready_range; MPI 4.1, 4.2). */
+  /**
+   * {@link ready} of all partitions from `first` to `last`, the last one included (MPI_Pready_range; MPI 4.1, 4.2).
+   * @throws MpiError as {@link ready}; none of them is ready then
+   */
   readyRange(first: number, last: number): void {
     this.#checkReady(first);
     this.#checkReady(last);
@@ -101,7 +107,10 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     this.poll();
   }
 
-  /** {@link ready} of all partitions of a list (MPI_Pready_list; MPI 4.1, 4.2). */
+  /**
+   * {@link ready} of all partitions of a list (MPI_Pready_list; MPI 4.1, 4.2).
+   * @throws MpiError as {@link ready}; none of them is ready then
+   */
   readyList(partitions: ArrayLike<number>): void {
     const list = Array.from(partitions);
     for (const partition of list) this.#checkReady(partition);

@@ -27,7 +27,10 @@ export class PersistentOperations {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, false);
   }
 
-  /** A synchronous send (MPI_Ssend_init; MPI 4.1, 3.9); as {@link send}. */
+  /**
+   * A synchronous send (MPI_Ssend_init; MPI 4.1, 3.9); as {@link send}.
+   * @throws MpiError as {@link send}
+   */
   ssend(buffer: Data | null, destination: number, tag = 0): Persistent<void> {
     return new PersistentSend(this.#endpoint, buffer, destination, tag, true);
   }

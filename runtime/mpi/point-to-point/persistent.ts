@@ -28,7 +28,10 @@ export interface Persistent<R = Status> {
    *   ERR_BUFFER where the buffer was detached or shrunk meanwhile; ERR_CLOSED, ERR_FINALIZED, ERR_PEER_FAILED
    */
   start(): StartedRequest<R>;
-  /** A round as a promise; what {@link start} throws rejects it. */
+  /**
+   * A round as a promise.
+   * @throws MpiError as {@link start}, by the promise; with which the round failed
+   */
   run(): Promise<R>;
   /** A round, blocking the thread. Of a receive the status is the same object for each round. */
   runSync(): R;

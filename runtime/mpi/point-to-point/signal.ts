@@ -9,15 +9,15 @@ export interface Abortable {
   readonly aborted: boolean;
   /** Why; what the call that it takes back is rejected with. */
   readonly reason: unknown;
-  /** Throws the reason where it was aborted. */
+  /** Does nothing, unless it was aborted. @throws the reason */
   throwIfAborted(): void;
-  /** Calls when it is aborted. */
+  /** Calls when it is aborted. @throws nothing */
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
-  /** Ends that. */
+  /** Ends that. @throws nothing */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** Options of calls that wait for a message. */
+/** Options of calls that wait for a message (MPI 4.1, 3.2.4). */
 export interface ReceiveOptions {
   /** Takes the call back, unless its message has been matched: then it goes on. The promise is rejected with the signal's reason. */
   signal?: Abortable | undefined;

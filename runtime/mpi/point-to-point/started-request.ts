@@ -80,12 +80,16 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
    * Takes a posted receive back (MPI_Cancel; MPI 4.1, 3.8.4): it is then complete, and
    * `status.cancelled` says so. A send cannot be cancelled.
    * @returns false where it is no receive, or has met its message already: it goes on as if not cancelled
+   * @throws nothing
    */
   cancel(): boolean {
     return false;
   }
 
-  /** Makes a request awaitable: `await request` gives what {@link wait} returns, and throws what it throws. */
+  /**
+   * Makes a request awaitable: `await request` gives what {@link wait} returns.
+   * @throws MpiError as {@link wait}, by the promise
+   */
   // biome-ignore lint/suspicious/noThenProperty: a request is awaited as a promise is
   then<A = R, B = never>(
     onComplete?: ((result: R) => A | PromiseLike<A>) | null,
@@ -94,12 +98,18 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
     return this.promise().then(onComplete, onError);
   }
 
-  /** {@link then} for the error alone, as of a promise. */
+  /**
+   * {@link then} for the error alone, as of a promise.
+   * @throws what `onError` throws, by the promise
+   */
   catch<B = never>(onError?: ((error: MpiError) => B | PromiseLike<B>) | null): Promise<R | B> {
     return this.promise().catch(onError);
   }
 
-  /** Calls when the operation has ended, well or not, as of a promise. */
+  /**
+   * Calls when the operation has ended, well or not, as of a promise.
+   * @throws MpiError as {@link wait}, by the promise; what `onEnd` throws
+   */
   finally(onEnd?: (() => void) | null): Promise<R> {
     return this.promise().finally(onEnd);
   }

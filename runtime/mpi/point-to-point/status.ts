@@ -61,6 +61,7 @@ export class Status {
   /**
    * Makes it the status of a receive from {@link PROC_NULL} (MPI 4.1, 3.11): that source, {@link ANY_TAG},
    * no bytes.
+   * @throws nothing
    */
   setNull(): this {
     this.source = PROC_NULL;

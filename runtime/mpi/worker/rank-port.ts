@@ -76,7 +76,11 @@ export class RankPort {
     return Object.assign(new Status(), envelope);
   }
 
-  /** Sends and receives values instead of buffers. @param codec as of `comm.objects` */
+  /**
+   * Sends and receives values instead of buffers.
+   * @param codec as of `comm.objects`
+   * @throws MpiError ERR_ARG where it is no codec
+   */
   objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): WorkerObjects<T> {
     checkCodec(codec);
     return new WorkerObjects(codec, (operation, data, peer, tag, synchronous) =>
@@ -84,7 +88,7 @@ export class RankPort {
     );
   }
 
-  /** Ends it; what is under way fails with ERR_CLOSED. */
+  /** Ends it; what is under way fails with ERR_CLOSED. @throws nothing */
   close(): void {
     this.#port.close();
     this.#end(closed());
@@ -156,7 +160,7 @@ export class WorkerObjects<T> {
     await this.#call('sendObject', own(encode(this.#codec, value)), destination, tag);
   }
 
-  /** Sends a value, and ends when it has been received (MPI 4.1, 3.4). */
+  /** Sends a value, and ends when it has been received (MPI 4.1, 3.4). @throws MpiError as `objects.ssend`; ERR_CLOSED */
   async ssend(value: T, destination: number, tag = 0): Promise<void> {
     await this.#call('sendObject', own(encode(this.#codec, value)), destination, tag, true);
   }

@@ -19,8 +19,10 @@ import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
 import { readCommandLine } from '../command-line.ts';
+import { readExamples } from '../examples.ts';
 import { anchorOf } from '../markdown.ts';
 import { publicEntries } from '../reference.ts';
+import { siteExamples } from './examples.ts';
 import { GROUPS, type SitePage, sitePages } from './pages.ts';
 
 const ERRORS = 'docs/reference/errors.md';
@@ -37,13 +39,8 @@ export function buildSite(root: string, out: string): void {
     const pages = sitePages(root);
     stage(root, folder, pages);
     const options = join(folder, 'typedoc.config.mjs');
-    const chosen = JSON.stringify(settings(root, folder, pages, out));
-    writeFileSync(
-      options,
-      `import { codeInHeadings } from ${JSON.stringify(new URL('code-in-headings.js', import.meta.url))};
-export default { ...${chosen}, markdownItLoader: codeInHeadings };\n`,
-    );
     const require = createRequire(join(root, 'test/tools/site/package.json'));
+    writeFileSync(options, configuration(settings(root, folder, pages, out), root, require));
     const typedoc = join(dirname(require.resolve('typedoc/package.json')), 'bin/typedoc');
     const words = [typedoc, '--options', options];
     const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
@@ -144,6 +141,22 @@ function settings(root: string, folder: string, pages: readonly SitePage[], out:
     hideGenerator: true,
     githubPages: false,
   };
+}
+
+/** A module of options: some are functions. */
+function configuration(options: object, root: string, require: NodeJS.Require): string {
+  const url = (path: string | URL) => JSON.stringify(pathToFileURL(String(path)));
+  const beside = (name: string) => JSON.stringify(new URL(name, import.meta.url));
+  const examples = JSON.stringify(siteExamples(root, readExamples(root)));
+  return `import * as typedoc from ${url(require.resolve('typedoc'))};
+import { codeInHeadings } from ${beside('code-in-headings.js')};
+import { showExamples } from ${beside('examples.js')};
+export default {
+  ...${JSON.stringify(options)},
+  markdownItLoader: codeInHeadings,
+  plugin: [showExamples(typedoc, ${examples})],
+};
+`;
 }
 
 const HELP = `usage: npm run docs -- [options]

@@ -1,16 +1,20 @@
 /** The pages of docs/reference are what their sources say, and the generator sees what it is for. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 import { ERROR_CODES } from '../../../runtime/base/error.ts';
+import { exampleOf, examplesIn, readExamples } from '../../tools/examples.ts';
 import { between } from '../../tools/markdown.ts';
-import { undocumented } from '../../tools/outline.ts';
+import { outlineOf, undocumented } from '../../tools/outline.ts';
 import { publicModules, referencePages } from '../../tools/reference.ts';
 import { environmentTable, errorSections, pagesWithTables } from '../../tools/tables.ts';
 
 const root = packageRoot();
+/** Abortable is a part of the DOM's AbortSignal; codecs make bytes of values. */
+const BESIDE_THE_STANDARD = ['abortable', 'codec', 'msgpackcodec', 'v8codec'];
 
 describe('docs/reference', () => {
   const pages = new Map([...referencePages(root), ...pagesWithTables(root)]);
@@ -22,6 +26,52 @@ describe('docs/reference', () => {
   it('explains everything that a program can use', () => {
     const modules = [...publicModules(root).values()];
     expect(modules.flatMap(undocumented)).toEqual([]);
+  });
+
+  const entries = Array.from(publicModules(root), ([entry, module]) =>
+    outlineOf(module, entry === '.')
+      .flatMap((chapter) => chapter.entries)
+      .flatMap((one) => [one, ...one.parts])
+      .map((one) => ({ ...one, entry })),
+  ).flat();
+
+  it('says which errors each call throws', () => {
+    const calls = entries.filter(({ signatures: [first] }) => /^[\w. ]+(<[^(]*>)?\(/.test(first));
+    expect(calls.length).toBeGreaterThan(200);
+    const silent = calls.filter(({ doc }) => !doc.tags.some(({ name }) => name === 'throws'));
+    expect(silent.map(({ title }) => title)).toEqual([]);
+  });
+
+  it('cites the standard for each name, but for those that the standard does not have', () => {
+    const without = entries.filter(({ entry, section }) => entry === '.' && section.length === 0);
+    const names = without.map(({ title }) => title.replace(/\..*/, '').toLowerCase());
+    expect(new Set(names)).toEqual(new Set(BESIDE_THE_STANDARD));
+  });
+
+  const examples = readExamples(root);
+
+  it('shows an example of each name', () => {
+    const without = entries.filter(
+      ({ entry, title }) => exampleOf(examples, entry, title) === undefined,
+    );
+    expect(without.map(({ title }) => title)).toEqual([]);
+  });
+
+  it('has the name of each example, and each once', () => {
+    const titles = new Set(entries.map(({ entry, title }) => `${entry} ${title}`));
+    const shown = examples.flatMap(({ entry, names }) => names.map((name) => `${entry} ${name}`));
+    expect(shown.filter((name) => !titles.has(name))).toEqual([]);
+    expect(shown.filter((name, at) => shown.indexOf(name) !== at)).toEqual([]);
+  });
+
+  it('has each case of the jobs that it shows', () => {
+    const words = [join(root, 'dist/test/jobs/rank.js'), '--list'];
+    const jobs: { name: string; cases: string[] }[] = JSON.parse(
+      execFileSync(process.execPath, words, { encoding: 'utf8' }),
+    );
+    const cases = jobs.filter(({ name }) => name.startsWith('reference/'));
+    const known = new Set(examples.map(({ names }) => names.join(', ')));
+    expect(cases.flatMap((job) => job.cases).filter((name) => !known.has(name))).toEqual([]);
   });
 
   it('names no error code that there is not', () => {
@@ -281,4 +331,60 @@ describe('parts of pages', () => {
     );
     expect(() => between('a', 'x', 'new')).toThrow('no place between marks: x');
   });
+});
+
+test('an example has what its case needs of its file', () => {
+  const text = `
+import assert from 'node:assert/strict';
+import { MPI, type Status, SUM } from '../../../runtime/index.ts';
+import { defineJob } from '../job.ts';
+
+const { world } = MPI;
+/** So many. */
+const counts = [
+  1,
+];
+/** Of many. */
+function sumOf(list: number[]): number {
+  let sum = counts.length;
+  return sum;
+}
+
+export default defineJob({
+  cases: {
+    async 'one, other.two'() {
+      // With a comment.
+      const status: Status = await world.recv(sumOf([1]));
+    },
+    three() {
+      assert.ok(true);
+    },
+  },
+});
+`;
+  expect(examplesIn(text, '.')).toEqual([
+    {
+      names: ['one', 'other.two'],
+      entry: '.',
+      head: "import { MPI, type Status } from 'dreg-mpi';\nconst { world } = MPI;",
+      code: `/** So many. */
+const counts = [
+  1,
+];
+/** Of many. */
+function sumOf(list: number[]): number {
+  let sum = counts.length;
+  return sum;
+}
+
+// With a comment.
+const status: Status = await world.recv(sumOf([1]));`,
+    },
+    {
+      names: ['three'],
+      entry: '.',
+      head: "import assert from 'node:assert/strict';",
+      code: 'assert.ok(true);',
+    },
+  ]);
 });

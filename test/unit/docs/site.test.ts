@@ -88,6 +88,17 @@ describe('npm run docs', () => {
     expect(names.filter((name) => !made.includes(name))).toEqual([]);
   });
 
+  it('shows an example of each name', () => {
+    const pages = new Map(
+      Array.from(files, ([name, text]) => [/\.(\w+)\.html$/.exec(name)?.[1], text]),
+    );
+    const names = [...publicModules(root).values()].flatMap(({ exports }) =>
+      exports.map(({ name }) => name),
+    );
+    const without = names.filter((name) => !pages.get(name)?.includes('tsd-tag-example'));
+    expect(without).toEqual([]);
+  });
+
   it('has what draws its diagrams, and pages that have some', () => {
     expect(existsSync(join(folder, 'assets/mermaid.js'))).toBe(true);
     const drawn = [...files.values()].filter((text) => text.includes('<code class="mermaid">'));

@@ -10,6 +10,6 @@ export class LineBarrier extends LineOperation {
     super(lines, SIGNATURE);
   }
 
-  protected write(): void {}
-  protected take(): void {}
+  write(): void {}
+  take(): void {}
 }

@@ -51,7 +51,8 @@ function copy(
   for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i];
 }
 
-function checkIntact(intact: boolean): void {
+/** @throws MpiError ERR_BUFFER */
+export function checkIntact(intact: boolean): void {
   if (!intact)
     throw new MpiError(
       'ERR_BUFFER',

@@ -3,8 +3,9 @@ import { part } from '../../../base/bytes.ts';
 import { copyOf, type Payload, sizeOf } from '../../datatype/data.ts';
 import type { Signature } from '../signature.ts';
 import { pack, unpack } from './copies.ts';
-import { LineExchange, type Need } from './exchange.ts';
+import { lineExchange, type Need } from './exchange.ts';
 import type { Lines } from './lines.ts';
+import type { LineOperation } from './operation.ts';
 import { ALL, NONE } from './slots.ts';
 
 interface Rooted {
@@ -21,10 +22,10 @@ export function lineBcast(
   lines: Lines,
   { payload, root }: { readonly payload: Payload; readonly root: number },
   signature: Signature,
-): LineExchange {
+): LineOperation {
   const bytes = sizeOf(payload);
   const isRoot = lines.slots.rank === root;
-  return new LineExchange(lines, {
+  return lineExchange(lines, {
     signature,
     from: isRoot ? NONE : root,
     offer: isRoot ? payload : null,
@@ -37,11 +38,11 @@ export function lineScatter(
   lines: Lines,
   { all, mine, bytes, root }: Rooted,
   signature: Signature,
-): LineExchange {
+): LineOperation {
   const { rank, size } = lines.slots;
   const total = size * bytes;
   if (all === null)
-    return new LineExchange(lines, {
+    return lineExchange(lines, {
       signature,
       bytes: total,
       from: root,
@@ -51,7 +52,7 @@ export function lineScatter(
   const own = () => {
     if (mine !== null) unpack(mine, 0, bytes, all, rank * bytes);
   };
-  return new LineExchange(lines, {
+  return lineExchange(lines, {
     signature,
     bytes: total,
     from: NONE,
@@ -65,11 +66,11 @@ export function lineGather(
   lines: Lines,
   { all, mine, bytes, root }: Rooted,
   signature: Signature,
-): LineExchange {
+): LineOperation {
   const { rank } = lines.slots;
   if (rank !== root || all === null)
-    return new LineExchange(lines, { signature, from: NONE, offer: mine, bytes, needs: [] });
-  return new LineExchange(lines, {
+    return lineExchange(lines, { signature, from: NONE, offer: mine, bytes, needs: [] });
+  return lineExchange(lines, {
     signature,
     from: ALL,
     offer: null,
@@ -85,9 +86,9 @@ export function lineAllgather(
   lines: Lines,
   { all, mine, bytes }: Omit<Rooted, 'root'> & { readonly all: Uint8Array },
   signature: Signature,
-): LineExchange {
+): LineOperation {
   const { rank } = lines.slots;
-  return new LineExchange(lines, {
+  return lineExchange(lines, {
     signature,
     from: ALL,
     offer: mine ?? part(all, rank * bytes, (rank + 1) * bytes),
@@ -113,12 +114,12 @@ export function lineAlltoall(
   lines: Lines,
   call: { readonly send: Uint8Array | null; readonly receive: Uint8Array; readonly bytes: number },
   signature: Signature,
-): LineExchange {
+): LineOperation {
   const { receive, bytes } = call;
   const { rank, size } = lines.slots;
   // In place what comes would lie where something is still to be offered.
   const send = call.send ?? copyOf(receive);
-  return new LineExchange(lines, {
+  return lineExchange(lines, {
     signature,
     from: ALL,
     offer: send,

@@ -2,11 +2,7 @@
  * The control lines of a communicator whose ranks are all on one node (docs/internals/control-lines.md#lines): how
  * rounds are written and read, and what becomes of operations when a rank fails.
  */
-import type {
-  MappedMemory,
-  SharedBlock,
-  SharedBlocks,
-} from '../../../../transports/shared-block.ts';
+import type { SharedBlock, SharedBlocks } from '../../../../transports/shared-block.ts';
 import { MpiError } from '../../../base/error.ts';
 import type { WaitedOperation } from '../../../messaging/deadlock/waits.ts';
 import { PENDING } from '../../../messaging/operation.ts';
@@ -18,6 +14,7 @@ import type { Kind } from '../op/kinds.ts';
 import { Admission } from './admission.ts';
 import { errorOf, tell } from './failure.ts';
 import { AREA_BYTES, GAVE_UP, GAVE_UP_SILENTLY, linesBytes, STATUS } from './layout.ts';
+import { MembersMemory } from './members-memory.ts';
 import type { LineHost, LineOperation } from './operation.ts';
 import { NONE, Slots } from './slots.ts';
 
@@ -27,6 +24,7 @@ export const LINE_POLLS = 200;
 export class Lines implements SharedUser, LineHost {
   readonly endpoint: Endpoint;
   readonly slots: Slots;
+  readonly memory: MembersMemory;
   readonly #admission: Admission;
   #areaReserved = false;
   /** Operations under way, in the order of their calls: first those that have their rounds. */
@@ -46,6 +44,7 @@ export class Lines implements SharedUser, LineHost {
   constructor(endpoint: Endpoint, start = 0) {
     this.endpoint = endpoint;
     this.slots = new Slots(endpoint.size, endpoint.rank, start);
+    this.memory = new MembersMemory(endpoint, this.slots);
     this.#admission = new Admission(this.slots, {
       open: () => this.#tryOpen(),
       declines: (member) => this.#blocks.declines(endpoint.members.worldOf(member)),
@@ -273,13 +272,20 @@ export class Lines implements SharedUser, LineHost {
   }
 
   #lookAtBroken(): number {
+    try {
+      this.checkNobodyGaveUp();
+      return 0;
+    } catch (error) {
+      this.#fail(error as MpiError);
+      return 1;
+    }
+  }
+
+  /** @throws MpiError what a member has given up with */
+  checkNobodyGaveUp(): void {
     const { slots } = this;
     for (let member = 0; slots.block !== null && member < slots.size; member++)
-      if (slots.saidBy(member, STATUS.broken) !== 0) {
-        this.#fail(this.#toldBy(slots.block, member));
-        return 1;
-      }
-    return 0;
+      if (slots.saidBy(member, STATUS.broken) !== 0) throw this.#toldBy(slots.block, member);
   }
 
   #toldBy(block: SharedBlock, member: number): MpiError {
@@ -336,16 +342,6 @@ export class Lines implements SharedUser, LineHost {
       this.#elements.set(kind, elements);
     }
     return elements;
-  }
-
-  /** Memory of this rank that the others map; null where they do not. */
-  exportMemory(bytes: Uint8Array): MappedMemory | null {
-    return this.#blocks.exportMemory(bytes);
-  }
-
-  /** @throws MpiError ERR_PROTOCOL where there is no such memory */
-  forEachMapped(...range: Parameters<SharedBlocks['forEach']>): void {
-    this.#blocks.forEach(...range);
   }
 
   /** This rank's area has memory from now on. @throws MpiError ERR_NO_MEM */

@@ -64,7 +64,7 @@ export abstract class LineOperation implements Awaited, ShortRound {
   rounds = 1;
   ahead = 1;
   /** Whether others wait for this rank's lines after the first. */
-  protected offers = true;
+  offers = true;
   /** The number of the first round, and how many were written and read. */
   first = 0;
   written = 0;
@@ -74,7 +74,7 @@ export abstract class LineOperation implements Awaited, ShortRound {
   readonly #host: LineHost;
   protected readonly slots: Slots;
   /** What it fails with, though every rank has gone through all its rounds. */
-  protected outcome: MpiError | null = null;
+  outcome: MpiError | null = null;
   /** Nobody waits for it any more: it leaves the program's memory alone. */
   protected abandoned = false;
 
@@ -87,9 +87,9 @@ export abstract class LineOperation implements Awaited, ShortRound {
   }
 
   /** Writes this rank's payload of a round. */
-  protected abstract write(round: number): void;
+  abstract write(round: number): void;
   /** The lines of a round are there. */
-  protected abstract take(round: number): void;
+  abstract take(round: number): void;
 
   /** Whether it is one round, and the same object may go through another one. */
   get isShort(): boolean {

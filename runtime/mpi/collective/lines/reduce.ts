@@ -1,8 +1,8 @@
 /**
  * Reductions on control lines. A result is always ((r0 op r1) op r2) … by ranks, whoever folds which elements.
  *
- * Short ones: every rank lays down what it has, and folds what it needs. Long ones go in chunks, of which each rank folds a slice and lays it
- * down for the others; or, where all memory is mapped by all, each rank folds its slice from where the elements lie.
+ * Every rank lays down what it has, and folds what it needs. Long ones go in chunks, of which each rank folds a slice and lays it
+ * down for the others.
  */
 import { MpiError } from '../../../base/error.ts';
 import type { Elements } from '../../datatype/data.ts';
@@ -146,7 +146,7 @@ export class FoldAll extends LineReduction {
     this.ahead = plan.guard === null ? Math.min(this.chunks, 4) : 1;
   }
 
-  protected write(round: number): void {
+  write(round: number): void {
     if (round < this.chunks) this.writeInput(round, round);
     else {
       this.from = ALL;
@@ -154,7 +154,7 @@ export class FoldAll extends LineReduction {
     }
   }
 
-  protected take(round: number): void {
+  take(round: number): void {
     if (round >= this.chunks) {
       this.readOutcome(round);
       return;
@@ -199,7 +199,7 @@ export class FoldSlices extends LineReduction {
     return { at: start(member), count: start(member + 1) - start(member) };
   }
 
-  protected write(round: number): void {
+  write(round: number): void {
     const input = this.#inputOf(round);
     if (round >= 2 * this.chunks) this.writeOutcome(round);
     else if (input >= 0) this.writeInput(round, input);
@@ -215,7 +215,7 @@ export class FoldSlices extends LineReduction {
     pack(this.resultBytes, start, count * bytes, slots.bytes, place);
   }
 
-  protected take(round: number): void {
+  take(round: number): void {
     const input = this.#inputOf(round);
     if (round >= 2 * this.chunks) this.readOutcome(round);
     else if (input >= 0) {
@@ -248,16 +248,4 @@ export class FoldSlices extends LineReduction {
   }
 
   #result: Uint8Array | null = null;
-}
-
-/** With more ranks, or so many bytes, a rank had better fold a slice than all. */
-const SLICE_BYTES = 2048;
-const ALL_FOLD_BYTES = 512;
-
-export function lineReduction(lines: Lines, plan: ReductionPlan): LineOperation {
-  const { size } = lines.slots;
-  const bytes = plan.count * plan.kernel.kind.bytes;
-  const divisible = Number.isFinite(plan.kernel.unit);
-  const long = bytes > (size > 4 ? ALL_FOLD_BYTES : SLICE_BYTES);
-  return plan.shared && long && divisible ? new FoldSlices(lines, plan) : new FoldAll(lines, plan);
 }

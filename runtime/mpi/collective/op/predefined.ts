@@ -100,7 +100,10 @@ export function bf16<A extends Elements>(op: Op<A>): Op<Uint16Array> {
   return ofHalves('bf16', op);
 }
 
-/** {@link bf16} for IEEE 754's binary16: what a Float16Array holds, where Node has none. */
+/**
+ * {@link bf16} for IEEE 754's binary16: what a Float16Array holds, where Node has none.
+ * @throws MpiError as {@link bf16}
+ */
 export function f16<A extends Elements>(op: Op<A>): Op<Uint16Array> {
   return ofHalves('f16', op);
 }

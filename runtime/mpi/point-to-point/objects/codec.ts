@@ -8,11 +8,13 @@ export interface Codec<T = unknown> {
   /**
    * The value as bytes, which the codec does not touch any more. Views within may be left out of the bytes, and
    * put into `views`: they are sent as they lie.
+   * @throws where the value cannot be sent; the call that sends it then throws ERR_ARG
    */
   encode(value: T, views: ArrayBufferView[]): Uint8Array;
   /**
    * The value. It must not keep `bytes`, whose memory is used again.
    * @param views the bytes of what {@link encode} put into its `views`, each in memory of its own
+   * @throws where these are no value's; the call that receives it then throws ERR_PROTOCOL
    */
   decode(bytes: Uint8Array, views: readonly Uint8Array[]): T;
 }

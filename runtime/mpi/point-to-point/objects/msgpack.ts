@@ -82,7 +82,7 @@ function refuse(value: unknown): never {
  * `toJSON` gives. An object that is met twice is sent twice, and one that holds itself is ERR_ARG.
  */
 export const msgpackCodec: Codec = {
-  /** See {@link Codec.encode}. */
+  /** See {@link Codec.encode}. @throws MpiError ERR_ARG where the value holds what is no data, or itself */
   encode(value, views) {
     const before = outgoing;
     outgoing = views;
@@ -98,7 +98,7 @@ export const msgpackCodec: Codec = {
       outgoing = before;
     }
   },
-  /** See {@link Codec.decode}. */
+  /** See {@link Codec.decode}. @throws as that */
   decode(bytes, views) {
     const before = incoming;
     incoming = views;

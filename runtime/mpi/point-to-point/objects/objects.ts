@@ -15,7 +15,7 @@ import type { First } from './envelope.ts';
 import { noObject } from './envelope.ts';
 import { checkObject, encode, FirstPool, startObject, takeObject } from './transfer.ts';
 
-/** An object that came, and from whom. */
+/** An object that came, and from whom (MPI 4.1, 3.2.5). */
 export interface Received<T> {
   /** What was sent, as the codec made it anew. */
   readonly value: T;

@@ -51,14 +51,14 @@ class ViewDeserializer extends DefaultDeserializer {
  * cycles, and objects that are met twice stay one.
  */
 export const v8Codec: Codec = {
-  /** See {@link Codec.encode}. */
+  /** See {@link Codec.encode}. @throws where the value holds what structuredClone does not take */
   encode(value, views) {
     const serializer = new ViewSerializer(views);
     serializer.writeHeader();
     serializer.writeValue(value);
     return serializer.releaseBuffer();
   },
-  /** See {@link Codec.decode}. */
+  /** See {@link Codec.decode}. @throws as that */
   decode(bytes, views) {
     const deserializer = new ViewDeserializer(bytes, views);
     deserializer.readHeader();

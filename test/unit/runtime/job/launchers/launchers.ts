@@ -27,7 +27,6 @@ export const SOME_STATUS = 'a status other than 0';
 export const ENDS = 'the job ends';
 /** The launcher lets the job go on, which would take a test for ever: not tried again. */
 export const GO_ON = 'the others go on';
-export const NOT_TRIED = 'not tried';
 
 export interface TestedLauncher {
   /** As in the table. */
@@ -104,7 +103,7 @@ export const SLURM_PMIX: TestedLauncher = {
   expected: {
     ...{ values: FINE, messages: FINE, child: FINE },
     ...{ abort: SOME_STATUS, abortZero: SOME_STATUS, exit: SOME_STATUS, killed: SOME_STATUS },
-    ...{ unfinalized: SOME_STATUS, orphans: NOT_TRIED },
+    ...{ unfinalized: SOME_STATUS, orphans: 'none' },
   },
 };
 

@@ -12,7 +12,7 @@ import {
   temporaryFolder,
   until,
 } from '../../../../tools/launcher.ts';
-import { ENDS, GO_ON, NOT_TRIED, SOME_STATUS, type TestedLauncher } from './launchers.ts';
+import { ENDS, GO_ON, SOME_STATUS, type TestedLauncher } from './launchers.ts';
 
 const RANKS = 3;
 
@@ -79,7 +79,7 @@ export function launcherTests(launcher: TestedLauncher): void {
       else expect(found).toBe(status);
     });
 
-    test.skipIf(expected.orphans === NOT_TRIED).each(['blocked', 'awaiting'])(
+    test.each(['blocked', 'awaiting'])(
       'no rank outlives its launcher that is killed (%s)',
       async (how) => {
         const file = join(folder.path, how);

@@ -89,12 +89,12 @@ class Saying extends LineOperation {
     return Math.imul(this.#serial * 1000 + round, 31) + member;
   }
 
-  protected write(round: number): void {
+  write(round: number): void {
     const at = this.#at(round, this.slots.rank);
     this.slots.words[at] = this.#words(round, this.slots.rank);
   }
 
-  protected take(round: number): void {
+  take(round: number): void {
     this.reads++;
     this.meanwhile();
     for (let member = 0; member < this.slots.size; member++)

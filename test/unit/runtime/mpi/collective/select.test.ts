@@ -62,10 +62,8 @@ const onLines = (table: Table<never>, shape: Shape) =>
   chooseLines(table, shape, null as never, plainSignature('bcast'), () => null) !== undefined;
 
 test.each<[Table<never>, Shape, Shape]>([
-  [BCAST, { ranks: 8, bytes: 64 * KB }, { ranks: 2, bytes: 64 * KB + 1 }],
-  [GATHER, { ranks: 8, bytes: 64 * KB }, { ranks: 2, bytes: 64 * KB + 1 }],
-  [SCATTER, { ranks: 4, bytes: 8 * KB }, { ranks: 4, bytes: 8 * KB + 1 }],
-  [ALLTOALL, { ranks: 4, bytes: 32 * KB }, { ranks: 4, bytes: 32 * KB + 1 }],
+  [BCAST, { ranks: 8, bytes: 512 * KB }, { ranks: 2, bytes: 512 * KB + 1 }],
+  [GATHER, { ranks: 8, bytes: 512 * KB }, { ranks: 2, bytes: 512 * KB + 1 }],
 ])('$0.operation goes on lines up to $1, and beyond if it is told to', (table, most, more) => {
   expect([onLines(table, most), onLines(table, more)]).toEqual([true, false]);
   process.env[`DREG_COLL_${table.operation}`] = 'lines';
@@ -75,6 +73,11 @@ test.each<[Table<never>, Shape, Shape]>([
   forgetOverrides();
   expect(onLines(table, most)).toBe(false);
 });
+
+test.each<[Table<never>]>([[SCATTER], [ALLGATHER], [ALLTOALL]])(
+  '$0.operation of any length goes on lines',
+  (table) => expect(onLines(table, { ranks: 2, bytes: 2 ** 30 })).toBe(true),
+);
 
 const inCrowd = (table: Table<never>, shape: Shape) =>
   chooseLines(table, shape, null as never, plainSignature('bcast'), () => null)?.inCrowd;
