@@ -37,7 +37,7 @@ export interface TransportSelection {
  * DREG_TRANSPORT.
  * @throws MpiError ERR_ARG
  * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `ofi`, `self` | the transport between ranks.
- *   `auto`: shared memory on a node; between nodes RDMA, or libfabric where there is no RDMA device. The others: this one for all ranks. `dregrun
+ *   `auto`: shared memory on a node; between nodes RDMA where both have a device, else libfabric. The others: this one for all ranks. `dregrun
  *   --transport` sets it
  */
 export function transportName(): TransportName {
