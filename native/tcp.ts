@@ -54,7 +54,7 @@ const native = () => addon() as unknown as TcpAddon;
 let records = new Uint8Array(64 * RECORD_BYTES);
 
 /** Connections as they are now; those that are still being made are not among them. */
-export function tcpConnections(): TcpConnection[] {
+function connections(): TcpConnection[] {
   let count = native().tcpConnections(records);
   while (count * RECORD_BYTES > records.length) {
     records = new Uint8Array(2 * count * RECORD_BYTES);
@@ -72,9 +72,17 @@ export function tcpConnections(): TcpConnection[] {
   return found;
 }
 
-/** An idle connection asks the other end's machine every so many seconds. 0 or a negative errno. */
-export const tcpKeepAlive = (fd: number, seconds: number, probes: number) =>
-  native().tcpKeepAlive(fd, seconds, probes);
+export interface Tcp {
+  connections(): TcpConnection[];
+  /** An idle connection asks the other end's machine every so many seconds. 0 or a negative errno. */
+  keepAlive(fd: number, seconds: number, probes: number): number;
+  /** Nothing goes or comes over it any more; the descriptor stays its owner's. 0 or a negative errno. */
+  cut(fd: number): number;
+}
 
-/** Nothing goes or comes over it any more; the descriptor stays its owner's. 0 or a negative errno. */
-export const tcpCut = (fd: number) => native().tcpCut(fd);
+/** The kernel's. */
+export const TCP: Tcp = {
+  connections,
+  keepAlive: (fd, seconds, probes) => native().tcpKeepAlive(fd, seconds, probes),
+  cut: (fd) => native().tcpCut(fd),
+};

@@ -1,4 +1,4 @@
-/** Two transports as one: near ranks (of this node) by one of them, all other ranks by the other. */
+/** Two transports as one: near ranks by one of them, all other ranks by the other; which may be two as one itself. */
 import { addon } from '../native/addon.ts';
 import type { MpiError } from '../runtime/base/error.ts';
 import type { SharedBlocks } from './shared-block.ts';
@@ -13,6 +13,8 @@ export class CompositeTransport implements Transport {
   readonly #far: Transport;
   readonly #isNear: (rank: number) => boolean;
   readonly #fds: Int32Array;
+  /** What it waits for. */
+  readonly fds: readonly number[];
 
   constructor(near: Transport, far: Transport, isNear: (rank: number) => boolean) {
     this.name = `${near.name}+${far.name}`;
@@ -20,7 +22,11 @@ export class CompositeTransport implements Transport {
     this.#far = far;
     this.#isNear = isNear;
     this.blocks = near.blocks;
-    this.#fds = Int32Array.from([near.wakeFd, far.wakeFd].filter((fd) => fd >= 0));
+    const all = [near, far].flatMap((one) =>
+      one instanceof CompositeTransport ? one.fds : [one.wakeFd],
+    );
+    this.fds = all.filter((fd) => fd >= 0);
+    this.#fds = Int32Array.from(this.fds);
   }
 
   #of(peer: number): Transport {

@@ -37,7 +37,7 @@ export interface TransportSelection {
  * DREG_TRANSPORT.
  * @throws MpiError ERR_ARG
  * @environment DREG_TRANSPORT | `auto` (default), `shm`, `verbs`, `ofi`, `self` | the transport between ranks.
- *   `auto`: shared memory on a node; between nodes RDMA, or libfabric where there is no RDMA device. The others: this one for all ranks. `dregrun
+ *   `auto`: shared memory on a node; between nodes RDMA where both have a device, else libfabric. The others: this one for all ranks. `dregrun
  *   --transport` sets it
  */
 export function transportName(): TransportName {
@@ -55,7 +55,7 @@ export function reachOthers(job: Job): TransportSelection {
   const name = transportName();
   if (job.size === 1 || name === 'self')
     return { transport: null, node: null, segment: null, rdma: null };
-  const segment = joinSegment(job);
+  const { segment, rdma: having } = joinSegment(job, hasDevice());
   const node = new ShmTransport(segment);
   // Every rank gets the same answer, because the meeting over RDMA needs all ranks.
   const all = segment.ranks.length === job.size;
@@ -65,17 +65,38 @@ export function reachOthers(job: Job): TransportSelection {
     const rdma = name === 'ofi' ? openFabric(job) : openAll(job);
     return { transport: rdma.transport, node, segment, rdma };
   }
-  const { far, rdma } = reachFar(job);
+  const { far, rdma } = reachFar(job, having);
   const near = new Set(segment.ranks);
   const alone = near.size === 1 && rdma !== null;
   const transport = alone ? far : new CompositeTransport(node, far, (rank) => near.has(rank));
   return { transport, node, segment, rdma };
 }
 
-/** RDMA, or the error that prevents it. */
-function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
+/**
+ * RDMA to ranks that have it as this one does, libfabric to all others; or the error that prevents it. Each way needs all
+ * ranks of the job to meet, in one order.
+ * @param having ranks of the job that have RDMA devices
+ */
+function reachFar(job: Job, having: number): { far: Transport; rdma: Rdma | null } {
+  const fabric = having < job.size ? attempt(job, openFabric) : null;
+  const rdma = having > 0 ? attempt(job, openAll) : null;
+  if (fabric === null || rdma === null) return (rdma ?? fabric) as Reached;
+  if (rdma.rdma === null) return fabric;
+  const far = new CompositeTransport(rdma.far, fabric.far, (rank) =>
+    loadRdma().hasAddress(job, rank),
+  );
+  if (fabric.rdma === null) return { far, rdma: rdma.rdma };
+  return { far, rdma: both(far, rdma.rdma, fabric.rdma) };
+}
+
+interface Reached {
+  far: Transport;
+  rdma: Rdma | null;
+}
+
+function attempt(job: Job, open: (job: Job) => Rdma): Reached {
   try {
-    const rdma = hasDevice() ? openAll(job) : openFabric(job);
+    const rdma = open(job);
     return { far: rdma.transport, rdma };
   } catch (error) {
     if (!(error instanceof MpiError) || error.code !== 'ERR_UNSUPPORTED') throw error;
@@ -89,6 +110,25 @@ function reachFar(job: Job): { far: Transport; rdma: Rdma | null } {
       );
     return { far: new NoTransport(refuse), rdma: null };
   }
+}
+
+/** Both networks register memory; that of RDMA is what statistics tell of. */
+function both(transport: Transport, one: Rdma, other: Rdma): Rdma {
+  return {
+    transport,
+    stats: () => one.stats(),
+    keep(buffer) {
+      const kept = [one.keep(buffer), other.keep(buffer)];
+      if (kept.every((free) => free === null)) return null;
+      return () => {
+        for (const free of kept) free?.();
+      };
+    },
+    close() {
+      one.close();
+      other.close();
+    },
+  };
 }
 
 function openAll(job: Job): Rdma {

@@ -53,7 +53,10 @@ export const PARTS = {
     what: 'what npm test runs without a guest, with the oldest and the newest Node of each line',
     files: ['package/node.full'],
   },
-  ofi: { what: 'every job over libfabric, on the loopback interface', files: ['jobs/ofi.full'] },
+  network: {
+    what: 'every job over libfabric, on the loopback interface; two hosts between which something fails',
+    files: ['jobs/ofi.full', 'test/network/'],
+  },
   iwarp: { what: 'the same over siw, on 6.1', files: ['guest/rdma/iwarp.full'] },
   nodes: { what: 'two guests joined by a network', files: ['test/guest/nodes/'] },
   guest: {

@@ -4,14 +4,7 @@
  * stopped. Of other providers only an operation shows that a peer is gone.
  */
 import { constants } from 'node:os';
-import {
-  type TcpConnection,
-  type TcpEnd,
-  tcpConnections,
-  tcpCut,
-  tcpKeepAlive,
-  tcpText,
-} from '../../native/tcp.ts';
+import { TCP, type Tcp, type TcpConnection, type TcpEnd, tcpText } from '../../native/tcp.ts';
 import { MpiError } from '../../runtime/base/error.ts';
 import type { PacketChannel } from '../packets/channel.ts';
 import { CONTROL } from '../packets/layout.ts';
@@ -24,6 +17,10 @@ export const OFI_SILENCE_MS = 3500;
 export const OFI_UNREACHABLE_MS = 4000;
 /** Milliseconds for which what goes to a peer may be sent in vain again and again. */
 export const OFI_REPEATS_MS = 2500;
+/** Milliseconds that a connection has that no peer has made: it may be one of a peer that is about to say who it is. */
+export const OFI_STRANGER_MS = 10_000;
+/** Such connections at one time; beyond that those go first that came first. */
+export const OFI_STRANGERS_MAX = 64;
 const KEEP_ALIVE_SECONDS = 1;
 /** After these the kernel ends the connection; a rank that looks has ended it before. */
 const KEEP_ALIVE_PROBES = 10;
@@ -46,16 +43,22 @@ interface Watched {
   stuck: { since: number; acknowledged: number } | null;
 }
 
+/** What a peer tells of its connection in place of the port that it comes from. */
+const LINK = { unknown: 0, none: -1 } as const;
+
 /** Connections, by where the other end is. */
 class Found {
   readonly #byPeer = new Map<string, TcpConnection[]>();
   /** Those that others have made, by the other end's address alone. */
   readonly #accepted = new Map<string, TcpConnection[]>();
+  readonly accepted: TcpConnection[] = [];
 
   constructor(all: readonly TcpConnection[], listens: TcpEnd) {
     for (const one of all) {
       push(this.#byPeer, `${one.peer.ip} ${one.peer.port}`, one);
-      if (one.own.port === listens.port) push(this.#accepted, one.peer.ip, one);
+      if (one.own.port !== listens.port) continue;
+      push(this.#accepted, one.peer.ip, one);
+      this.accepted.push(one);
     }
   }
 
@@ -63,10 +66,10 @@ class Found {
     return this.#byPeer.get(`${ip} ${port}`) ?? [];
   }
 
-  /** @param link the port that the peer has told; 0: it has not */
-  accepted({ ip }: TcpEnd, link: number): readonly TcpConnection[] {
+  /** Those that a peer has made, or may have made: see {@link LINK}. */
+  of({ ip }: TcpEnd, link: number): readonly TcpConnection[] {
     const all = this.#accepted.get(ip) ?? [];
-    return link === 0 ? all : all.filter(({ peer }) => peer.port === link);
+    return link === LINK.unknown ? all : all.filter(({ peer }) => peer.port === link);
   }
 }
 
@@ -92,20 +95,17 @@ export class OfiLiveness implements LivenessWatch {
   readonly #listens: TcpEnd | null;
   readonly #name: string;
   readonly #now: () => number;
-  readonly #connections: () => TcpConnection[];
+  readonly #tcp: Tcp;
+  /** Connections that nobody claims, by the other end, and since when. */
+  #strangers = new Map<string, number>();
   readonly #watched = new Map<number, Watched>();
   #lookedAt = 0;
 
-  constructor(
-    name: string,
-    listens: TcpEnd | null,
-    now: () => number,
-    connections = tcpConnections,
-  ) {
+  constructor(name: string, listens: TcpEnd | null, now: () => number, tcp = TCP) {
     this.#name = name;
     this.#listens = listens;
     this.#now = now;
-    this.#connections = connections;
+    this.#tcp = tcp;
   }
 
   watch(channel: OfiChannel, where: TcpEnd | null): void {
@@ -117,12 +117,13 @@ export class OfiLiveness implements LivenessWatch {
 
   look(): void {
     const time = this.#now();
-    if (this.#watched.size === 0 || time - this.#lookedAt < HEARTBEAT_MS) return;
+    if (this.#listens === null || time - this.#lookedAt < HEARTBEAT_MS) return;
     this.#lookedAt = time;
     const found = this.#find();
     for (const watched of this.#watched.values())
       if (watched.channel.state === 'ready' || watched.channel.state === 'connecting')
         this.#judge(watched, found, time);
+    this.#endStrangers(found, time);
   }
 
   /** Nothing of a peer comes any more. */
@@ -134,12 +135,12 @@ export class OfiLiveness implements LivenessWatch {
     const found = this.#find();
     const { where, channel } = watched;
     // Without a link it may be the connection of another rank there.
-    const theirs = channel.link === 0 ? [] : found.accepted(where, channel.link);
-    for (const { fd } of [...this.#ours(found, where), ...theirs]) tcpCut(fd);
+    const theirs = channel.link === LINK.unknown ? [] : found.of(where, channel.link);
+    for (const { fd } of [...this.#ours(found, where), ...theirs]) this.#tcp.cut(fd);
   }
 
   #find(): Found {
-    return new Found(this.#connections(), this.#listens as TcpEnd);
+    return new Found(this.#tcp.connections(), this.#listens as TcpEnd);
   }
 
   /** What this rank has made. Ranks of one process would see each other's. */
@@ -150,21 +151,36 @@ export class OfiLiveness implements LivenessWatch {
   #judge(watched: Watched, found: Found, time: number): void {
     const { channel, where } = watched;
     const made = this.#ours(found, where).filter(({ established }) => established);
-    const theirs = found.accepted(where, channel.link).filter(({ established }) => established);
+    const theirs = found.of(where, channel.link).filter(({ established }) => established);
     const all = [...made, ...theirs];
     if (all.length > 0 && (all.every(isSilent) || isStuck(watched, all, time)))
       this.#fail(channel, where, 'does not answer: the network or that machine is down', ETIMEDOUT);
     else if (all.length > 0) {
       watched.missed = false;
-      for (const { fd } of all) tcpKeepAlive(fd, KEEP_ALIVE_SECONDS, KEEP_ALIVE_PROBES);
-      if (made.length > 0 && !watched.told)
-        watched.told = channel.control(CONTROL.link, made[0].own.port);
+      for (const { fd } of all) this.#tcp.keepAlive(fd, KEEP_ALIVE_SECONDS, KEEP_ALIVE_PROBES);
+      const link = made.length > 0 ? made[0].own.port : LINK.none;
+      watched.told ||= channel.control(CONTROL.link, link);
     } else if (channel.state === 'ready') {
       // What came before the end is taken first.
       if (watched.missed)
         this.#fail(channel, where, 'has closed its connection, as when it ends', ECONNRESET);
       watched.missed = true;
     } else if (time - watched.since > OFI_UNREACHABLE_MS) this.#unreachable(channel, where);
+  }
+
+  /** Ends what others have begun and no peer needs. */
+  #endStrangers(found: Found, time: number): void {
+    const claimed = new Set<TcpConnection>();
+    for (const { channel, where } of this.#watched.values())
+      for (const one of found.of(where, channel.link)) claimed.add(one);
+    const strangers = found.accepted
+      .filter((one) => one.established && !claimed.has(one))
+      .map((one) => ({ one, since: this.#strangers.get(tcpText(one.peer)) ?? time }))
+      .sort((a, b) => b.since - a.since);
+    const stay = strangers.filter(({ since }) => time - since <= OFI_STRANGER_MS);
+    for (const { one } of [...strangers.slice(stay.length), ...stay.splice(OFI_STRANGERS_MAX)])
+      this.#tcp.cut(one.fd);
+    this.#strangers = new Map(stay.map(({ one, since }) => [tcpText(one.peer), since]));
   }
 
   #fail(channel: OfiChannel, where: TcpEnd, what: string, errno: number): void {

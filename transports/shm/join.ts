@@ -42,6 +42,15 @@ interface Address {
   socket: string;
   /** CPUs that the rank may run on. */
   cpus: number[];
+  /** Whether its machine has an RDMA device. */
+  rdma: boolean;
+}
+
+/** What ranks know of each other once they have met. */
+export interface Joined {
+  segment: Segment;
+  /** Ranks of the job whose machines have RDMA devices. */
+  rdma: number;
 }
 
 interface LocalPeer {
@@ -88,10 +97,10 @@ function machineIdentity(): string {
 /** @throws MpiError ERR_LAUNCH where it is no address of ours */
 function parseAddress(text: string, peer: number): Address {
   try {
-    const { node, socket, cpus } = JSON.parse(text) as Partial<Address>;
+    const { node, socket, cpus, rdma = false } = JSON.parse(text) as Partial<Address>;
     const numbers = Array.isArray(cpus) && cpus.every(Number.isInteger);
     if (typeof node === 'string' && typeof socket === 'string' && numbers)
-      return { node, socket, cpus };
+      return { node, socket, cpus, rdma };
   } catch {
     // Text that is no JSON gives the same error as a wrong address.
   }
@@ -110,19 +119,28 @@ function checkedNodeId(given: string): string {
   );
 }
 
-/** @param nodes takes each rank's node */
-function localPeers(space: KeyValueSpace, node: string, nodes: string[]): LocalPeer[] {
+function addressOf(space: KeyValueSpace, rank: number): Address {
+  const value = space.get(addressKey(rank), rank);
+  if (value !== undefined) return parseAddress(value, rank);
+  throw new MpiError(
+    'ERR_LAUNCH',
+    `rank ${rank} published no address: let all ranks run the same version of dreg-mpi`,
+    { peer: rank },
+  );
+}
+
+/** Where all ranks are: those of this node, each one's node, and how many have RDMA. */
+function meet(
+  space: KeyValueSpace,
+  node: string,
+): { peers: LocalPeer[]; nodes: string[]; rdma: number } {
   const peers: LocalPeer[] = [];
+  const nodes: string[] = [];
+  let rdma = 0;
   for (let rank = 0; rank < space.size; rank++) {
-    const value = space.get(addressKey(rank), rank);
-    if (value === undefined)
-      throw new MpiError(
-        'ERR_LAUNCH',
-        `rank ${rank} published no address: let all ranks run the same version of dreg-mpi`,
-        { peer: rank },
-      );
-    const address = parseAddress(value, rank);
+    const address = addressOf(space, rank);
     nodes.push(address.node);
+    if (address.rdma) rdma++;
     if (address.node === node) peers.push({ rank, address });
   }
   if (peers.length > MAX_LOCAL_RANKS)
@@ -130,7 +148,7 @@ function localPeers(space: KeyValueSpace, node: string, nodes: string[]): LocalP
       'ERR_LAUNCH',
       `${peers.length} ranks run on one node, and at most ${MAX_LOCAL_RANKS} may (MAX_LOCAL_RANKS): start fewer, or use more nodes`,
     );
-  return peers;
+  return { peers, nodes, rdma };
 }
 
 /**
@@ -195,19 +213,19 @@ const socketName = ({ jobId, rank }: KeyValueSpace) => `dreg-mpi/${jobId}/${rank
 
 /**
  * Joins the segment of this job's ranks on this node: collective over the job.
+ * @param rdma whether this machine has an RDMA device, which the others get to know
  * @throws MpiError ERR_LAUNCH, ERR_NO_MEM, ERR_SYSTEM
  */
-export function joinSegment(space: KeyValueSpace): Segment {
+export function joinSegment(space: KeyValueSpace, rdma = false): Joined {
   const { rank, size, jobId } = space;
-  if (size === 1) return soloSegment(jobId, rank);
+  if (size === 1) return { segment: soloSegment(jobId, rank), rdma: rdma ? 1 : 0 };
   const name = socketName(space);
   const socket = check(addon().fdSenderBind(name), 'bind', 'making a socket for the segment');
   const node = nodeIdentity();
-  const address: Address = { node, socket: name, cpus: ownCpus() };
+  const address: Address = { node, socket: name, cpus: ownCpus(), rdma };
   space.put(addressKey(rank), JSON.stringify(address));
   space.fence();
-  const nodes: string[] = [];
-  const peers = localPeers(space, node, nodes);
+  const { peers, nodes, rdma: all } = meet(space, node);
   const ranks = peers.map((peer) => peer.rank);
   const self = ranks.indexOf(rank);
   const files = self === 0 ? lead(space, socket, peers) : follow(space, peers[0], ranks.length);
@@ -216,7 +234,7 @@ export function joinSegment(space: KeyValueSpace): Segment {
   const cpus = new Set(peers.flatMap((peer) => peer.address.cpus));
   const segment = attach(files, ranks, self, cpus.size);
   segment.nodes = declaredNodes(size) ?? nodes;
-  return segment;
+  return { segment, rdma: all };
 }
 
 /**

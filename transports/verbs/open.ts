@@ -8,6 +8,7 @@ import { ACCESS } from '../../runtime/memory/domain.ts';
 import { PinnedMemoryManager } from '../../runtime/memory/manager.ts';
 import { openMonitor } from '../../runtime/memory/monitors/open.ts';
 import { VerbsDevice } from './device/device.ts';
+import { addressKey } from './peers.ts';
 import { VerbsDomain } from './rdma/domain.ts';
 import { VerbsTransport } from './transport.ts';
 
@@ -18,6 +19,9 @@ const EVERY_ACCESS = ACCESS.localRead | ACCESS.localWrite | ACCESS.remoteRead | 
 export function openDevice(): VerbsDevice {
   return VerbsDevice.open();
 }
+
+/** Whether a rank is reached over RDMA, once all have met. */
+export const hasAddress = (job: Job, rank: number) => job.get(addressKey(rank), rank) !== undefined;
 
 /** Meets the job's other ranks; collective. @throws MpiError ERR_NO_MEM, ERR_SYSTEM, ERR_ARG */
 export function openRdma(job: Job, device: VerbsDevice) {

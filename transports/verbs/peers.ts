@@ -199,5 +199,5 @@ export class VerbsPeers implements Host, IwarpHost, Peers<PacketQueue> {
   }
 }
 
-const addressKey = (rank: number) => `verbs-${rank}`;
+export const addressKey = (rank: number) => `verbs-${rank}`;
 const leftKey = (rank: number) => `verbs-left-${rank}`;

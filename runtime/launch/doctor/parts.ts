@@ -1,5 +1,6 @@
 /** All parts that the doctor looks at, once the addon is there. */
 import { pmixMissing, pmixVersion } from '../../job/pmix-job.ts';
+import { fabric } from './fabric.ts';
 import { type Finding, type Group, lacks, works } from './finding.ts';
 import { cores, node, sharedMemory, transport } from './machine.ts';
 import { registeredMemory } from './memory.ts';
@@ -12,6 +13,7 @@ export async function partsOf(native: Finding): Promise<Group[]> {
     { name: 'Within a node', findings: await withinNode() },
     { name: 'Registered memory', findings: registeredMemory() },
     { name: 'RDMA between nodes', findings: await rdma() },
+    { name: 'Other networks, by libfabric', findings: await fabric() },
     { name: 'Launchers', findings: [pmix()] },
   ];
 }

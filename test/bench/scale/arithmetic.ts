@@ -70,6 +70,7 @@ export function peersMax({ completionsMax }: Costs): { peers: number; limit: str
 export function keyBytesOf(rank: number, cpus: number): number {
   const address = {
     node: nodeIdentity(),
+    rdma: true,
     socket: `dreg-mpi/dreg_${'1'.repeat(7)}_${'0'.repeat(12)}/${rank}/${'0'.repeat(32)}`,
     cpus: Array.from({ length: cpus }, (_, cpu) => cpu),
   };

@@ -6,7 +6,7 @@ const job = joinJob();
 const { rank, size } = job;
 const last = rank === size - 1;
 if (process.argv[2] === 'leave' && last) process.exit(3);
-const { ranks } = joinSegment(job);
+const { ranks } = joinSegment(job).segment;
 if (process.argv[2] === 'abort') {
   if (last) job.abort(7, 'as asked');
   // The others wait for what never comes.

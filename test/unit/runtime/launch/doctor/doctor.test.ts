@@ -50,7 +50,8 @@ describe('what it says', () => {
     expect(parts.Node.facts).toEqual({ version: process.version });
     for (const part of ['dreg', 'userfaultfd', 'monitor', 'pinned memory', 'io_uring'])
       expect(parts, part).toHaveProperty([part]);
-    for (const part of ['libibverbs', 'librdmacm', 'libpmix']) expect(parts).toHaveProperty([part]);
+    for (const part of ['libibverbs', 'librdmacm', 'libfabric', 'libpmix'])
+      expect(parts).toHaveProperty([part]);
     expect(parts['pinned memory'].facts).toMatchObject({ bytes: expect.any(Number) });
   });
 
