@@ -16,7 +16,7 @@ import { ACCESS_ADDRESS, ACCESS_MAPPED, ACCESS_NONE, TOOK_OTHER } from '../trans
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
 import type { HeapWindows } from './heap-windows.ts';
-import { ABSENT, CONTROL, MAX_BODY, SHARED_HEAP, SHM_EAGER_BYTES } from './layout.ts';
+import { ABSENT, CONTROL, LEFT, MAX_BODY, SHARED_HEAP, SHM_EAGER_BYTES } from './layout.ts';
 import type { RingReceiver } from './ring-receiver.ts';
 import type { RingSender } from './ring-sender.ts';
 import type { SharedHeaps } from './shared-heaps.ts';
@@ -321,8 +321,9 @@ export class ShmChannel implements Channel {
     if (Atomics.load(this.#control, CONTROL.presence) === ABSENT) return undefined;
     const answer = this.#readProbe();
     if (answer === 0) return true;
-    // A peer that has ended says nothing about permission.
-    if (answer === -constants.errno.ESRCH) return false;
+    // A peer that has left or ended says nothing about permission.
+    const left = Atomics.load(this.#control, CONTROL.presence) === LEFT;
+    if (left || answer === -constants.errno.ESRCH) return false;
     const reason = answer === OTHER_WORD ? 'it read something else' : errnoName(-answer);
     this.#surroundings.noteNoAddresses(this.peer, reason);
     return false;

@@ -125,9 +125,9 @@ export class ShmTransport implements Transport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Kept alive until here, because peers read it by its address.
-    this.#probe.fill(0);
     this.#setPresence(LEFT);
+    // Kept alive until here, because peers read it by its address: who finds it empty finds that this rank has left.
+    this.#probe.fill(0);
     for (const channel of this.#channels) channel?.close();
     this.#doorbell.close();
     this.blocks.close();

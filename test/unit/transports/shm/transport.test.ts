@@ -1,11 +1,12 @@
 /** Shared memory: the suite of all transports, and what is its own. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import { PID_CHECK_MS } from '../../../../transports/shm/channel.ts';
 import { CONTROL } from '../../../../transports/shm/layout.ts';
 import {
   ACCESS_ADDRESS,
   ACCESS_MAPPED,
+  ACCESS_NONE,
   newRemoteAccess,
   type Packet,
 } from '../../../../transports/transport.ts';
@@ -137,6 +138,28 @@ describe('access', () => {
     expect(() => pull(got)).toThrow(failure);
     expect(() => b.connect(0).push(exported, 0, got, 0, 8, () => {})).toThrow(failure);
     expect([got[0], bytes[0]]).toEqual([0, 1]);
+  });
+
+  test.each([
+    ['has left', true],
+    ['is there', false],
+  ])('where the first look at a peer’s memory fails, and the peer %s', (_state, leaves) => {
+    const group = open(2);
+    const [a, b] = group.transports;
+    const channel = b.connect(0);
+    const said: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      said.push(String(text));
+      return true;
+    });
+    if (leaves) a.close();
+    else group.control(0)[CONTROL.probeWord] ^= 1;
+    const exported = newRemoteAccess();
+    channel.exportMemory(new Uint8Array(100_000), 0, 100_000, 'pull', exported);
+    write.mockRestore();
+    expect(exported.kind).toBe(ACCESS_NONE);
+    // Permission is in question only while there is something to read.
+    expect(said.length).toBe(leaves ? 0 : 1);
   });
 
   test('an address where nothing lies is an error, no crash', () => {
