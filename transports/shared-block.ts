@@ -38,12 +38,6 @@ export interface SharedBlock {
   close(): void;
 }
 
-/** Where other ranks find memory of this one. It stays until the hold is released. */
-export interface MappedMemory {
-  readonly offset: number;
-  readonly hold: { release(): void };
-}
-
 /** What makes blocks. */
 export interface SharedBlocks {
   /** There are more ranks than CPUs: who waits for another one keeps it from running. All ranks get the same answer. */
@@ -58,18 +52,6 @@ export interface SharedBlocks {
   open(name: BlockName, members: BlockMembers): SharedBlock | null;
   /** Whether a rank of the world opens no more blocks than it has open. */
   declines(rank: number): boolean;
-  /** Memory of this rank that the others of its node map; null where they do not. */
-  exportMemory(bytes: Uint8Array): MappedMemory | null;
-  /**
-   * Calls `use(window, at, done, length)` for each piece of another rank's mapped memory: the piece lies at `window[at..]`, and is
-   * byte `done` onwards of the range.
-   * @throws MpiError ERR_PROTOCOL where there is no such memory
-   */
-  forEach(
-    offset: number,
-    length: number,
-    use: (window: Uint8Array, at: number, done: number, length: number) => void,
-  ): void;
   /** This rank will never open the block: as if it had been opened and closed. */
   forsake(name: BlockName, members: BlockMembers): void;
 }

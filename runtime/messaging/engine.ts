@@ -6,12 +6,12 @@ import type { Packet, PacketHandler, Transport } from '../../transports/transpor
 import { TOOK_OTHER } from '../../transports/transport.ts';
 import { NO_BYTES } from '../base/bytes.ts';
 import { MpiError } from '../base/error.ts';
-
 import { trySendPart } from './body.ts';
 import { BusyPeers } from './busy-peers.ts';
 import { Completion } from './completion.ts';
-import { type Board, PUBLISH_AFTER_MS, Standstill } from './deadlock/standstill.ts';
+import { PUBLISH_AFTER_MS, Standstill } from './deadlock/standstill.ts';
 import { MultiPacketEager } from './eager/multi.ts';
+import type { EngineOptions } from './engine-options.ts';
 import { EventLoopProgress } from './event-loop.ts';
 import { PeerFailures } from './failures.ts';
 import { CREDIT_LIMITS, type CreditLimits, chargeOf, ONE_MESSAGE } from './flow/credit.ts';
@@ -19,12 +19,12 @@ import { CallQuestions, type ContextPacket } from './matching/call-questions.ts'
 import { Receiving, type ReceivingHost } from './matching/receive.ts';
 import { type Awaited, type Operation, PENDING, SYNCHRONOUS, type Taken } from './operation.ts';
 import { DIRECT_POLL_LOOKS, DIRECT_POLLS, Peer } from './peer.ts';
-import type { Preference, RendezvousPreference } from './rendezvous/cost-model.ts';
+import type { Preference } from './rendezvous/cost-model.ts';
 import { Rendezvous } from './rendezvous/rendezvous.ts';
 import { SchemeSelection } from './rendezvous/select.ts';
 import type { MessageCounts } from './rendezvous/transfers.ts';
 import { SharedOperations } from './shared-operations.ts';
-import { type SpinLimits, TIMEOUT_MS_MAX, Waiting } from './waiting.ts';
+import { TIMEOUT_MS_MAX, Waiting } from './waiting.ts';
 import {
   ASK_CALL,
   CALL_WORD,
@@ -38,26 +38,6 @@ import {
   STALLED,
   TELL_CALL,
 } from './wire.ts';
-
-export interface EngineOptions extends SpinLimits {
-  rank: number;
-  size: number;
-  self: Transport;
-  /** Reaches the ranks of this node; absent in a world of one. */
-  node: Transport | null;
-  /** Each rank's node, by world rank; absent where all ranks are on one. */
-  nodes?: readonly string[];
-  /** DREG_SINGLE_COPY: whether a large message is fetched through the kernel. */
-  singleCopy: Preference;
-  /** DREG_RNDV: how a large message goes. */
-  rendezvous: RendezvousPreference;
-  /** Where the ranks of this node say what they wait for. */
-  board?: Board | null;
-  /** DREG_DEADLOCK_MS: how long a rank sleeps before it says so there, if not {@link PUBLISH_AFTER_MS}. */
-  deadlockMs?: number;
-  /** Credit with each peer, by flow, if not {@link CREDIT_LIMITS}; the same for all ranks. */
-  credit?: readonly CreditLimits[];
-}
 
 /** Looks at words of this process's workers. */
 export interface Poller {

@@ -42,10 +42,13 @@ const BY_NODES: Settings = {
   DREG_COLL_ALLREDUCE: 'nodes',
 };
 
+/** Ranks on two nodes, by turns. */
+export const TWO_NODES: Settings = { DREG_NODE_OF: '0,1,0,1,0' };
+
 /** Ranks on two nodes: those of a node in a row, and not, where sums that depend on the order go another way. */
 export const ACROSS_NODES: readonly Settings[] = [
   { ...BY_NODES, DREG_NODE_OF: '0,1,1,1,1' },
-  { ...BY_NODES, DREG_NODE_OF: '0,1,0,1,0' },
+  { ...BY_NODES, ...TWO_NODES },
 ];
 
 /** DREG_RNDV: how large messages go over RDMA. */

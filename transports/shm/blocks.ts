@@ -4,19 +4,11 @@
  * it there. Nobody waits for anybody. Once no member touches it any more, the first one uses its memory again.
  */
 
-import { bufferOf, byteOffsetOf } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
-import type {
-  BlockMembers,
-  BlockName,
-  MappedMemory,
-  SharedBlock,
-  SharedBlocks,
-} from '../shared-block.ts';
+import type { BlockMembers, BlockName, SharedBlock, SharedBlocks } from '../shared-block.ts';
 import { noMemory, pageOf, reservedOf, sizeOf, wordsOf } from './block-place.ts';
 import { ring } from './doorbell.ts';
 import type { Heap } from './heap.ts';
-import type { HeapWindows } from './heap-windows.ts';
 import {
   BLOCK,
   blockStart,
@@ -37,7 +29,6 @@ export const BLOCKS_MAX = 2 ** 17;
 export interface BlockHost {
   readonly segment: Segment;
   readonly heap: Heap;
-  readonly windows: HeapWindows;
   /** The control page of a local rank. */
   control(local: number): Int32Array;
   /** Whether this rank takes part in the barriers of its peers. */
@@ -117,20 +108,6 @@ export class Blocks implements SharedBlocks {
       sizeOf(name, length),
     );
     return new Block(this, this.#host, memory, page, name, locals, own);
-  }
-
-  exportMemory(bytes: Uint8Array): MappedMemory | null {
-    const allocation = this.#host.heap.allocationOf(bufferOf(bytes));
-    if (allocation === undefined || !allocation.hold()) return null;
-    return { offset: allocation.range.offset + byteOffsetOf(bytes), hold: allocation };
-  }
-
-  forEach(
-    offset: number,
-    length: number,
-    use: (window: Uint8Array, at: number, done: number, length: number) => void,
-  ): void {
-    this.#host.windows.forEach(offset, length, use);
   }
 
   forsake(name: BlockName, members: BlockMembers): void {

@@ -65,7 +65,6 @@ export class ShmTransport implements Transport {
     this.blocks = new Blocks({
       segment,
       heap,
-      windows,
       control: (local) => this.#peerControl(local),
       checkFences: () => this.#doorbell.checkFences(),
     });

@@ -112,6 +112,11 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
    * @throws MpiError as {@link ready}; none of them is ready then
    */
   readyList(partitions: ArrayLike<number>): void {
+    if (typeof partitions?.length !== 'number')
+      throw new MpiError(
+        'ERR_ARG',
+        'readyList() takes a list of partitions: give an array of their numbers',
+      );
     const list = Array.from(partitions);
     for (const partition of list) this.#checkReady(partition);
     for (const partition of list) Atomics.store(this.flags, partition, 1);

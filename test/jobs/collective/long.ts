@@ -60,6 +60,7 @@ async function eachWay(check: (make: Make, count: number, what: string) => Promi
 }
 
 export default defineJob({
+  ranks: [2, 3, 5],
   settings: [{}, { DREG_SINGLE_COPY: 'never' }],
   rdma: [],
   cases: {

@@ -159,6 +159,8 @@ export default defineJob({
         throws('ERR_ARG', () => send.readyList([0, bad as never]));
         throws('ERR_ARG', () => recv.arrived(bad as never));
       }
+      for (const bad of [null, undefined, {}])
+        throws('ERR_ARG', () => send.readyList(bad as never));
       world.barrierSync();
       send.ready(1);
       throws('ERR_REQUEST', () => send.ready(1));

@@ -29,8 +29,9 @@ export class RunningOnLines implements Running {
   }
 
   waitsFor(peer: number): boolean {
-    // What the peer has done may be there by now.
+    // What the peer has done may be there by now, and the operation over: then others alone wait, those that are asked about next.
     this.#lines.poll();
+    if (this.#operation.isOver) return false;
     return this.#lines.waitsOf(this.#operation).some(({ from }) => from.includes(peer));
   }
 

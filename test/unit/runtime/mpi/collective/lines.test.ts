@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../../../../runtime/base/error.ts';
 import type { Engine } from '../../../../../runtime/messaging/engine.ts';
 import { COMPLETE, FAILED, PENDING } from '../../../../../runtime/messaging/operation.ts';
+import type { Call } from '../../../../../runtime/mpi/collective/call.ts';
 import {
   LINE,
   LINE_SLOTS,
@@ -14,6 +15,7 @@ import {
 } from '../../../../../runtime/mpi/collective/lines/layout.ts';
 import { Lines } from '../../../../../runtime/mpi/collective/lines/lines.ts';
 import { AHEAD_MAX, LineOperation } from '../../../../../runtime/mpi/collective/lines/operation.ts';
+import { RunningOnLines } from '../../../../../runtime/mpi/collective/lines/running.ts';
 import { ALL, NONE } from '../../../../../runtime/mpi/collective/lines/slots.ts';
 import { plainSignature } from '../../../../../runtime/mpi/collective/signature.ts';
 import { Group } from '../../../../../runtime/mpi/group.ts';
@@ -187,6 +189,19 @@ describe('operations on control lines', () => {
     lines[1].begin(sayings[1], what === 'number' ? 8 : 7);
     lines[0].poll();
     expect(sayings.map(({ state }) => state)).toEqual([PENDING, PENDING]);
+  });
+
+  test('a call that ends while it is looked at waits for nobody, whoever those behind it wait for', () => {
+    const [mine, others] = joined(2).lines;
+    const first = new Saying(mine, 1, 1, 1, ALL);
+    const second = new Saying(mine, 2, 1, 1, ALL);
+    mine.begin(first, 1);
+    mine.begin(second, 2);
+    const running = new RunningOnLines({} as Call, mine, first, true);
+    expect(running.waitsFor(1)).toBe(true);
+    others.begin(new Saying(others, 1, 1, 1, ALL), 1);
+    expect(running.waitsFor(1)).toBe(false);
+    expect([first.state, second.state]).toEqual([COMPLETE, PENDING]);
   });
 
   test('calls that nobody read and that differ are found with the next one', () => {
