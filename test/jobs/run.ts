@@ -12,7 +12,7 @@ import type { ListedJob } from './rank.ts';
 const TIMEOUT_SECONDS = 300;
 
 /** A compiled program of test/. */
-export const program = (name: string) => join(packageRoot(), 'dist/test', `${name}.js`);
+export const program = (name: string) => join(packageRoot(), 'dist/programs', `${name}.js`);
 const RANK = program('jobs/rank');
 
 export interface JobOptions {

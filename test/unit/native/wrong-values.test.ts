@@ -8,7 +8,7 @@ import { addon, packageRoot } from '../../../native/addon.ts';
 import { mapping } from '../../../native/mapping.ts';
 import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../../native/userfaultfd.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/unit/native/wrong-values.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/native/programs/wrong-values.js');
 /** The same each time, and in `npm run test:full` one that nobody has seen. */
 const SEEDS = process.env.DREG_TESTS === 'full' ? ['1', String(Date.now() % 2 ** 32)] : ['1'];
 const { DREG_TEST_SEED } = process.env;
