@@ -116,14 +116,14 @@ struct Loss {
   Loss* next;
 };
 
-// Of the process: between Init and Finalize, in the thread that has joined. `losses` and `bell` are
-// shared with the library's own thread.
+// Of the process: between Init and Finalize, in the thread that has joined. `losses` and `doorbell`
+// are shared with the library's own thread.
 static PmixProc self;
 static bool joined = false;
 static std::mutex lock;
 static Loss* losses = nullptr;
 static Loss** last_loss = &losses;
-static int bell = -1;
+static int doorbell = -1;
 
 static void Tell(int64_t rank, int status) {
   Loss* loss = new (std::nothrow) Loss{rank, status, nullptr};
@@ -134,7 +134,7 @@ static void Tell(int64_t rank, int status) {
   }
   // A full counter wakes as well.
   uint64_t one = 1;
-  if (bell >= 0 && write(bell, &one, sizeof one) < 0) return;
+  if (doorbell >= 0 && write(doorbell, &one, sizeof one) < 0) return;
 }
 
 static bool IsOurs(const PmixProc& proc) {
@@ -197,7 +197,7 @@ static Napi::Value Init(const Napi::CallbackInfo& info) {
   joined = true;
   {
     std::lock_guard<std::mutex> guard(lock);
-    bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
   // Servers of version 4 send nothing to a handler without codes.
   int codes[std::size(kLossCodes)];
@@ -208,7 +208,7 @@ static Napi::Value Init(const Napi::CallbackInfo& info) {
   self.nspace[kNamespaceBytes - 1] = '\0';
   answer.Set(0u, Napi::String::New(env, self.nspace));
   answer.Set(1u, Answer(env, self.rank));
-  answer.Set(2u, Answer(env, bell));
+  answer.Set(2u, Answer(env, doorbell));
   return answer;
 }
 
@@ -266,9 +266,9 @@ static Napi::Value Get(const Napi::CallbackInfo& info) {
   return answer;
 }
 
-// pmixLosses() -> of each process that was lost since the last call, its rank (-1: the launcher)
-// and PMIx's status.
-static Napi::Value Losses(const Napi::CallbackInfo& info) {
+// pmixLostProcesses() -> of each process that was lost since the last call, its rank (-1: the
+// launcher) and PMIx's status.
+static Napi::Value LostProcesses(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Loss* told = nullptr;
   {
@@ -303,8 +303,8 @@ static Napi::Value Finalize(const Napi::CallbackInfo& info) {
   int status = library.finalize(nullptr, 0);
   joined = false;
   std::lock_guard<std::mutex> guard(lock);
-  if (bell >= 0) close(bell);
-  bell = -1;
+  if (doorbell >= 0) close(doorbell);
+  doorbell = -1;
   return Answer(info.Env(), status);
 }
 
@@ -316,7 +316,7 @@ void InitPmix(Napi::Env env, Napi::Object exports) {
   exports.Set("pmixPut", Napi::Function::New(env, Put));
   exports.Set("pmixFence", Napi::Function::New(env, Fence));
   exports.Set("pmixGet", Napi::Function::New(env, Get));
-  exports.Set("pmixLosses", Napi::Function::New(env, Losses));
+  exports.Set("pmixLostProcesses", Napi::Function::New(env, LostProcesses));
   exports.Set("pmixAbort", Napi::Function::New(env, Abort));
   exports.Set("pmixFinalize", Napi::Function::New(env, Finalize));
 }

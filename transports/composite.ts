@@ -57,7 +57,7 @@ export class CompositeTransport implements Transport {
   }
 
   watch(onDoorbell: () => void): { ref(): void; unref(): void; close(): void } {
-    // Both are armed. The bell that did not ring must not ring later for packets that were already seen.
+    // Both are armed. The doorbell that did not ring must not ring later for packets that were already seen.
     const onEither = () => {
       this.disarm();
       onDoorbell();

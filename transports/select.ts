@@ -57,7 +57,7 @@ export function reachOthers(job: Job): TransportSelection {
     return { transport: null, node: null, segment: null, rdma: null };
   const { segment, rdma: having } = joinSegment(job, hasDevice());
   const node = new ShmTransport(segment);
-  // Every rank gets the same answer, because the meeting over RDMA needs all ranks.
+  // Every rank gets the same answer, because connections over RDMA are set up by all ranks.
   const all = segment.ranks.length === job.size;
   if (name === 'shm' || (name === 'auto' && all))
     return { transport: node, node, segment, rdma: null };

@@ -271,7 +271,7 @@ export interface Transport {
   /** Blocks the thread until the doorbell rings or `milliseconds` pass. Only after `arm('block')`. */
   block(milliseconds: number): void;
   /**
-   * Descriptor that becomes readable when the bell rings after `arm('loop')`. It is for callers that wait
+   * Descriptor that becomes readable when the doorbell rings after `arm('loop')`. It is for callers that wait
    * for several transports at once, and then call `disarm`. -1 where no other rank can ring.
    */
   readonly wakeFd: number;

@@ -89,7 +89,7 @@ export class Engine implements PacketHandler, ReceivingHost {
     this.nodes = options.nodes ?? [];
     const spinMs = options.spinPolls > 0 ? options.spinMs : 0;
     this.loop = new EventLoopProgress(this, node ?? options.self, spinMs);
-    // What this rank sends to itself rings no bell of the node's.
+    // What this rank sends to itself rings no doorbell of the node's.
     this.#self.watch(() => this.loop.wake());
     const completion = new Completion(rank, this.loop);
     const selection = new SchemeSelection(rank, rendezvous, singleCopy);

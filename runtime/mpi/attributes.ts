@@ -31,10 +31,15 @@ export class AttributeKey<Value = unknown> {
   /**
    * Makes a key.
    * @param hooks what `dup` and `free` do
-   * @throws MpiError ERR_ARG where one is no function
+   * @throws MpiError ERR_ARG where it is no object, or one of them no function
    */
   constructor(hooks: AttributeHooks<Value> = {}) {
-    const { copy, free } = Object(hooks) as AttributeHooks<Value>;
+    if (typeof hooks !== 'object' || hooks === null)
+      throw new MpiError(
+        'ERR_ARG',
+        `${inWords(hooks)} has no hooks: pass { copy, free }, or nothing`,
+      );
+    const { copy, free } = hooks;
     for (const hook of [copy, free])
       if (hook !== undefined && typeof hook !== 'function')
         throw new MpiError('ERR_ARG', `${inWords(hook)} is no function that copies or frees`);

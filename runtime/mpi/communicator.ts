@@ -9,16 +9,16 @@ import { InterReductions } from './collective/inter-reductions.ts';
 import type { Prepared } from './collective/prepared.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import type { CommunicatorObject } from './communicator-object.ts';
-import { type Agreed, agreeByName } from './construction/agreement.ts';
+import type { Agreed } from './construction/agreement.ts';
 import * as check from './construction/arguments.ts';
+import { ofGroup } from './construction/from-group.ts';
 import type { Sides } from './construction/inter.ts';
 import { merge } from './construction/merge.ts';
-import { nameOf } from './construction/names.ts';
 import type { Elements, Strided } from './datatype/data.ts';
-import { checkGroup, Group } from './group.ts';
-import { Endpoint } from './point-to-point/endpoint.ts';
+import type { Group } from './group.ts';
+import type { Endpoint } from './point-to-point/endpoint.ts';
 import type { StartedRequest } from './point-to-point/started-request.ts';
-import { currentSession, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { type Adjacency, neighborhoodOf } from './topology/graph.ts';
 import { checkFlags, type Grid, type Shift } from './topology/grid.ts';
 import { TopologyMakers } from './topology/makers.ts';
@@ -60,13 +60,13 @@ export class Communicator extends TopologyMakers<
    *   ERR_NO_CONTEXT, ERR_FINALIZED, ERR_PEER_FAILED
    */
   static fromGroup(group: Group, tag: string): StartedRequest<Communicator> {
-    const { endpoint, schedule } = fromGroup(group, tag);
+    const { endpoint, schedule } = ofGroup(group, tag, whole);
     return ScheduledRequest.of(endpoint, () => schedule);
   }
 
   /** {@link fromGroup}, blocking the thread. */
   static fromGroupSync(group: Group, tag: string): Communicator {
-    return runSync(fromGroup(group, tag).schedule);
+    return runSync(ofGroup(group, tag, whole).schedule);
   }
 
   /**
@@ -349,17 +349,17 @@ export class InterCommunicator extends InterReductions {
 
   /**
    * One communicator of both groups (MPI_Intercomm_merge; MPI 4.1, 7.6.2). All ranks of both call it.
-   * @param high whether this group comes last, the same at all its ranks; where both groups say the same,
+   * @param high whether this group comes last, the same at all its ranks; false if left out. Where both groups say the same,
    *   the one whose first rank is the lower in the world comes first
    * @throws MpiError ERR_ARG where the ranks of a group do not pass the same; ERR_NO_CONTEXT, ERR_FINALIZED,
    *   ERR_CLOSED, ERR_PEER_FAILED
    */
-  merge(high: boolean): StartedRequest<Communicator> {
+  merge(high = false): StartedRequest<Communicator> {
     return this.calls.start(() => this.#merge(high));
   }
 
   /** {@link merge}, blocking the thread. */
-  mergeSync(high: boolean): Communicator {
+  mergeSync(high = false): Communicator {
     return this.calls.runSync(this.#merge(high));
   }
 
@@ -379,10 +379,12 @@ export class InterCommunicator extends InterReductions {
   }
 }
 
-function madeFrom(parent: CommunicatorObject, { pair, group }: Agreed): Communicator {
-  const { engine, session } = parent.endpoint;
-  const made = new Communicator(engine, pair, group, session);
-  return inheriting(made, parent);
+function whole({ engine, session }: Endpoint, { pair, group }: Agreed): Communicator {
+  return new Communicator(engine, pair, group, session);
+}
+
+function madeFrom(parent: CommunicatorObject, agreed: Agreed): Communicator {
+  return inheriting(whole(parent.endpoint, agreed), parent);
 }
 
 /** What a communicator has from the one that it is made from. */
@@ -394,28 +396,4 @@ function inheriting<C extends CommunicatorObject>(made: C, parent: CommunicatorO
 
 function* mergedOf(parent: InterCommunicator, schedule: Schedule<Agreed>): Schedule<Communicator> {
   return madeFrom(parent, yield* schedule);
-}
-
-function fromGroup(group: Group, tag: string) {
-  checkGroup(group);
-  check.checkMember(group);
-  check.checkTagString(tag);
-  const current = currentSession();
-  if (current === null)
-    throw new MpiError('ERR_INTERNAL', 'a group exists before the job was joined');
-  const { engine, session } = current;
-  session.checkAlive();
-  const world = new Endpoint(
-    engine,
-    null,
-    Group.ofWorld(engine.rank, engine.size),
-    engine.rank,
-    session,
-  );
-  const agreeing = agreeByName(engine, session, group, nameOf(['fromGroup', tag], group));
-  const schedule = (function* (): Schedule<Communicator> {
-    const agreed = yield* agreeing;
-    return new Communicator(engine, agreed.pair, agreed.group, session);
-  })();
-  return { endpoint: world, schedule };
 }

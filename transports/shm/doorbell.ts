@@ -75,7 +75,7 @@ export class Doorbell {
 
   disarm(): void {
     const how = Atomics.exchange(this.#control, CONTROL.sleep, AWAKE);
-    // The bell has rung in the meantime. The next wait for the descriptor must not end because of that.
+    // The doorbell has rung in the meantime. The next wait for the descriptor must not end because of that.
     if (how === AWAKE && this.#inLoop) addon().eventfdDrain(this.doorbell);
     this.#inLoop = false;
   }

@@ -49,8 +49,8 @@ export class ShmTransport implements Transport {
   constructor(segment: Segment) {
     this.#segment = segment;
     this.#control = segment.control(segment.self);
-    const bell = segment.doorbells[segment.self];
-    this.#doorbell = new Doorbell(this.#control, bell, segment.isCrowded);
+    const doorbell = segment.doorbells[segment.self];
+    this.#doorbell = new Doorbell(this.#control, doorbell, segment.isCrowded);
     this.#channels = new Array(segment.ranks.length).fill(undefined);
     this.heap = new Heap(segment);
     this.#controls[segment.self] = this.#control;

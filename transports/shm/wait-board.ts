@@ -53,12 +53,12 @@ export class WaitBoard {
     if (this.published) Atomics.add(this.#own, CONTROL.wait, 1);
   }
 
-  /** The rank sleeps: its bell is armed, and a look after that has found nothing. */
+  /** The rank sleeps: its doorbell is armed, and a look after that has found nothing. */
   sleeps(): void {
     if (this.published) Atomics.store(this.#own, CONTROL.quiet, this.#own[CONTROL.wait]);
   }
 
-  /** The rank sleeps no longer. Before its bell is disarmed. */
+  /** The rank sleeps no longer. Before its doorbell is disarmed. */
   wakes(): void {
     if (this.#own[CONTROL.quiet] !== 0) Atomics.store(this.#own, CONTROL.quiet, 0);
   }

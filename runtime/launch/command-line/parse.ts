@@ -1,6 +1,6 @@
 /** What the user's words ask of dregrun. */
 import { parseArgs } from 'node:util';
-import type { Command, ProgramSpec, RunCommand } from './command.ts';
+import type { Command, HostPlace, ProgramSpec, RunCommand } from './command.ts';
 import { areHere, hostsOf, hostsOfFile } from './hosts.ts';
 import { nearestOf } from './nearest.ts';
 import {
@@ -54,21 +54,14 @@ export function parseArguments(words: readonly string[], environment = process.e
   const shared = {
     json: values.json ?? false,
     transport: transportOf(values.transport),
-    exports: new Map([
-      ...(values.x ?? []).map((text) => exportOf(text, environment)),
-      ...(values.genv ?? []).map((text) => pairOf('-genv', text)),
-    ]),
+    exports: exportsOf(values, environment),
   };
   if (values.doctor) {
     if (first.own.length > 0) throw usage(`--doctor runs no program: leave out "${first.own[0]}"`);
     return { kind: 'doctor', ...shared };
   }
   const ranksPerHost = values.ppn === undefined ? undefined : perHostOf(values.ppn);
-  const named = [
-    ...(values.host === undefined ? [] : hostsOf(values.host)),
-    ...(values.hostfile === undefined ? [] : hostsOfFile(values.hostfile)),
-  ];
-  const hosts = areHere(named) ? [] : named;
+  const hosts = otherHostsOf(values);
   const machines = Math.max(hosts.length, 1);
   // So many on each: then nobody has to count them.
   const np = values.np ?? String(ranksPerHost === undefined ? 1 : ranksPerHost * machines);
@@ -106,6 +99,24 @@ export function parseArguments(words: readonly string[], environment = process.e
       `--ppn ${ranksPerHost}: ${ranks} ranks do not fit on ${machines} machine(s): name more by --host or --hostfile`,
     );
   return command;
+}
+
+type Given = ReturnType<typeof valuesOf<typeof JOB_OPTIONS>>;
+
+function exportsOf({ x = [], genv = [] }: Given, environment: NodeJS.ProcessEnv) {
+  return new Map([
+    ...x.map((text) => exportOf(text, environment)),
+    ...genv.map((text) => pairOf('-genv', text)),
+  ]);
+}
+
+/** The machines that are named; none where all is to run on this one. */
+function otherHostsOf({ host, hostfile }: Given): HostPlace[] {
+  const named = [
+    ...(host === undefined ? [] : hostsOf(host)),
+    ...(hostfile === undefined ? [] : hostsOfFile(hostfile)),
+  ];
+  return areHere(named) ? [] : named;
 }
 
 function parseInit(words: readonly string[]): Command {

@@ -76,7 +76,7 @@ export class Standstill {
     return told;
   }
 
-  /** The rank goes to sleep: its bell is armed, and a look after that has found nothing. */
+  /** The rank goes to sleep: its doorbell is armed, and a look after that has found nothing. */
   sleeps(): void {
     if (this.#since === 0) this.#since = now();
     this.#board.sleeps();

@@ -46,19 +46,19 @@ export function* makeInter(
     const said = yield* allgatherNumbers(parent, tag, mine);
     const ours = columnsOf(group, said);
     const header = Float64Array.of(0, 0);
-    let meeting: Meeting | null = null;
+    let leaders: LeaderPair | null = null;
     let theirs = new Float64Array(0);
     try {
       yield* throughLeader(parent, tag, leader, header, function* () {
-        meeting = new Meeting(parent, bridge as Bridge);
-        header.set(yield* meeting.swap(Float64Array.of(ours.state, group.size), 2));
+        leaders = new LeaderPair(parent, bridge as Bridge);
+        header.set(yield* leaders.swap(Float64Array.of(ours.state, group.size), 2));
       });
       theirs = new Float64Array(2 * header[SIZE]);
       yield* throughLeader(parent, tag, leader, theirs, function* () {
-        theirs.set(yield* (meeting as Meeting).swap(ours.words, theirs.length));
+        theirs.set(yield* (leaders as LeaderPair).swap(ours.words, theirs.length));
       });
     } finally {
-      (meeting as Meeting | null)?.close();
+      (leaders as LeaderPair | null)?.close();
     }
     checkSerials(ours.least, group, parent.rank);
     if (header[STATE] === NONE_LEFT) throw noneThere(parent.rank);
@@ -103,7 +103,7 @@ function remoteGroup(self: number, worlds: Float64Array, group: Group): Group {
 }
 
 /** Two leaders, in a communicator of their own that has a name until they part. */
-class Meeting {
+class LeaderPair {
   readonly #endpoint: Endpoint;
   readonly #pair: ContextPair;
 

@@ -157,7 +157,7 @@ export class PartitionedSend extends Rounds<void> implements Persistent<void> {
     this.follow(startSend(endpoint, piece, rank, tag, endpoint.context + 1), nothing);
   }
 
-  /** Workers ring no bell: while the event loop turns, their words are looked at now and then. */
+  /** Workers ring no doorbell: while the event loop turns, their words are looked at now and then. */
   #lookLater(): void {
     this.#timer = setTimeout(() => {
       this.poll();

@@ -6,8 +6,9 @@
  * The array is the program's, who replaces requests that have ended by others: the set looks at the places
  * that it gave out, at all of them where the array's length has changed, and before the rank sleeps.
  */
+import { inWords } from '../../base/bytes.ts';
 import { ANY_SOURCE, ANY_TAG } from '../../base/constants.ts';
-import type { MpiError } from '../../base/error.ts';
+import { MpiError } from '../../base/error.ts';
 import { Queue } from '../../base/queue.ts';
 import type { WaitedOperation } from '../../messaging/deadlock/waits.ts';
 import type { Engine } from '../../messaging/engine.ts';
@@ -202,6 +203,15 @@ function giveAll(set: RequestSet, requests: Requests, first: number, places: num
   return places;
 }
 
+/** Before any request is told. */
+function checkPlaces(places: unknown): void {
+  if (Array.isArray(places)) return;
+  throw new MpiError(
+    'ERR_ARG',
+    `${inWords(places)} cannot be filled with places of requests: pass an array, or nothing`,
+  );
+}
+
 export function waitAny(requests: Requests): number {
   const set = setOf(requests);
   for (;;) {
@@ -214,6 +224,7 @@ export function waitAny(requests: Requests): number {
 
 export function waitSome(requests: Requests, places: number[]): number[] {
   const set = setOf(requests);
+  checkPlaces(places);
   for (;;) {
     const place = set.next();
     if (place !== NONE_ENDED) return giveAll(set, requests, place, places);
@@ -237,6 +248,7 @@ export function testAny(requests: Requests): number {
 
 export function testSome(requests: Requests, places: number[]): number[] {
   const set = setOf(requests);
+  checkPlaces(places);
   return giveAll(set, requests, poll(set), places);
 }
 

@@ -193,7 +193,7 @@ export abstract class StartedRequest<R = Status> extends Waitable implements Pro
    * Blocks until at least one has ended (MPI_Waitsome; MPI 4.1, 3.7.5), and gives all that have.
    * @param indices filled and returned, if given, instead of a new array
    * @returns their places in the array, in the order in which they ended; none where none is active
-   * @throws MpiError as {@link waitAny}; those that ended before the one that failed are given first, and
+   * @throws MpiError ERR_ARG where `indices` is no array; as {@link waitAny}; those that ended before the one that failed are given first, and
    *   the error by the next call
    */
   static waitSome(

@@ -14,8 +14,8 @@ import type { PacketDevice, PacketQueue } from '../../../transports/verbs/ports.
 import { bytesOf, estimate, PINNED_PER_PEER, peersMax } from './arithmetic.ts';
 import { type Costs, readCosts } from './costs.ts';
 import { Lane, runLanes } from './lanes.ts';
-import { delaysUs, type MeetingOptions, meet } from './meeting.ts';
 import { gridOf, PATTERNS, type Pattern } from './patterns.ts';
+import { delaysUs, type SetupOptions, simulateSetup } from './setup.ts';
 
 const costs = readCosts();
 const pattern = (name: string): Pattern => PATTERNS.find((one) => one.name === name)!;
@@ -158,7 +158,7 @@ class Network {
 }
 
 describe('the simulation', () => {
-  const options = (name: string, ranks: number, more: Partial<MeetingOptions> = {}) => ({
+  const options = (name: string, ranks: number, more: Partial<SetupOptions> = {}) => ({
     ...{ ranks, pattern: pattern(name), costs, ranksPerNode: 8, skewUs: 0, loss: 0 },
     ...more,
   });
@@ -173,7 +173,7 @@ describe('the simulation', () => {
     network.deliver();
     // So swift that nobody asks twice, as over the network of this test.
     const swift = { ...costs, createUs: 10, connectUs: 10, helloUs: 1, pmiUs: 1 };
-    const { hellos, ready, connections } = meet(options(name, ranks, { costs: swift }));
+    const { hellos, ready, connections } = simulateSetup(options(name, ranks, { costs: swift }));
     expect(ready).toBe(2 * connections);
     expect({ ready, hellos }).toEqual({ ready: network.ready, hellos: network.hellos });
   });
@@ -186,7 +186,7 @@ describe('the simulation', () => {
   });
 
   test.each([0.05, 0.5])('all are connected although a share of %d is lost', (loss) => {
-    const { ready, connections, lost, hellos } = meet(options('random', 200, { loss }));
+    const { ready, connections, lost, hellos } = simulateSetup(options('random', 200, { loss }));
     expect(ready).toBe(2 * connections);
     expect(lost / hellos).toBeGreaterThan(loss * 0.8);
     expect(lost / hellos).toBeLessThan(loss * 1.2);
@@ -195,19 +195,19 @@ describe('the simulation', () => {
   test('whoever gets more datagrams than it has room for is connected later all the same', () => {
     // Nobody listens before it has begun with all others.
     const slow = { ...costs, createUs: 500 };
-    const { ready, connections, overrun } = meet(options('all', 150, { costs: slow }));
+    const { ready, connections, overrun } = simulateSetup(options('all', 150, { costs: slow }));
     expect(ready).toBe(2 * connections);
     expect(overrun).toBeGreaterThan(0);
   });
 
   test('nobody begins before all have come to the fence', () => {
-    const { fenceMs, readyMs } = meet(options('ring', 64, { skewUs: 50_000 }));
+    const { fenceMs, readyMs } = simulateSetup(options('ring', 64, { skewUs: 50_000 }));
     expect(fenceMs).toBeGreaterThan(49);
     expect(readyMs).toBeGreaterThan(fenceMs);
   });
 
   test('ten thousand ranks, each connection', () => {
-    const { ready, connections, events } = meet(options('halo3d', 10_000));
+    const { ready, connections, events } = simulateSetup(options('halo3d', 10_000));
     expect(connections).toBe(30_000);
     expect(ready).toBe(60_000);
     expect(events).toBeGreaterThan(6 * connections);
@@ -220,7 +220,7 @@ describe('the program', () => {
       encoding: 'utf8',
     });
 
-  test('prints JSON: the calculation, and the meeting or why there is none', () => {
+  test('prints JSON: the calculation, and the setup or why there is none', () => {
     const words = ['--ranks', '50,2000', '--patterns', 'ring,all', '--json'];
     const { status, stdout, stderr } = run(...words);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -228,13 +228,13 @@ describe('the program', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(rows.map((row) => [row.ranks, row.pattern, row.meeting.ready])).toEqual([
+    expect(rows.map((row) => [row.ranks, row.pattern, row.setup.ready])).toEqual([
       [50, 'ring', 100],
       [50, 'all', 50 * 49],
       [2000, 'ring', 4000],
       [2000, 'all', undefined],
     ]);
-    expect(rows[3].meeting).toBe('more peers than a rank can have');
+    expect(rows[3].setup).toBe('more peers than a rank can have');
   });
 
   test('prints a table, and explains itself', () => {

@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import { formatBytes } from '../../../runtime/memory/notice.ts';
 import { type Estimate, estimate, peersMax } from './arithmetic.ts';
 import { COSTS_FILE, type Costs, readCosts } from './costs.ts';
-import { type Meeting, meet } from './meeting.ts';
 import { PATTERNS, type Pattern } from './patterns.ts';
+import { type ConnectionSetup, simulateSetup } from './setup.ts';
 
 /** Connections that are simulated at most: more need more memory than most machines have. */
 export const CONNECTIONS_MAX = 20_000_000;
@@ -109,15 +109,15 @@ function progressOf(name: string): ((ready: number, ends: number) => void) | und
   };
 }
 
-function simulate(of: Estimate, pattern: Pattern, options: Options): Meeting | string {
+function simulate(of: Estimate, pattern: Pattern, options: Options): ConnectionSetup | string {
   const reason = reasonNot(of, options);
   if (reason !== null) return reason;
   const { costs, ranksPerNode, skewUs, loss } = options;
   const progress = progressOf(`${pattern.name} ${of.ranks}`);
   const sizes = { ranks: of.ranks, pattern, costs, ranksPerNode, skewUs, loss };
-  const meeting = meet({ ...sizes, ...(progress && { progress }) });
+  const setup = simulateSetup({ ...sizes, ...(progress && { progress }) });
   if (progress) process.stderr.write('\r\x1b[K');
-  return meeting;
+  return setup;
 }
 
 const COLUMNS = [
@@ -140,10 +140,10 @@ function showSeconds(seconds: number): string {
   return `${Number(seconds.toPrecision(3))} s`;
 }
 
-function lineOf(of: Estimate, meeting: Meeting | string): string {
+function lineOf(of: Estimate, setup: ConnectionSetup | string): string {
   const mean = Number(of.peersMean.toFixed(1));
   const peers = of.peersMost === mean ? String(mean) : `${mean}, max ${of.peersMost}`;
-  const met = typeof meeting === 'string' ? null : meeting;
+  const met = typeof setup === 'string' ? null : setup;
   return tableLine([
     String(of.ranks),
     of.pattern,
@@ -164,9 +164,9 @@ function run(options: Options): void {
   for (const size of ranks)
     for (const pattern of patterns) {
       const of = estimate(pattern, size, options);
-      const meeting = simulate(of, pattern, options);
-      if (json) console.log(JSON.stringify({ ...of, meeting }));
-      else console.log(lineOf(of, meeting));
+      const setup = simulate(of, pattern, options);
+      if (json) console.log(JSON.stringify({ ...of, setup }));
+      else console.log(lineOf(of, setup));
       for (const obstacle of of.obstacles) notes.push(`${size} ${pattern.name}: ${obstacle}`);
     }
   if (json) return;

@@ -69,6 +69,8 @@ export default defineJob({
     },
     'a hook that is none'() {
       throws('ERR_ARG', () => new AttributeKey({ copy: 3 as unknown as () => 3 }));
+      for (const hooks of [null, 3, 'copy'] as never[])
+        throws('ERR_ARG', () => new AttributeKey(hooks));
     },
     async names() {
       using comm = await world.dup();

@@ -70,7 +70,7 @@ export default defineJob({
         one.free();
       }
       // Both say the same: the one that has the world's rank 0 first comes first.
-      const same = await inter.merge(true);
+      const same = await inter.merge();
       const [first, last] = low
         ? [inter.group, inter.remoteGroup]
         : [inter.remoteGroup, inter.group];

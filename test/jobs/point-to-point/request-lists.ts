@@ -189,6 +189,10 @@ export default defineJob({
         await rejects(code, Request.any(list));
         throws(code, () => Request.waitAny(each as never));
       }
+      for (const each of [null, 5, 'text', {}, new Int32Array(1)] as never[]) {
+        throws('ERR_ARG', () => Request.waitSome([], each));
+        throws('ERR_ARG', () => Request.testSome([], each));
+      }
     },
 
     async 'any of many consumers: each request to one of them'() {

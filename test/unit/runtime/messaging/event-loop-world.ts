@@ -1,4 +1,4 @@
-/** A rank, its peer, libuv and the bell, simulated; who chooses what happens next is told (event-loop.test.ts). */
+/** A rank, its peer, libuv and the doorbell, simulated; who chooses what happens next is told (event-loop.test.ts). */
 
 import { expect } from 'vitest';
 import type { Awaited } from '../../../../runtime/messaging/deadlock/loop-watch.ts';
@@ -17,7 +17,7 @@ export interface Plan {
   blocks: number;
   /** Looks for messages that the program makes by itself: `test()`, or a blocking call that need not sleep. */
   looks: number;
-  /** Operations that the rank ends by a message to itself, for which no bell rings. */
+  /** Operations that the rank ends by a message to itself, for which no doorbell rings. */
   selves: number;
   throws: number;
   /** In how many of the peer's chances it does nothing, for each in which it may act. */
@@ -62,7 +62,7 @@ export class World {
   readonly inbox: ('message' | 'noise')[] = [];
   departed = false;
   closed = false;
-  /** The bell: whoever publishes rings it. */
+  /** The doorbell: whoever publishes rings it. */
   armed = false;
   /** Signals on their way to the descriptor, and whether it is readable. */
   signals = 0;
@@ -238,7 +238,7 @@ export class World {
     this.onBell?.();
   }
 
-  /** A blocking call sleeps in the same bell. */
+  /** A blocking call sleeps in the same doorbell. */
   block(): void {
     this.armed = true;
     try {
@@ -265,16 +265,16 @@ export class World {
   check(): void {
     const turns = loop.immediates.length;
     const awaited = this.operations.some((operation) => operation.awaited);
-    const bell = this.armed || this.signals > 0 || this.readable;
+    const doorbell = this.armed || this.signals > 0 || this.readable;
     if (turns > 1) throw new Error('more than one turn is scheduled');
     if (turns > 0 && this.armed && this.plan.throws === 0)
       throw new Error('it looks for messages by itself, and peers would still ring');
-    if (turns === 0 && this.operations.length > 0 && !bell)
+    if (turns === 0 && this.operations.length > 0 && !doorbell)
       throw new Error('an operation is under way, and nothing wakes the rank');
     if (turns === 0 && this.operations.length > 0 && this.inbox.length > 0 && this.armed)
       throw new Error('it sleeps over what has come');
     if (this.referenced && (turns > 0 || !awaited))
-      throw new Error('the bell holds the process, and nobody awaits anything');
+      throw new Error('the doorbell holds the process, and nobody awaits anything');
     if (turns === 0 && awaited && !this.referenced)
       throw new Error('the process would end while somebody awaits an operation');
   }

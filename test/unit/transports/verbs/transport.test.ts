@@ -1,4 +1,4 @@
-/** RDMA without a device: meeting over datagrams that get lost, credits, and peers that send garbage. */
+/** RDMA without a device: connections that are set up by datagrams that get lost, credits, and peers that send garbage. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MpiError } from '../../../../runtime/base/error.ts';
 import type { MemoryOperation } from '../../../../transports/packets/ports.ts';

@@ -100,7 +100,7 @@ test('nothing is published before its time', () => {
 
 test.each<[string, () => void]>([
   ['has been rung', () => (pages.asleep[0] = false)],
-  ['has not looked since its bell was armed', () => (pages.quiet[0] = 0)],
+  ['has not looked since its doorbell was armed', () => (pages.quiet[0] = 0)],
   ['has moved', () => ranks[0].moved()],
 ])('a rank that %s is in no deadlock', (_, happens) => {
   publish(0);

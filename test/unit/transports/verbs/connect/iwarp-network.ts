@@ -151,7 +151,7 @@ export class Rank implements IwarpHost {
   readonly size: number;
   readonly jobId: string;
   readonly connections: FakeConnections;
-  readonly meeting: IwarpSetup;
+  readonly setup: IwarpSetup;
   readonly queues = new Map<number, FakeQueue>();
   readonly readies: number[] = [];
   readonly failures: MpiError[] = [];
@@ -180,7 +180,7 @@ export class Rank implements IwarpHost {
         return this.onPoll();
       },
     } as unknown as PacketDevice;
-    this.meeting = new IwarpSetup(device, this, this.connections, () => world.time);
+    this.setup = new IwarpSetup(device, this, this.connections, () => world.time);
   }
 
   begin(peer: number): void {
@@ -188,7 +188,7 @@ export class Rank implements IwarpHost {
     const queue = this.#make();
     this.queues.set(peer, queue);
     const address = { ip: '192.0.2.1', port: 5000 + peer };
-    this.meeting.begin(peer, queue as unknown as PacketQueue, address);
+    this.setup.begin(peer, queue as unknown as PacketQueue, address);
   }
 
   invite(peer: number): void {
@@ -214,8 +214,8 @@ export class Rank implements IwarpHost {
 
   /** Looks once. */
   look(): void {
-    this.meeting.poll(true);
-    if (this.meeting.pending) this.meeting.progress();
+    this.setup.poll(true);
+    if (this.setup.pending) this.setup.progress();
   }
 
   /** The rank at the other end of the queue pair with `peer`, by the network. */
@@ -263,6 +263,6 @@ export class World {
   #deliver(from: number, to: number): void {
     const [sender, receiver] = [this.ranks[from], this.ranks[to]];
     const queue = receiver.queues.get(from);
-    if (queue && sender.wiredTo(to) === queue.number) receiver.meeting.heard(from);
+    if (queue && sender.wiredTo(to) === queue.number) receiver.setup.heard(from);
   }
 }

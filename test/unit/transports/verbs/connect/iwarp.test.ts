@@ -24,7 +24,7 @@ function expectTidy(rank: Rank): void {
     expect([number, closed]).toEqual([number, !used.has(number)]);
   // Nothing but the connections themselves.
   expect(rank.connections.ends.size).toBe(rank.readies.length);
-  expect(rank.meeting.pending).toBe(false);
+  expect(rank.setup.pending).toBe(false);
 }
 
 describe('who begins', () => {
@@ -67,9 +67,9 @@ test('who was called is ready only when something came', () => {
     high.look();
   }
   expect([low.readies, high.readies]).toEqual([[1], []]);
-  high.meeting.heard(0);
+  high.setup.heard(0);
   expect(high.readies).toEqual([0]);
-  high.meeting.heard(0);
+  high.setup.heard(0);
   expect(high.readies).toEqual([0]);
 });
 
@@ -104,7 +104,7 @@ test('a call that was given up just before it was answered is made again', () =>
 test('a peer that nobody listens for any more has failed, after a while', () => {
   const world = new World(2);
   const [low, high] = world.ranks;
-  high.meeting.close();
+  high.setup.close();
   low.begin(1);
   world.run(UNREACHABLE_MS - 500, [low]);
   expect(low.failures).toEqual([]);
@@ -112,7 +112,7 @@ test('a peer that nobody listens for any more has failed, after a while', () => 
   expect(low.failures).toHaveLength(1);
   expect(low.failures[0].code).toBe('ERR_PEER_FAILED');
   expect(low.failures[0].message).toMatch(/nobody answers at 192\.0\.2\.1:5001/);
-  expect(low.meeting.pending).toBe(false);
+  expect(low.setup.pending).toBe(false);
 });
 
 test('a peer that cannot be reached for a moment is', () => {
@@ -128,7 +128,7 @@ test('a peer that cannot be reached for a moment is', () => {
 
 test('strangers are refused', () => {
   const world = new World(2);
-  const { connections, meeting, readies } = world.ranks[1];
+  const { connections, setup, readies } = world.ranks[1];
   const job = jobKey('a job');
   const target = { address: 2 ** 47, key: 2 ** 32 - 1 };
   const said = { from: 0, to: 1, target };
@@ -146,7 +146,7 @@ test('strangers are refused', () => {
     world.ranks[0].connections.connect(end, 1, data);
   }
   world.run(10);
-  expect(meeting.strangers).toBe(strange.length);
+  expect(setup.strangers).toBe(strange.length);
   expect(connections.ends.size).toBe(0);
   expect(readies).toEqual([]);
 });
@@ -163,7 +163,7 @@ describe('the end', () => {
       expect(high.failures).toEqual([]);
       return left-- > 0 ? 1 : 0;
     };
-    low.meeting.end(1);
+    low.setup.end(1);
     world.run(5);
     expect(high.polls - polls).toBe(4);
     expect(high.failures.map(({ code }) => code)).toEqual(['ERR_PEER_FAILED']);
@@ -175,13 +175,13 @@ describe('the end', () => {
     low.begin(1);
     world.run(20);
     const number = low.queues.get(1)!.number;
-    low.meeting.end(1);
-    low.meeting.end(1);
+    low.setup.end(1);
+    low.setup.end(1);
     expect(low.lines).toEqual([
       `close of queue ${number}`,
       `destroy of the end with queue ${number}`,
     ]);
-    high.meeting.close();
+    high.setup.close();
     expect(high.connections.ends.size).toBe(0);
   });
 
@@ -189,7 +189,7 @@ describe('the end', () => {
     const world = new World(2);
     const [low, high] = world.ranks;
     high.begin(0);
-    high.meeting.end(0);
+    high.setup.end(0);
     low.begin(1);
     world.run(100);
     expect(high.readies).toEqual([]);

@@ -9,7 +9,7 @@ import type { Costs } from './costs.ts';
 import { Lane, runLanes } from './lanes.ts';
 import { generator, type Pattern } from './patterns.ts';
 
-export interface MeetingOptions {
+export interface SetupOptions {
   ranks: number;
   pattern: Pattern;
   costs: Costs;
@@ -21,7 +21,7 @@ export interface MeetingOptions {
   progress?: (ready: number, connections: number) => void;
 }
 
-export interface Meeting {
+export interface ConnectionSetup {
   connections: number;
   /** Ends that are ready: two of each connection, or something went wrong. */
   ready: number;
@@ -96,7 +96,7 @@ function widened<T extends Int32Array | Uint8Array>(from: T, to: T): T {
 
 class Simulation {
   readonly #ends: Ends;
-  readonly #options: MeetingOptions;
+  readonly #options: SetupOptions;
   readonly #chance = generator(7);
   readonly #clock = { now: 0 };
   readonly #state: Uint8Array;
@@ -111,9 +111,9 @@ class Simulation {
   readonly #lanes: { created: Lane; read: Lane; connected: Lane; arrive: Lane; sent: Lane };
   readonly #delays = delaysUs();
   readonly #timers: Lane[];
-  readonly result: Meeting;
+  readonly result: ConnectionSetup;
 
-  constructor(options: MeetingOptions) {
+  constructor(options: SetupOptions) {
     const { ranks, pattern } = options;
     this.#options = options;
     this.#ends = new Ends(pattern, ranks);
@@ -142,7 +142,7 @@ class Simulation {
     };
   }
 
-  run(): Meeting {
+  run(): ConnectionSetup {
     const lanes = [...this.#fence.lanes, ...Object.values(this.#lanes), ...this.#timers];
     const { progress } = this.#options;
     this.result.events = runLanes(lanes, this.#clock, () =>
@@ -308,7 +308,7 @@ class Fence {
   readonly lanes: Lane[];
 
   constructor(
-    { ranks, ranksPerNode, costs, skewUs }: MeetingOptions,
+    { ranks, ranksPerNode, costs, skewUs }: SetupOptions,
     clock: { now: number },
     leave: (rank: number) => void,
   ) {
@@ -349,6 +349,6 @@ function coprime(ranks: number): number {
 }
 
 /** Lets the ranks of a job meet. */
-export function meet(options: MeetingOptions): Meeting {
+export function simulateSetup(options: SetupOptions): ConnectionSetup {
   return new Simulation(options).run();
 }
