@@ -112,8 +112,11 @@ function rowMaker(figures: Figures) {
   return { time, bytes };
 }
 
-/** Limits are those which the project promises (docs/internals/dreg.md). */
-function makeRows(figures: Figures): Row[] {
+/**
+ * Limits are those which the project promises (docs/internals/dreg.md). That of a batch is one of time alone: it is
+ * a ratio to calls, and an instruction that enters the kernel takes longer than one that goes down a tree.
+ */
+function makeRows(figures: Figures, instructions: boolean): Row[] {
   const { time, bytes } = rowMaker(figures);
   const single = 'MONITOR + UNMONITOR';
   const unmapping = (ranges: number) => `munmap, ${ranges} ranges`;
@@ -124,7 +127,7 @@ function makeRows(figures: Figures): Row[] {
     time('empty ioctl pair'),
     time('bare insert + remove', 'empty ioctl pair'),
     time(single, 'empty ioctl pair', 2.2),
-    time(`${single}, batch of 64`, 'empty ioctl pair', BATCHED),
+    time(`${single}, batch of 64`, 'empty ioctl pair', instructions ? undefined : BATCHED),
     time('munmap, no dreg'),
     time('munmap, a bare notifier', 'munmap, no dreg'),
     ...MONITORED.map((ranges) => time(unmapping(ranges), 'munmap, no dreg')),
@@ -179,7 +182,7 @@ async function main(): Promise<number> {
   const { kernels, instructions, json } = settings;
   let good = true;
   for (const kernel of kernels) {
-    const rows = makeRows(await measure(kernel, instructions));
+    const rows = makeRows(await measure(kernel, instructions), instructions);
     good &&= rows.every((row) => isMet(row) !== false);
     if (json) {
       process.stdout.write(`${JSON.stringify({ kernel, rows })}\n`);
