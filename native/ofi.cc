@@ -272,8 +272,8 @@ void InitOfi(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(
       env, [](void* data) { delete static_cast<OfiEnvironment*>(data); }, environment);
   static constexpr OfiFunction kFunctions[] = {
-      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey}, {"ofiVersion", Version},
-      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},   {"ofiAddress", Address},
+      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey},   {"ofiVersion", Version},
+      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},     {"ofiAddress", Address},
       {"ofiPeer", AddPeer},           {"ofiWakeFds", WakeFds}, {"ofiTryWait", TryWait},
       {"ofiMailbox", MailboxBuffer},
   };

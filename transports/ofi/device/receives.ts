@@ -1,13 +1,13 @@
 /** Buffers in which packets of all peers arrive, one behind the other (FI_MULTI_RECV). */
 import type { OfiAddon } from '../../../native/ofi.ts';
 import { check, MpiError } from '../../../runtime/base/error.ts';
-import type { PacketSlots } from '../../packets/ports.ts';
 import {
   CONTROL_SLOTS,
   DATA_WINDOW,
   PACKET_HEADER_BYTES,
   SLOTS_PER_PEER,
 } from '../../packets/layout.ts';
+import type { PacketSlots } from '../../packets/ports.ts';
 import { ALIGNMENT, OFI_ENVELOPE_BYTES, OFI_PACKET_BYTES, OFI_WINDOW_BYTES } from '../layout.ts';
 
 /** Bytes of a receive buffer. */
