@@ -35,11 +35,14 @@ export class Completion {
     if (operation.state !== PENDING) return;
     operation.error = error;
     // Nobody waits for it at this moment.
-    if (operation.tracked && operation.settled === null) {
-      this.unseen.add(error);
-      this.#dropped.register(operation, error);
-    }
+    if (operation.tracked && operation.settled === null) this.leaveUnseen(operation, error);
     this.#settle(operation, FAILED);
+  }
+
+  /** What the program has started has failed, and the program does not know it yet. */
+  leaveUnseen(started: object, error: MpiError): void {
+    this.unseen.add(error);
+    this.#dropped.register(started, error);
   }
 
   #settle(operation: Operation, state: number): void {

@@ -55,10 +55,13 @@ export class ManualRequest<R> extends StartedRequest<R> {
     this.error = error;
     this.state = error === null ? COMPLETE : FAILED;
     for (const listener of this.#listeners.splice(0)) listener();
+    // Who awaits it was told just now.
+    if (error !== null && !this.told) this.owner.engine.completion.leaveUnseen(this, error);
   }
 
   tell(): void {
     this.told = true;
+    if (this.error !== null) this.owner.engine.completion.unseen.delete(this.error);
   }
 
   waitForEnd(): void {

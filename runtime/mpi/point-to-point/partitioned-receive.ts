@@ -18,6 +18,7 @@ import { checkReceive, startReceive } from './receive.ts';
 import type { Request } from './request.ts';
 import type { StartedRequest } from './started-request.ts';
 import type { Status } from './status.ts';
+import { within } from './timeout.ts';
 
 /**
  * A receive that says which parts of its buffer are there. It may be divided in another way than its
@@ -174,19 +175,24 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
     const order = this.#order;
     for (let given = 0; given < partitions; ) {
       if (given < order.length) yield order[given++];
-      else if (round.state === FAILED) throw round.error;
+      else if (round.state === FAILED) {
+        round.tell();
+        throw round.error;
+      }
       else if (round.state === PENDING) await this.#next(round);
     }
   }
 
   async #next(round: StartedRequest<Status>): Promise<void> {
-    const site = callSiteOf(this.endpoint.engine);
+    const { endpoint } = this;
+    const site = callSiteOf(endpoint.engine);
     let release = () => {};
     try {
-      await new Promise<void>((resolve, reject) => {
+      const next = new Promise<void>((resolve, reject) => {
         release = round.hold(site, reject);
         this.#listeners.push(resolve);
       });
+      await within(endpoint, round, next);
     } finally {
       release();
     }
@@ -195,6 +201,6 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
   /** Frees it. A round under way goes on. */
   [Symbol.dispose](): void {
     this.freed = true;
-    this.#divided.cancel();
+    if (this.round?.state !== PENDING) this.#divided.cancel();
   }
 }

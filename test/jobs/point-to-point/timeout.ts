@@ -62,11 +62,19 @@ export default defineJob({
           await rejects('ERR_TIMEOUT', world.messages({ tag: 7 }).next()),
           /any rank with tag 7/,
         );
+        using parts = world.persistent.precv(got, 1, previous, 7);
+        const round = parts.start();
+        check(await rejects('ERR_TIMEOUT', parts.arrivals().next()), from);
         world.timeout = Number.POSITIVE_INFINITY;
         world.barrierSync();
         world.isend(Uint8Array.of(5), next, 7);
         world.recvSync(got, previous, 7);
         assert.equal(got[0], 5);
+        using sent = world.persistent.psend(Uint8Array.of(6), 1, next, 7);
+        const sending = sent.start();
+        sent.ready(0);
+        Request.waitAll([round, sending]);
+        assert.equal(got[0], 6);
       }),
 
     'sends and requests go on': () =>

@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 
 const program = join(packageRoot(), 'dist/programs/unit/runtime/mpi/programs/unseen.js');
-const run = (how: string) => spawnSync(process.execPath, [program, how], { encoding: 'utf8' });
+const run = (...words: string[]) =>
+  spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
 
 test('looked at: nothing is said', () => {
   expect(run('looks')).toMatchObject({ status: 0, stderr: '' });
@@ -20,4 +21,13 @@ test.each([
   expect(status).toBe(1);
   expect(stderr).toContain('is larger than the receive buffer of 1 bytes');
   expect(stderr).toContain(where);
+});
+
+test.each([
+  ['finalizes', 'finalize: MpiError: '],
+  ['drops', 'not handled: MpiError: '],
+])('of a collective call: a program that %s', (how, where) => {
+  const { status, stderr } = run(how, 'collective');
+  expect(status).toBe(1);
+  expect(stderr).toContain(`${where}the root 7`);
 });

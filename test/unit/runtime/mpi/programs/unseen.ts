@@ -4,13 +4,19 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MPI } from '../../../../../runtime/index.ts';
 
-const how = process.argv[2];
+const [, , how, what = 'receive'] = process.argv;
+
+function start() {
+  if (what === 'collective') return MPI.world.bcast(new Uint8Array(1), 7);
+  const request = MPI.world.irecv(new Uint8Array(1), 0, 1);
+  MPI.world.isend(new Uint8Array(2), 0, 1);
+  return request;
+}
 
 function fail(): void {
-  const request = MPI.world.irecv(new Uint8Array(1), 0, 1);
+  const request = start();
   // The collector may run at any moment, and find a request that nothing holds before the program ends.
   if (how !== 'drops') Object.assign(globalThis, { request });
-  MPI.world.isend(new Uint8Array(2), 0, 1);
   while (!request.done) MPI.world.iprobe(0, 2);
   if (how === 'looks')
     try {
