@@ -178,8 +178,7 @@ export class PartitionedReceive extends Rounds<Status> implements Persistent<Sta
       else if (round.state === FAILED) {
         round.tell();
         throw round.error;
-      }
-      else if (round.state === PENDING) await this.#next(round);
+      } else if (round.state === PENDING) await this.#next(round);
     }
   }
 
