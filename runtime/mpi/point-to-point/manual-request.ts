@@ -52,6 +52,8 @@ export class ManualRequest<R> extends StartedRequest<R> {
 
   /** @internal @param error why it failed; null: it is complete */
   end(error: MpiError | null): void {
+    // Another rank may have ended it while it was about to fail here: the program hears of the last error.
+    if (this.error !== null) this.owner.engine.completion.unseen.delete(this.error);
     this.error = error;
     this.state = error === null ? COMPLETE : FAILED;
     for (const listener of this.#listeners.splice(0)) listener();

@@ -106,7 +106,11 @@ export class LineRequest<R> extends ManualRequest<R> {
     this.#messages = request;
     request.begin(() => this.#ways.byMessages());
     this.#operation.running?.leave(null);
-    request.whenEnded(() => this.end(request.error));
+    request.whenEnded(() => {
+      // The program hears of this request alone.
+      request.tell();
+      this.end(request.error);
+    });
   }
 
   override get result(): R {
