@@ -22,7 +22,7 @@
 enum { PAGE = 4096, SLOTS = 64 };
 
 /* Not user space's. */
-static const uint64_t TOO_HIGH = 0xfffffffff000;
+static const uint64_t TOO_HIGH = 1ull << 48;
 
 static int fd, claims;
 static const struct dreg_shared *shared;
