@@ -6,7 +6,6 @@
  * bench_munmap.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "memory.h"
 #include "options.h"
 #include "tap.h"
+#include "threads.h"
 
 enum { ROUNDS = 9, SAMPLES = 7, RANGES = 100000, BATCH = 1024 };
 
@@ -55,16 +55,6 @@ static double least(const double *samples)
 	for (i = 1; i < SAMPLES; i++)
 		value = samples[i] < value ? samples[i] : value;
 	return value;
-}
-
-/* Else it depends on where the process has been, how far a TLB flush goes. */
-static void stay_on_one_processor(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
 }
 
 static double time_fork(void)
@@ -111,6 +101,7 @@ static struct costs measure(enum setting setting)
 	struct dreg dreg;
 	uint64_t start;
 
+	/* Else it depends on where the process has been, how far a TLB flush goes. */
 	stay_on_one_processor();
 	area = memory_pages(RANGES);
 	if (setting == BARE)

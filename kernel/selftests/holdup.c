@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -27,6 +26,7 @@
 #include "options.h"
 #include "swap.h"
 #include "tap.h"
+#include "threads.h"
 
 enum { RANGES = 1 << 20, SAMPLES = 15, TIMES = 10, ATTEMPTS = 10 };
 
@@ -214,13 +214,10 @@ static void others_may_run(void)
 	struct page page = { .addr = memory_pages(1) };
 	struct rusage before, after;
 	pthread_t thread;
-	cpu_set_t one;
 	int fd = context_of(range_count);
 
 	monitor_many(fd, page.addr, range_count, 0);
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+	stay_on_one_processor();
 	must(pthread_create(&thread, NULL, spin, NULL), "thread");
 	page.addr[0] = 1;
 	getrusage(RUSAGE_THREAD, &before);
