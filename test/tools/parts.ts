@@ -47,8 +47,8 @@ export const PARTS = {
     files: ['package/install.full'],
   },
   arm64: {
-    what: 'the addon for ARM64 under qemu-user: jobs of two ranks, units',
-    files: ['package/arm64.full'],
+    what: 'the addon for ARM64 under qemu-user: jobs of two ranks, units; dreg.ko in a kernel for ARM64',
+    files: ['package/arm64.full', 'kernel/arm64.full'],
   },
   node: {
     what: 'what npm test runs without a guest, with the oldest and the newest Node of each line',

@@ -68,14 +68,23 @@ export async function installPackages(packages: string[], progress: Progress): P
   await run('apt-get', install, { env, outlive: true });
 }
 
-/**
- * The options that make apt look where the kernel is. The machine need not know that archive: lists and
- * cache of its own leave the machine's configuration alone.
- */
+/** The options that make apt look where the kernel is. */
 async function aptOptions(kernel: PackagedKernel, progress: Progress): Promise<string[]> {
   const suites = SUITES[kernel];
-  if (suites === undefined) return [];
-  const folder = join(CACHE, `apt-${suites[0]}`);
+  return suites === undefined ? [] : await privateLists(suites[0]!, suites, [], progress);
+}
+
+/**
+ * Options for what the machine's own lists do not have. It need not know that archive, or architecture: lists
+ * and cache apart leave the machine's configuration alone.
+ */
+export async function privateLists(
+  name: string,
+  suites: string[],
+  more: [option: string, value: string][],
+  progress: Progress,
+): Promise<string[]> {
+  const folder = join(CACHE, `apt-${name}`);
   const sources = join(folder, 'sources.list');
   mkdirSync(join(folder, 'lists', 'partial'), { recursive: true });
   mkdirSync(join(folder, 'cache', 'archives', 'partial'), { recursive: true });
@@ -88,8 +97,9 @@ async function aptOptions(kernel: PackagedKernel, progress: Progress): Promise<s
     ['Dir::State::lists', join(folder, 'lists')],
     ['Dir::Cache', join(folder, 'cache')],
     ['APT::Default-Release', suites[0]],
+    ...more,
   ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  progress(`apt-get update (${suites.join(', ')}, private lists)`);
+  progress(`apt-get update (${name}, private lists)`);
   await run('apt-get', [...PATIENCE, 'update', ...options]);
   return options;
 }
@@ -101,7 +111,7 @@ export interface KernelPackages {
   aptOptions: string[];
 }
 
-function dependencyOf(dependsOutput: string, pattern: RegExp, what: string): string {
+export function dependencyOf(dependsOutput: string, pattern: RegExp, what: string): string {
   const found = pattern.exec(dependsOutput)?.[1];
   if (!found) throw new Error(`apt-cache depends ${what}: nothing matches ${pattern}`);
   return found;

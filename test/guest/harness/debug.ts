@@ -33,7 +33,14 @@ const MEMORY_MIB = 1024;
  * Not dreg's: Debian's 6.1 splits a hugetlb mapping (munmap of a part) without the lock that
  * hugetlb_split() asserts and its comment takes for granted; it does so with no module loaded, too.
  */
-const ALLOWED_LOG = [/^WARNING: .* at hugetlb_split\+/];
+const ALLOWED_LOG = [
+  /^WARNING: .* at hugetlb_split\+/,
+  // Nor is this: rxe's look behind the end of its list of pages, once it has read 256 of them.
+  /^BUG: KASAN: slab-out-of-bounds in rxe_mr_copy\+/,
+];
+
+/** Last: KASAN tells of one mistake a boot, and lockdep of none after it. In this one rxe makes its own. */
+const LAST = 'ofi';
 
 /** Mistakes that a stock kernel does not notice, and how the debug kernel calls them. */
 const MISTAKES: [how: string, kind: RegExp][] = [
@@ -77,7 +84,11 @@ function boot(programs: SuiteProgram[]): Promise<SuiteResult> {
  * ones show that the self-tests notice, which a stock kernel shows as well.
  */
 async function programsToRun(names: string[]): Promise<SuiteProgram[]> {
-  const all = await debugPrograms();
+  const inOrder = await debugPrograms();
+  const all = [
+    ...inOrder.filter(({ name }) => name !== LAST),
+    ...inOrder.filter(({ name }) => name === LAST),
+  ];
   const unknown = names.filter((name) => !all.some((program) => program.name === name));
   if (unknown.length > 0) throw new Error(`no program called ${unknown.join(', ')}`);
   if (names.length > 0) return all.filter(({ name }) => names.includes(name));

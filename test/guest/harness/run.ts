@@ -28,7 +28,7 @@ export interface GuestOptions {
   /** The guest is killed, and has failed, after this long. */
   timeoutSeconds?: number;
   memoryMiB?: number;
-  /** The guest's clock counts instructions: what it measures is the same on a busy machine. */
+  /** One processor, and a clock that counts instructions: what it measures is the same on a busy machine. */
   countInstructions?: boolean;
   /** Lines of the kernel's log that this test expects, though they look like a problem. */
   allowedLog?: RegExp[];

@@ -201,7 +201,7 @@ const DEBUG_SIZES: Record<string, string[]> = {
   holdup: ['--ranges', '65536'],
   race_flight: ['--rounds', '3'],
   race_munmap: ['--rounds', '500'],
-  race_reuse: ['--rounds', '500'],
+  race_reuse: ['--rounds', '2000'],
   race_ring: ['--rounds', '500'],
   signals: ['--rounds', '20', '--ranges', '65535'],
 };
