@@ -180,7 +180,7 @@ export class RingReceiver implements Packet {
     return expected;
   }
 
-  /** A group of packets was taken by the short path. */
+  /** A group of packets was taken. */
   #beginGroup(position: number): void {
     if (((position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
     const words = this.#words;
@@ -332,8 +332,9 @@ export class RingReceiver implements Packet {
 
   /** The packet was taken. Its room may go back to the sender. */
   advance(): void {
-    this.position = (this.position + 1) | 0;
-    if (((this.position - this.#cellsPublished) | 0) >= CELLS_HELD) this.#publishCells();
+    const position = (this.position + 1) | 0;
+    this.position = position;
+    if ((position & GROUP_MASK) === 0) this.#beginGroup(position);
     if (((this.#dataPosition - this.#dataPublished) | 0) >= DATA_HELD) this.#publishData();
   }
 
