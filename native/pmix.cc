@@ -110,27 +110,27 @@ static std::string LoadPmix(const std::string& file) {
 }
 
 // A process that is lost, and by which status PMIx says so.
-struct Loss {
+struct LostProcess {
   int64_t rank;
   int status;
-  Loss* next;
+  LostProcess* next;
 };
 
-// Of the process: between Init and Finalize, in the thread that has joined. `losses` and `bell` are
+// Of the process: between Init and Finalize, in the thread that has joined. `lost` and `bell` are
 // shared with the library's own thread.
 static PmixProc self;
 static bool joined = false;
 static std::mutex lock;
-static Loss* losses = nullptr;
-static Loss** last_loss = &losses;
+static LostProcess* lost = nullptr;
+static LostProcess** last_lost = &lost;
 static int bell = -1;
 
 static void Tell(int64_t rank, int status) {
-  Loss* loss = new (std::nothrow) Loss{rank, status, nullptr};
+  LostProcess* process = new (std::nothrow) LostProcess{rank, status, nullptr};
   std::lock_guard<std::mutex> guard(lock);
-  if (loss) {
-    *last_loss = loss;
-    last_loss = &loss->next;
+  if (process) {
+    *last_lost = process;
+    last_lost = &process->next;
   }
   // A full counter wakes as well.
   uint64_t one = 1;
@@ -188,7 +188,8 @@ static Napi::Value ErrorString(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), text ? text : "");
 }
 
-// pmixInit() -> [namespace, rank, a descriptor that is readable while losses wait] | a status.
+// pmixInit() -> [namespace, rank, a descriptor that is readable while pmixLostProcesses has some] |
+// a status.
 static Napi::Value Init(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!library.init || joined) return Answer(env, kBadParameter);
@@ -266,22 +267,22 @@ static Napi::Value Get(const Napi::CallbackInfo& info) {
   return answer;
 }
 
-// pmixLosses() -> of each process that was lost since the last call, its rank (-1: the launcher)
-// and PMIx's status.
-static Napi::Value Losses(const Napi::CallbackInfo& info) {
+// pmixLostProcesses() -> of each process that was lost since the last call, its rank (-1: the
+// launcher) and PMIx's status.
+static Napi::Value LostProcesses(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Loss* told = nullptr;
+  LostProcess* told = nullptr;
   {
     std::lock_guard<std::mutex> guard(lock);
-    told = losses;
-    losses = nullptr;
-    last_loss = &losses;
+    told = lost;
+    lost = nullptr;
+    last_lost = &lost;
   }
   auto answer = Napi::Array::New(env);
   while (told) {
     answer.Set(answer.Length(), Answer(env, told->rank));
     answer.Set(answer.Length(), Answer(env, told->status));
-    Loss* next = told->next;
+    LostProcess* next = told->next;
     delete told;
     told = next;
   }
@@ -316,7 +317,7 @@ void InitPmix(Napi::Env env, Napi::Object exports) {
   exports.Set("pmixPut", Napi::Function::New(env, Put));
   exports.Set("pmixFence", Napi::Function::New(env, Fence));
   exports.Set("pmixGet", Napi::Function::New(env, Get));
-  exports.Set("pmixLosses", Napi::Function::New(env, Losses));
+  exports.Set("pmixLostProcesses", Napi::Function::New(env, LostProcesses));
   exports.Set("pmixAbort", Napi::Function::New(env, Abort));
   exports.Set("pmixFinalize", Napi::Function::New(env, Finalize));
 }

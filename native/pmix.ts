@@ -10,7 +10,7 @@ export interface PmixAddon {
   /** What the library says of itself: "OpenPMIx 4.2.2, …". Only once it is loaded, as all below. */
   pmixVersion(): string;
   pmixErrorString(status: number): string;
-  /** Joins: who this process is, and a descriptor that is readable while {@link pmixLosses} has some. */
+  /** Joins: who this process is, and a descriptor that is readable while {@link pmixLostProcesses} has some. */
   pmixInit(): [namespace: string, rank: number, bell: number] | number;
   /** Every rank can get it after the next fence. */
   pmixPut(key: string, bytes: Uint8Array): number;
@@ -19,7 +19,7 @@ export interface PmixAddon {
   /** The bytes that a rank has put; of rank -1, a number that the launcher says of the whole job. */
   pmixGet(rank: number, key: string): Uint8Array | number;
   /** Of each process lost since the last call: its rank (-1: the launcher), and PMIx's status. */
-  pmixLosses(): number[];
+  pmixLostProcesses(): number[];
   pmixAbort(code: number, message: string): number;
   pmixFinalize(): number;
 }

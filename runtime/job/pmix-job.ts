@@ -180,7 +180,7 @@ class PmixJob implements Job {
 }
 
 function takeLosses(): Loss[] {
-  const told = pmixAddon().pmixLosses();
+  const told = pmixAddon().pmixLostProcesses();
   const losses: Loss[] = [];
   for (let i = 0; i < told.length; i += 2)
     losses.push({

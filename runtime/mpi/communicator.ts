@@ -9,16 +9,16 @@ import { InterReductions } from './collective/inter-reductions.ts';
 import type { Prepared } from './collective/prepared.ts';
 import { runSync, type Schedule, ScheduledRequest } from './collective/schedule.ts';
 import type { CommunicatorObject } from './communicator-object.ts';
-import { type Agreed, agreeByName } from './construction/agreement.ts';
+import type { Agreed } from './construction/agreement.ts';
 import * as check from './construction/arguments.ts';
+import { agreeFromGroup } from './construction/from-group.ts';
 import type { Sides } from './construction/inter.ts';
 import { merge } from './construction/merge.ts';
-import { nameOf } from './construction/names.ts';
 import type { Elements, Strided } from './datatype/data.ts';
-import { checkGroup, Group } from './group.ts';
-import { Endpoint } from './point-to-point/endpoint.ts';
+import type { Group } from './group.ts';
+import type { Endpoint } from './point-to-point/endpoint.ts';
 import type { StartedRequest } from './point-to-point/started-request.ts';
-import { currentSession, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { type Adjacency, neighborhoodOf } from './topology/graph.ts';
 import { checkFlags, type Grid, type Shift } from './topology/grid.ts';
 import { TopologyMakers } from './topology/makers.ts';
@@ -60,13 +60,13 @@ export class Communicator extends TopologyMakers<
    *   ERR_NO_CONTEXT, ERR_FINALIZED, ERR_PEER_FAILED
    */
   static fromGroup(group: Group, tag: string): StartedRequest<Communicator> {
-    const { endpoint, schedule } = fromGroup(group, tag);
+    const { endpoint, schedule } = agreeFromGroup(group, tag, communicatorOf);
     return ScheduledRequest.of(endpoint, () => schedule);
   }
 
   /** {@link fromGroup}, blocking the thread. */
   static fromGroupSync(group: Group, tag: string): Communicator {
-    return runSync(fromGroup(group, tag).schedule);
+    return runSync(agreeFromGroup(group, tag, communicatorOf).schedule);
   }
 
   /**
@@ -379,10 +379,12 @@ export class InterCommunicator extends InterReductions {
   }
 }
 
-function madeFrom(parent: CommunicatorObject, { pair, group }: Agreed): Communicator {
-  const { engine, session } = parent.endpoint;
-  const made = new Communicator(engine, pair, group, session);
-  return inheriting(made, parent);
+function communicatorOf({ engine, session }: Endpoint, { pair, group }: Agreed): Communicator {
+  return new Communicator(engine, pair, group, session);
+}
+
+function madeFrom(parent: CommunicatorObject, agreed: Agreed): Communicator {
+  return inheriting(communicatorOf(parent.endpoint, agreed), parent);
 }
 
 /** What a communicator has from the one that it is made from. */
@@ -394,28 +396,4 @@ function inheriting<C extends CommunicatorObject>(made: C, parent: CommunicatorO
 
 function* mergedOf(parent: InterCommunicator, schedule: Schedule<Agreed>): Schedule<Communicator> {
   return madeFrom(parent, yield* schedule);
-}
-
-function fromGroup(group: Group, tag: string) {
-  checkGroup(group);
-  check.checkMember(group);
-  check.checkTagString(tag);
-  const current = currentSession();
-  if (current === null)
-    throw new MpiError('ERR_INTERNAL', 'a group exists before the job was joined');
-  const { engine, session } = current;
-  session.checkAlive();
-  const world = new Endpoint(
-    engine,
-    null,
-    Group.ofWorld(engine.rank, engine.size),
-    engine.rank,
-    session,
-  );
-  const agreeing = agreeByName(engine, session, group, nameOf(['fromGroup', tag], group));
-  const schedule = (function* (): Schedule<Communicator> {
-    const agreed = yield* agreeing;
-    return new Communicator(engine, agreed.pair, agreed.group, session);
-  })();
-  return { endpoint: world, schedule };
 }

@@ -63,28 +63,12 @@ export function parseArguments(words: readonly string[], environment = process.e
     if (first.own.length > 0) throw usage(`--doctor runs no program: leave out "${first.own[0]}"`);
     return { kind: 'doctor', ...shared };
   }
-  const ranksPerHost = values.ppn === undefined ? undefined : perHostOf(values.ppn);
-  const named = [
-    ...(values.host === undefined ? [] : hostsOf(values.host)),
-    ...(values.hostfile === undefined ? [] : hostsOfFile(values.hostfile)),
-  ];
-  const hosts = areHere(named) ? [] : named;
-  const machines = Math.max(hosts.length, 1);
-  // So many on each: then nobody has to count them.
-  const np = values.np ?? String(ranksPerHost === undefined ? 1 : ranksPerHost * machines);
-  const most = RANKS_LIMIT * machines;
-  const programs = [
-    programOf(first, { ...values, np }, most),
-    ...furtherPrograms(first.next, most),
-  ];
-  const ranks = ranksOf(programs.reduce((sum, { ranks }) => sum + ranks, 0).toString(), most);
-  const command: RunCommand = {
+  const job = jobOf(first, values);
+  const { ranks } = job;
+  return {
     kind: 'run',
     ...shared,
-    ranks,
-    hosts,
-    ranksPerHost,
-    programs,
+    ...job,
     timeoutSeconds: timeoutOf(values.timeout, environment.MPIEXEC_TIMEOUT),
     stuckSeconds: values.stuck === undefined ? undefined : secondsOf('--stuck ', values.stuck),
     input: inputOf(values.stdin ?? '0', ranks),
@@ -101,11 +85,35 @@ export function parseArguments(words: readonly string[], environment = process.e
     verbose: values.verbose ?? false,
     summary: values.summary ?? false,
   };
+}
+
+type JobValues = ReturnType<typeof valuesOf<typeof JOB_OPTIONS>>;
+
+/** What runs, how often, and where. */
+function jobOf(
+  first: Split,
+  values: JobValues,
+): Pick<RunCommand, 'ranks' | 'hosts' | 'ranksPerHost' | 'programs'> {
+  const ranksPerHost = values.ppn === undefined ? undefined : perHostOf(values.ppn);
+  const named = [
+    ...(values.host === undefined ? [] : hostsOf(values.host)),
+    ...(values.hostfile === undefined ? [] : hostsOfFile(values.hostfile)),
+  ];
+  const hosts = areHere(named) ? [] : named;
+  const machines = Math.max(hosts.length, 1);
+  // So many on each: then nobody has to count them.
+  const np = values.np ?? String(ranksPerHost === undefined ? 1 : ranksPerHost * machines);
+  const most = RANKS_LIMIT * machines;
+  const programs = [
+    programOf(first, { ...values, np }, most),
+    ...furtherPrograms(first.next, most),
+  ];
+  const ranks = ranksOf(programs.reduce((sum, { ranks }) => sum + ranks, 0).toString(), most);
   if (ranksPerHost !== undefined && ranks > ranksPerHost * machines)
     throw usage(
       `--ppn ${ranksPerHost}: ${ranks} ranks do not fit on ${machines} machine(s): name more by --host or --hostfile`,
     );
-  return command;
+  return { ranks, hosts, ranksPerHost, programs };
 }
 
 function parseInit(words: readonly string[]): Command {
