@@ -19,10 +19,15 @@ void InitOfi(Napi::Env env, Napi::Object exports) {
 
 #else
 
+#include <dirent.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <set>
 #include <string>
 
 #include "library.h"
@@ -128,21 +133,53 @@ static napi_value Version(napi_env env, napi_callback_info info) {
   return call.Answer(ofi_library.loaded ? ofi_library.version() : -ENOSYS);
 }
 
-static int Open(OfiEndpoint* endpoint) {
+// Descriptors of epoll(7) that this process has.
+static std::set<int> EventPolls() {
+  std::set<int> found;
+  DIR* folder = opendir("/proc/self/fd");
+  if (!folder) return found;
+  while (const dirent* entry = readdir(folder)) {
+    char target[32] = {};
+    ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+    if (length > 0 && strcmp(target, "anon_inode:[eventpoll]") == 0)
+      found.insert(atoi(entry->d_name));
+  }
+  closedir(folder);
+  return found;
+}
+
+static int OpenQueue(OfiEndpoint* endpoint, bool quiet) {
+  fi_cq_attr completions = {};
+  completions.size = 8192;
+  completions.format = FI_CQ_FORMAT_DATA;
+  completions.wait_obj = quiet ? FI_WAIT_NONE : FI_WAIT_FD;
+  int error = fi_cq_open(endpoint->domain, &completions, &endpoint->cq, nullptr);
+  if (error != 0 || quiet) return error;
+  int fd = -1;
+  error = fi_control(&endpoint->cq->fid, FI_GETWAIT, &fd);
+  if (error == 0) endpoint->wake_fds.push_back(fd);
+  return error;
+}
+
+static int Open(OfiEndpoint* endpoint, bool quiet) {
   fi_info* info = endpoint->info;
+  std::set<int> before;
+  if (quiet) before = EventPolls();
   int error = ofi_library.fabric(info->fabric_attr, &endpoint->fabric, nullptr);
   if (error != 0) return error;
   error = fi_domain(endpoint->fabric, info, &endpoint->domain, nullptr);
   if (error != 0) return error;
+  if (quiet) {
+    std::set<int> after = EventPolls();
+    std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                        std::back_inserter(endpoint->wake_fds));
+    if (endpoint->wake_fds.empty()) return -FI_ENODATA;
+  }
   fi_av_attr addresses = {};
   addresses.type = FI_AV_UNSPEC;
   error = fi_av_open(endpoint->domain, &addresses, &endpoint->av, nullptr);
   if (error != 0) return error;
-  fi_cq_attr completions = {};
-  completions.size = 8192;
-  completions.format = FI_CQ_FORMAT_DATA;
-  completions.wait_obj = FI_WAIT_FD;
-  error = fi_cq_open(endpoint->domain, &completions, &endpoint->cq, nullptr);
+  error = OpenQueue(endpoint, quiet);
   if (error != 0) return error;
   error = fi_endpoint(endpoint->domain, info, &endpoint->ep, nullptr);
   if (error != 0) return error;
@@ -151,8 +188,8 @@ static int Open(OfiEndpoint* endpoint) {
   return error == 0 ? fi_enable(endpoint->ep) : error;
 }
 
-// ofiOpen(index of the last survey, bytes that a receive buffer must have left) -> endpoint |
-// -errno.
+// ofiOpen(index of the last survey, bytes that a receive buffer must have left, whether to sleep on
+// the provider's own epoll(7) descriptors) -> endpoint | -errno.
 static napi_value OpenEndpoint(napi_env env, napi_callback_info info) {
   OfiCall call(env, info);
   auto least = call.Whole(1, 1, INT_MAX);
@@ -165,7 +202,7 @@ static napi_value OpenEndpoint(napi_env env, napi_callback_info info) {
   endpoint->mailbox = std::make_shared<AnonymousMemory>(kOfiMailboxBytes, 0);
   endpoint->info = ofi_library.dupinfo(entry);
   if (!endpoint->info || !endpoint->mailbox->data) return call.Answer(-ENOMEM);
-  int error = Open(endpoint.get());
+  int error = Open(endpoint.get(), BooleanOf(env, call.arguments[2]));
   if (error != 0) return call.AnswerOf(error);
   auto bytes = static_cast<size_t>(*least);
   error =
@@ -206,13 +243,13 @@ static napi_value AddPeer(napi_env env, napi_callback_info info) {
   return call.Answer(static_cast<double>(call.endpoint->peers.size() - 1));
 }
 
-// ofiWakeFd(endpoint) -> a descriptor that is readable when the queue has completions | -errno.
-static napi_value WakeFd(napi_env env, napi_callback_info info) {
+// ofiWakeFds(endpoint) -> descriptors one of which is readable when there is work | -errno.
+static napi_value WakeFds(napi_env env, napi_callback_info info) {
   OfiCall call(env, info);
   if (!call.endpoint) return call.Answer(-EBADF);
-  int fd = -1;
-  int error = fi_control(&call.endpoint->cq->fid, FI_GETWAIT, &fd);
-  return error != 0 ? call.AnswerOf(error) : call.Answer(fd);
+  Napi::Array fds = Napi::Array::New(env);
+  for (int fd : call.endpoint->wake_fds) fds.Set(fds.Length(), fd);
+  return fds;
 }
 
 // ofiTryWait(endpoint) -> 0: the descriptor may be slept on | -errno: not now.
@@ -235,9 +272,9 @@ void InitOfi(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(
       env, [](void* data) { delete static_cast<OfiEnvironment*>(data); }, environment);
   static constexpr OfiFunction kFunctions[] = {
-      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey}, {"ofiVersion", Version},
-      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},   {"ofiAddress", Address},
-      {"ofiPeer", AddPeer},           {"ofiWakeFd", WakeFd}, {"ofiTryWait", TryWait},
+      {"ofiLoad", LoadOnce<LoadOfi>}, {"ofiSurvey", Survey},   {"ofiVersion", Version},
+      {"ofiOpen", OpenEndpoint},      {"ofiClose", Close},     {"ofiAddress", Address},
+      {"ofiPeer", AddPeer},           {"ofiWakeFds", WakeFds}, {"ofiTryWait", TryWait},
       {"ofiMailbox", MailboxBuffer},
   };
   SetOfiFunctions(env, exports, environment, kFunctions);

@@ -66,6 +66,8 @@ struct OfiEndpoint {
   fid_ep* ep = nullptr;
   std::shared_ptr<AnonymousMemory> mailbox;
   std::vector<fi_addr_t> peers;
+  // What a thread sleeps on.
+  std::vector<int> wake_fds;
   Numbered<OfiRegion> regions;
   Numbered<OfiArea> areas;
   // The area of the receive buffers, and the bytes of each.

@@ -28,14 +28,18 @@ export interface OfiAddon {
   ofiVersion(): number;
   /** What there is of a provider ('': of any), with or without operations on memory. */
   ofiSurvey(provider: string, rma: boolean): OfiEntry[] | number;
-  /** Opens an entry of the last survey. A receive buffer with fewer bytes left than `least` takes no packet. */
-  ofiOpen(entry: number, least: number): number;
+  /**
+   * Opens an entry of the last survey. A receive buffer with fewer bytes left than `least` takes no packet. `quiet`: the
+   * queue has no descriptor, and ofiWakeFds names the provider's own epoll descriptors; -ENODATA: it has none.
+   */
+  ofiOpen(entry: number, least: number, quiet: boolean): number;
   ofiClose(endpoint: number): number;
   /** Writes the endpoint's address: its length. */
   ofiAddress(endpoint: number, into: Uint8Array): number;
   /** The number of a peer with this address. Nothing is sent. */
   ofiPeer(endpoint: number, address: Uint8Array): number;
-  ofiWakeFd(endpoint: number): number;
+  /** One of them is readable when there is work. */
+  ofiWakeFds(endpoint: number): number[] | number;
   /** 0: the descriptor may be slept on. */
   ofiTryWait(endpoint: number): number;
   ofiMailbox(endpoint: number): ArrayBuffer | number;

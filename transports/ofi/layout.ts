@@ -1,10 +1,15 @@
 /** Packets over libfabric: an envelope that says whose packet it is, before the packet itself. */
 import type { PacketLayout } from '../packets/layout.ts';
 
-/** Longest packet, without its envelope. */
-export const OFI_PACKET_BYTES = 4096;
+/**
+ * Longest packet, without its envelope: 32 KiB of a message and what stands before them. A provider over sockets makes a system call
+ * for each, and the copies at both ends go on at the same time.
+ */
+export const OFI_PACKET_BYTES = 32 * 1024 + 128;
+/** Bytes of packets that a peer may have sent and this rank has not taken. */
+export const OFI_WINDOW_BYTES = 4 * OFI_PACKET_BYTES;
 /** Messages up to this long go eagerly, in packets of OFI_PACKET_BYTES. */
-export const OFI_EAGER_BYTES = 16384;
+export const OFI_EAGER_BYTES = 128 * 1024;
 /** Looks for completions in one call of the addon: a provider over sockets makes a system call in each. */
 export const OFI_LOOKS = 4;
 /** Polls between two looks at the clock. */
@@ -33,6 +38,7 @@ export const OFI_LAYOUT: PacketLayout = {
   packetBytes: OFI_PACKET_BYTES,
   headroom: OFI_ENVELOPE_BYTES,
   slotWords: ALIGNMENT / 4,
+  windowBytes: OFI_WINDOW_BYTES,
   eagerBytes: OFI_EAGER_BYTES,
   directLooks: OFI_LOOKS,
   clockPolls: OFI_CLOCK_POLLS,

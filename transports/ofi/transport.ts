@@ -23,9 +23,9 @@ export class OfiTransport extends PacketTransport<OfiQueue> {
       liveness: (peers) => (peers as OfiPeers).liveness,
       doorbell: () =>
         new Doorbell({
-          fds: [device.wakeFd],
-          // Debian's libfabric 1.17 (net) never takes its signal back, once it has given one.
-          edges: true,
+          fds: device.wakeFds,
+          // A provider may leave its signal standing once it has given one.
+          edges: !device.ownWaits,
           arm: () => !device.quiet,
           disarm() {},
         }),

@@ -72,7 +72,7 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
   readonly outboundClaims = null;
   readonly segmentBytes: number;
   queue: Queue;
-  readonly window = new CreditWindow();
+  readonly window: CreditWindow;
   readonly memory: OneSided;
   state: State = 'connecting';
   /** Why it is broken. */
@@ -100,6 +100,7 @@ export class PacketChannel<Queue extends PacketQueue = PacketQueue> implements C
     this.#shared = shared;
     const { layout } = shared;
     this.transport = layout.transport;
+    this.window = new CreditWindow(layout.windowBytes);
     this.maxBody = maxBodyOf(layout);
     this.eagerBytes = layout.eagerBytes;
     this.schemes = shared.oneSided ? SCHEMES : [];

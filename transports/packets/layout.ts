@@ -50,6 +50,11 @@ export interface PacketLayout {
   readonly headroom: number;
   /** Words from one receive slot's number to the next one's. */
   readonly slotWords: number;
+  /**
+   * Bytes of packets of the protocols that a peer may have sent and this rank has not taken; Infinity where each packet
+   * has a slot of its own.
+   */
+  readonly windowBytes: number;
   /** Messages up to this long go eagerly. */
   readonly eagerBytes: number;
   /** Looks for completions in one call of the addon, for a receive that polls its connection alone. */

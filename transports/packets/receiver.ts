@@ -85,10 +85,10 @@ export class PacketReceiver implements Packet {
 
   /** The oldest packet was taken: its slot is posted again. */
   advance(): void {
-    const slot = this.#slots[this.#head & (DATA_WINDOW - 1)];
+    const place = this.#head & (DATA_WINDOW - 1);
     this.#head = (this.#head + 1) | 0;
-    this.#receives.post(slot);
-    this.#window.took();
+    this.#receives.post(this.#slots[place]);
+    this.#window.took(this.#lengths[place]);
   }
 
   /** Takes the oldest packet if it is such a one and fits: its length, or TOOK_OTHER. */

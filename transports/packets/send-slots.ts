@@ -1,5 +1,6 @@
 /** Memory that packets are sent from: one slot for packets that go inline, and a pool for longer ones. */
 
+import { Queue } from '../../runtime/base/queue.ts';
 import type { PacketLayout } from './layout.ts';
 import type { PacketArea, PacketPort, PacketQueue } from './ports.ts';
 
@@ -12,6 +13,8 @@ export class SendSlots {
   readonly #headroom: number;
   readonly words: Int32Array;
   readonly #free: number[] = [];
+  /** Slots that were held, the oldest first. */
+  readonly #held = new Queue<number>();
   /** By slot: the owner of the packet in it, and the packet's number among the queue's work requests. */
   readonly #queues: (PacketQueue | null)[] = new Array(SEND_SLOTS + 1).fill(null);
   readonly #numbers = new Int32Array(SEND_SLOTS + 1);
@@ -31,29 +34,37 @@ export class SendSlots {
     return slot * this.#stride + this.#headroom;
   }
 
-  /** A free slot; -1: there is none now. */
+  /** A free slot; -1: there is none now. The one that was sent from before is still in the caches. */
   take(): number {
+    const oldest = this.#held.first;
+    if (oldest !== undefined && this.#isOver(oldest)) {
+      this.#held.shift();
+      return oldest;
+    }
     if (this.#free.length === 0) this.#reap();
     return this.#free.pop() ?? -1;
+  }
+
+  #isOver(slot: number): boolean {
+    return !isUnderWay(this.#queues[slot] as PacketQueue, this.#numbers[slot]);
   }
 
   /** The slot's packet is the work request that the queue numbered so. */
   hold(slot: number, queue: PacketQueue, number: number): void {
     this.#queues[slot] = queue;
     this.#numbers[slot] = number;
+    this.#held.push(slot);
   }
 
   giveBack(slot: number): void {
     this.#free.push(slot);
   }
 
+  /** The oldest may be of a peer that does not take. */
   #reap(): void {
-    for (let slot = 1; slot <= SEND_SLOTS; slot++) {
-      const queue = this.#queues[slot];
-      if (queue === null || isUnderWay(queue, this.#numbers[slot])) continue;
-      this.#queues[slot] = null;
-      this.#free.push(slot);
-    }
+    for (const slot of this.#held.takeAll())
+      if (this.#isOver(slot)) this.#free.push(slot);
+      else this.#held.push(slot);
   }
 }
 

@@ -64,10 +64,10 @@ export class PacketSender {
     offset: number,
     length: number,
   ): boolean {
-    if (!this.#window.room) return false;
     const sends = this.#sends;
     const head =
       extension === null ? PACKET_HEADER_BYTES : PACKET_HEADER_BYTES + PACKET_EXTENSION_BYTES;
+    if (!this.#window.hasRoom(head + length)) return false;
     const inline = head + length <= this.#inlineBytes;
     const slot = inline ? 0 : sends.take();
     if (slot < 0) return false;
@@ -77,7 +77,7 @@ export class PacketSender {
     else copyBytes(sends.area.bytes, at, bytes, offset, length);
     const number = this.#queue.posted;
     const sent = this.#post(slot, word, tag, head + length, inline, !inline);
-    if (sent) this.#window.sent();
+    if (sent) this.#window.sent(head + length);
     if (inline) return sent;
     if (sent) sends.hold(slot, this.#queue, number);
     else sends.giveBack(slot);

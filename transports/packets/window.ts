@@ -2,7 +2,7 @@
  * How many packets two connected ranks may have under way, so that a receive slot is always there.
  *
  * A rank may send a packet of the protocols while fewer than {@link DATA_WINDOW} of those it has sent
- * are not taken. What was taken travels in the header of every packet. Where there is none to send,
+ * are not taken, and while these have fewer bytes than the layout's window. What was taken travels in the header of every packet. Where there is none to send,
  * a *credit* packet says it; one at a time: the next one waits until the peer has said, in whatever
  * it sends, that it took the last. A peer with nothing to send says it by an *acknowledge* packet
  * before it sleeps, or when it has polled in vain for a while. So each kind of packet has its own slot at the other end, nobody who lacks room
@@ -20,14 +20,20 @@ const CREDIT_SHIFT = 24;
 export const OWES_NOTHING = 0;
 
 export class CreditWindow {
+  readonly #windowBytes: number;
   /** Credit that the peer returned so far, modulo 2^32. */
   creditReturned = 0;
   /** Packets of the protocols that were sent, and of these the taken ones; modulo 2^24. */
   #sent = 0;
   #acknowledged = 0;
+  /** Bytes of the packets that are under way, together and one by one. */
+  #bytes = 0;
+  readonly #lengths = new Int32Array(DATA_WINDOW);
   /** The peer's packets that this rank took, and how many of them the peer was told; modulo 2^24. */
   #taken = 0;
   #takenTold = 0;
+  /** Bytes of the packets that were taken, and of which the peer was not told. */
+  #takenBytes = 0;
   /** Credit packets, in the same way; modulo 2^8. */
   #creditsSent = 0;
   #creditsAcknowledged = 0;
@@ -36,9 +42,14 @@ export class CreditWindow {
   #returning = 0;
   #returningTold = 0;
 
-  /** Whether one more packet of the protocols has its slot. */
-  get room(): boolean {
-    return ((this.#sent - this.#acknowledged) & DATA_MASK) < DATA_WINDOW;
+  constructor(windowBytes: number) {
+    this.#windowBytes = windowBytes;
+  }
+
+  /** Whether there is room for one more packet of the protocols. */
+  hasRoom(bytes: number): boolean {
+    if (this.underWay >= DATA_WINDOW) return false;
+    return this.#bytes + bytes <= this.#windowBytes;
   }
 
   /** Packets of the protocols that the peer has not said to have taken. */
@@ -46,12 +57,15 @@ export class CreditWindow {
     return (this.#sent - this.#acknowledged) & DATA_MASK;
   }
 
-  sent(): void {
+  sent(bytes: number): void {
+    this.#lengths[this.#sent & (DATA_WINDOW - 1)] = bytes;
+    this.#bytes += bytes;
     this.#sent = (this.#sent + 1) & DATA_MASK;
   }
 
   /** A packet of the protocols was taken, and its slot is free again. */
-  took(): void {
+  took(bytes: number): void {
+    this.#takenBytes += bytes;
     this.#taken = (this.#taken + 1) & DATA_MASK;
   }
 
@@ -79,6 +93,7 @@ export class CreditWindow {
 
   told(): void {
     this.#takenTold = this.#taken;
+    this.#takenBytes = 0;
     this.#creditsTold = this.#creditsTaken;
     this.#returningTold = this.#returning;
   }
@@ -94,7 +109,8 @@ export class CreditWindow {
     if (((taken - this.#acknowledged) & DATA_MASK) > this.underWay) return false;
     const open = (this.#creditsSent - this.#creditsAcknowledged) & 0xff;
     if (((credits - this.#creditsAcknowledged) & 0xff) > open) return false;
-    this.#acknowledged = taken;
+    for (; this.#acknowledged !== taken; this.#acknowledged = (this.#acknowledged + 1) & DATA_MASK)
+      this.#bytes -= this.#lengths[this.#acknowledged & (DATA_WINDOW - 1)];
     this.#creditsAcknowledged = credits;
     this.creditReturned = returnedWord;
     return true;
@@ -108,7 +124,7 @@ export class CreditWindow {
     const taken = (this.#taken - this.#takenTold) & DATA_MASK;
     const due = sleeping
       ? taken > 0 || this.#returning !== this.#returningTold
-      : taken >= CREDIT_DUE;
+      : taken >= CREDIT_DUE || this.#takenBytes >= this.#windowBytes / 2;
     if (due && this.#creditsSent === this.#creditsAcknowledged) return CONTROL.credit;
     if (sleeping && this.owesAcknowledge) return CONTROL.acknowledge;
     return OWES_NOTHING;

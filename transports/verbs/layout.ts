@@ -16,6 +16,7 @@ export const VERBS_LAYOUT: PacketLayout = {
   packetBytes: VERBS_SLOT_BYTES,
   headroom: 0,
   slotWords: VERBS_SLOT_BYTES / 4,
+  windowBytes: Number.POSITIVE_INFINITY,
   eagerBytes: VERBS_EAGER_BYTES,
   directLooks: DIRECT_LOOKS,
   clockPolls: CLOCK_POLLS,

@@ -31,15 +31,19 @@ function runner(bytes: number): (rounds: number) => void {
 
 for (const bytes of sizes.map(Number)) {
   const run = runner(bytes);
-  const rounds = new Int32Array(1);
-  let took = 0;
-  for (let done = 1; rounds[0] === 0; done++) {
+  const rounds = Int32Array.of(1);
+  const end = performance.now() + WARM_UP_MS;
+  // As many as fit a block at the highest speed so far: while V8 compiles, a block is interrupted now and then.
+  for (let least = Infinity, over = false; !over; ) {
     const start = performance.now();
-    run(1);
-    took += performance.now() - start;
-    if (took >= WARM_UP_MS)
-      rounds[0] = Math.max(1, Math.min(ROUNDS_MAX, Math.floor((BLOCK_MS * done) / took)));
+    run(rounds[0]);
+    least = Math.min(least, (performance.now() - start) / rounds[0]);
+    over = performance.now() >= end;
+    const fits = Math.floor(BLOCK_MS / least);
+    rounds[0] = Math.max(1, Math.min(ROUNDS_MAX, fits)) * (over ? -1 : 1);
     world.bcastSync(rounds, 0);
+    over = rounds[0] < 0;
+    rounds[0] = Math.abs(rounds[0]);
   }
   const blocks: number[] = [];
   for (let block = 0; block < BLOCKS; block++) {

@@ -1,5 +1,6 @@
 /** An endpoint of libfabric: packets to and from all peers, and memory. */
 import { randomInt } from 'node:crypto';
+import { constants } from 'node:os';
 import {
   COMPLETION,
   FORMAT,
@@ -18,13 +19,22 @@ import { OfiQueue, Operations, type QueueSite } from './queue.ts';
 import { ReceiveBuffers } from './receives.ts';
 
 const ADDRESS_BYTES = 256;
+/**
+ * This provider starts a thread for a queue that has a descriptor (1.17; the same code is `tcp` from 1.18 on, and does not). The
+ * thread wakes at each packet, for nothing while the rank polls.
+ */
+const THREADED = 'net';
+const { ENODATA } = constants.errno;
 
 export class OfiDevice implements PacketPort {
   /** Provider and address, for messages. */
   readonly name: string;
   readonly provider: string;
   readonly messageBytesMax: number;
-  readonly wakeFd: number;
+  /** A rank sleeps on these. */
+  readonly wakeFds: readonly number[];
+  /** They are the provider's own, readable while it has work to do, whoever looks. */
+  readonly ownWaits: boolean;
   readonly receives: ReceiveBuffers;
   /** Upper half of the keys of this rank's memory: strangers do not know it. */
   readonly keyHigh: number;
@@ -64,15 +74,21 @@ export class OfiDevice implements PacketPort {
     this.virtualAddresses = (entry.registration & REGISTRATION.virtualAddress) !== 0;
     this.#providerKeys = (entry.registration & REGISTRATION.providerKey) !== 0;
     this.keyHigh = entry.keyBytes >= 8 && !this.#providerKeys ? randomInt(2 ** 32) : 0;
-    this.#id = check(this.#native.ofiOpen(index, ReceiveBuffers.frameBytes), 'fi_endpoint', name);
+    const own = entry.provider === THREADED ? this.#openAt(index, true) : -ENODATA;
+    this.ownWaits = own !== -ENODATA;
+    this.#id = check(this.ownWaits ? own : this.#openAt(index, false), 'fi_endpoint', name);
     const mailbox = this.#native.ofiMailbox(this.#id);
     if (typeof mailbox === 'number') check(mailbox, 'mmap', name);
     const words = OFI_COMPLETIONS * OFI_COMPLETION_WORDS;
     this.#completions = new Int32Array(mailbox as ArrayBuffer, 0, words);
-    this.wakeFd = check(this.#native.ofiWakeFd(this.#id), 'fi_control', name);
+    this.wakeFds = this.#native.ofiWakeFds(this.#id) as number[];
     this.receives = new ReceiveBuffers(this.#native, this.#id);
     const { bytes } = this.receives;
     this.#words = new Int32Array(bytes.buffer, 0, bytes.length / 4);
+  }
+
+  #openAt(index: number, ownWaits: boolean): number {
+    return this.#native.ofiOpen(index, ReceiveBuffers.frameBytes, ownWaits);
   }
 
   /** Hex digits, by which peers find this endpoint. */
@@ -158,9 +174,9 @@ export class OfiDevice implements PacketPort {
     return told;
   }
 
-  /** Whether {@link wakeFd} may be slept on. */
+  /** Whether {@link wakeFds} may be slept on. */
   get quiet(): boolean {
-    return this.closed || this.#native.ofiTryWait(this.#id) === 0;
+    return this.ownWaits || this.closed || this.#native.ofiTryWait(this.#id) === 0;
   }
 
   register(address: number, length: number, access: number): number {

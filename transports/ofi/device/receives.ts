@@ -1,17 +1,28 @@
 /** Buffers in which packets of all peers arrive, one behind the other (FI_MULTI_RECV). */
 import type { OfiAddon } from '../../../native/ofi.ts';
 import { check, MpiError } from '../../../runtime/base/error.ts';
+import {
+  CONTROL_SLOTS,
+  DATA_WINDOW,
+  PACKET_HEADER_BYTES,
+  SLOTS_PER_PEER,
+} from '../../packets/layout.ts';
 import type { PacketSlots } from '../../packets/ports.ts';
-import { ALIGNMENT, OFI_ENVELOPE_BYTES, OFI_PACKET_BYTES } from '../layout.ts';
+import { ALIGNMENT, OFI_ENVELOPE_BYTES, OFI_PACKET_BYTES, OFI_WINDOW_BYTES } from '../layout.ts';
 
 /** Bytes of a receive buffer. */
-export const OFI_BUFFER_BYTES = 128 * 1024;
+export const OFI_BUFFER_BYTES = 256 * 1024;
 /** Receive buffers of a rank at most. They bound the number of peers. */
 export const OFI_BUFFERS_MAX = 1024;
 /** The longest packet with its envelope. A buffer with less room takes no further packet. */
 const FRAME_BYTES = OFI_ENVELOPE_BYTES + OFI_PACKET_BYTES;
-/** Packets that a buffer has room for, however long they are. */
-const PACKETS = Math.floor(OFI_BUFFER_BYTES / FRAME_BYTES);
+/** What a peer may have under way: its window, what stands before each of its packets, and packets without a body. */
+const PEER_BYTES =
+  OFI_WINDOW_BYTES +
+  DATA_WINDOW * (OFI_ENVELOPE_BYTES + ALIGNMENT) +
+  CONTROL_SLOTS * (OFI_ENVELOPE_BYTES + PACKET_HEADER_BYTES);
+/** Packets that a buffer has room for, if a peer's packets are as long as its window allows. */
+const PACKETS = Math.floor(((OFI_BUFFER_BYTES - FRAME_BYTES) * SLOTS_PER_PEER) / PEER_BYTES);
 /** Buffers beyond those that are promised: what strangers send goes somewhere, too. */
 const SPARE_BUFFERS = 2;
 
