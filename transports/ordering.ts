@@ -15,3 +15,8 @@ export const LOADS_IN_ORDER = X86;
 
 /** Stands between accesses that must keep their order, and of which some are plain; for what is not hot. */
 export const fence: () => void = X86 ? () => {} : () => addon().fullFence();
+
+/** Follows the plain load that has found a word written: what is read from here on is at least as new. */
+export const acquire: (words: Int32Array, at: number) => void = LOADS_IN_ORDER
+  ? () => {}
+  : (words, at) => void Atomics.load(words, at);

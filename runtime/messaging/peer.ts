@@ -11,7 +11,7 @@ import type { Operation } from './operation.ts';
 import { STALLED } from './wire.ts';
 
 /** Polls of one peer's channel alone, before a receive looks at all of them. */
-export const DIRECT_POLLS = 400;
+export const DIRECT_POLLS = 40;
 /** Looks of each such poll. */
 export const DIRECT_POLL_LOOKS = 8;
 

@@ -112,10 +112,9 @@ export class RingSender {
     const from = alias.longs;
     const count = from.length;
     if (alias.bytes !== bytes || !alias.isThere || count === 0 || reverse === null) return 0;
-    const header = kind | (context << 8);
-    const flags = position === this.#turn ? this.#renew(position) : 0;
-    if (flags === FULL) return 0;
     const length = count << 3;
+    if (position === this.#turn)
+      return this.#sendAtTurn(kind, context, tag, bytes as Uint8Array, length);
     const words = this.#words;
     const longs = this.#longs;
     const cell = ((position - this.#base) & CELL_MASK) * CELL_WORDS;
@@ -123,13 +122,30 @@ export class RingSender {
     if (count === 1) longs[first] = from[0];
     else copyLongs(longs, first, from, 0, count);
     words[cell + CELL.acknowledged] = reverse.position;
-    words[cell + CELL.kindContext] = header | flags;
+    words[cell + CELL.kindContext] = kind | (context << 8);
     words[cell + CELL.tag] = tag;
     words[cell + CELL.length] = length;
     const next = (position + 1) | 0;
     this.#position = next;
     if (this.#plain === 1) words[cell + CELL.sequence] = next;
     else this.#publish(cell + CELL.sequence, next);
+    return length;
+  }
+
+  /**
+   * Where the short path ends: as any packet, and then the short path has room for some more. A call in the
+   * middle of the short path would make it write down all that it has in registers.
+   */
+  #sendAtTurn(
+    kind: number,
+    context: number,
+    tag: number,
+    bytes: Uint8Array,
+    length: number,
+  ): number {
+    if (!this.trySendExtended(kind, context, tag, null, bytes, 0, length)) return 0;
+    const room = CELLS - ((this.#position - this.#cellsConsumed) | 0);
+    this.#turn = (this.#position + Math.min(SHORT_RUN, room)) | 0;
     return length;
   }
 
@@ -200,14 +216,6 @@ export class RingSender {
     } finally {
       this.#packed = null;
     }
-  }
-
-  /** Where the short path ends: room for some more packets. @returns as {@link #makeRoom} */
-  #renew(position: number): number {
-    const flags = this.#makeRoom(position);
-    const room = CELLS - ((position - this.#cellsConsumed) | 0);
-    this.#turn = (position + Math.min(SHORT_RUN, room)) | 0;
-    return flags;
   }
 
   /** Room for one more packet. @returns flags of its header, or FULL */

@@ -11,12 +11,13 @@ import { chargeOf } from '../flow/credit.ts';
 import type { KeptCredit } from '../flow/kept-credit.ts';
 import type { Operation } from '../operation.ts';
 import type { Peer } from '../peer.ts';
-import { DIRECT_POLLS } from '../peer.ts';
 import { EAGER } from '../wire.ts';
 import type { Context } from './context.ts';
 
 /** Receives that may be held back; further ones are posted, and these before them. */
 export const PREMATCHED_MAX = 1024;
+/** Looks in a row at one channel alone that find nothing, before the receives held back are posted. */
+export const PREMATCHED_MISSES_MAX = 400;
 
 /** Where receives go that are not held back any more. */
 interface Receiver {
@@ -118,7 +119,7 @@ export class PrematchedReceives {
     if (this.#first === this.#end) this.#clear();
     else if (count > 0) this.#misses = 0;
     // Others may have sent as well: not for ever at this one channel alone.
-    else if (++this.#misses >= DIRECT_POLLS) this.post();
+    else if (++this.#misses >= PREMATCHED_MISSES_MAX) this.post();
     return count;
   }
 

@@ -3,12 +3,18 @@ import type { MpiError } from '../../base/error.ts';
 import { COMPLETE, FAILED, PENDING } from '../../messaging/operation.ts';
 import { callSiteOf } from './awaited.ts';
 import { within } from './timeout.ts';
-import { checkRequest, checkRequests, type Requests, type Waitable } from './waitable.ts';
+import {
+  checkRequest,
+  checkRequests,
+  isRequest,
+  type Requests,
+  type Waitable,
+} from './waitable.ts';
 
 /** @throws MpiError ERR_REQUEST */
-function check(requests: Requests): void {
+function check(requests: Requests, first = 0): void {
   checkRequests(requests);
-  for (let i = 0; i < requests.length; i++) checkRequest(requests[i]);
+  for (let i = first; i < requests.length; i++) checkRequest(requests[i]);
 }
 
 /** The program hears of the ends of all. @throws MpiError of the first in order that failed */
@@ -24,9 +30,35 @@ function tellAll(requests: Requests): void {
 }
 
 export function waitAll(requests: Requests): void {
-  check(requests);
+  checkRequests(requests);
+  const first = tellComplete(requests);
+  if (first < requests.length) waitFrom(requests, first);
+}
+
+/**
+ * Tells of the requests that had ended when they started, up to the first other one: a window of small sends
+ * is looked at once.
+ * @returns the place of that one
+ */
+function tellComplete(requests: Requests): number {
+  let i = 0;
+  while (i < requests.length && isToldAtOnce(requests[i])) i++;
+  return i;
+}
+
+function isToldAtOnce(request: Waitable | null): boolean {
+  return isRequest(request) && request.tellAtOnce();
+}
+
+function waitFrom(requests: Requests, start: number): void {
+  try {
+    check(requests, start);
+  } catch (error) {
+    for (let i = 0; i < start; i++) requests[i]?.untell();
+    throw error;
+  }
   let failed: MpiError | null = null;
-  for (let i = 0; i < requests.length; i++) {
+  for (let i = start; i < requests.length; i++) {
     const request = requests[i];
     if (request === null) continue;
     if (request.state !== COMPLETE) {

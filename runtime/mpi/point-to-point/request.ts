@@ -64,6 +64,17 @@ export class CompleteRequest extends StartedRequest {
     if (this.bytes >= 0) this.bytes = ~this.bytes;
   }
 
+  override tellAtOnce(): boolean {
+    const { bytes } = this;
+    if (bytes < 0) return false;
+    this.bytes = ~bytes;
+    return true;
+  }
+
+  override untell(): void {
+    this.bytes = ~this.bytes;
+  }
+
   get owner(): never {
     throw new Error('what is complete waits for nobody');
   }

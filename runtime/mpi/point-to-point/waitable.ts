@@ -46,15 +46,26 @@ export abstract class Waitable implements Awaited {
 
   /** @internal The program hears of its end now. */
   abstract tell(): void;
+
+  /** @internal The same, of one that had ended when it started; false: it is another, or the program has heard before. */
+  tellAtOnce(): boolean {
+    return false;
+  }
+
+  /** @internal Takes back what {@link tellAtOnce} did. */
+  untell(): void {}
 }
 
 /** What a program gives as several requests; null: none. */
 export type Requests = readonly (Waitable | null)[];
 
+export function isRequest(value: unknown): value is Waitable {
+  return value !== null && (value as Waitable | undefined)?.[WAITABLE] === true;
+}
+
 /** @throws MpiError ERR_REQUEST where it is no request, and not null */
 export function checkRequest(value: unknown): void {
-  if (value !== null && (value as Waitable | undefined)?.[WAITABLE] !== true)
-    throw noRequest(value);
+  if (value !== null && !isRequest(value)) throw noRequest(value);
 }
 
 /** @throws MpiError ERR_REQUEST where it is no array; what is in it is looked at by {@link checkRequest} */

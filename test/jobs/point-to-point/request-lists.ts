@@ -117,6 +117,18 @@ export default defineJob({
       assert.equal(Request.waitAny([heard, null]), -1);
     },
 
+    'a list with what is no request tells of none of the others'() {
+      const got = new Uint8Array(8);
+      const sends: List = [1, 2].map((tag) => world.isend(new Uint8Array(8), next, tag));
+      throws('ERR_REQUEST', () => Request.waitAll([...sends, 5 as never]));
+      assert.equal(Request.waitAny(sends), 0);
+      throws('ERR_REQUEST', () => Request.waitAll([...sends, undefined as never]));
+      assert.equal(Request.waitAny(sends), 1);
+      Request.waitAll([...sends, null, sends[0]]);
+      assert.equal(Request.waitAny(sends), -1);
+      for (const tag of [1, 2]) world.recvSync(got, previous, tag);
+    },
+
     async 'what fails is thrown once, and hides no other'() {
       const list: List = [
         world.irecv(new Uint8Array(1), previous, 1),

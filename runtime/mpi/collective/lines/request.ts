@@ -55,7 +55,7 @@ export class EndedCall<R> extends StartedRequest<R> {
   }
 }
 
-interface Ways<R> {
+interface Endings<R> {
   /** What the operation ends with. */
   result(): R;
   /** The same by messages, where the ranks have no memory for it. */
@@ -65,15 +65,15 @@ interface Ways<R> {
 export class LineRequest<R> extends ManualRequest<R> {
   readonly #lines: Lines;
   readonly #operation: LineOperation;
-  readonly #ways: Ways<R>;
+  readonly #endings: Endings<R>;
   /** What it has become. */
   #messages: ScheduledRequest<R> | null = null;
 
-  constructor(lines: Lines, operation: LineOperation, ways: Ways<R>) {
+  constructor(lines: Lines, operation: LineOperation, endings: Endings<R>) {
     super(lines.endpoint, NOBODYS, () => undefined as R);
     this.#lines = lines;
     this.#operation = operation;
-    this.#ways = ways;
+    this.#endings = endings;
   }
 
   /** The operation has begun. */
@@ -104,7 +104,7 @@ export class LineRequest<R> extends ManualRequest<R> {
   #goByMessages(): void {
     const request = new ScheduledRequest<R>(this.#lines.endpoint);
     this.#messages = request;
-    request.begin(() => this.#ways.byMessages());
+    request.begin(() => this.#endings.byMessages());
     this.#operation.running?.leave(null);
     request.whenEnded(() => {
       // The program hears of this request alone.
@@ -114,7 +114,7 @@ export class LineRequest<R> extends ManualRequest<R> {
   }
 
   override get result(): R {
-    return this.#messages === null ? this.#ways.result() : this.#messages.result;
+    return this.#messages === null ? this.#endings.result() : this.#messages.result;
   }
 
   override get site(): CallSite | null {
