@@ -23,7 +23,7 @@ const exclude = [
 
 /** What wants both cores at a time: one file after the other, or they wait for each other. */
 const HEAVY = [
-  'test/jobs/jobs.test.ts',
+  'test/jobs/jobs{,.full}.test.ts',
   'test/jobs/cost/*.test.ts',
   'test/jobs/environment/{allocate,node}.test.ts',
   'test/conformance/mpi/*.test.ts',

@@ -31,7 +31,6 @@ int dreg_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&context->fired);
 	spin_lock_init(&context->lock);
 	INIT_LIST_HEAD(&context->events);
-	INIT_LIST_HEAD(&context->spares);
 	context->tree = RB_ROOT_CACHED;
 	dreg_settle_open(&context->settle);
 	context->id = atomic_inc_return(&dreg_last_id);

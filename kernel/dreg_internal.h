@@ -45,6 +45,12 @@
 #error "dreg needs a 64-bit kernel (user_delta is stored at once) with MMU notifiers"
 #endif
 
+/*
+ * Unused watches that a context keeps for its next ranges.  A cache that evicts
+ * one range to monitor another then allocates nothing.
+ */
+#define DREG_SPARES		64U
+
 struct dreg_user;
 struct dreg_watch;
 
@@ -112,8 +118,8 @@ struct dreg_settle {
  *
  * @mutex:       protects the making of @area, @hears, area->tables, @spares,
  *               @spare_count, @promised
- * @spares:      dreg_watch.pending of unused watches
- * @spare_count: how many, at most DREG_SPARES
+ * @spare_count: how many of @spares there are
+ * @spares:      unused watches
  * @promised:    the place in the ring, as user_delta counts, behind the last
  *               for which there is memory
  * @read_mutex:  protects the order in which events go out
@@ -152,7 +158,7 @@ struct dreg_context {
 	struct mutex mutex;	/* protects area (making it), tables, spares */
 	bool hears;
 	u32 spare_count;
-	struct list_head spares;
+	struct dreg_watch *spares[DREG_SPARES];
 	u64 promised;
 
 	struct mutex read_mutex; /* protects the order of events */
@@ -174,8 +180,7 @@ struct dreg_context {
  * struct dreg_watch - one monitored range
  * @node:     in dreg_context.tree until it fires; after that, the addresses that
  *            the operation changed, cut to the range
- * @pending:  in dreg_context.events while fired and unread, in
- *            dreg_context.spares while unused, else empty
+ * @pending:  in dreg_context.events while fired and unread, else empty
  * @position: user_delta at which it fired
  * @slot:     the user's number for it
  * @reason:   DREG_REASON_*, 0 until it fires; set once
@@ -201,12 +206,6 @@ struct dreg_watch {
  */
 #define DREG_PAGES_PER_CONTEXT	16
 #define DREG_PAGE_BYTES_PER_RANGE	160
-
-/*
- * Unused watches that a context keeps for its next ranges.  A cache that evicts
- * one range to monitor another then allocates nothing.
- */
-#define DREG_SPARES		64U
 
 /* How many ranges or events go through the stack at a time. */
 #define DREG_CHUNK		16U

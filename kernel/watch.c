@@ -6,6 +6,7 @@
  * invalidation that changes a translation of it takes it out and fires it
  * (invalidate.c); UNMONITOR, or release, ends it, fired or not.
  */
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
@@ -40,15 +41,13 @@ static struct dreg_watch *dreg_watch_alloc(struct dreg_context *context)
 	struct dreg_watch *watch;
 
 	lockdep_assert_held(&context->mutex);
-	watch = list_first_entry_or_null(&context->spares, struct dreg_watch, pending);
-	if (watch) {
-		list_del(&watch->pending);
-		context->spare_count--;
-		return watch;
-	}
+	if (context->spare_count)
+		return context->spares[--context->spare_count];
 	watch = kmem_cache_alloc(dreg_watch_cache, GFP_KERNEL);
-	if (watch)
-		dreg_count_bytes(sizeof(*watch));
+	if (!watch)
+		return NULL;
+	dreg_count_bytes(sizeof(*watch));
+	INIT_LIST_HEAD(&watch->pending);
 	return watch;
 }
 
@@ -60,8 +59,7 @@ static void dreg_watch_free(struct dreg_context *context, struct dreg_watch *wat
 		kmem_cache_free(dreg_watch_cache, watch);
 		return;
 	}
-	list_add(&watch->pending, &context->spares);
-	context->spare_count++;
+	context->spares[context->spare_count++] = watch;
 }
 
 /*
@@ -152,19 +150,17 @@ static int dreg_watch_prepare(struct dreg_context *context, const struct dreg_ra
 	}
 	watch->node.start = first;
 	watch->node.last = last;
-	INIT_LIST_HEAD(&watch->pending);
 	watch->slot = slot;
 	watch->reason = 0;
 	*place = *prepared = watch;
 	return 0;
 }
 
-/* It is in no tree and no queue: gives back what dreg_watch_prepare() took. */
+/* It was never in the tree: gives back what dreg_watch_prepare() took. */
 static void dreg_watch_drop(struct dreg_context *context, struct dreg_watch *watch)
 {
 	*dreg_area_place(context->area, watch->slot) = NULL;
-	if (!watch->reason)
-		context->promised--;
+	context->promised--;
 	dreg_watch_free(context, watch);
 }
 
@@ -253,8 +249,7 @@ int dreg_watch_remove(struct dreg_context *context, const u32 *slots, u32 count,
 		      u32 *removed, u32 *fired)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch **place, *watch, *next;
-	LIST_HEAD(gone); /* by dreg_watch.pending */
+	struct dreg_watch **place, *watch, *gone[DREG_CHUNK];
 	int error = 0;
 	u32 i, slot;
 
@@ -280,15 +275,17 @@ int dreg_watch_remove(struct dreg_context *context, const u32 *slots, u32 count,
 			interval_tree_remove(&watch->node, &context->tree);
 		}
 		trace_unmonitor(context->id, slot, watch->reason);
-		list_add(&watch->pending, &gone);
+		gone[i] = watch;
 		*place = NULL;
 	}
 	spin_unlock(&context->lock);
 
 	*removed = i;
-	list_for_each_entry_safe(watch, next, &gone, pending)
-		dreg_watch_drop(context, watch);
 	dreg_user_uncharge_ranges(context->user, i);
+	/* What has fired has taken its place in the ring. */
+	context->promised -= i - hweight32(*fired);
+	while (i--)
+		dreg_watch_free(context, gone[i]);
 	return error;
 }
 
@@ -307,7 +304,7 @@ static void dreg_watch_free_bulk(void **watches, u32 count)
 void dreg_watch_remove_all(struct dreg_context *context)
 {
 	struct dreg_area *area = context->area;
-	struct dreg_watch **place, *spare, *next;
+	struct dreg_watch **place;
 	void *batch[DREG_FREE_CHUNK];
 	u32 slot, count = 0;
 	long removed = 0;
@@ -329,15 +326,6 @@ void dreg_watch_remove_all(struct dreg_context *context)
 		}
 	}
 	dreg_watch_free_bulk(batch, count);
-
-	count = 0;
-	list_for_each_entry_safe(spare, next, &context->spares, pending) {
-		batch[count++] = spare;
-		if (count == DREG_FREE_CHUNK) {
-			dreg_watch_free_bulk(batch, count);
-			count = 0;
-		}
-	}
-	dreg_watch_free_bulk(batch, count);
+	dreg_watch_free_bulk((void **)context->spares, context->spare_count);
 	dreg_user_uncharge_ranges(context->user, removed);
 }

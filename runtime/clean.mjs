@@ -9,6 +9,7 @@ const dist = join(root, 'dist');
 
 if (existsSync(dist))
   for (const file of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
-    const [, stem] = /^(?!bundle\/)(.*?)\.(?:js|js\.map|d\.ts)$/.exec(file) ?? [];
+    const [, stem] =
+      /^(?!(?:bundle|programs|runtime\/joined)\/)(.*?)\.(?:js|js\.map|d\.ts)$/.exec(file) ?? [];
     if (stem !== undefined && !existsSync(join(root, `${stem}.ts`))) rmSync(join(dist, file));
   }

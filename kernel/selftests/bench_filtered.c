@@ -6,7 +6,6 @@
  * bench_munmap.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,9 @@
 #include "bench.h"
 #include "libdreg.h"
 #include "memory.h"
+#include "options.h"
 #include "tap.h"
+#include "threads.h"
 
 enum { ROUNDS = 9, SAMPLES = 7, RANGES = 100000, BATCH = 1024 };
 
@@ -54,16 +55,6 @@ static double least(const double *samples)
 	for (i = 1; i < SAMPLES; i++)
 		value = samples[i] < value ? samples[i] : value;
 	return value;
-}
-
-/* Else it depends on where the process has been, how far a TLB flush goes. */
-static void stay_on_one_processor(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
 }
 
 static double time_fork(void)
@@ -110,6 +101,7 @@ static struct costs measure(enum setting setting)
 	struct dreg dreg;
 	uint64_t start;
 
+	/* Else it depends on where the process has been, how far a TLB flush goes. */
 	stay_on_one_processor();
 	area = memory_pages(RANGES);
 	if (setting == BARE)
@@ -151,34 +143,40 @@ static struct costs measure_in_child(enum setting setting)
 }
 
 static void print(const char *what, const char *when, const struct costs *costs,
-		  size_t offset)
+		  size_t offset, int rounds)
 {
 	double values[ROUNDS];
 	char name[64];
 	int i;
 
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < rounds; i++)
 		values[i] = *(const double *)((const char *)&costs[i] + offset);
 	snprintf(name, sizeof(name), "%s, %s", what, when);
-	bench_print(name, "ns", values, ROUNDS);
+	bench_print(name, "ns", values, (size_t)rounds);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const char *const names[SETTINGS] = { "no dreg", "a bare notifier", "0 ranges",
 						     "100000 ranges" };
 	static struct costs costs[SETTINGS][ROUNDS];
-	int round, i;
+	struct options options = { .rounds = ROUNDS };
+	int rounds, round, i;
 
-	for (round = 0; round < ROUNDS; round++)
+	options_parse(&options, argc, argv);
+	rounds = options.rounds < ROUNDS ? (int)options.rounds : ROUNDS;
+	for (round = 0; round < rounds; round++)
 		for (i = 0; i < SETTINGS; i++)
 			costs[i][round] = measure_in_child(i);
 	for (i = 0; i < SETTINGS; i++) {
-		print("fork", names[i], costs[i], offsetof(struct costs, forked));
-		print("mprotect pair", names[i], costs[i], offsetof(struct costs, protected));
-		print("munmap of all", names[i], costs[i], offsetof(struct costs, unmapped));
+		print("fork", names[i], costs[i], offsetof(struct costs, forked), rounds);
+		print("mprotect pair", names[i], costs[i], offsetof(struct costs, protected),
+		      rounds);
+		print("munmap of all", names[i], costs[i], offsetof(struct costs, unmapped),
+		      rounds);
 		if (i >= NO_RANGES)
-			print("close", names[i], costs[i], offsetof(struct costs, closed));
+			print("close", names[i], costs[i], offsetof(struct costs, closed),
+			      rounds);
 	}
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "bench.h"
 #include "libdreg.h"
 #include "memory.h"
+#include "options.h"
 #include "tap.h"
 
 enum { ROUNDS = 11, SAMPLES = 400, BARE = -2, NO_DREG = -1, BATCH = 1024 };
@@ -100,13 +101,16 @@ static double measure_in_child(int count)
 	return result;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static double results[COUNTS][ROUNDS];
+	struct options options = { .rounds = ROUNDS };
+	int rounds, round, i;
 	char name[64];
-	int round, i;
 
-	for (round = 0; round < ROUNDS; round++)
+	options_parse(&options, argc, argv);
+	rounds = options.rounds < ROUNDS ? (int)options.rounds : ROUNDS;
+	for (round = 0; round < rounds; round++)
 		for (i = 0; i < COUNTS; i++)
 			results[i][round] = measure_in_child(range_counts[i]);
 	for (i = 0; i < COUNTS; i++) {
@@ -117,7 +121,7 @@ int main(void)
 		else
 			snprintf(name, sizeof(name), "munmap, %d ranges",
 				 range_counts[i]);
-		bench_print(name, "ns", results[i], ROUNDS);
+		bench_print(name, "ns", results[i], (size_t)rounds);
 	}
 	return 0;
 }

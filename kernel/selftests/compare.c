@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,7 @@ static void watch_anew(struct random *random)
 
 struct other {
 	struct random random;
+	sem_t go;
 	uint64_t asked;
 	uint64_t begun;
 	uint64_t done;
@@ -208,12 +210,13 @@ static void *act_when_asked(void *argument)
 	struct other *other = argument;
 	uint64_t asked;
 
-	while (!__atomic_load_n(&other->stop, __ATOMIC_ACQUIRE)) {
+	for (;;) {
+		/* Asleep, since in most rounds nobody asks. */
+		while (sem_wait(&other->go))
+			;
+		if (__atomic_load_n(&other->stop, __ATOMIC_ACQUIRE))
+			break;
 		asked = __atomic_load_n(&other->asked, __ATOMIC_ACQUIRE);
-		if (asked == other->done) {
-			nap();
-			continue;
-		}
 		__atomic_store_n(&other->begun, asked, __ATOMIC_RELEASE);
 		upheaval_act(&arena, &other->random, &windows[1]);
 		__atomic_store_n(&other->done, asked, __ATOMIC_RELEASE);
@@ -228,6 +231,7 @@ static void one_round(struct random *random, struct other *other)
 	look(before);
 	if (race) {
 		__atomic_add_fetch(&other->asked, 1, __ATOMIC_RELEASE);
+		sem_post(&other->go);
 		/* Both begin at once; on a single processor it has to be let in. */
 		while (__atomic_load_n(&other->begun, __ATOMIC_ACQUIRE) != other->asked)
 			sched_yield();
@@ -297,6 +301,7 @@ int main(int argc, char **argv)
 	upheaval_make(&arena);
 	for (slot = 0; slot < SLOTS; slot++)
 		watch(slot, &random);
+	must(sem_init(&other.go, 0, 0), "sem_init");
 	threads_add(&threads, act_when_asked, &other);
 	watchdog_start(&operations, show_work);
 	for (round_now = 0; operations < options.rounds; round_now++) {
@@ -306,6 +311,7 @@ int main(int argc, char **argv)
 		watch_anew(&random);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELEASE);
+	sem_post(&other.go);
 	threads_join(&threads);
 	report(&options);
 	upheaval_end(&arena);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -24,10 +23,20 @@
 #include "finish.h"
 #include "libdreg.h"
 #include "memory.h"
+#include "options.h"
 #include "swap.h"
 #include "tap.h"
+#include "threads.h"
 
-enum { RANGES = 1 << 20, SPREAD = 1 << 17, SAMPLES = 15, TIMES = 10, ATTEMPTS = 10 };
+enum { RANGES = 1 << 20, SAMPLES = 15, TIMES = 10, ATTEMPTS = 10 };
+
+/* All of one page; an eighth as many where each has a page of its own. */
+static uint32_t range_count;
+
+static uint32_t spread(void)
+{
+	return range_count / 8;
+}
 
 static int context_of(uint32_t slots)
 {
@@ -145,7 +154,7 @@ static void cheap(double cost, double without, const char *what)
 
 static void reclaimed(struct page *page, double reclaiming)
 {
-	static const char what[] = "a million ranges that have fired: reclaim is not held up";
+	static const char what[] = "many ranges that have fired: reclaim is not held up";
 
 	if (reclaiming > 0)
 		cheap(cost_of(reclaim, page), reclaiming, what);
@@ -159,7 +168,7 @@ static void fired_already(void)
 	struct page anonymous = { .addr = memory_pages(1) };
 	double discarding, punching, reclaiming;
 	bool swap = swap_on();
-	int fd = context_of(RANGES / 2);
+	int fd = context_of(range_count / 2);
 
 	must(ftruncate(file.file, PAGE), "ftruncate");
 	file.addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.file, 0);
@@ -169,17 +178,17 @@ static void fired_already(void)
 	reclaiming = swap ? cost_of(reclaim, &anonymous) : 0;
 	punching = punched_elsewhere(&file);
 
-	monitor_many(fd, file.addr, RANGES / 2, 0);
+	monitor_many(fd, file.addr, range_count / 2, 0);
 	punch(&file);
 	cheap(punched_elsewhere(&file), punching,
-	      "half a million ranges that have fired: another process's hole punch is not held up");
+	      "many ranges that have fired: another process's hole punch is not held up");
 	close(fd);
 
-	fd = context_of(RANGES);
-	monitor_many(fd, anonymous.addr, RANGES, 0);
+	fd = context_of(range_count);
+	monitor_many(fd, anonymous.addr, range_count, 0);
 	discard(&anonymous);
 	cheap(cost_of(discard, &anonymous), discarding,
-	      "a million ranges that have fired: MADV_DONTNEED is not held up");
+	      "many ranges that have fired: MADV_DONTNEED is not held up");
 	reclaimed(&anonymous, reclaiming);
 	close(fd);
 	munmap(file.addr, PAGE);
@@ -205,13 +214,10 @@ static void others_may_run(void)
 	struct page page = { .addr = memory_pages(1) };
 	struct rusage before, after;
 	pthread_t thread;
-	cpu_set_t one;
-	int fd = context_of(RANGES);
+	int fd = context_of(range_count);
 
-	monitor_many(fd, page.addr, RANGES, 0);
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+	monitor_many(fd, page.addr, range_count, 0);
+	stay_on_one_processor();
 	must(pthread_create(&thread, NULL, spin, NULL), "thread");
 	page.addr[0] = 1;
 	getrusage(RUSAGE_THREAD, &before);
@@ -221,7 +227,7 @@ static void others_may_run(void)
 	must(pthread_join(thread, NULL), "join");
 	/* One may be that of the system call's end. */
 	if (!tap_ok(after.ru_nivcsw > before.ru_nivcsw + 2,
-		    "while a million ranges fire, others may run on that processor"))
+		    "while many ranges fire, others may run on that processor"))
 		tap_diag("%ld switches", after.ru_nivcsw - before.ru_nivcsw);
 	close(fd);
 	munmap(page.addr, PAGE);
@@ -245,18 +251,18 @@ static bool unmonitors_meanwhile(struct page *page, unsigned char *own)
 	uint64_t seen;
 	bool early;
 
-	if (dreg_open(&many, RANGES) || dreg_open(&other, 2))
+	if (dreg_open(&many, range_count) || dreg_open(&other, 2))
 		tap_bail("dreg_open");
 	seen = dreg_user_delta(&many);
-	monitor_many(many.fd, page->addr, RANGES - 1, 0);
-	if (dreg_monitor(&many, RANGES - 1, own, PAGE) || dreg_monitor(&other, 1, own, PAGE))
+	monitor_many(many.fd, page->addr, range_count - 1, 0);
+	if (dreg_monitor(&many, range_count - 1, own, PAGE) || dreg_monitor(&other, 1, own, PAGE))
 		tap_bail("monitor");
 	must(pthread_create(&thread, NULL, discard_once, page), "thread");
 	while (!dreg_changed(&many, seen))
 		usleep(100);
 	first = device_unmonitor(other.fd, 1);
-	second = device_unmonitor(many.fd, RANGES - 1);
-	early = dreg_user_delta(&many) - seen < RANGES - 1;
+	second = device_unmonitor(many.fd, range_count - 1);
+	early = dreg_user_delta(&many) - seen < range_count - 1;
 	must(pthread_join(thread, NULL), "join");
 	dreg_close(&other);
 	dreg_close(&many);
@@ -273,7 +279,7 @@ static void unmonitor_does_not_wait(void)
 	/* On a busy machine all may have fired before this thread runs again. */
 	for (attempt = 0; attempt < ATTEMPTS && !meanwhile; attempt++)
 		meanwhile = unmonitors_meanwhile(&page, own);
-	tap_ok(meanwhile, "while a million ranges fire, UNMONITOR of others does not wait for that");
+	tap_ok(meanwhile, "while many ranges fire, UNMONITOR of others does not wait for that");
 	munmap(own, 2 * PAGE);
 	munmap(page.addr, PAGE);
 }
@@ -281,7 +287,7 @@ static void unmonitor_does_not_wait(void)
 /* All of the area, which is as many mappings as before when it is over. */
 static void protect(void *argument)
 {
-	const size_t bytes = (size_t)SPREAD * PAGE;
+	const size_t bytes = (size_t)spread() * PAGE;
 
 	must(mprotect(argument, bytes, PROT_READ), "mprotect");
 	must(mprotect(argument, bytes, PROT_READ | PROT_WRITE), "mprotect");
@@ -298,25 +304,29 @@ static double lesser(double a, double b)
  */
 static void protection_changes(void)
 {
-	unsigned char *area = memory_pages(SPREAD);
+	unsigned char *area = memory_pages(spread());
 	double with = INFINITY, without = INFINITY;
 	int attempt, fd;
 
 	for (attempt = 0; attempt < 3 || (attempt < ATTEMPTS && with >= 1.5 * without); attempt++) {
-		fd = context_of(SPREAD);
+		fd = context_of(spread());
 		without = lesser(without, cost_of(protect, area));
-		monitor_many(fd, area, SPREAD, PAGE);
+		monitor_many(fd, area, spread(), PAGE);
 		with = lesser(with, cost_of(protect, area));
 		close(fd);
 	}
 	if (!tap_ok(with < 1.5 * without,
-		    "mprotect of 131,072 monitored ranges costs what it costs of none"))
+		    "mprotect of many monitored ranges costs what it costs of none"))
 		tap_diag("%.0f ns with, %.0f ns without", with, without);
-	munmap(area, (size_t)SPREAD * PAGE);
+	munmap(area, (size_t)spread() * PAGE);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	struct options options = { .ranges = RANGES };
+
+	options_parse(&options, argc, argv);
+	range_count = options.ranges;
 	background_off();
 	fired_already();
 	protection_changes();

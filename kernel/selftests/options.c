@@ -31,11 +31,13 @@ void options_parse(struct options *options, int argc, char **argv)
 			options->rounds = value;
 		else if (!strcmp(argv[i], "--threads"))
 			options->threads = (uint32_t)value;
+		else if (!strcmp(argv[i], "--ranges"))
+			options->ranges = (uint32_t)value;
 		else
 			tap_bail("unknown option %s", argv[i]);
 	}
 	if (i < argc)
 		tap_bail("option %s lacks its value", argv[i]);
-	tap_diag("%s --seed %" PRIu64 " --rounds %" PRIu64 " --threads %u",
-		 argv[0], options->seed, options->rounds, options->threads);
+	tap_diag("%s --seed %" PRIu64 " --rounds %" PRIu64 " --threads %u --ranges %u",
+		 argv[0], options->seed, options->rounds, options->threads, options->ranges);
 }

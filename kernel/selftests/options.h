@@ -9,6 +9,7 @@ struct options {
 	uint64_t seed;		/* --seed N; default: from the clock */
 	uint64_t rounds;	/* --rounds N; default: the program's */
 	uint32_t threads;	/* --threads N; default: the program's */
+	uint32_t ranges;	/* --ranges N; default: the program's */
 };
 
 /* Fills @options from argv over the defaults that it holds; prints them. */

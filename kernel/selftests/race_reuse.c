@@ -33,7 +33,7 @@
 enum {
 	DEFAULT_THREADS = 8,
 	DEFAULT_ROUNDS = 40000,
-	RDMA_ROUNDS = 1500,
+	RDMA_ROUNDS = 1500,	/* at most */
 	NUMBERS = 1024,		/* different pages in the file */
 	LOOKS = 12,		/* at most, at one registration */
 };
@@ -310,7 +310,8 @@ int main(int argc, char **argv)
 	has_rdma = rdma_open(&rdma) == 0;
 	prepare(&options, checker_count + 1);
 	checkers[checker_count].by_rdma = true;
-	checkers[checker_count].rounds = RDMA_ROUNDS;
+	checkers[checker_count].rounds =
+		options.rounds < RDMA_ROUNDS ? options.rounds : RDMA_ROUNDS;
 	run(has_rdma ? checker_count + 1 : checker_count);
 	judge("rows 28, 30", checkers, checker_count);
 	if (has_rdma) {

@@ -98,9 +98,8 @@ static void under_a_timer(int flags, const char *what, int processes)
 }
 
 /* All slots of the first but the last have a range of one page. */
-#define RANGES (DREG_SLOTS_MAX - 1)
-
 static struct dreg many, other;
+static uint32_t range_count;
 static unsigned char *held, *free_page;
 
 static void *discard(void *argument)
@@ -114,7 +113,7 @@ static void *discard(void *argument)
 static int monitor_for_ever(void *argument)
 {
 	struct dreg *dreg = argument;
-	uint32_t slot = dreg == &many ? RANGES : 1;
+	uint32_t slot = dreg == &many ? range_count : 1;
 
 	for (;;) {
 		if (device_monitor(dreg->fd, slot, free_page, PAGE))
@@ -124,22 +123,22 @@ static int monitor_for_ever(void *argument)
 	}
 }
 
-static void monitor_a_million(void)
+static void monitor_many(void)
 {
-	struct dreg_range *ranges = calloc(RANGES, sizeof(*ranges));
+	struct dreg_range *ranges = calloc(range_count, sizeof(*ranges));
 	struct dreg_batch batch = {
 		.ranges = (uintptr_t)ranges,
-		.count = RANGES,
+		.count = range_count,
 	};
 	uint32_t i;
 
 	if (!ranges)
 		tap_bail("calloc");
-	for (i = 0; i < RANGES; i++)
+	for (i = 0; i < range_count; i++)
 		ranges[i] = (struct dreg_range){
 			.addr = (uintptr_t)held, .len = PAGE, .slot = i };
 	if (device_call(many.fd, DREG_IOC_MONITOR, &batch))
-		tap_bail("monitor a million ranges");
+		tap_bail("monitor %u ranges", range_count);
 	free(ranges);
 }
 
@@ -158,7 +157,7 @@ static bool sleeps(pid_t pid)
 }
 
 /*
- * An invalidation that takes long, since it fires a million ranges; MONITOR has
+ * An invalidation that takes long, since it fires so many ranges; MONITOR has
  * to wait for it, and its process is killed meanwhile.  True if it is dead, and
  * not all of them have fired.
  */
@@ -170,15 +169,15 @@ static bool dies_while_it_waits(struct dreg *waiter, unsigned char *stack, int *
 	pid_t child;
 
 	/* The kernel calls notifiers in this order: so other has heard of it when many fires. */
-	if (dreg_open(&other, 16) || dreg_open(&many, DREG_SLOTS_MAX))
+	if (dreg_open(&other, 16) || dreg_open(&many, range_count + 1))
 		tap_bail("dreg_open");
 	seen = dreg_user_delta(&many);
-	monitor_a_million();
+	monitor_many();
 	must(pthread_create(&thread, NULL, discard, NULL), "thread");
 	while (!dreg_changed(&many, seen))
 		usleep(100);
 	child = clone(monitor_for_ever, stack + STACK_PAGES * PAGE, CLONE_VM | SIGCHLD, waiter);
-	while (!sleeps(child) && dreg_user_delta(&many) - seen < RANGES)
+	while (!sleeps(child) && dreg_user_delta(&many) - seen < range_count)
 		usleep(100);
 	at_kill = dreg_user_delta(&many) - seen;
 	kill(child, SIGKILL);
@@ -188,10 +187,10 @@ static bool dies_while_it_waits(struct dreg *waiter, unsigned char *stack, int *
 	must(pthread_join(thread, NULL), "join");
 	dreg_close(&many);
 	dreg_close(&other);
-	tap_diag("of %u had fired: %llu when it was killed, %llu when it was dead", RANGES,
+	tap_diag("of %u had fired: %llu when it was killed, %llu when it was dead", range_count,
 		 (unsigned long long)at_kill, (unsigned long long)at_death);
-	*scenes += at_kill < RANGES / 2;
-	return WIFSIGNALED(status) && at_death < RANGES;
+	*scenes += at_kill < range_count / 2;
+	return WIFSIGNALED(status) && at_death < range_count;
 }
 
 static void killed_while_it_waits(struct dreg *waiter, const char *whose)
@@ -214,9 +213,10 @@ static void killed_while_it_waits(struct dreg *waiter, const char *whose)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .rounds = PROCESSES };
+	struct options options = { .rounds = PROCESSES, .ranges = DREG_SLOTS_MAX - 1 };
 
 	options_parse(&options, argc, argv);
+	range_count = options.ranges;
 	/* Before there are mappings that each child would copy. */
 	killed_while_it_waits(&other, "another context's ranges");
 	killed_while_it_waits(&many, "its own context's ranges");

@@ -72,6 +72,16 @@ bool peek(const volatile uint64_t *from, uint64_t *value)
 	return there;
 }
 
+void stay_on_one_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		tap_bail("sched_setaffinity");
+}
+
 void nap(void)
 {
 	const struct timespec pause = { .tv_nsec = 50 * 1000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the race tests share: threads that start together, safe loads. */
+/* What the race tests share: threads that start together, where they run, safe loads. */
 #ifndef DREG_SELFTESTS_THREADS_H
 #define DREG_SELFTESTS_THREADS_H
 
@@ -41,6 +41,9 @@ bool peek(const volatile uint64_t *from, uint64_t *value);
  * from running.
  */
 void nap(void);
+
+/* From now on the calling thread, and those it starts, run on the first processor alone. */
+void stay_on_one_processor(void);
 
 /* Now and then a pause, so that two processors meet in every order. */
 void dawdle(struct random *random);

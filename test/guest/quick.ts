@@ -13,7 +13,7 @@ import { runGuests } from './harness/boots.ts';
 import type { SuiteProgram } from './harness/suite.ts';
 import { quickPrograms } from './kernel/programs.ts';
 
-const DIST = join(packageRoot(), 'dist/test');
+const DIST = join(packageRoot(), 'dist/programs');
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
 const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 

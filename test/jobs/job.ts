@@ -4,8 +4,11 @@
  * of it runs case after case (rank.ts), and each case is a test (jobs.test.ts; over RDMA in a guest).
  */
 
-/** Unless a job says otherwise: alone, a pair, odd, more than there are cores. */
-export const RANKS: readonly number[] = [1, 2, 3, 5, 8];
+/** Unless a job says otherwise: alone, a pair, an odd number, a power of two; the last two are more than there are cores. */
+export const RANKS: readonly number[] = [1, 2, 5, 8];
+
+/** Such jobs in `npm run test:full` besides. */
+export const MORE_RANKS: readonly number[] = [3, 4, 6, 7];
 
 /** For what a rank does with its two neighbours alone: a longer ring has nothing new. */
 export const RING: readonly number[] = [1, 2, 3];
@@ -57,7 +60,7 @@ export type Rendezvous = 'auto' | 'copy' | 'get' | 'put';
 export interface Job {
   /** With how many ranks it runs: {@link RANKS} unless told. */
   ranks?: readonly number[];
-  /** A run each, over shared memory: one with nothing set unless told. */
+  /** Runs over shared memory, the first of them with all its ranks (run.ts): one with nothing set unless told. */
   settings?: readonly Settings[];
   /** A start of its own for each run over RDMA. Unless told it shares those of jobs.guest.ts; []: none. */
   rdma?: readonly (readonly [ranks: number, way: Rendezvous])[];

@@ -1,7 +1,8 @@
-/** Every job that test/jobs/ has: with all its ranks and settings; on one core; and some under another launcher. */
+/** Every job that test/jobs/ has: with its ranks and settings; on one core; and some under another launcher. */
 import { describe, expect, test } from 'vitest';
 import { canTest } from '../tools/launcher.ts';
 import {
+  launchAll,
   launches,
   launchTests,
   listJobs,
@@ -13,12 +14,7 @@ import {
 } from './run.ts';
 
 const jobs = listJobs();
-const counted = (ranks: number) => (ranks === 1 ? '1 rank' : `${ranks} ranks`);
-
-for (const launch of launches(jobs)) {
-  const alone = launch.jobs.length === 1 ? `${launch.jobs[0].name}, ` : '';
-  launchTests(`${alone}${counted(launch.ranks)}`, launch);
-}
+launchAll(launches(jobs, 'quick'));
 
 const four = together(jobs, 4);
 launchTests('4 ranks on one core', four, () => runLaunch(four, { under: ['taskset', '-c', '0'] }));

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 import { DREGRUN, type Ended, killSurvivors, start, survivors } from '../tools/launcher.ts';
-import { RANKS, type Settings } from './job.ts';
+import { MORE_RANKS, RANKS, type Settings } from './job.ts';
 import type { ListedJob } from './rank.ts';
 
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 300;
 
 /** A compiled program of test/. */
-export const program = (name: string) => join(packageRoot(), 'dist/test', `${name}.js`);
+export const program = (name: string) => join(packageRoot(), 'dist/programs', `${name}.js`);
 const RANK = program('jobs/rank');
 
 export interface JobOptions {
@@ -124,19 +124,40 @@ const FEW_NAMES = [
 export const someJobs = (jobs: readonly ListedJob[]) =>
   jobs.filter(({ name }) => FEW_NAMES.includes(name));
 
-/** Every job with all its ranks and settings, in as few starts as can be. */
-export function launches(jobs: readonly ListedJob[]): Launch[] {
+/** A job with so many ranks, and the settings of that place among its own. */
+interface Run {
+  ranks: number;
+  place: number;
+}
+
+/** With all its ranks and settings. Alone a rank has no shared memory that settings could be about. */
+function allRuns({ ranks, settings = [{}] }: ListedJob): Run[] {
+  const counts = ranks ?? [...RANKS, ...MORE_RANKS];
+  return counts.flatMap((count) =>
+    settings.slice(0, count === 1 ? 1 : undefined).map((_, place) => ({ ranks: count, place })),
+  );
+}
+
+/** In `npm test`: its first settings with all its ranks, each other with the most or the fewest that talk. */
+function isQuick({ ranks: own = RANKS }: ListedJob, { ranks, place }: Run): boolean {
+  if (place === 0) return own.includes(ranks);
+  const talking = own.filter((count) => count > 1);
+  return ranks === talking.at(place % 2 === 0 ? 0 : -1);
+}
+
+/** Every job with its ranks and settings, in as few starts as can be: those of `npm test`, or all others. */
+export function launches(jobs: readonly ListedJob[], which: 'quick' | 'others'): Launch[] {
   const found = new Map<string, Launch>();
-  // Alone a rank has no shared memory that settings could be about.
   for (const job of jobs)
-    for (const ranks of job.ranks ?? RANKS)
-      for (const settings of (job.settings ?? [{}]).slice(0, ranks === 1 ? 1 : undefined)) {
-        const { nodeOptions = [] } = job;
-        const alone = job.alone || nodeOptions.length > 0;
-        const key = JSON.stringify([ranks, settings, alone && job.name]);
-        if (!found.has(key)) found.set(key, { ranks, settings, nodeOptions, jobs: [] });
-        found.get(key)!.jobs.push(job);
-      }
+    for (const run of allRuns(job)) {
+      if (isQuick(job, run) !== (which === 'quick')) continue;
+      const { nodeOptions = [] } = job;
+      const alone = job.alone || nodeOptions.length > 0;
+      const settings = job.settings?.[run.place] ?? {};
+      const key = JSON.stringify([run.ranks, settings, alone && job.name]);
+      if (!found.has(key)) found.set(key, { ranks: run.ranks, settings, nodeOptions, jobs: [] });
+      found.get(key)!.jobs.push(job);
+    }
   return [...found.values()];
 }
 
@@ -178,4 +199,12 @@ export function launchTests(what: string, launch: Launch, run = () => runLaunch(
 
     test('the job ends well and leaves nothing', () => expectCases(job, launch));
   });
+}
+
+/** A test of each case of starts. */
+export function launchAll(starts: readonly Launch[]): void {
+  for (const launch of starts) {
+    const alone = launch.jobs.length === 1 ? `${launch.jobs[0].name}, ` : '';
+    launchTests(`${alone}${launch.ranks === 1 ? '1 rank' : `${launch.ranks} ranks`}`, launch);
+  }
 }

@@ -11,7 +11,7 @@ import { needHosts, runOn } from './support.ts';
 
 const able = needHosts();
 
-const WHO = join(packageRoot(), 'dist/test/guest/nodes/programs/who.js');
+const WHO = join(packageRoot(), 'dist/programs/guest/nodes/programs/who.js');
 
 describe('two hosts', () => {
   let hosts: Hosts;
@@ -59,7 +59,7 @@ test.each([
   ['SIGKILL', 'the opener'],
   ['SIGINT', 'its whole group'],
 ] as const)('hosts end with who opened them, by %s to %s', async (signal, whom) => {
-  const opener = join(packageRoot(), 'dist/test/network/opener.js');
+  const opener = join(packageRoot(), 'dist/programs/network/programs/opener.js');
   const group = whom === 'its whole group';
   const child = spawn(process.execPath, [opener], {
     stdio: ['ignore', 'pipe', 'inherit'],

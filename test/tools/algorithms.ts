@@ -1,23 +1,32 @@
 /** The tables of collective algorithms, of all operations. */
-import { readdirSync } from 'node:fs';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ALLGATHER, ALLGATHERV } from '../../runtime/mpi/collective/allgather.ts';
+import { ALLREDUCE } from '../../runtime/mpi/collective/allreduce.ts';
+import { ALLTOALL } from '../../runtime/mpi/collective/alltoall.ts';
+import { ALLTOALLV } from '../../runtime/mpi/collective/alltoallv.ts';
+import { BARRIER } from '../../runtime/mpi/collective/barrier.ts';
+import { BCAST } from '../../runtime/mpi/collective/bcast.ts';
+import { GATHER } from '../../runtime/mpi/collective/gather.ts';
+import { REDUCE } from '../../runtime/mpi/collective/reduce.ts';
+import { REDUCE_SCATTER } from '../../runtime/mpi/collective/reduce-scatter.ts';
+import { SCAN } from '../../runtime/mpi/collective/scan.ts';
+import { SCATTER } from '../../runtime/mpi/collective/scatter.ts';
 import { LINES, type Table } from '../../runtime/mpi/collective/select.ts';
 
-const FOLDER = fileURLToPath(new URL('../../runtime/mpi/collective/', import.meta.url));
-
-const isTable = (value: unknown): value is Table<never, never> =>
-  typeof value === 'object' && value !== null && 'operation' in value && 'algorithms' in value;
-
-/** Whatever module of the collective operations exports one. */
-export async function algorithmTables(): Promise<Table<never, never>[]> {
-  const extension = extname(fileURLToPath(import.meta.url));
-  const names = readdirSync(FOLDER).filter(
-    (name) => name.endsWith(extension) && !name.endsWith('.d.ts'),
-  );
-  const modules = await Promise.all(names.map((name) => import(join(FOLDER, name))));
-  return [...new Set(modules.flatMap((module) => Object.values(module)).filter(isTable))];
-}
+/** All that modules of the collective operations export (test/unit/tools/algorithms.test.ts). */
+export const ALGORITHM_TABLES = [
+  ALLGATHER,
+  ALLGATHERV,
+  ALLREDUCE,
+  ALLTOALL,
+  ALLTOALLV,
+  BARRIER,
+  BCAST,
+  GATHER,
+  REDUCE,
+  REDUCE_SCATTER,
+  SCAN,
+  SCATTER,
+] as unknown as readonly Table<never, never>[];
 
 /** What DREG_COLL_… may say for an operation. */
 export const namesOf = ({ algorithms, lines }: Table<never, never>): string[] => [
@@ -26,14 +35,14 @@ export const namesOf = ({ algorithms, lines }: Table<never, never>): string[] =>
 ];
 
 /** From now on, `OPERATION algorithm` of each one that runs in this process. */
-export async function recordAlgorithms(): Promise<Set<string>> {
+export function recordAlgorithms(): Set<string> {
   const taken = new Set<string>();
   const record = <F extends (...args: never[]) => unknown>(what: string, run: F) =>
     ((...args) => {
       taken.add(what);
       return run(...args);
     }) as F;
-  for (const { operation, algorithms, lines } of await algorithmTables()) {
+  for (const { operation, algorithms, lines } of ALGORITHM_TABLES) {
     for (const one of algorithms)
       Object.assign(one, { run: record(`${operation} ${one.name}`, one.run) });
     if (lines !== undefined)

@@ -6,8 +6,8 @@ export const PARTS = {
     files: ['launchers/slurm.full'],
   },
   soak: {
-    what: 'the soak of the cache on this machine, ten times as long',
-    files: ['memory/soak.test'],
+    what: 'the soak of the cache on this machine, ten times as long; its model with three slots; wrong values for the addon',
+    files: ['memory/soak.test', 'memory/model/', 'native/wrong-values'],
   },
   starts: {
     what: 'whether 2,000 jobs end, and 100,000 communicators leave nothing',
@@ -18,9 +18,10 @@ export const PARTS = {
     files: ['progress/deadlock.full'],
   },
   messages: {
-    what: 'messages and collectives at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects, soaks',
+    what: 'every job with 1 to 8 ranks and each setting; messages and collectives at random as other MPI libraries deliver them; ranks killed in mid-message; huge objects, soaks',
     files: [
       'conformance/mpi/',
+      'jobs/jobs.full',
       'environment/faults.full',
       'collective/lost.full',
       'collective/nodes.full',

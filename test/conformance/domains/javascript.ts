@@ -32,7 +32,7 @@ const LARGE = 40 * 2 ** 20;
 /** For so long memory that is freed may stay pinned before the test gives up. */
 const PATIENCE_MS = 120_000;
 
-const WORKER = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/worker.js');
+const WORKER = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/worker.js');
 
 function assertSent(channel: Mover, view: Uint8Array, what: string): void {
   assert.equal(Buffer.compare(channel.send(view), view), 0, `wrong bytes: ${what}`);

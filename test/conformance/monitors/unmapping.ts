@@ -23,7 +23,7 @@ import { type Case, HUGE, Missing, type Scene } from './scene.ts';
 const SIXTEEN = 16 * PAGE;
 
 /** A process of its own: whether the break can grow is decided when a process begins. */
-const BRK_PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/brk.js');
+const BRK_PROGRAM = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/brk.js');
 /** Its status where the break cannot grow. */
 const NO_ROOM = 75;
 const BRK_ATTEMPTS = 20;

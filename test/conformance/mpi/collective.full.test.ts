@@ -2,4 +2,4 @@
 import { SINGLE_COPY, TWO_NODES } from '../../jobs/job.ts';
 import { compareCollective } from './seeds.ts';
 
-await compareCollective([40, 360], [1010, 40], [...SINGLE_COPY.slice(1), TWO_NODES]);
+compareCollective([40, 360], [1010, 40], [...SINGLE_COPY.slice(1), TWO_NODES]);

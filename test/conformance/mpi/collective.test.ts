@@ -2,4 +2,4 @@
 import { TWO_NODES } from '../../jobs/job.ts';
 import { compareCollective } from './seeds.ts';
 
-await compareCollective([0, 40], [1000, 10], [TWO_NODES]);
+compareCollective([0, 40], [1000, 10], [TWO_NODES]);

@@ -78,7 +78,7 @@ export class Comparison {
   /** The trace of each rank, with dreg-mpi. */
   async own(environment: Record<string, string> = {}): Promise<string[][]> {
     const words = [this.#path('schedule'), this.#path('own')];
-    const command = dregrunWords('conformance/mpi/schedule', { ranks: this.ranks, words });
+    const command = dregrunWords('conformance/mpi/programs/schedule', { ranks: this.ranks, words });
     const traces = await this.#run([process.execPath, ...command], 'own', environment);
     for (let rank = 0; rank < this.ranks; rank++)
       for (const name of readFileSync(this.#path(`own.${rank}.algorithms`), 'utf8').split('\n'))

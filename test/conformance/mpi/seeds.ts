@@ -1,7 +1,7 @@
 /** The tests of a range of seeds. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Settings } from '../../jobs/job.ts';
-import { algorithmTables, namesOf } from '../../tools/algorithms.ts';
+import { ALGORITHM_TABLES, namesOf } from '../../tools/algorithms.ts';
 import { canTest } from '../../tools/launcher.ts';
 import { Comparison, LIBRARIES, partsOf } from './compare.ts';
 import { collectiveSchedule } from './generate/collective.ts';
@@ -68,12 +68,12 @@ export function comparePointToPoint(seeds: Seeds, settings: readonly Settings[] 
  * @param ownSeeds with values whose sums depend on the order: each algorithm of ours has the same bits
  * @param settings further runs of ours, each with its environment
  */
-export async function compareCollective(
+export function compareCollective(
   seeds: Seeds,
   ownSeeds: Seeds,
   settings: readonly Settings[] = [],
-): Promise<void> {
-  const tables = await algorithmTables();
+): void {
+  const tables = ALGORITHM_TABLES;
   const most = Math.max(...tables.map((table) => namesOf(table).length));
   const forced = Array.from({ length: most }, (_, i) =>
     tables.map((table) => `${table.operation}=${namesOf(table)[i % namesOf(table).length]}`),

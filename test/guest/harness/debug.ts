@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readCommandLine } from '../../tools/command-line.ts';
-import { selftestPrograms } from '../kernel/programs.ts';
+import { debugPrograms } from '../kernel/programs.ts';
 import { buildDebugKernel } from './debug-kernel.ts';
 import { HARNESS } from './paths.ts';
 import { describeFailure } from './run.ts';
@@ -77,7 +77,7 @@ function boot(programs: SuiteProgram[]): Promise<SuiteResult> {
  * ones show that the self-tests notice, which a stock kernel shows as well.
  */
 async function programsToRun(names: string[]): Promise<SuiteProgram[]> {
-  const all = await selftestPrograms();
+  const all = await debugPrograms();
   const unknown = names.filter((name) => !all.some((program) => program.name === name));
   if (unknown.length > 0) throw new Error(`no program called ${unknown.join(', ')}`);
   if (names.length > 0) return all.filter(({ name }) => names.includes(name));

@@ -9,6 +9,8 @@ export interface QemuOptions {
   node: number;
   nodes: number;
   memoryMiB: number;
+  /** One processor at a time, and a clock that goes on by 1 ns with each instruction. */
+  countInstructions: boolean;
   /** Takes what the guest prints on its console: the kernel's warnings and worse. */
   consolePath: string;
   /** QEMU's own complaints. */
@@ -56,11 +58,18 @@ function networkDevice(options: QemuOptions): string[] {
   ];
 }
 
+/** Named explicitly: where /dev/kvm exists it may still be of no use. */
+function processors(countInstructions: boolean): string[] {
+  const accelerator = countInstructions
+    ? ['-accel', 'tcg,thread=single', '-icount', 'shift=0']
+    : ['-accel', 'tcg,thread=multi'];
+  return [...accelerator, '-cpu', 'max,la57=off', '-smp', '2'];
+}
+
 export function qemuArguments(options: QemuOptions): string[] {
   return [
-    // Named explicitly: where /dev/kvm exists it may still be of no use.
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off', '-M', 'q35'],
-    ...['-smp', '2', '-m', String(options.memoryMiB)],
+    ...processors(options.countInstructions),
+    ...['-M', 'q35', '-m', String(options.memoryMiB)],
     ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
     ...['-kernel', options.kernel.image, '-initrd', options.kernel.initramfs],
     ...['-append', [...KERNEL_ARGUMENTS, `guest.node=${options.node}`].join(' ')],

@@ -28,6 +28,8 @@ export interface GuestOptions {
   /** The guest is killed, and has failed, after this long. */
   timeoutSeconds?: number;
   memoryMiB?: number;
+  /** The guest's clock counts instructions: what it measures is the same on a busy machine. */
+  countInstructions?: boolean;
   /** Lines of the kernel's log that this test expects, though they look like a problem. */
   allowedLog?: RegExp[];
   /** Called with the script's output as it comes. */
@@ -165,6 +167,7 @@ async function boot(
     node,
     nodes: options.nodes ?? 1,
     memoryMiB: options.memoryMiB ?? DEFAULT_MEMORY_MIB,
+    countInstructions: options.countInstructions ?? false,
     consolePath: join(nodeFolder, '.console'),
     errorPath: join(nodeFolder, '.qemu'),
   });

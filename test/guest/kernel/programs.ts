@@ -98,11 +98,15 @@ export async function quickPrograms(): Promise<SuiteProgram[]> {
   ];
 }
 
-/** What takes minutes: as many random operations as a review once did, and more. */
+/**
+ * What takes long: as many random operations as a review once did, and more. They are others each time, so
+ * that several shorter runs (DREG_COMPARE_OPERATIONS) show as much as one.
+ */
 export async function longPrograms(): Promise<SuiteProgram[]> {
   const make = await maker();
-  const rounds = ['--rounds', '1000000'];
-  return [make('compare, a million operations', { timeoutSeconds: 3600 }, rounds)];
+  const operations = process.env.DREG_COMPARE_OPERATIONS ?? '1000000';
+  const limit = { timeoutSeconds: 14_400 };
+  return [make(`compare, ${operations} operations`, limit, ['--rounds', operations])];
 }
 
 /** What only a module built for tests can show. */
@@ -185,6 +189,29 @@ export async function brokenPrograms(): Promise<SuiteProgram[]> {
       mustFail: /row 14.*does not fire/,
     }),
   ];
+}
+
+/**
+ * Sizes for a kernel that checks each access and each lock, an order of magnitude slower: there its reports are
+ * looked for, which need each path and not each chance.
+ */
+const DEBUG_SIZES: Record<string, string[]> = {
+  compare: ['--rounds', '4000'],
+  fuzz: ['--rounds', '20000'],
+  holdup: ['--ranges', '65536'],
+  race_flight: ['--rounds', '3'],
+  race_munmap: ['--rounds', '500'],
+  race_reuse: ['--rounds', '500'],
+  race_ring: ['--rounds', '500'],
+  signals: ['--rounds', '20', '--ranges', '65535'],
+};
+
+/** All that a module which is not broken on purpose has to pass, in sizes for a debug kernel; then the broken. */
+export async function debugPrograms(): Promise<SuiteProgram[]> {
+  return (await selftestPrograms()).map((program) => {
+    const size = program.mustFail ? [] : (DEBUG_SIZES[program.name.replace(/\W.*/, '')] ?? []);
+    return { ...program, command: [...program.command, ...size] };
+  });
 }
 
 /** All of them, for whoever runs them in a kernel of another kind. */

@@ -4,7 +4,7 @@ import { packageRoot } from '../../../native/addon.ts';
 import { guestTests } from '../harness/bridge.ts';
 
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
-const TESTS = join(packageRoot(), 'dist/test/guest/launch/rdma.guest.js');
+const TESTS = join(packageRoot(), 'dist/programs/guest/launch/rdma.guest.js');
 
 await guestTests('RDMA as a user sees it', {
   kernels: ['6.1'],

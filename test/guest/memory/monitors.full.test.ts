@@ -6,8 +6,8 @@ import { guestTests } from '../harness/bridge.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
-const TESTS = join(packageRoot(), 'dist/test/guest/memory/cache.guest.js');
-const SOAK = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/soak.js');
+const TESTS = join(packageRoot(), 'dist/programs/guest/memory/cache.guest.js');
+const SOAK = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/soak.js');
 
 /** Node is many times slower in there. */
 const TIMEOUT_SECONDS = 150;

@@ -9,8 +9,8 @@ import { guestTests } from '../harness/bridge.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
-const TESTS = join(packageRoot(), 'dist/test/guest/memory/cache.guest.js');
-const SOAK = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/soak.js');
+const TESTS = join(packageRoot(), 'dist/programs/guest/memory/cache.guest.js');
+const SOAK = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/soak.js');
 const RDMA = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 
 /** Node is many times slower in there, and rxe is a program as well. */

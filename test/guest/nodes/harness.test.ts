@@ -27,7 +27,7 @@ async function onTwoNodes(job: Omit<NodeJob, 'timeoutSeconds'>) {
 }
 
 test('ranks of both nodes are in one job, and know who is near', async () => {
-  const job = { program: 'test/guest/nodes/programs/who', ranksPerNode: 2 };
+  const job = { program: 'programs/guest/nodes/programs/who', ranksPerNode: 2 };
   const { ranks, killed } = await onTwoNodes(job);
   expect(killed).toEqual([undefined, undefined]);
   expect(ranks).toEqual(
@@ -42,7 +42,7 @@ test('ranks of both nodes are in one job, and know who is near', async () => {
 
 test('a rank that aborts ends the ranks of both nodes', async () => {
   const job = {
-    program: 'test/guest/nodes/programs/who',
+    program: 'programs/guest/nodes/programs/who',
     words: ['abort'],
     ranksPerNode: 2,
   };
@@ -53,7 +53,7 @@ test('a rank that aborts ends the ranks of both nodes', async () => {
 
 test('a rank that ends before the barrier of the start does not keep the others waiting', async () => {
   const job = {
-    program: 'test/guest/nodes/programs/who',
+    program: 'programs/guest/nodes/programs/who',
     words: ['leave'],
     ranksPerNode: 1,
   };

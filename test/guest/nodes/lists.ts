@@ -4,7 +4,7 @@ import type { Case } from './jobs.ts';
 
 const random = (rndv: string, transport: string, ranksPerNode: number, rounds: number): Case => ({
   name: `random sizes, ${transport}, DREG_RNDV=${rndv}, ${2 * ranksPerNode} ranks`,
-  program: 'test/guest/nodes/programs/random',
+  program: 'programs/guest/nodes/programs/random',
   words: [String(rounds), String(ranksPerNode), 'verbs', transport === 'auto' ? 'shm' : transport],
   ranksPerNode,
   environment: { DREG_RNDV: rndv, DREG_TRANSPORT: transport, DREG_MONITOR: 'dreg' },
@@ -37,7 +37,7 @@ function example(name: string, transport: string, modes: string[], sizes: number
 /** The memory manager's own operations, with rank 1 at the other end. */
 const stale = (name: string, monitor: string, operations: string[] = []): Case => ({
   name,
-  program: 'test/guest/nodes/programs/stale',
+  program: 'programs/guest/nodes/programs/stale',
   words: [monitor, ...operations],
   ranksPerNode: 1,
   // What the ranks tell each other has nothing to do with what is tested.
@@ -52,14 +52,14 @@ const soak = (operations: number): Case => ({
 
 const reused = (rndv: string): Case => ({
   name: `messages by ${rndv}`,
-  program: 'test/guest/nodes/programs/reused',
+  program: 'programs/guest/nodes/programs/reused',
   ranksPerNode: 1,
   environment: { DREG_TRANSPORT: 'verbs', DREG_RNDV: rndv, DREG_MONITOR: 'dreg' },
 });
 
 const lost = (how: string, environment: Record<string, string>): Case => ({
   name: `node 1 is lost (${how})`,
-  program: 'test/guest/nodes/programs/lost',
+  program: 'programs/guest/nodes/programs/lost',
   words: [how],
   ranksPerNode: 3,
   environment: { DREG_TRANSPORT: 'auto', DREG_MONITOR: 'dreg', ...environment },

@@ -5,7 +5,7 @@ import { guestTests } from '../harness/bridge.ts';
 import { buildBarePeer } from './bare.ts';
 
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
-const DEVICES = join(packageRoot(), 'dist/test/guest/rdma/devices.guest.js');
+const DEVICES = join(packageRoot(), 'dist/programs/guest/rdma/devices.guest.js');
 
 await guestTests('RDMA devices', {
   programs: async () => {

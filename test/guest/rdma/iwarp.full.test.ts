@@ -11,7 +11,7 @@ import { buildSiw } from '../harness/siw.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
 const DREG: Partial<SuiteProgram> = { module: {} };
-const DIST = join(packageRoot(), 'dist/test');
+const DIST = join(packageRoot(), 'dist/programs');
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
 /** Of those over RDMA. */
 const JOBS = '^every job|killed in mid-transfer';

@@ -5,7 +5,7 @@ import { helpers } from '../../tools/native/helpers.ts';
 import { guestTests } from '../harness/bridge.ts';
 import type { SuiteProgram } from '../harness/suite.ts';
 
-const built = (name: string) => join(packageRoot(), 'dist/test', name);
+const built = (name: string) => join(packageRoot(), 'dist/programs', name);
 const VITEST = join(packageRoot(), 'test/guest/harness/vitest-tap.mjs');
 const before = '[ -e /sys/class/infiniband/rxe0 ] || sh test/guest/rdma.sh lo';
 

@@ -28,7 +28,7 @@ type Way = Exclude<Rendezvous, 'auto'>;
 const SLOW = process.env.GUEST_KERNEL === '6.12';
 /** The share of a program's messages that a guest has time for. */
 const SCALE = SLOW ? '0.05' : '0.2';
-const REPORT = join(packageRoot(), 'dist/test/guest/rdma/programs/report.js');
+const REPORT = join(packageRoot(), 'dist/programs/guest/rdma/programs/report.js');
 const SCHEMES: Way[] = ['get', 'put', 'copy'];
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 1200;

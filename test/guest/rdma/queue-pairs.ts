@@ -284,7 +284,7 @@ async function vanished(pair: Pair): Promise<void> {
 
 /** A worker that ends leaves nothing open: its devices go with its environment. */
 async function worker(): Promise<void> {
-  const file = join(packageRoot(), 'dist/test/guest/rdma/worker.js');
+  const file = join(packageRoot(), 'dist/programs/guest/rdma/programs/worker.js');
   for (let i = 0; i < 3; i++) {
     const thread = new Worker(file);
     await new Promise((resolve, reject) => thread.once('message', resolve).once('error', reject));

@@ -9,7 +9,7 @@ import { packageRoot } from '../../../native/addon.ts';
 import { type Case, caseTests } from '../cases.ts';
 
 const DREGRUN = join(packageRoot(), 'dist/bundle/dregrun.js');
-const PROGRAM = join(packageRoot(), 'dist/test/guest/rdma/programs/remapped.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/guest/rdma/programs/remapped.js');
 /** Ends a job that hangs; only broken code needs it. */
 const TIMEOUT_SECONDS = 150;
 

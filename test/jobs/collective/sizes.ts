@@ -4,13 +4,13 @@
  */
 import { type Communicator, Op, SUM } from '../../../runtime/index.ts';
 import { forgetOverrides } from '../../../runtime/mpi/collective/select.ts';
-import { algorithmTables, namesOf } from '../../tools/algorithms.ts';
+import { ALGORITHM_TABLES, namesOf } from '../../tools/algorithms.ts';
 import { checkEqual, elements, joined } from '../elements.ts';
 import { defineJob } from '../job.ts';
 import { rank, world } from '../ring.ts';
 
 const COUNT = 3;
-const tables = await algorithmTables();
+const tables = ALGORITHM_TABLES;
 const MOST = Math.max(...tables.map((table) => namesOf(table).length));
 
 /** Each operation takes its algorithm number `i`, or one of them. */

@@ -114,8 +114,12 @@ function linksOf(document: string): { file: string; anchor: string | undefined }
     }));
 }
 
+const anchors = new Map<string, Set<string>>();
+
 /** A document's headings, as links name them: a second one of that name has `-1`. */
-function anchorsOf(document: string): string[] {
+function anchorsOf(document: string): Set<string> {
+  const known = anchors.get(document);
+  if (known !== undefined) return known;
   const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
   const found: string[] = [];
   for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
@@ -123,13 +127,15 @@ function anchorsOf(document: string): string[] {
     const before = found.filter((one) => one.replace(/-\d+$/, '') === anchor).length;
     found.push(before === 0 ? anchor : `${anchor}-${before}`);
   }
-  return found;
+  const all = new Set(found);
+  anchors.set(document, all);
+  return all;
 }
 
 it.each(documents)('links of %s lead somewhere', (document) => {
   const dead = linksOf(document).filter(
     ({ file, anchor }) =>
-      !existsSync(join(root, file)) || (anchor !== undefined && !anchorsOf(file).includes(anchor)),
+      !existsSync(join(root, file)) || (anchor !== undefined && !anchorsOf(file).has(anchor)),
   );
   expect(dead).toEqual([]);
 });

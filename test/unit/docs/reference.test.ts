@@ -65,7 +65,7 @@ describe('docs/reference', () => {
   });
 
   it('has each case of the jobs that it shows', () => {
-    const words = [join(root, 'dist/test/jobs/rank.js'), '--list'];
+    const words = [join(root, 'dist/programs/jobs/rank.js'), '--list'];
     const jobs: { name: string; cases: string[] }[] = JSON.parse(
       execFileSync(process.execPath, words, { encoding: 'utf8' }),
     );

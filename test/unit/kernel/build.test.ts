@@ -45,6 +45,12 @@ async function parametersOf(module: string): Promise<string[]> {
     .map((line) => line.replace(/:.*/, ''));
 }
 
+/** The masks of array_index_nospec(): MONITOR and UNMONITOR each take a slot from user space. */
+async function masksIn(module: string): Promise<number> {
+  const { stdout } = await run('objdump', ['-d', '--no-show-raw-insn', module]);
+  return [...stdout.matchAll(/\tsbb +(%r\w+),\1\n/g)].length;
+}
+
 /** The sources with one line changed. */
 async function planted(file: string, from: string, to: string): Promise<string> {
   const copy = mkdtempSync(join(scratch, 'planted-'));
@@ -64,9 +70,10 @@ if (guestsCanRun('building dreg.ko')) {
     test(
       'has no warning of the compiler (W=1) or sparse, and no test switch',
       async () => {
-        const parameters = await parametersOf(await check(name, SOURCES, []));
+        const module = await check(name, SOURCES, []);
         const limits = ['max_slots', 'max_user_contexts', 'max_user_ranges', 'max_user_slots'];
-        expect(parameters.sort()).toEqual(limits);
+        expect((await parametersOf(module)).sort()).toEqual(limits);
+        expect(await masksIn(module)).toBe(2);
       },
       BUILD_TIMEOUT_MS,
     );

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../native/addon.ts';
 
 const ADDON = join(packageRoot(), 'native/build/Release/dreg_mpi.node');
-const PROGRAM = join(packageRoot(), 'dist/test/unit/native/terminate.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/native/programs/terminate.js');
 
 // Node-API refuses conversions and new objects there, and answers with nothing.
 test.each(['vmaQuery', 'descriptors', 'mappings', 'watchers', 'process', 'userfaultfd', 'verbs'])(

@@ -8,9 +8,12 @@ import { addon, packageRoot } from '../../../native/addon.ts';
 import { mapping } from '../../../native/mapping.ts';
 import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../../native/userfaultfd.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/unit/native/wrong-values.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/native/programs/wrong-values.js');
+const full = process.env.DREG_TESTS === 'full';
 /** The same each time, and in `npm run test:full` one that nobody has seen. */
-const SEEDS = process.env.DREG_TESTS === 'full' ? ['1', String(Date.now() % 2 ** 32)] : ['1'];
+const SEEDS = full ? ['1', String(Date.now() % 2 ** 32)] : ['1'];
+/** Of each export, twice: before its library is loaded and after. */
+const CALLS = full ? '1000' : '60';
 const { DREG_TEST_SEED } = process.env;
 
 const { EBADF, EINVAL } = constants.errno;
@@ -18,7 +21,7 @@ const { EBADF, EINVAL } = constants.errno;
 test.each(DREG_TEST_SEED ? [DREG_TEST_SEED] : SEEDS)(
   `every export takes wrong values of every kind, seed %s`,
   (seed) => {
-    const ended = spawnSync(process.execPath, ['--expose-gc', PROGRAM, seed], {
+    const ended = spawnSync(process.execPath, ['--expose-gc', PROGRAM, seed, CALLS], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -110,11 +110,12 @@ async function check(compiler: Compiler, files: string[], options: object): Prom
 const NODE = { module: 'nodenext', moduleResolution: 'nodenext' };
 const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
 
-test.each(
-  BOTH.flatMap((compiler) =>
-    [['memory.mts'], ['worker.mts'], ALL].map((files) => [compiler, files] as const),
-  ),
-)('%s takes %j', async (compiler, files) => {
+// By itself a file shows that nothing is missing which another one brings; no compiler takes that another way.
+test.each([
+  ['TypeScript of today', ['memory.mts']] as const,
+  ['TypeScript of today', ['worker.mts']] as const,
+  ...BOTH.map((compiler) => [compiler, ALL] as const),
+])('%s takes %j', async (compiler, files) => {
   expect(await check(compiler, [...files], { ...NODE, types: [] })).toBe('');
 });
 

@@ -99,7 +99,10 @@ describe('real ranks', () => {
 
   test('a kernel that refuses to bind is no matter, unless binding is asked for', async () => {
     helpers();
-    const refusing = join(packageRoot(), 'dist/test/unit/runtime/launch/forbidding.js');
+    const refusing = join(
+      packageRoot(),
+      'dist/programs/unit/runtime/launch/programs/forbidding.js',
+    );
     const job = (...words: string[]) =>
       start(process.execPath, [refusing, 'schedSetaffinity', 'EPERM', DREGRUN, ...words]).ended;
     const script = ['-n', '2', '--', 'sh', '-c', 'echo $DREG_BIND'];

@@ -11,7 +11,7 @@ import { needUserfaultfdAndUring } from '../../../tools/needs.ts';
 needUserfaultfdAndUring();
 
 const program = (name: string) =>
-  join(packageRoot(), `dist/test/unit/runtime/memory/programs/${name}.js`);
+  join(packageRoot(), `dist/programs/unit/runtime/memory/programs/${name}.js`);
 
 /** The monitor that 'auto' finds where nothing is forbidden. */
 const BEST = existsSync('/dev/dreg') ? 'dreg' : 'userfaultfd';

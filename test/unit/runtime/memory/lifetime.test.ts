@@ -108,7 +108,7 @@ test('R6: with the owner word empty nothing is leased, posted, or given back', (
 });
 
 describe('threads that end in the middle of their work leave no crash', () => {
-  const PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/terminate.js');
+  const PROGRAM = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/terminate.js');
   for (const way of ['idle', 'busy', 'churn'])
     for (const end of ['exit', 'terminate'])
       test(`${way}, by ${end}`, () => {

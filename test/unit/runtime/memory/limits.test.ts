@@ -14,7 +14,7 @@ import {
 import { testInCgroup } from '../../../tools/cgroup.ts';
 
 const MIB = 2 ** 20;
-const PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/limits.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/limits.js');
 
 interface Outcome {
   wrong: number;
@@ -99,7 +99,7 @@ describe('RLIMIT_MEMLOCK', () => {
 });
 
 describe('the notice on standard error', () => {
-  const program = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/notice.js');
+  const program = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/notice.js');
   const run = (environment: Record<string, string>) => {
     const env = { ...process.env, ...environment };
     const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8', env });

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { helpers } from '../../../tools/native/helpers.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/memory/programs/soak.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/runtime/memory/programs/soak.js');
 const OPERATIONS = Number(process.env.DREG_SOAK_OPERATIONS ?? 100_000);
 const SEED = Number(process.env.DREG_TEST_SEED ?? 1);
 

@@ -66,7 +66,7 @@ test('it polls no longer than it may either', () =>
   expect(pollsBeforeSleeps(1_000_000_000, 1)[0]).toBeLessThan(TOO_MANY_POLLS));
 
 test('nothing holds a process whose operations have ended, however it started', () => {
-  const program = join(packageRoot(), 'dist/test/unit/runtime/messaging/programs/starts.js');
+  const program = join(packageRoot(), 'dist/programs/unit/runtime/messaging/programs/starts.js');
   const said = execFileSync(process.execPath, [program, '500'], { encoding: 'utf8' });
   expect(said).toBe('500 starts\n');
 });

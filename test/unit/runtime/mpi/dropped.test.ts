@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 
-const program = join(packageRoot(), 'dist/test/unit/runtime/mpi/programs/dropped.js');
+const program = join(packageRoot(), 'dist/programs/unit/runtime/mpi/programs/dropped.js');
 
 function run(how: string, debug = 'requests') {
   const env = { ...process.env, DREG_DEBUG: debug };

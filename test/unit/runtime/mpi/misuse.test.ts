@@ -6,7 +6,7 @@ import { packageRoot } from '../../../../native/addon.ts';
 import type { ErrorCode } from '../../../../runtime/index.ts';
 import { start } from '../../../tools/launcher.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/mpi/programs/misuse.js');
+const PROGRAM = join(packageRoot(), 'dist/programs/unit/runtime/mpi/programs/misuse.js');
 
 async function misuse(name: string, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   const { stdout, stderr } = await start(process.execPath, [PROGRAM, name], { environment }).ended;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 
-const program = join(packageRoot(), 'dist/test/unit/runtime/mpi/programs/unseen.js');
+const program = join(packageRoot(), 'dist/programs/unit/runtime/mpi/programs/unseen.js');
 const run = (how: string) => spawnSync(process.execPath, [program, how], { encoding: 'utf8' });
 
 test('looked at: nothing is said', () => {

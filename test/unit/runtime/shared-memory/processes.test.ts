@@ -5,7 +5,10 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../../../native/addon.ts';
 import { start } from '../../../tools/launcher.ts';
 
-const PROGRAM = join(packageRoot(), 'dist/test/unit/runtime/shared-memory/programs/scenarios.js');
+const PROGRAM = join(
+  packageRoot(),
+  'dist/programs/unit/runtime/shared-memory/programs/scenarios.js',
+);
 const NAMES = `/dev/shm/dreg-mpi-${process.geteuid?.()}`;
 
 const TWO = ['parent 1', 'child ok 42'];

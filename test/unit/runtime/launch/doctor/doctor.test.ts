@@ -34,7 +34,7 @@ async function examine(environment: NodeJS.ProcessEnv = {}, words: string[] = []
 /** What it says where the kernel refuses a call. */
 async function without(call: string, errno: string): Promise<Seen> {
   helpers();
-  const program = join(packageRoot(), 'dist/test/unit/runtime/launch/forbidding.js');
+  const program = join(packageRoot(), 'dist/programs/unit/runtime/launch/programs/forbidding.js');
   const words = [program, call, errno, DREGRUN, '--doctor', '--json'];
   const { status, stdout, stderr } = await start(process.execPath, words).ended;
   expect(stderr).toBe('');

@@ -145,7 +145,7 @@ describe('each command has its answer', () => {
   });
 
   test.each(['short keys', 'long lines'])('what a flood of %s leaves is bounded', (kind) => {
-    const program = join(packageRoot(), 'dist/test/unit/runtime/launch/pmi/flood.js');
+    const program = join(packageRoot(), 'dist/programs/unit/runtime/launch/pmi/programs/flood.js');
     const told = execFileSync(process.execPath, ['--expose-gc', program, kind], {
       encoding: 'utf8',
     });

@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { packageRoot } from '../../../../../native/addon.ts';
 import { ALLGATHER, ALLGATHERV } from '../../../../../runtime/mpi/collective/allgather.ts';
 import { ALLREDUCE } from '../../../../../runtime/mpi/collective/allreduce.ts';
 import { ALLTOALL } from '../../../../../runtime/mpi/collective/alltoall.ts';
@@ -17,6 +20,9 @@ import {
   type Table,
 } from '../../../../../runtime/mpi/collective/select.ts';
 import { plainSignature } from '../../../../../runtime/mpi/collective/signature.ts';
+import { ALGORITHM_TABLES } from '../../../../tools/algorithms.ts';
+
+const FOLDER = join(packageRoot(), 'runtime/mpi/collective');
 
 const TABLES: readonly Table<never>[] = [
   BCAST,
@@ -155,4 +161,14 @@ test('a name that there is not is ERR_ARG, with the names that there are', () =>
       message: expect.stringMatching(/DREG_COLL_BCAST is "pigeon".*scatter-allgather, binomial/),
     }),
   );
+});
+
+test('the list of tables, by which tests force algorithms, has all that there are', () => {
+  const sources = readdirSync(FOLDER).filter((name) => name.endsWith('.ts'));
+  const names = sources.flatMap((name) =>
+    [...readFileSync(join(FOLDER, name), 'utf8').matchAll(/^export const (\w+): Table</gm)].map(
+      ([, table]) => table,
+    ),
+  );
+  expect(ALGORITHM_TABLES.map(({ operation }) => operation).sort()).toEqual(names.sort());
 });

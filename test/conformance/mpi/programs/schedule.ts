@@ -4,19 +4,19 @@
  * which collective algorithms it took to TRACE.RANK.algorithms.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { MPI } from '../../../runtime/index.ts';
-import { recordAlgorithms } from '../../tools/algorithms.ts';
-import { collective } from './collective.ts';
-import { communicators } from './communicators.ts';
-import { pointToPoint } from './point-to-point.ts';
-import type { Step, Steps } from './step.ts';
+import { MPI } from '../../../../runtime/index.ts';
+import { recordAlgorithms } from '../../../tools/algorithms.ts';
+import { collective } from '../collective.ts';
+import { communicators } from '../communicators.ts';
+import { pointToPoint } from '../point-to-point.ts';
+import type { Step, Steps } from '../step.ts';
 
 const CHAPTERS: Steps = { ...communicators, ...pointToPoint, ...collective };
 
 const [, , schedule, out] = process.argv;
 const { rank } = MPI.world;
 const lines: string[] = [];
-const algorithms = await recordAlgorithms();
+const algorithms = recordAlgorithms();
 
 for (const [at, text] of readFileSync(schedule, 'utf8').split('\n').entries()) {
   const [whose, operation, ...words] = text.split(' ');

@@ -1,6 +1,6 @@
 /** A thread that opens a device, and ends or is ended with everything open. */
 import { parentPort } from 'node:worker_threads';
-import { Pair } from './pair.ts';
+import { Pair } from '../pair.ts';
 
 const pair = new Pair();
 pair.register(new Uint8Array(1 << 20), 1);

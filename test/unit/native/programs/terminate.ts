@@ -1,12 +1,12 @@
 /** Workers that do nothing but call the addon are terminated in the middle of a call, time after time. */
 import { openSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { addon } from '../../../native/addon.ts';
-import { mapping } from '../../../native/mapping.ts';
-import { pagesAddon } from '../../../native/pages.ts';
-import { USER_MODE_ONLY, userfaultfd } from '../../../native/userfaultfd.ts';
-import { verbs } from '../../../native/verbs.ts';
-import { vma } from '../../../native/vma.ts';
+import { addon } from '../../../../native/addon.ts';
+import { mapping } from '../../../../native/mapping.ts';
+import { pagesAddon } from '../../../../native/pages.ts';
+import { USER_MODE_ONLY, userfaultfd } from '../../../../native/userfaultfd.ts';
+import { verbs } from '../../../../native/verbs.ts';
+import { vma } from '../../../../native/vma.ts';
 
 const ROUNDS = 6;
 const WORKERS = 4;

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
-import { helpers, ok, SYS } from '../../../tools/native/helpers.ts';
+import { helpers, ok, SYS } from '../../../../tools/native/helpers.ts';
 
 const [call, errno, ...program] = process.argv.slice(2);
 const numbers: Record<string, number> = constants.errno;

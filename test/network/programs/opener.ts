@@ -1,5 +1,5 @@
 /** Opens hosts, says where they are, and never closes them. */
-import { openHosts } from './hosts.ts';
+import { openHosts } from '../hosts.ts';
 
 const hosts = await openHosts();
 const [first, second] = await Promise.all(

@@ -6,10 +6,10 @@
 import { openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { runInNewContext } from 'node:vm';
-import { addon } from '../../../native/addon.ts';
-import { mapping } from '../../../native/mapping.ts';
-import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../../native/userfaultfd.ts';
-import { Random } from '../../tools/random.ts';
+import { addon } from '../../../../native/addon.ts';
+import { mapping } from '../../../../native/mapping.ts';
+import { FEATURE, USER_MODE_ONLY, userfaultfd } from '../../../../native/userfaultfd.ts';
+import { Random } from '../../../tools/random.ts';
 
 const [seed = '1', calls = '150'] = process.argv.slice(2);
 const random = new Random(Number(seed));

@@ -1,5 +1,5 @@
 /** Floods a key-value space until it refuses: node --expose-gc flood.js KIND prints what it keeps. */
-import { PmiServer } from '../../../../../runtime/launch/pmi/server.ts';
+import { PmiServer } from '../../../../../../runtime/launch/pmi/server.ts';
 
 const LINES: Record<string, (at: number) => string> = {
   'short keys': (at) => `key=${at.toString(36)} value=`,
