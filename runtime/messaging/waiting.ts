@@ -12,6 +12,11 @@ import type { Peer } from './peer.ts';
 export const SLEEP_CHECK_MS = 500;
 /** A blocked rank that looks at words of its workers sleeps so long between two looks, in milliseconds. */
 export const WORKER_LOOK_MS = 1;
+/**
+ * Polls in vain of a blocked rank that was woken, before it sleeps again: what woke it may have been a part of a large
+ * message over a network, and the next part comes soon.
+ */
+export const WOKEN_POLLS = 256;
 /** A blocked rank that polls looks at the clock once in so many polls. */
 const POLLS_A_LOOK = 64;
 /**
@@ -88,6 +93,8 @@ export class Waiting {
           if (!slept) host.standstill?.moved();
           slept = true;
           this.#sleep(operation, deadline);
+          polls = Math.min(this.#spinPolls, WOKEN_POLLS);
+          until = 0;
         } else if (polls % POLLS_A_LOOK === 0 && this.#spinMs !== Number.POSITIVE_INFINITY) {
           // Code that V8 has not compiled yet, or a device behind a system call, polls slowly.
           const time = now();

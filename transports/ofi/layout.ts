@@ -12,6 +12,11 @@ export const OFI_WINDOW_BYTES = 4 * OFI_PACKET_BYTES;
 export const OFI_EAGER_BYTES = 128 * 1024;
 /** Looks for completions in one call of the addon: a provider over sockets makes a system call in each. */
 export const OFI_LOOKS = 4;
+/**
+ * The same in each poll while bytes are moved from memory to memory. A provider over sockets moves a piece of them in each look, and TCP takes
+ * a receiver that looks seldom for a slow one.
+ */
+export const OFI_MOVING_LOOKS = 16;
 /** Polls between two looks at the clock. */
 export const OFI_CLOCK_POLLS = 512;
 /** Bytes of the envelope. */
@@ -41,6 +46,7 @@ export const OFI_LAYOUT: PacketLayout = {
   windowBytes: OFI_WINDOW_BYTES,
   eagerBytes: OFI_EAGER_BYTES,
   directLooks: OFI_LOOKS,
+  movingLooks: OFI_MOVING_LOOKS,
   clockPolls: OFI_CLOCK_POLLS,
   advice: 'ip link, ping',
 };

@@ -59,6 +59,8 @@ export interface PacketLayout {
   readonly eagerBytes: number;
   /** Looks for completions in one call of the addon, for a receive that polls its connection alone. */
   readonly directLooks: number;
+  /** Looks in each poll while bytes are moved from memory to memory: a device made of software may move them by that. */
+  readonly movingLooks: number;
   /** Polls in vain between two looks at the clock. */
   readonly clockPolls: number;
   /** What a user may look at where a connection breaks. */

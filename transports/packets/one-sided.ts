@@ -22,6 +22,8 @@ const nobody = () => {};
 
 /** What the operations of all connections share. */
 export interface MemoryRoom {
+  /** Operations under way, of this rank's and of peers on what is exported to them. */
+  moving: number;
   /** null: no manager yet. */
   readonly leases: LeasedMemory | null;
   /** An operation has ended; told from the next poll. */
@@ -140,6 +142,7 @@ export class OneSided {
       );
       if (answer >= 0 && (access.kind as number) === ACCESS_KEY) {
         access.hold = lease;
+        this.#room.moving += 1;
         return true;
       }
     } catch (error) {
@@ -154,7 +157,9 @@ export class OneSided {
     access.kind = ACCESS_NONE;
     const { hold } = access;
     access.hold = null;
-    hold?.release();
+    if (hold === null) return;
+    this.#room.moving -= 1;
+    hold.release();
   }
 
   /** A pull (READ) or push (WRITE); false: under way. @throws MpiError where nothing was begun */
@@ -191,7 +196,7 @@ export class OneSided {
     if (this.#underWay < OPERATIONS_MAX && this.#waiting.length === 0) {
       const answer = operation.post(leases);
       if (answer >= 0) {
-        this.#underWay += 1;
+        this.#begun();
         return;
       }
       if (answer !== -EAGAIN) throw this.failure(operation.kind, answer);
@@ -219,15 +224,21 @@ export class OneSided {
       }
       if (answer === -EAGAIN) return false;
       this.#waiting.shift();
-      if (answer >= 0) this.#underWay += 1;
+      if (answer >= 0) this.#begun();
       else this.#end(operation, this.failure(operation.kind, answer));
     }
     return this.#waiting.length === 0;
   }
 
+  #begun(): void {
+    this.#underWay += 1;
+    this.#room.moving += 1;
+  }
+
   /** An operation under way has ended, from within the device's poll. */
   ended(operation: RdmaOperation): void {
     this.#underWay -= 1;
+    this.#room.moving -= 1;
     if (this.#open.delete(operation)) this.#room.finished(operation);
   }
 

@@ -166,6 +166,7 @@ export class PacketTransport<Queue extends PacketQueue> implements Transport {
   #roomOf(): MemoryRoom {
     const transport = this;
     return {
+      moving: 0,
       get leases() {
         return transport.memory;
       },
@@ -179,7 +180,7 @@ export class PacketTransport<Queue extends PacketQueue> implements Transport {
   // ---- progress
 
   poll(handler: PacketHandler): number {
-    this.#pump();
+    this.#pump(this.#room.moving > 0 ? this.#shared.layout.movingLooks : 1);
     let count = 0;
     if (this.#waiting.length > 0) count = this.#deliver(handler);
     if (this.#finished.length > 0) this.#tellFinished();

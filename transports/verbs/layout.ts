@@ -19,6 +19,7 @@ export const VERBS_LAYOUT: PacketLayout = {
   windowBytes: Number.POSITIVE_INFINITY,
   eagerBytes: VERBS_EAGER_BYTES,
   directLooks: DIRECT_LOOKS,
+  movingLooks: 1,
   clockPolls: CLOCK_POLLS,
   advice: 'rdma link, dmesg',
 };

@@ -2,7 +2,7 @@
 import type { Elements } from '../datatype/data.ts';
 import { bytesOf } from '../point-to-point/buffer.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
-import { areShared, NODES } from './across-nodes.ts';
+import { areSeveral, areShared, NODES } from './across-nodes.ts';
 import { ALLGATHERV } from './allgather.ts';
 import { checkApart, isSame } from './arguments.ts';
 import { bcast } from './bcast.ts';
@@ -36,7 +36,22 @@ const ALL_BYTES = 16 * 1024;
 /** Up to so many bytes, to send them a few times costs less than more rounds. */
 const DOUBLING_BYTES = 8 * 1024;
 
+/** Up to so many bytes, two ranks on different nodes had better fold all elements each: that takes less than another message. */
+const EXCHANGE_BYTES = 256 * 1024;
+
 type ReductionAlgorithm = Algorithm<WholeResult, ReductionShape>;
+
+/** Two ranks send as many bytes as by slices, and wait for each other once, not twice. */
+const exchange: ReductionAlgorithm = {
+  name: 'exchange',
+  best: (shape) => areSeveral(shape) && shape.ranks === 2 && shape.bytes <= EXCHANGE_BYTES,
+  *run(endpoint, tag, call) {
+    const combining = new Combining(call);
+    const all = new Array(endpoint.size).fill({ at: 0, count: call.count });
+    yield* foldSlices(endpoint, tag, call, all, call.result, 0, combining);
+    yield* combining.end(endpoint, tag);
+  },
+};
 
 const everybody: ReductionAlgorithm = {
   name: 'everybody',
@@ -104,7 +119,7 @@ const whole: ReductionAlgorithm = {
 export const ALLREDUCE: Table<WholeResult, ReductionShape> = {
   operation: 'ALLREDUCE',
   lines: { can: fitsLines, make: lineAllreduce },
-  algorithms: [everybody, doubling, acrossNodes, slices, whole],
+  algorithms: [exchange, everybody, doubling, acrossNodes, slices, whole],
 };
 
 /** @param send may be the result's memory */

@@ -3,7 +3,14 @@ import type { Elements } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
-import { type Combining, type Reduction, type Slice, scratchOf, sliceOf } from './reduction.ts';
+import {
+  borrowScratch,
+  type Combining,
+  keepScratch,
+  type Reduction,
+  type Slice,
+  sliceOf,
+} from './reduction.ts';
 import type { Schedule } from './schedule.ts';
 
 /** @param result where this rank's slice goes, from `at` on; it may be what the rank gives */
@@ -20,7 +27,7 @@ export function* foldSlices(
   const { kernel, send, given } = reduction;
   const { bytes: width } = kernel.kind;
   const mine = slices[rank];
-  const others = scratchOf(kernel, mine.count * (size - 1));
+  const others = borrowScratch(kernel, mine.count * (size - 1));
   const requests: Request[] = [];
   const sources: Elements[] = [];
   const places: number[] = [];
@@ -42,4 +49,5 @@ export function* foldSlices(
     kernel.fold(result, at, sources, places, mine.count);
     kernel.finish(result, at, mine.count, size);
   });
+  keepScratch(reduction, others.bytes);
 }

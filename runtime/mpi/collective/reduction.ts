@@ -201,6 +201,30 @@ export function sliceOf(bytes: Uint8Array, { at, count }: Slice, width: number):
   return part(bytes, at * width, (at + count) * width);
 }
 
+/** Memory up to so long is kept from one call for the next. */
+export const SCRATCH_BYTES_KEPT = 256 * 1024;
+
+let kept: ArrayBuffer | null = null;
+
+/** Memory for elements of others, of no certain contents; to be given back to {@link keepScratch} once nobody uses it. */
+export function borrowScratch(
+  kernel: Kernel,
+  count: number,
+): { array: Elements; bytes: Uint8Array } {
+  const { kind } = kernel;
+  const length = count * kind.bytes;
+  if (kept === null || kept.byteLength < length) return scratchOf(kernel, count);
+  const memory = kept;
+  kept = null;
+  return { array: kind.view(memory, 0, count), bytes: new Uint8Array(memory, 0, length) };
+}
+
+/** A program's own function may have kept what it was given: that memory is not used again. */
+export function keepScratch({ op }: Reduction, { buffer }: Uint8Array): void {
+  if (op.predefined === null || buffer.byteLength > SCRATCH_BYTES_KEPT) return;
+  if (kept === null || kept.byteLength < buffer.byteLength) kept = buffer as ArrayBuffer;
+}
+
 /** New memory for elements, and its bytes. */
 export function scratchOf({ kind }: Kernel, count: number): { array: Elements; bytes: Uint8Array } {
   const array = kind.make(count);

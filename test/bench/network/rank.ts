@@ -3,9 +3,9 @@ import { MPI, SUM } from '../../../runtime/index.ts';
 import { median } from '../p2p/spread.ts';
 
 /** As in timing.h. V8 needs longer than a C program until it is as fast as it gets. */
-const BLOCKS = 31;
-const WARM_UP_MS = 600;
-const BLOCK_MS = 4;
+const BLOCKS = 201;
+const WARM_UP_MS = 1500;
+const BLOCK_MS = 0.5;
 const ROUNDS_MAX = 1000;
 
 const { world } = MPI;

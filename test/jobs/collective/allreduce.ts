@@ -17,7 +17,7 @@ import {
 } from '../reduced.ts';
 import { rank, size, world } from '../ring.ts';
 
-const ALGORITHMS = ['everybody', 'recursive-doubling', 'slices', 'chain'];
+const ALGORITHMS = ['exchange', 'everybody', 'recursive-doubling', 'slices', 'chain'];
 const concat = Op.of<Float64Array>(
   (incoming, inout) => {
     for (let i = 0; i < inout.length; i++) inout[i] += incoming[i] * 10;
