@@ -63,6 +63,14 @@ for number in 0 1; do
   in_host host$number ip address add 10.77.0.$((number + 1))/24 dev eth0
   in_host host$number ip link set eth0 up
 done
+# The kernel says a while later that the link runs; until then nobody takes it for a way to others.
+for number in 0 1; do
+  # shellcheck disable=SC2016
+  in_host host$number sh -c '
+    until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && ! ip -o link show eth0 | grep -q NO-CARRIER; do
+      sleep 0.01
+    done'
+done
 
 umount --recursive --lazy "$folder/cgroup"
 echo "ready $by"
