@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../native/addon.ts';
 import { DREGRUN, type Ended, killSurvivors, start, survivors } from '../tools/launcher.ts';
-import { MORE_RANKS, RANKS, type Settings } from './job.ts';
+import { MORE_RANKS, QUICK_RANKS_MAX, RANKS, type Settings } from './job.ts';
 import type { ListedJob } from './rank.ts';
 
 /** Ends a job that hangs; only broken code needs it. */
@@ -140,8 +140,9 @@ function allRuns({ ranks, settings = [{}] }: ListedJob): Run[] {
 
 /** In `npm test`: its first settings with all its ranks, each other with the most or the fewest that talk. */
 function isQuick({ ranks: own = RANKS }: ListedJob, { ranks, place }: Run): boolean {
-  if (place === 0) return own.includes(ranks);
-  const talking = own.filter((count) => count > 1);
+  const few = own.filter((count) => count <= QUICK_RANKS_MAX);
+  if (place === 0) return few.includes(ranks);
+  const talking = few.filter((count) => count > 1);
   return ranks === talking.at(place % 2 === 0 ? 0 : -1);
 }
 
