@@ -35,7 +35,7 @@ const MEMORY_MIB = 1024;
  */
 const ALLOWED_LOG = [
   /^WARNING: .* at hugetlb_split\+/,
-  // Nor is this: rxe's look behind the end of its list of pages, once it has read 256 of them.
+  // Nor is this, by rxe's source (it was not repeated without the module): a look behind the end of its list of pages, once it has read 256 of them.
   /^BUG: KASAN: slab-out-of-bounds in rxe_mr_copy\+/,
 ];
 
