@@ -67,7 +67,7 @@ export interface OfiAddon {
   ofiDeregister(endpoint: number, region: number): number;
   ofiKey(endpoint: number, region: number, halves: Uint32Array): number;
   /** A read or write by {@link REQUEST}. */
-  ofiMove(endpoint: number, request: Float64Array): number;
+  ofiRma(endpoint: number, request: Float64Array): number;
   /** Completions, in the mailbox by {@link COMPLETION}. */
   ofiPoll(endpoint: number, looks: number): number;
 }

@@ -157,9 +157,9 @@ struct Request {
   double write, peer, region, address, length, remote, key_low, key_high, operation;
 };
 
-// ofiMove(endpoint, request) -> 0 | -errno: fi_read, or fi_write that ends when its bytes are
+// ofiRma(endpoint, request) -> 0 | -errno: fi_read, or fi_write that ends when its bytes are
 // there.
-static napi_value Move(napi_env env, napi_callback_info info) {
+static napi_value Rma(napi_env env, napi_callback_info info) {
   OfiCall call(env, info);
   auto* from = ArrayOf<Request>(env, call.arguments[1], 1);
   if (!call.endpoint || !from) return call.Answer(-EBADF);
@@ -261,7 +261,7 @@ void InitOfiData(Napi::Env env, Napi::Object exports, OfiEnvironment* environmen
       {"ofiRegister", Register},
       {"ofiDeregister", Deregister},
       {"ofiKey", Key},
-      {"ofiMove", Move},
+      {"ofiRma", Rma},
       {"ofiPoll", Poll},
   };
   SetOfiFunctions(env, exports, environment, kFunctions);

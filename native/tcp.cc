@@ -83,8 +83,8 @@ static Napi::Value KeepAlive(const Napi::CallbackInfo& info) {
   return well ? Answer(env, 0) : AnswerErrno(env);
 }
 
-// tcpCut(fd) -> 0 | -errno: nothing goes or comes any more; the descriptor stays its owner's.
-static Napi::Value Cut(const Napi::CallbackInfo& info) {
+// tcpShutdown(fd) -> 0 | -errno: nothing goes or comes any more; the descriptor stays its owner's.
+static Napi::Value Shutdown(const Napi::CallbackInfo& info) {
   int fd = DescriptorOf(info.Env(), info[0]);
   return shutdown(fd, SHUT_RDWR) != 0 ? AnswerErrno(info.Env()) : Answer(info.Env(), 0);
 }
@@ -92,7 +92,7 @@ static Napi::Value Cut(const Napi::CallbackInfo& info) {
 void InitTcp(Napi::Env env, Napi::Object exports) {
   exports.Set("tcpConnections", Napi::Function::New(env, Connections));
   exports.Set("tcpKeepAlive", Napi::Function::New(env, KeepAlive));
-  exports.Set("tcpCut", Napi::Function::New(env, Cut));
+  exports.Set("tcpShutdown", Napi::Function::New(env, Shutdown));
 }
 
 }  // namespace dreg

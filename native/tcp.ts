@@ -4,7 +4,7 @@ import { addon } from './addon.ts';
 interface TcpAddon {
   tcpConnections(into: Uint8Array): number;
   tcpKeepAlive(fd: number, seconds: number, probes: number): number;
-  tcpCut(fd: number): number;
+  tcpShutdown(fd: number): number;
 }
 
 /** An IP address and a port, written alike by all ranks: a text to compare by. */
@@ -77,12 +77,12 @@ export interface Tcp {
   /** An idle connection asks the other end's machine every so many seconds. 0 or a negative errno. */
   keepAlive(fd: number, seconds: number, probes: number): number;
   /** Nothing goes or comes over it any more; the descriptor stays its owner's. 0 or a negative errno. */
-  cut(fd: number): number;
+  shutdown(fd: number): number;
 }
 
 /** The kernel's. */
 export const TCP: Tcp = {
   connections,
   keepAlive: (fd, seconds, probes) => native().tcpKeepAlive(fd, seconds, probes),
-  cut: (fd) => native().tcpCut(fd),
+  shutdown: (fd) => native().tcpShutdown(fd),
 };

@@ -136,7 +136,7 @@ export class OfiLiveness implements LivenessWatch {
     const { where, channel } = watched;
     // Without a link it may be the connection of another rank there.
     const theirs = channel.link === LINK.unknown ? [] : found.of(where, channel.link);
-    for (const { fd } of [...this.#ours(found, where), ...theirs]) this.#tcp.cut(fd);
+    for (const { fd } of [...this.#ours(found, where), ...theirs]) this.#tcp.shutdown(fd);
   }
 
   #find(): Found {
@@ -179,7 +179,7 @@ export class OfiLiveness implements LivenessWatch {
       .sort((a, b) => b.since - a.since);
     const stay = strangers.filter(({ since }) => time - since <= OFI_STRANGER_MS);
     for (const { one } of [...strangers.slice(stay.length), ...stay.splice(OFI_STRANGERS_MAX)])
-      this.#tcp.cut(one.fd);
+      this.#tcp.shutdown(one.fd);
     this.#strangers = new Map(stay.map(({ one, since }) => [tcpText(one.peer), since]));
   }
 

@@ -28,8 +28,10 @@ export abstract class DataMovement extends Collectives {
    * Values in place of buffers, as of {@link PointToPoint.objects}; of all ranks at once, too.
    * @throws MpiError ERR_ARG where it is no codec
    */
-  override objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): CollectiveObjects<T> {
-    return new CollectiveObjects(this.calls, codec);
+  override objects<T = unknown>(
+    codec: Codec<T> = msgpackCodec as Codec<T>,
+  ): CollectiveObjects<T, this> {
+    return new CollectiveObjects<T, this>(this, this.calls, codec);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { StartedRequest } from '../point-to-point/started-request.ts';
 import type { Session } from '../session.ts';
 import type { AnyBlocks, Blocks } from './blocks.ts';
 import { Calls } from './calls.ts';
+import { preparedPlain } from './collectives.ts';
 import {
   prepareInterAllgather,
   prepareInterAlltoall,
@@ -23,6 +24,8 @@ import {
   prepareInterScatter,
   prepareInterScatterv,
 } from './inter-blocks.ts';
+import type { Prepared } from './prepared.ts';
+import type { Schedule } from './schedule.ts';
 
 export abstract class InterCollectives extends CommunicatorObject {
   /** @internal This group's own, for what it has to agree about. */
@@ -49,6 +52,25 @@ export abstract class InterCollectives extends CommunicatorObject {
   /** {@link barrier}, blocking the thread. */
   barrierSync(): void {
     this.calls.runSync(prepareInterBarrier(this.endpoint, this.local));
+  }
+
+  /**
+   * {@link free}, once every rank of both groups has called it (MPI_Comm_disconnect; MPI 4.1, 11.10.4). It does not wait
+   * for requests: what was started goes on to its end.
+   * @throws MpiError ERR_MISMATCH, ERR_FINALIZED, ERR_CLOSED, ERR_PEER_FAILED; what a hook of an attribute throws
+   */
+  disconnect(): StartedRequest<void> {
+    return this.calls.start(() => this.#disconnect());
+  }
+
+  /** {@link disconnect}, blocking the thread. */
+  disconnectSync(): void {
+    this.calls.runSync(this.#disconnect());
+  }
+
+  #disconnect(): Prepared<void> {
+    const barrier = prepareInterBarrier(this.endpoint, this.local);
+    return preparedPlain('disconnect', (tag) => freedAfter(this, barrier.schedule(tag)));
   }
 
   /**
@@ -216,4 +238,9 @@ export abstract class InterCollectives extends CommunicatorObject {
   alltoallvSync<B extends AnyBlocks>(send: AnyBlocks, receive: B): B {
     return this.calls.runSync(prepareInterAlltoallv(this.endpoint, send, receive));
   }
+}
+
+function* freedAfter(inter: InterCollectives, schedule: Schedule<void>): Schedule<void> {
+  yield* schedule;
+  inter.free();
 }

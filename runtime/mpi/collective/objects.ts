@@ -10,13 +10,13 @@ import type { Prepared } from './prepared.ts';
  * {@link Objects} of a communicator of one group: values that all of its ranks give or get at once. All ranks make the same calls in the
  * same order. A value is encoded when the call is made; what comes is new.
  */
-export class CollectiveObjects<T = unknown> extends Objects<T> {
+export class CollectiveObjects<T = unknown, C extends object = object> extends Objects<T, C> {
   readonly #calls: Calls;
   readonly #given: Codec<T>;
 
   /** @internal */
-  constructor(calls: Calls, codec: Codec<T>) {
-    super(calls.endpoint, codec);
+  constructor(comm: C, calls: Calls, codec: Codec<T>) {
+    super(comm, calls.endpoint, codec);
     this.#calls = calls;
     this.#given = codec;
   }

@@ -46,6 +46,7 @@ export const OPERATIONS = [
   'neighborAllgatherv',
   'neighborAlltoall',
   'neighborAlltoallv',
+  'disconnect',
 ] as const;
 
 export type OperationName = (typeof OPERATIONS)[number];
@@ -176,6 +177,7 @@ const OWN_TYPES: readonly (OperationName | undefined)[] = [
   'alltoallv',
   'neighborAllgatherv',
   'neighborAlltoallv',
+  'disconnect',
 ];
 
 /** Whether an operation's messages have types of their own. */

@@ -359,7 +359,7 @@ export abstract class PointToPoint {
    * @param codec how values become bytes; {@link msgpackCodec} if left out, the same at both ends
    * @throws MpiError ERR_ARG where it is no codec
    */
-  objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): Objects<T> {
-    return new Objects(this.endpoint, codec);
+  objects<T = unknown>(codec: Codec<T> = msgpackCodec as Codec<T>): Objects<T, this> {
+    return new Objects<T, this>(this, this.endpoint, codec);
   }
 }

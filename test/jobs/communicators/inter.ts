@@ -77,6 +77,25 @@ export default defineJob({
       assert.deepEqual([...same.group], [...first, ...last]);
       same.free();
     },
+    async 'who disconnects waits for all ranks of both groups'() {
+      using local = halves();
+      const late = new Uint8Array(1);
+      for (const sync of [false, true]) {
+        const inter = await connect(local);
+        const last = low && local.rank === 0;
+        // The last one comes when another rank has said that it waits.
+        if (last) await world.recv(late, size - 1, 77);
+        const ended = sync ? null : inter.disconnect();
+        if (rank === size - 1) {
+          assert.equal(ended?.test() ?? false, false);
+          await world.send(late, 0, 77);
+        }
+        if (ended === null) inter.disconnectSync();
+        else await ended;
+        throws('ERR_CLOSED', () => inter.sendSync(new Uint8Array(1), 0));
+        inter.free(); // Nothing is left to free.
+      }
+    },
     async 'several at the same time, told apart by their tags'() {
       using local = halves();
       const [a, b] = await Promise.all([connect(local, 1), connect(local, 2)]);

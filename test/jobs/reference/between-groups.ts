@@ -36,6 +36,11 @@ export default defineJob({
       await inter.barrier(); // From here on all ranks of both groups have come so far.
     },
 
+    async 'interCommunicator.disconnect'() {
+      const groups = await self.createInter(0, world, 1 - rank);
+      await groups.disconnect(); // Both groups have given it up.
+    },
+
     async 'interCommunicator.bcast, ROOT'() {
       const numbers = rank === 0 ? Int32Array.of(1, 2) : new Int32Array(2);
       await inter.bcast(numbers, root);

@@ -32,8 +32,9 @@ export default defineJob({
       }
     },
 
-    async 'objects.ssend, objects.sendrecv'() {
+    async 'objects.ssend, objects.sendrecv, objects.comm'() {
       const texts = world.objects<string>();
+      assert.equal(texts.comm, world);
       const { value } = await texts.sendrecv(`of rank ${rank}`, other, 0, other);
       assert.equal(value, `of rank ${other}`);
       if (rank === 0)

@@ -121,7 +121,7 @@ export class OfiQueue implements PacketQueue {
   }
 
   /** fi_read into, or fi_write from, [address, address + length) of a region. */
-  move(
+  rma(
     kind: 'read' | 'write',
     region: number,
     address: number,
@@ -150,7 +150,7 @@ export class OfiQueue implements PacketQueue {
     request[REQUEST.keyLow] = remoteKey >>> 0;
     request[REQUEST.keyHigh] = this.keyHigh;
     request[REQUEST.operation] = operation;
-    const answer = native.ofiMove(id, request);
+    const answer = native.ofiRma(id, request);
     if (answer !== 0) operations.cancel(operation);
     else this.posted = (this.posted + 1) | 0;
     return answer;

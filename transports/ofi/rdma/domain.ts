@@ -71,7 +71,7 @@ class OfiPort implements DomainPort<OfiOperation> {
     }
     if (queue === undefined) return -EINVAL;
     if (queue.closed) return -ECANCELED;
-    return queue.move(kind, key, address, length, remote, remoteKey, (result) =>
+    return queue.rma(kind, key, address, length, remote, remoteKey, (result) =>
       operation.done(result),
     );
   }

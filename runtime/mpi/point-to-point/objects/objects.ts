@@ -33,15 +33,18 @@ export interface Received<T> {
  * operation until it has ended, as any buffer does. What is received is new, and the receiver's own.
  * Objects and buffers of one communicator share its tags; a receive of one must not meet the other.
  */
-export class Objects<T = unknown> {
+export class Objects<T = unknown, C extends object = object> {
+  /** The communicator that they are of. */
+  readonly comm: C;
   readonly #endpoint: Endpoint;
   readonly #codec: Codec<T>;
   readonly #pool = new FirstPool();
   readonly #status = new Status();
 
   /** @internal */
-  constructor(endpoint: Endpoint, codec: Codec<T>) {
+  constructor(comm: C, endpoint: Endpoint, codec: Codec<T>) {
     checkCodec(codec);
+    this.comm = comm;
     this.#endpoint = endpoint;
     this.#codec = codec;
   }

@@ -42,7 +42,7 @@ test('inside, the port of a domain posts from one file only', () => {
 
 test('RDMA operations on registered memory are posted from the domain only', () => {
   const posting = [...sources('runtime'), ...sources('transports')].filter((file) =>
-    /\.rdma\(|verbsPost\(|queue\.move\(|ofiMove\(/.test(readFileSync(join(root, file), 'utf8')),
+    /\.rdma\(|verbsPost\(|queue\.rma\(|ofiRma\(/.test(readFileSync(join(root, file), 'utf8')),
   );
   expect(posting.sort()).toEqual([
     'transports/ofi/device/queue.ts',

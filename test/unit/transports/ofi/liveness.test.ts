@@ -42,7 +42,7 @@ beforeEach(() => {
   const tcp = {
     connections: () => connections,
     keepAlive: () => 0,
-    cut: (fd: number) => cut.push(fd),
+    shutdown: (fd: number) => cut.push(fd),
   };
   liveness = new OfiLiveness('net at 10.0.0.1', OWN, () => time, tcp);
   channel = {
