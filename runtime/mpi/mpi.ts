@@ -27,10 +27,10 @@ import { checkCount } from './arguments.ts';
 import type { Communicator } from './communicator.ts';
 import type { Elements } from './datatype/data.ts';
 import { bytesOfElements, type ElementsType } from './datatype/elements-type.ts';
+import { tellUnderWay, watchRequests } from './dropped-requests.ts';
 import { selfOf, worldOf } from './first-communicators.ts';
 import { type Inspection, inspect } from './inspect.ts';
 import { type Heeding, heedLosses } from './lost-processes.ts';
-import { tellUnderWay, watchRequests } from './point-to-point/dropped-requests.ts';
 import { beginSession, type Session } from './session.ts';
 import { endPorts } from './worker/open-ports.ts';
 

@@ -32,7 +32,7 @@ export default defineJob({
       }
     },
 
-    async 'objects.ssend, objects.sendrecv, objects.comm'() {
+    async 'objects.ssend, objects.sendrecv'() {
       const texts = world.objects<string>();
       assert.equal(texts.comm, world);
       const { value } = await texts.sendrecv(`of rank ${rank}`, other, 0, other);

@@ -25,6 +25,23 @@ test('kept until the end: the same', () => {
   expect(stderr).toMatch(/was still under way at MPI\.finalize\(\): .*\n\s+at .*dropped\.js/);
 });
 
+test('a collective call: which one, on which communicator', () => {
+  const words = [
+    join(packageRoot(), 'dist/bundle/dregrun.js'),
+    '-n',
+    '2',
+    program,
+    'drops barrier',
+  ];
+  const env = { ...process.env, DREG_DEBUG: 'requests' };
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env });
+  expect(stderr).toMatch(
+    /a request of rank 0, barrier\(\) on MPI\.world, was dropped: .*\n.*at forgetsBarrier \(.*dropped\.js/,
+  );
+  expect(stderr).not.toContain('of rank 1');
+  expect(status).toBe(0);
+});
+
 test('awaited, waited for, taken: nothing is said', () => {
   expect(run('awaits')).toMatchObject({ status: 0, stderr: '' });
 });

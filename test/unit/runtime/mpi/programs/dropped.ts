@@ -28,7 +28,23 @@ async function claims(): Promise<void> {
   if (bytes.length !== 100_000) throw new Error('other bytes');
 }
 
-if (how === 'drops') {
+async function forgetsBarrier(): Promise<void> {
+  world.barrier();
+}
+
+if (how === 'drops barrier') {
+  // Rank 1 comes when rank 0 has forgotten.
+  if (world.rank === 0) {
+    await forgetsBarrier();
+    await turns();
+    await world.send(new Uint8Array(1), 1);
+    await world.recv(new Uint8Array(1), 1);
+  } else {
+    await world.recv(new Uint8Array(1), 0);
+    await world.barrier();
+    await world.send(new Uint8Array(1), 0);
+  }
+} else if (how === 'drops') {
   await forgetful();
   await turns();
 } else if (how === 'awaits') {
