@@ -9,11 +9,10 @@ import type { StartedRequest } from '../point-to-point/started-request.ts';
 import { Call, type CallBook, type Running } from './call.ts';
 import { CALLS_COMPARED, CALLS_REMEMBERED, Inquiries } from './inquiries.ts';
 import { KeptCalls } from './kept-calls.ts';
-import { LINE_POLLS, Lines } from './lines/lines.ts';
+import { CallsOnLines } from './lines/calls-on-lines.ts';
+import { Lines } from './lines/lines.ts';
 import type { LineOperation } from './lines/operation.ts';
-import { RepeatedCall } from './lines/repeated.ts';
-import { LineRequest } from './lines/request.ts';
-import { RunningOnLines } from './lines/running.ts';
+import type { LineBook, RepeatedCall } from './lines/repeated.ts';
 import { withCall } from './lines/slots.ts';
 import type { Prepared } from './prepared.ts';
 import { runSync, ScheduledRequest } from './schedule.ts';
@@ -29,7 +28,7 @@ type Preparing<Result> = (
   d: never,
 ) => Prepared<Result>;
 
-export class Calls implements CallBook {
+export class Calls implements CallBook, LineBook {
   readonly endpoint: Endpoint;
   readonly endpoints: readonly Endpoint[];
   /** How many have begun; persistent ones that were made. */
@@ -42,7 +41,9 @@ export class Calls implements CallBook {
   /** Persistent ones that were not freed, by their numbers in tags. */
   readonly #persistent = new Map<number, Call>();
   readonly #inquiries: Inquiries;
-  #lines: Lines | null | undefined = undefined;
+  #onLines: CallsOnLines | null | undefined = undefined;
+  /** Those of persistent calls that were not freed. */
+  readonly #ofPersistent = new Set<Lines>();
   /** Of all calls that go by messages, though they could go on lines. */
   #byMessages = 0;
   readonly #kept = new KeptCalls((prepared) => this.repeatable(prepared));
@@ -75,9 +76,11 @@ export class Calls implements CallBook {
 
   /** The control lines; null where the ranks have no memory in common. */
   get lines(): Lines | null {
-    if (this.#lines === undefined)
-      this.#lines = Lines.reach(this.endpoint) ? new Lines(this.endpoint) : null;
-    return this.#lines;
+    if (this.#onLines === undefined)
+      this.#onLines = Lines.reach(this.endpoint)
+        ? new CallsOnLines(this, new Lines(this.endpoint))
+        : null;
+    return this.#onLines?.lines ?? null;
   }
 
   /** The control lines, where a call goes on them; null: it goes by messages. All ranks of a call get the same answer. */
@@ -89,7 +92,8 @@ export class Calls implements CallBook {
 
   /** The program has freed the communicator. */
   freeLines(): void {
-    this.#lines?.free();
+    this.#onLines?.lines.free();
+    for (const lines of this.#ofPersistent) lines.free();
   }
 
   /**
@@ -108,7 +112,7 @@ export class Calls implements CallBook {
 
   /** A call by messages tells nothing of calls on lines that nobody had to read: of two roots of one broadcast. */
   #lookBack(call: Call): void {
-    const other = this.#lines?.findOther() ?? -1;
+    const other = this.#onLines?.lines.findOther() ?? -1;
     if (other >= 0) this.compare(call, this.endpoint.members.worldOf(other));
   }
 
@@ -166,11 +170,8 @@ export class Calls implements CallBook {
 
   /** The same call, made again and again; null where it goes by messages, or what was made of it serves once. */
   repeatable<Result>(prepared: Prepared<Result>): RepeatedCall<Result> | null {
-    const { line } = prepared;
-    const lines = this.linesFor(line);
-    if (line === undefined || lines === null) return null;
-    const repeated = new RepeatedCall(this, lines, { ...prepared, line });
-    return repeated.isReusable ? repeated : null;
+    if (this.linesFor(prepared.line) === null) return null;
+    return (this.#onLines as CallsOnLines).repeatable(prepared);
   }
 
   /** The call on control lines; null where it goes by messages. */
@@ -189,66 +190,11 @@ export class Calls implements CallBook {
       const call = this.begin(prepared);
       return runSync(prepared.schedule(call.tag), call);
     }
-    const number = this.#numberOf(prepared);
-    this.beginOnLines(prepared, operation, number);
-    return this.finish(prepared, operation, number);
+    return (this.#onLines as CallsOnLines).run(prepared, operation, this.#numberOf(prepared));
   }
 
-  /** Begins a call that was counted; those who wait for one that cannot begin are told why. @throws MpiError why it cannot */
-  beginOnLines(prepared: Prepared<unknown>, operation: LineOperation, number: number): void {
-    try {
-      (this.lines as Lines).begin(operation, this.before(number));
-    } catch (error) {
-      this.failed(this.#callOf(prepared, number), error as MpiError);
-      throw error;
-    }
-  }
-
-  /** Ends a call that was begun, on lines, or by messages where the ranks have no memory for it. */
-  finish<Result>(prepared: Prepared<Result>, operation: LineOperation, number: number): Result {
-    const lines = this.lines as Lines;
-    lines.look(operation, LINE_POLLS);
-    this.#watch(prepared, operation, number, true);
-    lines.finish(operation);
-    return operation.declined
-      ? this.#finishByMessages(prepared, operation, number)
-      : (prepared.line as LineCall<Result>).result();
-  }
-
-  #callOf({ signature, algorithm }: Prepared<unknown>, number: number): Call {
+  callOf({ signature, algorithm }: Prepared<unknown>, number: number): Call {
     return new Call(this, signature, number, algorithm);
-  }
-
-  #finishByMessages<Result>(
-    prepared: Prepared<Result>,
-    { running }: LineOperation,
-    number: number,
-  ): Result {
-    const call = this.#callOf(prepared, number);
-    try {
-      return runSync(prepared.schedule(call.tag), call);
-    } finally {
-      running?.leave(null);
-    }
-  }
-
-  /** An operation on control lines that waits can ask what became of the call elsewhere. */
-  #watch(
-    prepared: Prepared<unknown>,
-    operation: LineOperation,
-    number: number,
-    blocks: boolean,
-  ): void {
-    const { isOver, error } = operation;
-    if (isOver && error === null) return;
-    const call = this.#callOf(prepared, number);
-    if (error !== null) {
-      this.failed(call, error);
-      return;
-    }
-    const running = new RunningOnLines(call, this.lines as Lines, operation, blocks);
-    operation.watch(running);
-    this.enter(running);
   }
 
   /** Starts a call, which whatever makes progress runs. What `prepare` throws, a bad argument, the request fails with. */
@@ -259,7 +205,7 @@ export class Calls implements CallBook {
       const operation = this.#operationOf(prepared);
       return operation === null
         ? this.#startMessages(prepared)
-        : this.startOnLines(prepared, operation, this.#numberOf(prepared));
+        : this.#startOnLines(prepared, operation);
     } catch (error) {
       return this.#failing(error);
     }
@@ -288,7 +234,7 @@ export class Calls implements CallBook {
       const operation = this.#operationOf(prepared);
       if (operation === null) return this.#startMessages(prepared);
       if (operation.isReusable) this.#kept.note(prepared, prepare, a, b, c, d);
-      return this.startOnLines(prepared, operation, this.#numberOf(prepared));
+      return this.#startOnLines(prepared, operation);
     } catch (error) {
       return this.#failing(error);
     }
@@ -306,26 +252,12 @@ export class Calls implements CallBook {
     return this.count(signature, algorithm);
   }
 
-  /** A call that was counted goes on as a request. @param written its line is there already */
-  startOnLines<Result>(
+  #startOnLines<Result>(
     prepared: Prepared<Result>,
     operation: LineOperation,
-    number: number,
-    written = false,
   ): StartedRequest<Result> {
-    const lines = this.lines as Lines;
-    const request = new LineRequest<Result>(lines, operation, {
-      result: () => (prepared.line as LineCall<Result>).result(),
-      byMessages: () => {
-        const call = this.#callOf(prepared, number);
-        return { schedule: prepared.schedule(call.tag), call };
-      },
-    });
-    if (written) lines.resume(operation);
-    else this.beginOnLines(prepared, operation, number);
-    request.goOn();
-    this.#watch(prepared, operation, number, false);
-    return request;
+    const number = this.#numberOf(prepared);
+    return (this.#onLines as CallsOnLines).start(prepared, operation, number);
   }
 
   #startMessages<Result>(prepared: Prepared<Result>): StartedRequest<Result> {
@@ -352,10 +284,26 @@ export class Calls implements CallBook {
     return call;
   }
 
+  /**
+   * Control lines of a persistent call's own: the ranks may start theirs in any order. Null where it goes by messages; all
+   * ranks get the same answer.
+   */
+  linesOf(call: Call, line: LineCall<unknown> | undefined): Lines | null {
+    const { lines: own, endpoint } = this;
+    if (line === undefined || own === null || (own.crowded && !line.inCrowd)) return null;
+    if (!Lines.canName(endpoint, -call.number)) return null;
+    const lines = new Lines(endpoint, 0, -call.number);
+    this.#ofPersistent.add(lines);
+    return lines;
+  }
+
   /** A persistent call is freed. */
-  free(call: Call): void {
+  free(call: Call, lines: Lines | null): void {
     const place = -call.number % CALL_NUMBERS;
     if (this.#persistent.get(place) === call) this.#persistent.delete(place);
+    if (lines === null) return;
+    this.#ofPersistent.delete(lines);
+    lines.free();
   }
 
   enter(running: Running): void {

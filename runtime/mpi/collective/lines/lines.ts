@@ -22,6 +22,14 @@ import { NONE, Slots } from './slots.ts';
 /** Polls of the lines alone before a rank that blocks makes progress for all else. */
 export const LINE_POLLS = 200;
 
+/** The name of lines is the serial of their communicator, and a number above it; both in what a double holds exactly. */
+const SERIALS_MAX = 2 ** 32;
+const NUMBERS_MAX = 2 ** 21;
+
+function serialOf({ pair }: Endpoint): number {
+  return 1 + (pair === null ? 0 : (pair.serials as Float64Array)[0]);
+}
+
 export class Lines implements SharedUser, LineHost {
   readonly endpoint: Endpoint;
   readonly slots: Slots;
@@ -41,9 +49,13 @@ export class Lines implements SharedUser, LineHost {
   #polling = false;
   readonly #elements = new Map<Kind, Elements>();
 
+  /** 0: the communicator's own; else the number of a persistent operation. */
+  readonly #number: number;
+
   /** @param start the round before the first; the same at all ranks */
-  constructor(endpoint: Endpoint, start = 0) {
+  constructor(endpoint: Endpoint, start = 0, number = 0) {
     this.endpoint = endpoint;
+    this.#number = number;
     this.slots = new Slots(endpoint.size, endpoint.rank, start);
     this.memory = new MembersMemory(endpoint, this.slots);
     this.#admission = new Admission(this.slots, {
@@ -79,6 +91,11 @@ export class Lines implements SharedUser, LineHost {
     const { engine, size, members } = endpoint;
     const { blocks } = engine.shared;
     return size > 1 && blocks?.reach(members) === true && nodesOf(endpoint) === undefined;
+  }
+
+  /** Whether lines of a persistent operation can have a name of their own. All ranks get the same answer. */
+  static canName(endpoint: Endpoint, number: number): boolean {
+    return serialOf(endpoint) < SERIALS_MAX && number < NUMBERS_MAX;
   }
 
   // ---- operations
@@ -218,9 +235,8 @@ export class Lines implements SharedUser, LineHost {
   }
 
   get #name(): { serial: number; bytes: number; areaBytes: number } {
-    const { pair } = this.endpoint;
-    const serial = pair === null ? 0 : (pair.serials as Float64Array)[0];
-    return { serial: serial + 1, bytes: linesBytes(this.slots.size), areaBytes: AREA_BYTES };
+    const serial = serialOf(this.endpoint) + this.#number * SERIALS_MAX;
+    return { serial, bytes: linesBytes(this.slots.size), areaBytes: AREA_BYTES };
   }
 
   waitsOf(operation: LineOperation): WaitedOperation[] {
