@@ -6,6 +6,7 @@
  */
 import { hasRoomFor, lengthOf, store } from '../../runtime/base/bytes.ts';
 import { MpiError } from '../../runtime/base/error.ts';
+import { pause } from '../../runtime/base/pause.ts';
 import { acquire } from '../ordering.ts';
 import type { Noncontiguous, Packet } from '../transport.ts';
 import {
@@ -61,13 +62,6 @@ const GROUP_MASK = 7;
  * core. Whoever looks more often takes the line away from the sender while it writes.
  */
 const PAUSE_STEPS = 150;
-
-/** @returns something that V8 cannot do without */
-function pause(): number {
-  let steps = 0;
-  for (let i = PAUSE_STEPS; i > 0; i--) steps ^= i;
-  return steps;
-}
 
 /** This object is itself the packet that it delivers, so a message costs no object. */
 export class RingReceiver implements Packet {
@@ -157,7 +151,7 @@ export class RingReceiver implements Packet {
         break;
       }
       if (--looks <= 0) return TOOK_NOTHING;
-      touched ^= pause();
+      touched ^= pause(PAUSE_STEPS);
     }
     acquire(words, cell + CELL.sequence);
     const flags = words[cell + CELL.kindContext] ^ header;

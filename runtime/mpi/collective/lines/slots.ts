@@ -2,8 +2,10 @@
  * The slots of a communicator's control lines (docs/internals/control-lines.md#lines): how a round is written, and
  * when it is there. Each word has one writer. A line's round is its last word to be written.
  */
+
 import { LOADS_IN_ORDER } from '../../../../transports/ordering.ts';
 import type { SharedBlock } from '../../../../transports/shared-block.ts';
+import { pause } from '../../../base/pause.ts';
 import { OPERATION_BITS } from '../signature.ts';
 import {
   AREA_BYTES,
@@ -18,6 +20,8 @@ import {
 
 /** Looks at lines that are not there before a rank that blocks makes progress for all else. */
 export const LINE_LOOKS = 2000;
+/** Steps of a pause between two such looks, some 10 ns in all: a line's writer needs longer than that for its words. */
+const LOOK_PAUSE_STEPS = 25;
 /** Rounds that end at once before a rank makes progress for all else. */
 export const LINE_RUN = 64;
 
@@ -70,6 +74,8 @@ export class Slots {
   word = 0;
   /** Rounds that may yet go the short way. */
   run = 0;
+  /** @internal Stored so that pauses are not optimized away. */
+  paused = 0;
   #areasAt = 0;
   /** 1: a plain store publishes. */
   #plain = 0;
@@ -289,13 +295,18 @@ export class Slots {
     const { words, size } = this;
     let left = looks;
     let least = 0;
+    let paused = 0;
     const first = this.lineAt(round, Math.max(from, 0));
     const end = from === ALL ? first + size * LINE_WORDS : first + LINE_WORDS;
     for (let at = first; at < end; at += LINE_WORDS) {
-      while (load(words, at) !== round) if (--left <= 0) return false;
+      while (load(words, at) !== round) {
+        if (--left <= 0) return false;
+        paused ^= pause(LOOK_PAUSE_STEPS);
+      }
       if (words[at + LINE.call] !== word || words[at + LINE.length] !== length) return false;
       least = Math.min(least, (words[at + LINE.done] - round) | 0);
     }
+    this.paused = paused;
     // The lines of all say how far all have read.
     if (from === ALL) this.#safe = (round + least + LINE_SLOTS) | 0;
     return true;
