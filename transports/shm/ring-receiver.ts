@@ -57,11 +57,6 @@ const CELLS_HELD = CELLS / 4;
  * ahead.
  */
 const GROUP_MASK = 7;
-/**
- * Steps of a {@link pause} between two looks, some 50 ns in all: about as long as a line takes from core to
- * core. Whoever looks more often takes the line away from the sender while it writes.
- */
-const PAUSE_STEPS = 150;
 
 /** This object is itself the packet that it delivers, so a message costs no object. */
 export class RingReceiver implements Packet {
@@ -151,7 +146,7 @@ export class RingReceiver implements Packet {
         break;
       }
       if (--looks <= 0) return TOOK_NOTHING;
-      touched ^= pause(PAUSE_STEPS);
+      touched ^= pause();
     }
     acquire(words, cell + CELL.sequence);
     const flags = words[cell + CELL.kindContext] ^ header;
