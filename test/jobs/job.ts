@@ -43,7 +43,10 @@ export const BY_MESSAGES: Settings = {
 const BY_NODES: Settings = {
   DREG_COLL_BARRIER: 'nodes',
   DREG_COLL_BCAST: 'nodes',
+  DREG_COLL_GATHER: 'nodes',
+  DREG_COLL_SCATTER: 'nodes',
   DREG_COLL_ALLGATHER: 'nodes',
+  DREG_COLL_ALLTOALL: 'nodes',
   DREG_COLL_REDUCE: 'nodes',
   DREG_COLL_ALLREDUCE: 'nodes',
 };
@@ -51,10 +54,11 @@ const BY_NODES: Settings = {
 /** Ranks on two nodes, by turns. */
 export const TWO_NODES: Settings = { DREG_NODE_OF: '0,1,0,1,0' };
 
-/** Ranks on two nodes: those of a node in a row, and not, where sums that depend on the order go another way. */
+/** Ranks on two nodes, those of a node in a row, and not, where sums that depend on the order go another way; and on three. */
 export const ACROSS_NODES: readonly Settings[] = [
   { ...BY_NODES, DREG_NODE_OF: '0,1,1,1,1' },
   { ...BY_NODES, ...TWO_NODES },
+  { ...BY_NODES, DREG_NODE_OF: '0,1,2,2,0' },
 ];
 
 /** DREG_RNDV: how large messages go over RDMA. */

@@ -4,6 +4,7 @@ import { copyOf, type Elements, type Payload } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { exchange, receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { areSeveral, NODES } from './across-nodes.ts';
 import {
   blockCount,
   blockOf,
@@ -16,8 +17,10 @@ import {
   isSame,
   newElements,
 } from './arguments.ts';
+import { alltoallAcross, areShort } from './blocks-across.ts';
 import { copyPayload } from './copy.ts';
 import { lineAlltoall } from './lines/data-movement.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import type { Prepared } from './prepared.ts';
 import type { Schedule } from './schedule.ts';
 import { choose, chooseLines, type Shape, type Table } from './select.ts';
@@ -42,6 +45,12 @@ export const ALLTOALL: Table<AlltoallCall> = {
   operation: 'ALLTOALL',
   lines: { make: lineAlltoall },
   algorithms: [
+    {
+      name: NODES,
+      can: (shape) => areSeveral(shape) && isApart(shape),
+      best: areShort,
+      run: (endpoint, tag, call) => alltoallAcross(endpoint, tag, nodesOf(endpoint) as Nodes, call),
+    },
     {
       name: 'bruck',
       best: ({ ranks, bytes }) => ranks >= TOGETHER_RANKS && bytes <= TOGETHER_BYTES,
@@ -92,7 +101,7 @@ export function prepareAlltoall<A extends Elements>(
   const same = inPlace || isSame(all.bytes, into.bytes);
   if (!same) checkApart('alltoall', all.bytes, into.bytes);
   const bytes = lengthOf(all.bytes) / size;
-  const shape = { ranks: size, bytes, inPlace: same };
+  const shape = { ranks: size, bytes, inPlace: same, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(ALLTOALL, shape);
   const op = same ? DONE_IN_PLACE : null;
   const call = { send: same ? null : all.bytes, receive: into.bytes, bytes };

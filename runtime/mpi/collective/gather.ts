@@ -5,6 +5,7 @@ import { payloadOf } from '../datatype/data.ts';
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { areSeveral, NODES } from './across-nodes.ts';
 import {
   blockCount,
   blockOf,
@@ -19,8 +20,10 @@ import {
   newElements,
 } from './arguments.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
+import { areShort, gatherAcross } from './blocks-across.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { lineGather } from './lines/data-movement.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import { lowestBit } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
@@ -50,6 +53,12 @@ export const GATHER: Table<GatherCall> = {
   lines: { best: ({ bytes }) => bytes <= LINES_BYTES, inCrowd: () => false, make: lineGather },
   algorithms: [
     {
+      name: NODES,
+      can: areSeveral,
+      best: areShort,
+      run: (endpoint, tag, call) => gatherAcross(endpoint, tag, nodesOf(endpoint) as Nodes, call),
+    },
+    {
       name: 'binomial',
       best: ({ ranks, bytes }) => ranks >= TREE_RANKS && bytes <= TREE_BYTES,
       run: binomial,
@@ -68,7 +77,7 @@ export function prepareGather<A extends Elements>(
   checkRoot(root, size);
   const call = rank === root ? atRoot(size, send, receive, root) : atOther(send, root);
   const { count, type, result } = call;
-  const shape = { ranks: size, bytes: call.bytes };
+  const shape = { ranks: size, bytes: call.bytes, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(GATHER, shape);
   const signature: Signature = { operation: 'gather', type, count, root, op: null };
   return {

@@ -4,6 +4,7 @@ import { type Elements, type Payload, roomOf, type Strided } from '../datatype/d
 import type { Endpoint } from '../point-to-point/endpoint.ts';
 import type { Request } from '../point-to-point/request.ts';
 import { receiveOwn, sendOwn } from '../point-to-point/sendrecv.ts';
+import { areSeveral, NODES } from './across-nodes.ts';
 import {
   blockCount,
   blockOf,
@@ -17,9 +18,11 @@ import {
   isSame,
 } from './arguments.ts';
 import { type Blocks, blocksOf, commonType, typeOfData } from './blocks.ts';
+import { areShort, scatterAcross } from './blocks-across.ts';
 import { copyPayload, wrapped } from './copy.ts';
 import { TREE_BYTES, TREE_RANKS } from './gather.ts';
 import { lineScatter } from './lines/data-movement.ts';
+import { type Nodes, nodesOf } from './nodes.ts';
 import { lowestBit } from './patterns.ts';
 import type { Prepared } from './prepared.ts';
 import { refuseInPlace, rootsOnly } from './refusals.ts';
@@ -45,6 +48,12 @@ export const SCATTER: Table<ScatterCall> = {
   },
   algorithms: [
     {
+      name: NODES,
+      can: areSeveral,
+      best: areShort,
+      run: (endpoint, tag, call) => scatterAcross(endpoint, tag, nodesOf(endpoint) as Nodes, call),
+    },
+    {
       name: 'binomial',
       best: ({ ranks, bytes }) => ranks >= TREE_RANKS && bytes <= TREE_BYTES,
       run: binomial,
@@ -63,7 +72,7 @@ export function prepareScatter<A extends Elements>(
   checkRoot(root, size);
   const call = rank === root ? atRoot(size, send, receive, root) : atOther(receive, root);
   const { count, type, result } = call;
-  const shape = { ranks: size, bytes: call.bytes };
+  const shape = { ranks: size, bytes: call.bytes, nodes: nodesOf(endpoint) };
   const { algorithm, number } = choose(SCATTER, shape);
   const signature: Signature = { operation: 'scatter', type, count, root, op: null };
   return {

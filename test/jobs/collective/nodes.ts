@@ -57,6 +57,52 @@ export default defineJob({
       }
     },
 
+    async 'gather to every root and scatter from it, in place too'() {
+      for (const count of COUNTS)
+        for (let root = 0; root < size; root++) {
+          const whole = Float64Array.from(
+            Array.from({ length: size }, (_, one) => [...filled(count, one)]).flat(),
+          );
+          const all = rank === root ? new Float64Array(count * size) : null;
+          await inEitherHabit(
+            () => world.gatherSync(filled(count, rank), all, root),
+            () => world.gather(filled(count, rank), all, root),
+          );
+          if (all !== null) {
+            checkEqual(all, whole, `${count} of each to ${root}`);
+            all.fill(0).set(filled(count, rank), rank * count);
+          }
+          world.gatherSync(all === null ? filled(count, rank) : IN_PLACE, all, root);
+          if (all !== null) checkEqual(all, whole, `${count} of each to ${root}, in place`);
+          const mine = new Float64Array(count);
+          await inEitherHabit(
+            () => world.scatterSync(all, mine.fill(0), root),
+            () => world.scatter(all, mine.fill(0), root),
+          );
+          checkEqual(mine, filled(count, rank), `${count} from ${root}`);
+          world.scatterSync(all, rank === root ? IN_PLACE : mine.fill(0), root);
+          checkEqual(mine, filled(count, rank), `${count} from ${root}, in place`);
+        }
+    },
+
+    async alltoall() {
+      for (const count of COUNTS) {
+        const of = (from: number, to: number) => filled(count, from * 31 + to);
+        const blocks = (block: (other: number) => Float64Array) =>
+          Float64Array.from(Array.from({ length: size }, (_, one) => [...block(one)]).flat());
+        const sent = blocks((to) => of(rank, to));
+        const came = new Float64Array(count * size);
+        await inEitherHabit(
+          () => world.alltoallSync(sent, came.fill(0)),
+          () => world.alltoall(sent, came.fill(0)),
+        );
+        const expected = blocks((from) => of(from, rank));
+        checkEqual(came, expected, `${count} of each to each`);
+        world.alltoallSync(IN_PLACE, sent);
+        checkEqual(sent, expected, `${count} of each to each, in place`);
+      }
+    },
+
     async 'reductions have the bits of the order of the ranks'() {
       for (const count of COUNTS) {
         const sum = folded(count, (a, b) => a + b);
