@@ -1,15 +1,16 @@
 /** Ranks that a network reaches through libfabric (docs/internals/ofi.md). */
+import type { NetworkJob } from '../packets/connected-peers.ts';
 import { Doorbell } from '../packets/doorbell.ts';
 import { SEGMENT_BYTES } from '../packets/one-sided.ts';
 import { PacketTransport } from '../packets/transport.ts';
 import type { OfiDevice } from './device/endpoint.ts';
 import type { OfiQueue } from './device/queue.ts';
 import { OFI_LAYOUT } from './layout.ts';
-import { OFI_LEFT_MS, type OfiJob, OfiPeers } from './peers.ts';
+import { OFI_LEFT_MS, OfiPeers } from './peers.ts';
 
 export class OfiTransport extends PacketTransport<OfiQueue> {
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_NO_MEM, ERR_SYSTEM */
-  constructor(device: OfiDevice, job: OfiJob, leftMs = OFI_LEFT_MS) {
+  constructor(device: OfiDevice, job: NetworkJob, leftMs = OFI_LEFT_MS) {
     super({
       rank: job.rank,
       size: job.size,

@@ -1,10 +1,11 @@
 /** The ranks that this one is connected with, is about to be, and was: how each comes and goes. */
 import { now } from '../../runtime/base/clock.ts';
-import { MpiError } from '../../runtime/base/error.ts';
+import type { MpiError } from '../../runtime/base/error.ts';
 import { SEND_DEPTH } from '../packets/channel.ts';
-import { CONTROL, SLOTS_PER_PEER } from '../packets/layout.ts';
+import { ConnectedPeers, type NetworkJob } from '../packets/connected-peers.ts';
+import { CONTROL } from '../packets/layout.ts';
 import { INLINE_BYTES, SPARE_SLOTS } from '../packets/sender.ts';
-import type { Peers, PeersHost } from '../packets/transport.ts';
+import type { PeersHost } from '../packets/transport.ts';
 import { ConnectionManager } from './connect/connections.ts';
 import { Handshake, HELLO_NOTE_MS, type Host } from './connect/handshake.ts';
 import { type IwarpHost, IwarpSetup } from './connect/iwarp.ts';
@@ -13,45 +14,24 @@ import type { PacketDevice, PacketQueue, VerbsChannel } from './ports.ts';
 
 /** Milliseconds for which close() waits until the peers' devices have this rank's last packet. */
 export const LEFT_MS = 1000;
-/** Milliseconds between two questions to the launcher whether a peer that does not answer has left. */
-export const PRESENCE_MS = 1000;
-
 /** The job, as far as the transport needs it. */
-export interface VerbsJob {
-  readonly rank: number;
-  readonly size: number;
+export interface VerbsJob extends NetworkJob {
   readonly jobId: string;
-  /** The launcher's key-value space. `get` answers undefined where the rank `of` has put no such key. */
-  put(key: string, value: string): void;
-  get(key: string, of: number): string | undefined;
-  /** After it every rank sees the values that all ranks have put. */
-  fence(): void;
 }
 
-export class VerbsPeers implements Host, IwarpHost, Peers<PacketQueue> {
-  readonly rank: number;
-  readonly size: number;
+export class VerbsPeers
+  extends ConnectedPeers<PacketQueue, ReturnType<typeof parseAddress>>
+  implements Host, IwarpHost
+{
   readonly jobId: string;
-  /** From the first contact on. */
-  readonly channels = new Map<number, VerbsChannel>();
   readonly setup: ConnectionSetup;
   readonly #device: PacketDevice;
-  readonly #job: VerbsJob;
-  readonly #host: PeersHost<PacketQueue>;
-  /** Receive slots that are promised to no peer. */
-  #spare = 0;
-  /** By peer that is not connected: when the launcher was asked, and its answer. */
-  readonly #asked = new Map<number, { at: number; left: boolean }>();
-  closed = false;
   /** Whether the user was told of a peer's silence. */
   #noted = false;
 
   constructor(device: PacketDevice, job: VerbsJob, host: PeersHost<PacketQueue>) {
+    super(job, host, { text: 'RDMA', key: 'verbs' }, LEFT_MS);
     this.#device = device;
-    this.#job = job;
-    this.#host = host;
-    this.rank = job.rank;
-    this.size = job.size;
     this.jobId = job.jobId;
     this.setup = this.#openSetup();
   }
@@ -65,43 +45,29 @@ export class VerbsPeers implements Host, IwarpHost, Peers<PacketQueue> {
 
   /** Tells the others where this rank is; returns when all have. @throws MpiError ERR_SYSTEM */
   publish(): void {
-    this.#job.put(addressKey(this.rank), formatAddress(this.setup.address));
-    this.#job.fence();
+    this.job.put(addressKey(this.rank), formatAddress(this.setup.address));
+    this.job.fence();
   }
 
-  connect(peer: number): VerbsChannel {
-    const known = this.channels.get(peer);
-    if (known) return known;
-    if (!(peer >= 0 && peer < this.size) || peer === this.rank)
-      throw new MpiError('ERR_UNREACHABLE', `rank ${peer} is not reached by RDMA`, { peer });
-    const address = this.#addressOf(peer);
-    this.#provide();
-    const queue = this.#createQueuePair();
-    this.#spare -= SLOTS_PER_PEER;
-    const channel = this.#host.open(peer, queue);
-    this.channels.set(peer, channel);
+  protected override provide(): void {
+    if (this.host.receives.slots === 0) this.host.receives.grow(SPARE_SLOTS);
+    super.provide();
+  }
+
+  protected openQueue(): PacketQueue {
+    return this.#createQueuePair();
+  }
+
+  protected begin({ peer, queue }: VerbsChannel, address: ReturnType<typeof parseAddress>): void {
     this.setup.begin(peer, queue, address);
-    return channel;
-  }
-
-  /** Slots for one more peer. */
-  #provide(): void {
-    if (this.#host.receives.slots === 0) this.#host.receives.grow(SPARE_SLOTS);
-    if (this.#spare >= SLOTS_PER_PEER) return;
-    this.#host.receives.grow(SLOTS_PER_PEER);
-    this.#spare += SLOTS_PER_PEER;
   }
 
   #createQueuePair(): PacketQueue {
     return this.#device.createQueuePair({ sendDepth: SEND_DEPTH, inlineBytes: INLINE_BYTES });
   }
 
-  #addressOf(peer: number) {
-    return parseAddress(this.#job.get(addressKey(peer), peer) ?? '', this.#device.link, peer);
-  }
-
-  invite(peer: number): void {
-    if (!this.closed) this.connect(peer);
+  protected addressOf(peer: number): ReturnType<typeof parseAddress> {
+    return parseAddress(this.job.get(addressKey(peer), peer) ?? '', this.#device.link, peer);
   }
 
   ready(peer: number): void {
@@ -136,68 +102,17 @@ export class VerbsPeers implements Host, IwarpHost, Peers<PacketQueue> {
     );
   }
 
-  /** The queue pair is destroyed. */
-  end(channel: VerbsChannel): void {
-    this.setup.end(channel.peer);
-    channel.close();
-    this.#spare += SLOTS_PER_PEER;
-  }
-
-  // ---- leaving
-
-  presence(peer: number): 'absent' | 'present' | 'leaving' | 'left' {
-    const channel = this.channels.get(peer);
-    if (channel?.state === 'left') return 'left';
-    if (channel?.leaving) return 'leaving';
-    if (channel?.state === 'ready') return 'present';
-    return this.#hasLeft(peer) ? 'left' : 'present';
-  }
-
-  /** The launcher knows whether a rank that is not connected has left. */
-  #hasLeft(peer: number): boolean {
-    const time = now();
-    const known = this.#asked.get(peer);
-    if (known && (known.left || time - known.at < PRESENCE_MS)) return known.left;
-    const left = this.#job.get(leftKey(peer), peer) !== undefined;
-    this.#asked.set(peer, { at: time, left });
-    return left;
-  }
-
-  leave(): void {
-    for (const channel of this.channels.values()) channel.control(CONTROL.leaving);
-  }
-
-  /** No rank is connected with this one any more, and none will be. */
-  close(): void {
-    this.closed = true;
-    this.#job.put(leftKey(this.rank), '1');
-    this.#sayLeft();
+  protected override closing(): void {
     this.setup.close();
-    for (const channel of this.channels.values()) {
-      channel.close();
-      channel.drop();
-    }
   }
 
-  /**
-   * Waits until the peers' devices have this rank's last packet, which stands for all packets before it.
-   */
-  #sayLeft(): void {
-    const open: { channel: VerbsChannel; number: number }[] = [];
-    for (const channel of this.channels.values()) {
-      let number = channel.queue.posted;
-      if (!channel.control(CONTROL.left)) continue;
-      // On iWARP a packet has completed when it is on its way; the answer to a READ comes after it.
-      const last = channel.queue.posted;
-      if (this.#device.link === 'iwarp' && channel.queue.probe(() => {}) === 0) number = last;
-      open.push({ channel, number });
-    }
-    const end = now() + LEFT_MS;
-    const waits = ({ channel, number }: (typeof open)[number]) =>
-      channel.state === 'ready' && ((channel.queue.completed - number) | 0) <= 0;
-    while (open.some(waits) && now() < end) this.#host.pump();
+  /** On iWARP a packet has completed when it is on its way; the answer to a READ comes after it. */
+  protected override farewell(channel: VerbsChannel): number | null {
+    const number = super.farewell(channel);
+    if (number === null || this.#device.link !== 'iwarp') return number;
+    const last = channel.queue.posted;
+    return channel.queue.probe(() => {}) === 0 ? last : number;
   }
 }
 
 export const addressKey = (rank: number) => `verbs-${rank}`;
-const leftKey = (rank: number) => `verbs-left-${rank}`;
