@@ -7,6 +7,8 @@
  * the {@link DomainPort} is from then on the only one that registers and posts (rule R2).
  */
 
+import { MpiError } from '../base/error.ts';
+
 /** What an operation may do with the memory. These are bits, with libibverbs' numbers (ibv_reg_mr(3)). */
 export const ACCESS = {
   /** Bytes leave the memory by an operation of this process. */
@@ -94,4 +96,25 @@ export interface Domain<O extends Operation = Operation> {
    * @throws MpiError ERR_ARG the second time: a domain has one manager
    */
   attach(): DomainPort<O>;
+}
+
+/** Gives a domain's port, once. */
+export class Attachment<O extends Operation> {
+  readonly #port: DomainPort<O>;
+  #attached = false;
+
+  constructor(port: DomainPort<O>) {
+    this.#port = port;
+  }
+
+  /** @throws MpiError ERR_ARG the second time */
+  take(): DomainPort<O> {
+    if (this.#attached)
+      throw new MpiError(
+        'ERR_ARG',
+        'this domain has a manager already: make a domain for each manager',
+      );
+    this.#attached = true;
+    return this.#port;
+  }
 }

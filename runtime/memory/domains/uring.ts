@@ -18,7 +18,14 @@ import {
 } from '../../../native/uring.ts';
 import { setImmediate } from '../../base/clock.ts';
 import { check, MpiError } from '../../base/error.ts';
-import { type Access, type Domain, type DomainPort, NO_KEY, type Operation } from '../domain.ts';
+import {
+  type Access,
+  Attachment,
+  type Domain,
+  type DomainPort,
+  NO_KEY,
+  type Operation,
+} from '../domain.ts';
 import { type Entry, Ring, unavailable } from './ring.ts';
 
 /** Operations under way at one time unless the program asks for another number. */
@@ -110,7 +117,7 @@ export class UringDomain implements Domain<UringOperation> {
   /** 'uring'. */
   readonly name = 'uring';
   readonly #port: UringPort;
-  #attached = false;
+  readonly #attachment: Attachment<UringOperation>;
 
   /**
    * Opens an io_uring with a table of fixed buffers.
@@ -122,6 +129,7 @@ export class UringDomain implements Domain<UringOperation> {
     checkRange('entries', entries, 32768);
     checkRange('buffers', buffers, URING_BUFFERS_MAX);
     this.#port = new UringPort(entries, buffers);
+    this.#attachment = new Attachment(this.#port);
   }
 
   /**
@@ -150,13 +158,7 @@ export class UringDomain implements Domain<UringOperation> {
    * @throws MpiError ERR_ARG the second time: a domain has one manager
    */
   attach(): DomainPort<UringOperation> {
-    if (this.#attached)
-      throw new MpiError(
-        'ERR_ARG',
-        'this domain has a manager already: make a domain for each manager',
-      );
-    this.#attached = true;
-    return this.#port;
+    return this.#attachment.take();
   }
 
   /**

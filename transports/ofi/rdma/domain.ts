@@ -1,7 +1,12 @@
 /** The domain of libfabric's endpoint: memory that the provider registers, and that peers reach by a key. */
 import { constants } from 'node:os';
-import { MpiError } from '../../../runtime/base/error.ts';
-import type { Access, Domain, DomainPort, Operation } from '../../../runtime/memory/domain.ts';
+import {
+  type Access,
+  Attachment,
+  type Domain,
+  type DomainPort,
+  type Operation,
+} from '../../../runtime/memory/domain.ts';
 import type { OfiDevice } from '../device/endpoint.ts';
 import type { OfiQueue } from '../device/queue.ts';
 
@@ -19,22 +24,15 @@ export interface OfiOperation extends Operation {
 
 export class OfiDomain implements Domain<OfiOperation> {
   readonly name = 'ofi';
-  readonly #port: OfiPort;
-  #attached = false;
+  readonly #attachment: Attachment<OfiOperation>;
 
   /** The device stays its owner's: it is closed after the manager. */
   constructor(device: OfiDevice) {
-    this.#port = new OfiPort(device);
+    this.#attachment = new Attachment(new OfiPort(device));
   }
 
   attach(): DomainPort<OfiOperation> {
-    if (this.#attached)
-      throw new MpiError(
-        'ERR_ARG',
-        'this domain has a manager already: make a domain for each manager',
-      );
-    this.#attached = true;
-    return this.#port;
+    return this.#attachment.take();
   }
 }
 

@@ -4,10 +4,10 @@
  * operation like READ and WRITE, so the manager looks before it, too (rule R2).
  */
 import { constants } from 'node:os';
-import { MpiError } from '../../../runtime/base/error.ts';
 import {
   ACCESS,
   type Access,
+  Attachment,
   type Domain,
   type DomainPort,
   type Operation,
@@ -65,22 +65,15 @@ export const verbsExport = (
 
 export class VerbsDomain implements Domain<VerbsOperation> {
   readonly name = 'verbs';
-  readonly #port: VerbsPort;
-  #attached = false;
+  readonly #attachment: Attachment<VerbsOperation>;
 
   /** The device stays its owner's: it is closed after the manager. */
   constructor(device: VerbsDevice) {
-    this.#port = new VerbsPort(device);
+    this.#attachment = new Attachment(new VerbsPort(device));
   }
 
   attach(): DomainPort<VerbsOperation> {
-    if (this.#attached)
-      throw new MpiError(
-        'ERR_ARG',
-        'this domain has a manager already: make a domain for each manager',
-      );
-    this.#attached = true;
-    return this.#port;
+    return this.#attachment.take();
   }
 }
 
