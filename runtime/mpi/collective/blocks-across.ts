@@ -43,7 +43,7 @@ function headOf(nodes: Nodes, node: number, root: number): number {
   return nodes.groups[node].includes(root) ? root : nodes.groups[node][0];
 }
 
-/** What a head exchanges with the heads of the other nodes, if it is the root; or with the root. */
+/** The head of each node has the blocks of its ranks, and sends them to the root in one message. */
 export function* gatherAcross(
   endpoint: Endpoint,
   tag: number,
@@ -79,7 +79,7 @@ export function* gatherAcross(
   for (const [at, other] of others.entries()) putBack(all, other, bytes, came[at]);
 }
 
-/** {@link gatherAcross} the other way. */
+/** The head of each node gets the blocks of its ranks from the root in one message, and deals them out. */
 export function* scatterAcross(
   endpoint: Endpoint,
   tag: number,
